@@ -26,6 +26,7 @@ PARTS = (
     "gateway",
     "apps",
     "fairness",
+    "register",
     "pictures",
     "detector",
     "overload",

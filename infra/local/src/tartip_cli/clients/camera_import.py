@@ -20,6 +20,9 @@ from tartip_cli.data_dir import DataDir, write_private
 
 BATCH = 1000
 _SECONDS = 30.0
+# Batches that were sent and not answered: one is written while the next is read. If one more waited
+# to be sent when the register refuses, gRPC would answer INTERNAL instead of the refusal.
+_WINDOW = 2
 _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
@@ -83,9 +86,11 @@ async def send_all(
     skipped = taken * BATCH
     while True:
         sent: list[int] = []
+        window = asyncio.Semaphore(_WINDOW)
+        requests = _requests(import_id, rows(), taken, sent, window, dry_run=dry_run)
         try:
-            stream = stub.ImportCameras(_requests(import_id, rows(), taken, sent, dry_run=dry_run))
-            async for answer in refusals_of(stream):
+            async for answer in refusals_of(stub.ImportCameras(requests)):
+                window.release()
                 taken, broken = answer.number, 0
                 result.rows += sent.pop(0)
                 result.add(answer)
@@ -117,12 +122,14 @@ async def _requests(
     rows: Iterable[pb.ImportedCamera],
     taken: int,
     sent: list[int],
+    window: asyncio.Semaphore,
     *,
     dry_run: bool,
 ) -> AsyncIterator[pb.ImportCamerasRequest]:
     """The batches after the one that was taken last; adds the number of rows of each to `sent`."""
     for number, batch in enumerate(_batches(rows), 1):
         if number > taken:
+            await window.acquire()
             sent.append(len(batch))
             yield pb.ImportCamerasRequest(
                 import_id=import_id, number=number, dry_run=dry_run, cameras=batch

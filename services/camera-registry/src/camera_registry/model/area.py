@@ -9,7 +9,7 @@ from chassis.refusals import Checks
 
 RADIUS_METRES_MAX = 50_000.0
 EARTH_RADIUS_METRES = 6_371_008.8
-CELLS_MAX = 150
+CELLS_MAX = 600
 
 
 @dataclass(frozen=True)

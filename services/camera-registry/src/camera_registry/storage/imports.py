@@ -33,6 +33,15 @@ from camera_registry.storage.tables import (
 _STATUS = ("status", "status_as_of")
 
 
+async def plan_anew(tx: Tx) -> None:
+    """Have PostgreSQL plan each statement of the transaction anew.
+
+    A plan that is kept was made for a register of another size: an import that began with an empty
+    one would read all of it for every row.
+    """
+    await tx.execute(_PLAN_ANEW)
+
+
 async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     """Return and lock the cameras with the ids or the serial numbers of these rows, retired ones
     only by id, in the order of their ids."""
@@ -85,6 +94,7 @@ async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, 
         "numbers": list(described),
         "ids": [each.camera_id for each in written.values()],
         "kinds": [each.kind.value for each in described.values()],
+        "regions": [each.place.region for each in described.values()],
         "cells": [cell_of(*each.place.point) for each in described.values()],
         "latitudes": [each.place.latitude for each in described.values()],
         "longitudes": [each.place.longitude for each in described.values()],
@@ -196,6 +206,7 @@ _WITH_IDS = (
     .order_by(cameras.c.camera_id)
     .with_for_update()
 )
+_PLAN_ANEW = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 _ADD = text(
     f"INSERT INTO cameras ({_names(_COLUMNS)}) SELECT {_names(_COLUMNS)} FROM {_GIVEN}"
     " ON CONFLICT DO NOTHING RETURNING camera_id"
@@ -213,9 +224,10 @@ _ADD_VERSIONS = text(
 _AT_THE_SAME_PLACE = text(
     "SELECT DISTINCT ON (given.number) given.number, cameras.camera_id"
     " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
+    " CAST(:regions AS text[]),"
     " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
-    " AS given(number, camera_id, kind, cell, latitude, longitude) JOIN cameras"
-    " ON cameras.cell = given.cell"
+    " AS given(number, camera_id, kind, region, cell, latitude, longitude) JOIN cameras"
+    " ON cameras.region = given.region AND cameras.cell = given.cell"
     " AND cameras.latitude = given.latitude AND cameras.longitude = given.longitude"
     " AND cameras.kind = given.kind AND cameras.camera_id <> given.camera_id"
     " AND cameras.retired_at IS NULL ORDER BY given.number, cameras.camera_id"

@@ -5,7 +5,9 @@ the statements name the caller's regions or the cells of an area, and read for e
 a page, in the order of an index (migration 0014).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +16,12 @@ from law.regions import REGIONS
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Double,
     Select,
     Text,
+    Uuid,
     bindparam,
     func,
-    literal_column,
     or_,
     select,
     true,
@@ -41,6 +44,9 @@ from camera_registry.storage.tables import (
     name_folded,
 )
 from camera_registry.storage.tables import life as heard
+
+# Before every camera's.
+_LEAST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -76,14 +82,10 @@ async def page(
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     if filters.status in ALIVE and not is_watched:
         return []  # nobody knows who is
-    conditions = _conditions(filters, is_watched=is_watched)
-    if filters.circle is not None:
-        found = _in_cells(filters.circle, conditions, after, size)
-    elif filters.serial_or_name:
-        found = _by_id(cameras, conditions, after, size)
-    else:
-        found = _in_regions(_regions(tx, filters), filters, conditions, after, size)
-    rows = await tx.execute(_with_life(found, by_cell=filters.is_by_cell))
+    values = _values(filters, after, is_watched=is_watched)
+    with_retired = filters.with_retired or filters.status is CameraStatus.RETIRED
+    statement = _statement(frozenset(values), with_retired=with_retired)
+    rows = await tx.read(statement, **values, regions=_regions(tx, filters), size=size)
     return [known_camera(row, is_watched=is_watched) for row in rows]
 
 
@@ -109,6 +111,55 @@ def _regions(tx: Tx, filters: Filters) -> list[str]:
     return list(REGIONS) if tx.scope.sees_all_regions else list(tx.scope.regions)
 
 
+def _values(filters: Filters, after: Place | None, *, is_watched: bool) -> dict[str, Any]:
+    """The parameters of the statement of a page; which there are decides which statement it is."""
+    values: dict[str, Any] = {}
+    if filters.function is not None:
+        values["function"] = filters.function.value
+    if filters.kind is not None:
+        values["kind"] = filters.kind.value
+    if filters.status is not None:
+        if filters.status is CameraStatus.UNKNOWN and not is_watched:
+            values["statuses"] = [each.value for each in (CameraStatus.UNKNOWN, *ALIVE)]
+        else:
+            values["status"] = filters.status.value
+    if called := filters.serial_or_name:
+        values |= {"serial": folded(called), "name": name_folded(called)}
+    if filters.circle is not None:
+        return values | asdict(filters.circle) | _ranges(filters.circle, after)
+    return values | {"after_id": after.camera_id if after else _LEAST_ID}
+
+
+def _ranges(circle: Circle, after: Place | None) -> dict[str, Any]:
+    """The ranges of cells of a circle that are left, and after which id in its first cell each
+    begins."""
+    ranges = [(low, high, _LEAST_ID) for low, high in circle.cells(CELL_RESOLUTION)]
+    if after is not None:
+        ranges = [each for each in ranges if each[1] >= after.cell]
+        if ranges and ranges[0][0] <= after.cell:
+            ranges[0] = (after.cell, ranges[0][1], after.camera_id)
+    names = ("lows", "highs", "ids")
+    return (
+        dict(zip(names, map(list, zip(*ranges, strict=True)), strict=True))
+        if ranges
+        else {name: [] for name in names}
+    )
+
+
+@lru_cache(maxsize=256)
+def _statement(given: frozenset[str], *, with_retired: bool) -> Read:
+    """The statement of a page with these parameters, compiled once."""
+    conditions = [condition for name, condition in _CONDITIONS.items() if name in given]
+    if not with_retired:
+        conditions.append(cameras.c.retired_at.is_(None))
+    if "lows" in given:
+        return Read(_with_life(_in_cells(given, conditions), by_cell=True))
+    if "serial" in given:
+        return Read(_with_life(_called(given, conditions), by_cell=False))
+    found = _in_regions(given, conditions, with_retired=with_retired)
+    return Read(_with_life(found, by_cell=False))
+
+
 def _with_life(found: Select[Any], *, by_cell: bool) -> Select[Any]:
     """The found cameras in their order, with the moments of their last heartbeats."""
     listed = found.subquery("listed")
@@ -120,111 +171,103 @@ def _with_life(found: Select[Any], *, by_cell: bool) -> Select[Any]:
     )
 
 
-def _by_id(table: Any, conditions: list[Any], after: Place | None, size: int) -> Select[Any]:
-    """The first cameras in the order of their ids; `table` is `cameras` or a join with it."""
-    query = select(cameras).select_from(table).where(*conditions)
-    if after is not None:
-        query = query.where(cameras.c.camera_id > after.camera_id)
-    return query.order_by(cameras.c.camera_id).limit(size)
+def _called(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
+    """The cameras with a serial number or a name, which are few."""
+    called = or_(
+        cameras.c.serial_folded == bindparam("serial"), cameras.c.name_folded == bindparam("name")
+    )
+    if "function" in given:
+        conditions = [*conditions, _has_function()]
+    query = select(cameras).where(
+        called,
+        cameras.c.region == func.any(_regions_given),
+        cameras.c.camera_id > bindparam("after_id"),
+        *conditions,
+    )
+    return query.order_by(cameras.c.camera_id).limit(_SIZE)
 
 
-def _in_regions(
-    regions: list[str], filters: Filters, conditions: list[Any], after: Place | None, size: int
-) -> Select[Any]:
+def _in_regions(given: frozenset[str], conditions: list[Any], *, with_retired: bool) -> Select[Any]:
     """The first cameras of each region, and of these the first."""
-    region = (
-        func.unnest(bindparam("regions", regions, type_=ARRAY(Text)))
-        .table_valued("code", name="region")
-        .render_derived()
-    )
-    if filters.function is None:
-        each = _by_id(cameras, [cameras.c.region == region.c.code, *conditions], after, size)
+    code: Any = _region.c.code
+    after: Any = bindparam("after_id")
+    query = select(cameras).where(*conditions).limit(_SIZE)
+    if "function" in given:
+        of = camera_functions
+        query = query.join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
+        query = query.where(of.c.region == code, of.c.function == bindparam("function"))
+        each = query.where(of.c.camera_id > after).order_by(of.c.camera_id)
+    elif "status" in given or ("kind" in given and not with_retired):
+        query = query.where(cameras.c.region == code, cameras.c.camera_id > after)
+        each = query.order_by(cameras.c.camera_id)
     else:
-        each = _with_function(filters.function, region.c.code, conditions, after, size)
-    first = each.correlate(region).lateral("first")
-    chosen = select(first).select_from(region.join(first, true()))
-    return chosen.order_by(first.c.camera_id).limit(size)
+        # As a pair, and no equation: PostgreSQL would take the region's cameras to be spread evenly
+        # over all ids, and read all ids in their order.
+        pair = tuple_(cameras.c.region, cameras.c.camera_id)
+        query = query.where(pair > tuple_(code, after), cameras.c.region <= code)
+        each = query.order_by(cameras.c.region, cameras.c.camera_id)
+    first = each.correlate(_region).lateral("first")
+    chosen = select(first).select_from(_region.join(first, true()))
+    return chosen.order_by(first.c.camera_id).limit(_SIZE)
 
 
-def _with_function(
-    function: AiFunction,
-    region: ColumnElement[str],
-    conditions: list[Any],
-    after: Place | None,
-    size: int,
-) -> Select[Any]:
-    of = camera_functions
-    query = (
-        select(cameras)
-        .join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
-        .where(of.c.region == region, of.c.function == function.value, *conditions)
-    )
-    if after is not None:
-        query = query.where(of.c.camera_id > after.camera_id)
-    return query.order_by(of.c.camera_id).limit(size)
-
-
-def _in_cells(circle: Circle, conditions: list[Any], after: Place | None, size: int) -> Select[Any]:
-    """The first cameras of each range of cells, until a page is full.
+def _in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
+    """The first cameras of each range of cells, in each region, until a page is full.
 
     The ranges are read one after another in their order, so no order is asked for as a whole: that
     would read a page of every range.
     """
-    start = after.cell if after else 0
-    ranges = [(low, high) for low, high in circle.cells(CELL_RESOLUTION) if high >= start]
-    lows, highs = zip(*ranges, strict=True) if ranges else ((), ())
-    given = (
-        func.unnest(
-            bindparam("lows", list(lows), type_=ARRAY(BigInteger)),
-            bindparam("highs", list(highs), type_=ARRAY(BigInteger)),
-        )
-        .table_valued("low", "high", name="cells")
-        .render_derived()
+    near = _distance() <= bindparam("radius_metres", type_=Double)
+    if "function" in given:
+        conditions = [*conditions, _has_function()]
+    place = tuple_(cameras.c.cell, cameras.c.camera_id)
+    query = select(cameras).where(
+        cameras.c.region == _region.c.code,
+        cameras.c.cell.between(_cells.c.low, _cells.c.high),
+        place > tuple_(_cells.c.low, _cells.c.after_id),
+        near,
+        *conditions,
     )
-    inside = cameras.c.cell.between(given.c.low, given.c.high)
-    query = select(cameras).where(inside, _distance(circle) <= circle.radius_metres, *conditions)
-    if after is not None:
-        later = tuple_(cameras.c.cell, cameras.c.camera_id) > tuple_(after.cell, after.camera_id)
-        query = query.where(later)
-    each = query.order_by(cameras.c.cell, cameras.c.camera_id).limit(size)
-    first = each.correlate(given).lateral("first")
-    return select(first).select_from(given.join(first, true())).limit(size)
+    each = query.order_by(cameras.c.cell, cameras.c.camera_id).limit(_SIZE)
+    of_region = each.correlate(_region, _cells).lateral("of_region")
+    of_range = select(of_region).select_from(_region.join(of_region, true()))
+    of_range = of_range.order_by(of_region.c.cell, of_region.c.camera_id).limit(_SIZE)
+    first = of_range.correlate(_cells).lateral("first")
+    return select(first).select_from(_cells.join(first, true())).limit(_SIZE)
 
 
-def _distance(circle: Circle) -> ColumnElement[float]:
+def _has_function() -> ColumnElement[bool]:
+    return bindparam("function", type_=Text) == func.any(cameras.c.functions)
+
+
+def _distance() -> ColumnElement[float]:
     """The haversine distance of a camera from the centre, in metres."""
-    half_height = func.radians(cameras.c.latitude - circle.latitude) / 2
-    half_width = func.radians(cameras.c.longitude - circle.longitude) / 2
-    chord = func.power(func.sin(half_height), 2) + func.cos(
-        func.radians(circle.latitude)
-    ) * func.cos(func.radians(cameras.c.latitude)) * func.power(func.sin(half_width), 2)
+    latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
+    half_height = func.radians(cameras.c.latitude - latitude) / 2
+    half_width = func.radians(cameras.c.longitude - longitude) / 2
+    chord = func.power(func.sin(half_height), 2) + func.cos(func.radians(latitude)) * func.cos(
+        func.radians(cameras.c.latitude)
+    ) * func.power(func.sin(half_width), 2)
     distance: ColumnElement[float] = (
         2 * EARTH_RADIUS_METRES * func.asin(func.sqrt(func.least(1.0, chord)))
     )
     return distance
 
 
-def _conditions(filters: Filters, *, is_watched: bool) -> list[Any]:
-    conditions: list[Any] = []
-    if filters.region:
-        conditions.append(cameras.c.region == filters.region)
-    if filters.function is not None and filters.circle is not None:
-        conditions.append(cameras.c.functions.contains([filters.function.value]))
-    if filters.kind is not None:
-        conditions.append(cameras.c.kind == filters.kind.value)
-    if filters.status is not None:
-        stored = _stored_as(filters.status, is_watched=is_watched)
-        conditions.append(cameras.c.status.in_(stored))
-    if called := filters.serial_or_name:
-        by_name = cameras.c.name_folded == name_folded(called)
-        conditions.append(or_(cameras.c.serial_folded == folded(called), by_name))
-    if not filters.with_retired and filters.status is not CameraStatus.RETIRED:
-        conditions.append(cameras.c.retired_at.is_(literal_column("NULL")))
-    return conditions
-
-
-def _stored_as(status: CameraStatus, *, is_watched: bool) -> list[str]:
-    """The stored statuses of the cameras that are answered with `status`."""
-    if status is CameraStatus.UNKNOWN and not is_watched:
-        return [each.value for each in (CameraStatus.UNKNOWN, *ALIVE)]
-    return [status.value]
+_SIZE = bindparam("size", type_=BigInteger)
+_regions_given = bindparam("regions", type_=ARRAY(Text))
+_region = func.unnest(_regions_given).table_valued("code", name="region").render_derived()
+_cells = (
+    func.unnest(
+        bindparam("lows", type_=ARRAY(BigInteger)),
+        bindparam("highs", type_=ARRAY(BigInteger)),
+        bindparam("ids", type_=ARRAY(Uuid)),
+    )
+    .table_valued("low", "high", "after_id", name="cells")
+    .render_derived()
+)
+_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "kind": cameras.c.kind == bindparam("kind"),
+    "status": cameras.c.status == bindparam("status"),
+    "statuses": cameras.c.status == func.any(bindparam("statuses", type_=ARRAY(Text))),
+}

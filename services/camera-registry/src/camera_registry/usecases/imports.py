@@ -86,6 +86,7 @@ class Imports:
 
 
 async def _decision(tx: Tx, batch: Batch) -> Decision:
+    await imports.plan_anew(tx)
     known = await imports.known_cameras(tx, batch.rows)
     return decide(batch.rows, known, await tx.now(), sees=tx.scope.sees)
 

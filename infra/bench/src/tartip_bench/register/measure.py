@@ -1,0 +1,242 @@
+"""Measures the register of cameras with a made-up country in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from chassis.clock import new_id
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.cameras.v1.cameras_pb2_grpc import CameraRegistryStub
+from tartip_cli.clients import country
+from tartip_cli.clients.camera_import import send_all
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.topology import CAMERA_REGISTRY
+
+from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
+from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.register.questions import PAGE, Question, Times, asked, bare, questions, timed
+from tartip_bench.run import Run
+
+# Operators of one region, in turn: each may call a hundred times a second.
+LOCAL = ("inspector-almaty", "dispatcher-almaty", "supervisor-almaty")
+# A service sees every region, and may call oftener.
+EVERYWHERE = "violations"
+IMPORT_SHARE = 0.4
+QUESTION_MS, STATISTICS_MS = 15.0, 5.0
+ROWS_READ = 20
+# PostgreSQL tells what a session has read when that has been idle for ten seconds.
+TOLD_SECONDS = 11.0
+_WITHOUT = tuple(name for name in ENGINES_ALONE if name != CAMERA_REGISTRY.name)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Rows a second of the import with all that follows it, and of a bare COPY; memory in MiB."""
+
+    rate: float
+    bare_rate: float
+    memory_before: float
+    memory_after: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answers to a question, those of the bare statement, and what PostgreSQL read for them."""
+
+    question: Question
+    times: Times
+    bare: Times
+    scans: int
+    rows_read: float
+
+
+async def measure(run: Run) -> Outcome:
+    """Measure the part `register`. Raises Failure if a row is refused."""
+    count = run.sized(full=1_500_000, quick=60_000)
+    calls = run.sized(full=300, quick=100)
+    async with running_bench_mesh(_WITHOUT) as bench:
+        database = await asyncpg.connect(bench.mesh.database.url)
+        try:
+            imported = await _imported(run, bench, database, count)
+            run.report("statistics of the tables")
+            await database.execute("ANALYZE")
+            await asyncio.sleep(TOLD_SECONDS)
+            stub = CameraRegistryStub(bench.for_operators(CAMERA_REGISTRY))
+            local = [await bench.speaking(each) for each in LOCAL]
+            seeing_all = bench.outside.certificates.service(EVERYWHERE)
+            everywhere = CameraRegistryStub(bench.outside.channel(seeing_all, CAMERA_REGISTRY))
+            answers = []
+            for question in questions():
+                run.report(f"{question.name}, {calls} times")
+                answers.append(await _answer(stub, database, question, local, calls))
+            run.report("statistics, 16 callers")
+            statistics = await _statistics(everywhere, database, calls)
+        finally:
+            await database.close()
+    return _outcome(count, imported, answers, *statistics)
+
+
+async def _imported(
+    run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], count: int
+) -> Imported:
+    stub = CameraRegistryStub(bench.outside.as_command_line(CAMERA_REGISTRY))
+    before = bench.memory_bytes(CAMERA_REGISTRY.name)
+    began = time.monotonic()
+    shown = 0
+
+    def show(done: int) -> None:
+        nonlocal shown
+        if done >= shown:
+            run.report(f"importing, {done:,} of {count:,}")
+            shown += count // 20
+
+    result = await send_all(stub, str(new_id()), lambda: country.cameras(count, 1), after_each=show)
+    if result.added != count:
+        raise Failure(f"{result.added} of {count} cameras were added", Exit.PART_FAILED)
+    await _drained(database)
+    seconds = time.monotonic() - began
+    after = bench.memory_bytes(CAMERA_REGISTRY.name)
+    run.report("bare COPY")
+    rate = await _copied(database)
+    return Imported(count / seconds, rate, before / 2**20, after / 2**20)
+
+
+async def _drained(database: asyncpg.Connection[Any]) -> None:
+    """Wait until every event is published and every change is counted."""
+    waiting = (
+        "SELECT (SELECT count(*) FROM camera_registry.outbox WHERE published_at IS NULL)"
+        " + (SELECT count(*) FROM camera_registry.camera_count_changes)"
+    )
+    while await database.fetchval(waiting):  # noqa: ASYNC110 (nobody tells)
+        await asyncio.sleep(0.1)
+
+
+async def _copied(database: asyncpg.Connection[Any]) -> float:
+    """Copy all cameras by COPY into a table with the same columns and indexes: rows a second."""
+    await database.execute(
+        "CREATE TABLE bare_cameras (LIKE camera_registry.cameras INCLUDING INDEXES)"
+    )
+    content: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        content.append(data)
+
+    rows = "SELECT * FROM camera_registry.cameras ORDER BY camera_id"
+    await database.copy_from_query(rows, output=keep, format="binary")
+
+    async def again() -> Any:
+        for data in content:
+            yield data
+
+    began = time.monotonic()
+    done = await database.copy_to_table("bare_cameras", source=again(), format="binary")
+    return int(done.split()[-1]) / (time.monotonic() - began)
+
+
+async def _answer(
+    stub: Any,
+    database: asyncpg.Connection[Any],
+    question: Question,
+    operators: Sequence[Any],
+    calls: int,
+) -> Asked:
+    before = await _read_so_far(database)
+    times = await timed(asked(stub, question.request, operators), calls=calls)
+    beside = await timed(bare(database, question), calls=calls)
+    await asyncio.sleep(TOLD_SECONDS)
+    scans, rows = await _read_so_far(database)
+    answered = max(1, times.rows) * (calls + calls // 10)
+    return Asked(question, times, beside, scans - before[0], (rows - before[1]) / answered)
+
+
+async def _read_so_far(database: asyncpg.Connection[Any]) -> tuple[int, int]:
+    """Sequential scans over the register's cameras, and rows read of them."""
+    row = await database.fetchrow(
+        "SELECT seq_scan, seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_user_tables"
+        " WHERE schemaname = 'camera_registry' AND relname = 'cameras'"
+    )
+    assert row is not None
+    return row["seq_scan"], row["rows"]
+
+
+async def _statistics(
+    stub: Any, database: asyncpg.Connection[Any], calls: int
+) -> tuple[Times, Times]:
+    async def ask() -> int:
+        request = pb.GetStatisticsRequest()
+        answer = await stub.GetStatistics(request, timeout=30)
+        return len(answer.regions)
+
+    async def count() -> int:
+        query = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region, status"
+        return len(await database.fetch(query))
+
+    counted = await timed(count, calls=10)
+    return await timed(ask, calls=calls * 4, callers=16), counted
+
+
+def _outcome(
+    count: int, imported: Imported, answers: list[Asked], statistics: Times, counted: Times
+) -> Outcome:
+    share = imported.rate / imported.bare_rate
+    figures = [
+        Figure(
+            name="import: rows a second, until every event is published",
+            measured=f"{imported.rate:,.0f}",
+            bare=f"{imported.bare_rate:,.0f}",
+        ),
+        Figure(
+            name="import: share of a bare COPY into the same indexed table",
+            measured=f"{share:.2f}",
+            target=f"at least {IMPORT_SHARE}",
+            met=share >= IMPORT_SHARE,
+        ),
+        Figure(
+            name="import: memory of the service",
+            measured=f"{imported.memory_before:.0f} to {imported.memory_after:.0f} MiB",
+        ),
+    ]
+    for each in answers:
+        figures.append(
+            Figure(
+                name=f"{each.question.name}, a page of {PAGE}: over gRPC",
+                measured=f"{each.times.text} ({each.times.rows} rows)",
+                bare=f"{each.bare.text} ({each.bare.rows} rows)",
+                target=f"p99 under {QUESTION_MS:.0f} ms",
+                met=each.times.percentile(0.99) < QUESTION_MS,
+            )
+        )
+        figures.append(
+            Figure(
+                name=f"{each.question.name}: read for it",
+                measured=f"{each.scans} sequential scans, {each.rows_read:.1f} rows a row answered",
+                target=f"no scan, at most {ROWS_READ} rows",
+                met=not each.scans and each.rows_read <= ROWS_READ,
+            )
+        )
+    figures.append(
+        Figure(
+            name="statistics of the country, 16 callers: over gRPC",
+            measured=statistics.text,
+            bare=f"{counted.text} (a full count, one caller)",
+            target=f"p99 under {STATISTICS_MS:.0f} ms",
+            met=statistics.percentile(0.99) < STATISTICS_MS,
+        )
+    )
+    note = (
+        "Callers, service, PostgreSQL and NATS share the cores. One caller asks at a time, an"
+        " operator of one region; the bare statements run on a copy of the table with the same"
+        " indexes, without row-level security, in the same run. What PostgreSQL read is from its"
+        " own counts (pg_stat_user_tables)."
+    )
+    return Outcome(
+        part="register",
+        title=f"The register with {count:,} cameras",
+        figures=tuple(figures),
+        notes=(note,),
+    )
