@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import Text, and_, bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -181,24 +181,14 @@ def _names(columns: Iterable[str], prefix: str = "") -> str:
 _GIVEN = "json_populate_recordset(NULL::cameras, CAST(:rows AS json)) AS given"
 _COLUMNS = [column.name for column in cameras.columns]
 _DESCRIBED = [column.name for column in versions.columns if column.name != "held_from"]
-_ids, _serials, _makes = (
-    bindparam(name, type_=ARRAY(kind))
-    for name, kind in (("ids", cameras.c.camera_id.type), ("serials", Text()), ("makes", Text()))
-)
-_given_serials = (
-    func.unnest(_serials, _makes).table_valued("serial", "make", name="given").render_derived()
-)
-_WITH_SERIALS = (
-    select(cameras.c.camera_id)
-    .join_from(
-        _given_serials,
-        cameras,
-        and_(
-            cameras.c.serial_folded == _given_serials.c.serial,
-            cameras.c.make_folded == _given_serials.c.make,
-        ),
-    )
-    .where(cameras.c.retired_at.is_(None))
+_ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
+# Each row of a batch is sought by itself, in the index: for all of them together PostgreSQL would
+# rather read the whole register.
+_WITH_SERIALS = text(
+    "SELECT found.camera_id"
+    " FROM unnest(CAST(:serials AS text[]), CAST(:makes AS text[])) AS given(serial, make)"
+    " CROSS JOIN LATERAL (SELECT camera_id FROM cameras WHERE serial_folded = given.serial"
+    " AND make_folded = given.make AND retired_at IS NULL LIMIT 1) AS found"
 )
 _WITH_IDS = (
     select(cameras)
@@ -222,13 +212,14 @@ _ADD_VERSIONS = text(
     " WHERE camera_id = ANY(CAST(:ids AS uuid[]))"
 )
 _AT_THE_SAME_PLACE = text(
-    "SELECT DISTINCT ON (given.number) given.number, cameras.camera_id"
+    "SELECT given.number, found.camera_id"
     " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
-    " CAST(:regions AS text[]),"
-    " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
-    " AS given(number, camera_id, kind, region, cell, latitude, longitude) JOIN cameras"
-    " ON cameras.region = given.region AND cameras.cell = given.cell"
+    " CAST(:regions AS text[]), CAST(:cells AS bigint[]),"
+    " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
+    " AS given(number, camera_id, kind, region, cell, latitude, longitude)"
+    " CROSS JOIN LATERAL (SELECT camera_id FROM cameras"
+    " WHERE cameras.region = given.region AND cameras.cell = given.cell"
     " AND cameras.latitude = given.latitude AND cameras.longitude = given.longitude"
     " AND cameras.kind = given.kind AND cameras.camera_id <> given.camera_id"
-    " AND cameras.retired_at IS NULL ORDER BY given.number, cameras.camera_id"
+    " AND cameras.retired_at IS NULL ORDER BY camera_id LIMIT 1) AS found"
 )
