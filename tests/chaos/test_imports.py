@@ -1,4 +1,4 @@
-"""Parts die in the middle of an import (kill -9): what was answered is there, and all of it once."""
+"""Parts die in the middle of an import (kill -9): each row that was answered is there, once."""
 
 from __future__ import annotations
 

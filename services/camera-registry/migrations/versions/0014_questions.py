@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.execute("DROP INDEX cameras_functions")
     op.execute("DROP INDEX cameras_region")
     op.execute("CREATE INDEX cameras_region ON cameras (region, camera_id)")
-    op.execute("CREATE INDEX cameras_cell ON cameras (region, cell, camera_id)")
+    op.execute("CREATE INDEX cameras_cell ON cameras (cell, region, camera_id)")
     op.execute("CREATE INDEX cameras_name ON cameras (name_folded, camera_id)")
     op.execute(
         "CREATE INDEX cameras_kind ON cameras (region, kind, camera_id) WHERE retired_at IS NULL"

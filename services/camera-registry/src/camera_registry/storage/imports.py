@@ -94,7 +94,6 @@ async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, 
         "numbers": list(described),
         "ids": [each.camera_id for each in written.values()],
         "kinds": [each.kind.value for each in described.values()],
-        "regions": [each.place.region for each in described.values()],
         "cells": [cell_of(*each.place.point) for each in described.values()],
         "latitudes": [each.place.latitude for each in described.values()],
         "longitudes": [each.place.longitude for each in described.values()],
@@ -183,12 +182,12 @@ _COLUMNS = [column.name for column in cameras.columns]
 _DESCRIBED = [column.name for column in versions.columns if column.name != "held_from"]
 _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
 # Each row of a batch is sought by itself, in the index: for all of them together PostgreSQL would
-# rather read the whole register.
+# rather read the whole register, so OFFSET keeps it from joining them.
 _WITH_SERIALS = text(
     "SELECT found.camera_id"
     " FROM unnest(CAST(:serials AS text[]), CAST(:makes AS text[])) AS given(serial, make)"
     " CROSS JOIN LATERAL (SELECT camera_id FROM cameras WHERE serial_folded = given.serial"
-    " AND make_folded = given.make AND retired_at IS NULL LIMIT 1) AS found"
+    " AND make_folded = given.make AND retired_at IS NULL OFFSET 0) AS found"
 )
 _WITH_IDS = (
     select(cameras)
@@ -211,15 +210,16 @@ _ADD_VERSIONS = text(
     f" SELECT CAST(:held_from AS timestamptz), {_names(_DESCRIBED)} FROM cameras"
     " WHERE camera_id = ANY(CAST(:ids AS uuid[]))"
 )
+# By the cell alone: before a table's first ANALYZE PostgreSQL takes any index that has any of the
+# columns, such as the one by kind.
 _AT_THE_SAME_PLACE = text(
     "SELECT given.number, found.camera_id"
     " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
-    " CAST(:regions AS text[]), CAST(:cells AS bigint[]),"
-    " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
-    " AS given(number, camera_id, kind, region, cell, latitude, longitude)"
-    " CROSS JOIN LATERAL (SELECT camera_id FROM cameras"
-    " WHERE cameras.region = given.region AND cameras.cell = given.cell"
-    " AND cameras.latitude = given.latitude AND cameras.longitude = given.longitude"
-    " AND cameras.kind = given.kind AND cameras.camera_id <> given.camera_id"
-    " AND cameras.retired_at IS NULL ORDER BY camera_id LIMIT 1) AS found"
+    " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
+    " AS given(number, camera_id, kind, cell, latitude, longitude)"
+    " CROSS JOIN LATERAL (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
+    " WHERE cameras.cell = given.cell OFFSET 0) AS found"
+    " WHERE found.latitude = given.latitude AND found.longitude = given.longitude"
+    " AND found.kind = given.kind AND found.camera_id <> given.camera_id"
+    " AND found.retired_at IS NULL"
 )
