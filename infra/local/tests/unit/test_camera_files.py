@@ -19,7 +19,7 @@ ROW = ("Абай – Достық", "43,24", "76,95", "anpr", "SN-1", "100140000
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1251"])
 @pytest.mark.parametrize("separator", [";", "\t"])
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_a_file_is_read_as_spreadsheets_write_it(
     tmp_path: Path, encoding: str, separator: str, ending: str
 ) -> None:
@@ -73,6 +73,23 @@ def test_a_head_that_does_not_fit_says_which_columns_there_are(
 ) -> None:
     path = tmp_path / "cameras.csv"
     path.write_text(";".join(head) + "\n")
+    with pytest.raises(Failure, match=said):
+        CameraFile(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("Шымкент".encode()[:-1] + b";", "byte 108 is not UTF-8"),
+        (b"\x98;", "byte 96 is neither UTF-8 nor Windows-1251"),
+        (b'\n"Abai;', "line 3: unexpected end of data"),
+    ],
+)
+def test_a_broken_file_is_refused_before_anything_is_sent(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "cameras.csv"
+    path.write_bytes(";".join(HEAD).encode() + b"\n" + b"x" * 30 + content)
     with pytest.raises(Failure, match=said):
         CameraFile(path)
 

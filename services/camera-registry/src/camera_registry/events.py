@@ -27,7 +27,7 @@ def camera_registered(camera: Camera) -> Event:
 
 
 def cameras_imported(import_id: UUID, outcome: Outcome, regions: list[str], now: datetime) -> Event:
-    """The event of a batch; it has a region only if all its cameras are in one."""
+    """The event of an imported batch. Its region is "" unless all cameras written are in one."""
     message = events_pb2.CamerasImported(
         import_id=str(import_id),
         number=outcome.number,

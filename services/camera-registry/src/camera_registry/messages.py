@@ -77,9 +77,10 @@ def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKi
 
 
 async def read_batch(request: pb.ImportCamerasRequest, kinds: CameraKinds) -> Batch:
-    """Convert a batch of an import; what is wrong with a row stands in the row.
+    """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
-    Raises BadRequest for anything else that is wrong. `kinds` as for `read_description`.
+    Raises BadRequest if another field is invalid. `kinds` are the kinds of camera by the law in
+    force.
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:

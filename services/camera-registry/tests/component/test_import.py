@@ -118,6 +118,36 @@ async def test_a_camera_that_is_known_is_changed_or_left_as_it_is(
         assert (found.camera.version, found.camera.description) == (version, camera.description)
 
 
+async def test_a_changed_camera_keeps_what_a_file_does_not_hold(
+    administrator: As, describe: Describe, register: Register
+) -> None:
+    standing = await register(describe(place=somewhere()))
+    given = pb.CameraDescription()
+    given.CopyFrom(standing.description)
+    given.name, given.device_key = "Renamed", b""
+    given.verifications[0].number = "V-2"
+    (answer,) = await send(administrator, [batch([given])])
+    assert figures(answer) == (0, 1, 0, [])
+    found = await administrator.call("GetCamera", pb.GetCameraRequest(camera_id=standing.camera_id))
+    described = found.camera.description
+    assert (described.name, described.device_key) == ("Renamed", standing.description.device_key)
+    assert [paper.number for paper in described.verifications] == ["V-1", "V-2"]
+    (again,) = await send(administrator, [batch([given])])
+    assert figures(again) == (0, 0, 1, [])
+
+
+async def test_a_number_that_a_camera_gives_up_is_free_for_a_later_row(
+    administrator: As, describe: Describe, register: Register
+) -> None:
+    standing = await register(describe(place=somewhere()))
+    swapped = describe(place=somewhere())
+    new = describe(serial=standing.description.serial, place=somewhere())
+    for dry_run in (True, False):
+        wanted = batch([swapped, new], ids={1: standing.camera_id}, dry_run=dry_run)
+        (answer,) = await send(administrator, [wanted])
+        assert figures(answer) == (1, 1, 0, [])
+
+
 async def test_a_dry_run_answers_the_same_and_writes_nothing(
     administrator: As, describe: Describe
 ) -> None:

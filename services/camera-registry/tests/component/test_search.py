@@ -44,6 +44,10 @@ async def test_every_filter_finds_what_a_filter_of_all_cameras_finds(
         Filters(serial_or_name="  THE Name 3 "),
         Filters(serial_or_name=known[5].description.serial.lower()),
         Filters(serial_or_name="nobody"),
+        Filters(circle=circles[2], serial_or_name="the name 3"),
+        Filters(region="KZ-75", serial_or_name="the name 3", function=AiFunction.PLATE),
+        Filters(function=AiFunction.PLATE, with_retired=True),
+        Filters(function=AiFunction.PLATE, status=CameraStatus.RETIRED),
     ]
     for filters in wanted:
         found = await _all_pages(own, filters)

@@ -36,7 +36,8 @@ _WITHOUT = tuple(name for name in ENGINES_ALONE if name != CAMERA_REGISTRY.name)
 
 @dataclass(frozen=True)
 class Imported:
-    """Rows a second of the import with all that follows it, and of a bare COPY; memory in MiB."""
+    """Rows a second of an import and of a bare COPY; the service's memory in MiB. The import ends
+    when its last event is published and its last change is counted."""
 
     rate: float
     bare_rate: float
@@ -46,7 +47,8 @@ class Imported:
 
 @dataclass(frozen=True)
 class Asked:
-    """The answers to a question, those of the bare statement, and what PostgreSQL read for them."""
+    """How long a question and its bare statement took. `scans` counts the sequential scans of the
+    cameras for the question, `rows_read` the rows read for each row of its answers."""
 
     question: Question
     times: Times

@@ -53,7 +53,7 @@ class Times:
 
 
 def questions() -> list[Question]:
-    """Every kind of list, in one region as an operator of that region asks it."""
+    """Return a question for every kind of list, to be asked by operators of one region."""
     page = common_pb2.Page(size=PAGE)
     in_region = "FROM bare_cameras WHERE region = $1 AND retired_at IS NULL"
     ordered = f"ORDER BY camera_id LIMIT {PAGE}"
@@ -122,7 +122,7 @@ def _around(metres: int) -> Question:
 
 
 async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
-    """Ask again and again, after a tenth of the calls that is not counted."""
+    """Time `calls` calls of `ask`, shared by `callers` tasks, after a tenth as many untimed."""
     for _ in range(max(1, calls // 10)):
         rows = await ask()
     milliseconds: list[float] = []
@@ -138,7 +138,8 @@ async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
 
 
 def asked(stub: Any, request: pb.ListCamerasRequest, operators: Sequence[Any]) -> Ask:
-    """Ask the register as one of the operators after the other; each is metadata of a call."""
+    """Return a function that sends the request to the register, each time as the next operator.
+    `operators` holds the call metadata of each operator."""
     turns = cycle(operators)
 
     async def ask() -> int:

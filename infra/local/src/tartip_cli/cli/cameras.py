@@ -47,14 +47,14 @@ def import_cameras(
 ) -> None:
     """Register and change the cameras in a file, and name each row that is refused.
 
-    Columns: name, latitude, longitude, kind, serial and owner_bin, and if wanted camera_id, region,
+    Columns: name, latitude, longitude, kind, serial and owner_bin; optional: camera_id, region,
     address, kato, make, model, azimuth_degrees, operator_bin, connected, functions, face_basis,
     certificate_number, verification_number, verified_from, verified_until, speed_tolerance_kmh,
     dedupe_seconds, site, site_category, height_metres, field_of_view_degrees and retention_days.
 
-    A camera is sought by camera_id, or by serial and make; one that is described so already stays
-    as it is. If the import is cut, the same command goes on where it was. Exit code 11 if a row was
-    refused; the others are taken.
+    A camera is found by camera_id if given, else by serial and make. It stays unchanged if its
+    description is the same. The same command resumes an import that was interrupted. Exit code 11
+    if a row was refused; the other rows are imported.
     """
     from tartip_cli.clients.camera_files import CameraFile
 
@@ -74,7 +74,8 @@ async def send(
     total: int,
     dry_run: bool = False,
 ) -> Result:
-    """Send rows to the register with a progress bar; `name` finds the import again if it is cut."""
+    """Send rows to the register with a progress bar. Resumes an interrupted import of this name."""
+    from chassis.clock import new_id
     from tartip.cameras.v1 import cameras_pb2_grpc
 
     from tartip_cli.cli.client import service_stub
@@ -91,18 +92,19 @@ async def send(
     )
     stub_of = cameras_pb2_grpc.CameraRegistryStub
     async with service_stub(settings, stub_of, CAMERA_REGISTRY) as stub:
-        unfinished = Unfinished.named(DataDir(settings.home), name)
+        unfinished = None if dry_run else Unfinished.named(DataDir(settings.home), name)
         with Progress(*columns, console=errors) as progress:
             task = progress.add_task("cameras", total=total)
             result = await send_all(
                 stub,
-                unfinished.import_id,
+                unfinished.import_id if unfinished else str(new_id()),
                 rows,
                 dry_run=dry_run,
                 after_each=lambda done: progress.update(task, completed=done),
             )
             progress.update(task, completed=total)
-        unfinished.finish()
+        if unfinished:
+            unfinished.finish()
     return result
 
 

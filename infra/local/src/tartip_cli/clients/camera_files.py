@@ -47,10 +47,12 @@ class CameraFile:
             content = self.path.read_bytes()
         except OSError as error:
             raise Failure(f"cannot read {self.path}: {error.strerror}", Exit.NOT_FOUND) from error
-        self._text = _decoded(content)
+        self._text = _decoded(self.path, content)
         head = self._text.split("\n", 1)[0]
         self._separator = max(";,\t", key=head.count)
-        given = [_plain(name) for name in next(csv.reader([head], delimiter=self._separator), [])]
+        # Once through, so that nothing is sent of a file that cannot be read to its end.
+        self._count = sum(1 for _ in self._lines())
+        given = [_plain(name) for name in next(self._lines(), [])]
         if unknown := ", ".join(sorted(set(given) - set(COLUMNS))):
             known = ", ".join(COLUMNS)
             raise Failure(f"{self.path}: no such column: {unknown}; there are {known}", Exit.USAGE)
@@ -59,15 +61,15 @@ class CameraFile:
         self._names = given
 
     def __len__(self) -> int:
-        """The number of rows, at most: a cell may hold line breaks."""
-        return max(self._text.rstrip("\n").count("\n"), 0)
+        """The number of rows."""
+        return max(self._count - 1, 0)
 
     def cameras(self) -> Iterator[pb.ImportedCamera]:
         """Yield the cameras of the rows that can be read. Rows count from 1, without the head."""
         self.wrong.clear()
-        lines = csv.reader(io.StringIO(self._text), delimiter=self._separator)
-        next(lines)
-        for number, cells in enumerate(lines, 1):
+        for number, cells in enumerate(self._lines()):
+            if not number:
+                continue
             if not any(cells):
                 continue
             camera = pb.ImportedCamera(row=number)
@@ -77,6 +79,14 @@ class CameraFile:
             if len(self.wrong) == before:
                 _complete(camera)
                 yield camera
+
+    def _lines(self) -> Iterator[list[str]]:
+        """The cells of each line. Raises Failure for a quotation mark that is never closed."""
+        lines = csv.reader(io.StringIO(self._text), delimiter=self._separator, strict=True)
+        try:
+            yield from lines
+        except csv.Error as error:
+            raise _broken(self.path, f"line {lines.line_num}: {error}") from error
 
     def _read(self, camera: pb.ImportedCamera, number: int, name: str, cell: str) -> None:
         if not cell:
@@ -96,11 +106,24 @@ class _Column:
     read: Callable[[pb.ImportedCamera, str], None]
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(path: Path, content: bytes) -> str:
+    """Raises Failure for a file that is neither UTF-8 nor Windows-1251."""
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        return content.decode("cp1251", errors="replace").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # Letters of UTF-8 before it: the file is broken there, and not of another encoding.
+        if not content[: error.start].isascii():
+            raise _broken(path, f"byte {error.start} is not UTF-8") from error
+        try:
+            text = content.decode("cp1251")
+        except UnicodeDecodeError as other:
+            reason = f"byte {other.start} is neither UTF-8 nor Windows-1251"
+            raise _broken(path, reason) from other
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _broken(path: Path, reason: str) -> Failure:
+    return Failure(f"{path}: {reason}; nothing was sent", Exit.USAGE)
 
 
 def _plain(name: str) -> str:

@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from chassis.channels import peers_refusals, refusals_of
+from chassis.channels import refusals_of
 from chassis.clock import new_id
-from chassis.refusals import Kind, Refusal
+from chassis.refusals import Refusal
 from tartip.cameras.v1 import cameras_pb2 as pb
 
 from tartip_cli.clients.journeys import PASSING
@@ -28,7 +28,7 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 @dataclass
 class Result:
-    """What became of the rows that were sent in this run."""
+    """What became of all rows of an import."""
 
     rows: int = 0
     added: int = 0
@@ -74,16 +74,15 @@ async def send_all(
     dry_run: bool = False,
     after_each: Callable[[int], None] = lambda count: None,
 ) -> Result:
-    """Send all rows of an import that were not taken yet; return what became of them.
+    """Send all rows of an import; return what became of them.
 
-    `rows` yields all rows, the same each time. `after_each` is called with the number of rows that
-    were taken or skipped so far. A broken stream is opened again and goes on.
+    `rows` yields all rows, the same each time. Batches that the register took in an earlier run are
+    answered as they were then. `after_each` is called with the number of rows that were answered so
+    far. A broken stream is opened again and goes on.
 
     Raises Refusal if the register refuses for good, or if ten attempts in a row fail.
     """
-    result, broken = Result(), 0
-    taken = 0 if dry_run else await _taken(stub, import_id)
-    skipped = taken * BATCH
+    result, broken, taken = Result(), 0, 0
     while True:
         sent: list[int] = []
         window = asyncio.Semaphore(_WINDOW)
@@ -94,27 +93,13 @@ async def send_all(
                 taken, broken = answer.number, 0
                 result.rows += sent.pop(0)
                 result.add(answer)
-                after_each(skipped + result.rows)
+                after_each(result.rows)
             return result
         except Refusal as refusal:
             broken += 1
             if refusal.kind not in PASSING or broken > _ATTEMPTS:
                 raise
         await asyncio.sleep(_PAUSE_SECONDS)
-
-
-async def _taken(stub: Any, import_id: str) -> int:
-    """The number of the last batch that was taken of an import."""
-    try:
-        with peers_refusals():
-            answer = await stub.GetImport(
-                pb.GetImportRequest(import_id=import_id), timeout=_SECONDS
-            )
-    except Refusal as refusal:
-        if refusal.kind is Kind.NOT_FOUND:
-            return 0
-        raise
-    return int(answer.last_number)
 
 
 async def _requests(

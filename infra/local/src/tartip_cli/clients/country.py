@@ -89,7 +89,7 @@ class _Spot:
 
 
 def cameras(count: int, seed: int) -> Iterator[pb.ImportedCamera]:
-    """Yield `count` cameras in rows from 1, region by region."""
+    """Yield `count` cameras, region by region, with row numbers from 1."""
     draw = random.Random(seed)
     row = 0
     for code, wanted in _shares(count).items():

@@ -19,10 +19,10 @@ class Circle:
     radius_metres: float
 
     def cells(self, resolution: int) -> list[tuple[int, int]]:
-        """Ranges of H3 cells of this resolution that cover the circle, in their order.
+        """Return ranges of H3 cells of this resolution that cover the circle, in ascending order.
 
-        A range holds the numbers of its first and its last cell. The ranges are those of at most
-        about CELLS_MAX coarser cells, so they reach beyond the circle.
+        Each range, a first and a last cell number, covers one cell of a coarser resolution if there
+        would be more than about CELLS_MAX ranges otherwise. The ranges reach beyond the circle.
         """
         coarse = resolution
         while coarse and self._area > CELLS_MAX * h3.average_hexagon_area(coarse, unit="m^2"):

@@ -122,7 +122,7 @@ class Description:
 
     @cached_property
     def serial_key(self) -> SerialKey:
-        """The serial number and the make as they are compared; cameras in service differ in it."""
+        """The normalised serial number and make. No two cameras in service have the same pair."""
         return folded(self.serial), folded(self.make)
 
 

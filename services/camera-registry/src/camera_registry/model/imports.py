@@ -1,7 +1,7 @@
 """Imports: what becomes of each camera in a batch of rows."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -100,7 +100,7 @@ class Decision:
         self.refuse(row, name, SerialTaken.code, expected, other)
 
     def refuse_unseen(self, row: int) -> None:
-        """Do not take a row because a camera that the caller may not see has its id or number."""
+        """Do not take a row whose id or serial number a camera unseen by the caller has."""
         expected = "an id and a serial number that no camera has, in other regions neither"
         self.refuse(row, "", SerialTaken.code, expected)
 
@@ -114,8 +114,9 @@ def decide(
 ) -> Decision:
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
-    `known` are the cameras with an id or a serial number of the rows; `sees` returns whether the
-    caller may write in a region. If two rows of a batch are of one camera, the second is refused.
+    `known` are the registered cameras that have the id or serial number of any of the rows; `sees`
+    returns whether the caller may write in a region. If two rows of a batch describe one camera,
+    the second is refused.
     """
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}
@@ -134,6 +135,23 @@ def decide(
         else:
             _decide_row(decision, row, ids, serials, now)
     return decision
+
+
+def completed(given: Description, known: Description) -> Description:
+    """The description of a row, with what the known one has and files seldom hold.
+
+    These are the device's key, earlier verifications, by which past measurements are judged, and
+    the bases of functions for which the row names none.
+    """
+    numbers = {paper.number for paper in given.verifications}
+    earlier = [paper for paper in known.verifications if paper.number not in numbers]
+    bases = {name: basis for name, basis in known.bases.items() if name in given.functions}
+    return replace(
+        given,
+        device_key=given.device_key or known.device_key,
+        verifications=(*earlier, *given.verifications),
+        bases=bases | given.bases,
+    )
 
 
 def _decide_row(
@@ -164,7 +182,8 @@ def _decide_row(
         decision.refuse(row.number, "camera_id", IdReused.code, "an id of its own")
         return
     else:
-        camera = found.change(row.description, from_version=found.version)
+        description = completed(row.description, found.description)
+        camera = found.change(description, from_version=found.version)
         (decision.unchanged if camera is found else decision.changed)[row.number] = camera
         if serials.get(found.description.serial_key) is found:
             del serials[found.description.serial_key]
@@ -173,7 +192,7 @@ def _decide_row(
 
 
 def outcome_of(batch: Batch, decision: Decision, duplicates: Mapping[int, UUID]) -> Outcome:
-    """Summarise a decision; `duplicates` are other cameras at the place of a row, by its number."""
+    """Summarise a decision. `duplicates` maps a row's number to another camera at its place."""
     return Outcome(
         batch.number,
         batch.rows[-1].number,

@@ -67,7 +67,7 @@ async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
 
 @dataclass(frozen=True)
 class Known:
-    """When the watch must have looked for stored statuses to be known: since `looked_since`."""
+    """A stored ONLINE or DEGRADED holds only if heartbeats were processed since `looked_since`."""
 
     looked_since: datetime
     now: datetime
@@ -81,7 +81,7 @@ class Known:
 async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    Its status is UNKNOWN if it is stored as ONLINE or DEGRADED but nobody watches.
+    A stored status ONLINE or DEGRADED is returned as UNKNOWN if `life.is_watched` does not hold.
     """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
@@ -137,8 +137,8 @@ def _found(rows: list[Any]) -> Camera:
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
-    """The camera with its stored status, as of its last heartbeat if it is alive; but UNKNOWN if it
-    is stored as alive and nobody watches."""
+    """The camera with its stored status. A status in ALIVE is as of the camera's last heartbeat,
+    and is replaced by UNKNOWN if the register is not watched."""
     camera = camera_of(row)
     if camera.status not in ALIVE:
         return camera

@@ -20,8 +20,9 @@ _KEY = ("region", "property", "value", "status")
 
 @dataclass(frozen=True)
 class RegionCounts:
-    """The numbers of cameras of a region that are not retired, "" of all, by property and status.
+    """Counts, by property and status, of the cameras of a region that are not retired.
 
+    The region "" stands for all regions together.
     A property is "registered", "connected" or "with_ai" with the value "", or "kind", "function"
     or "site_category" with one of its values.
     """
@@ -30,11 +31,11 @@ class RegionCounts:
     by_status: Mapping[tuple[str, str], Counter[CameraStatus]]
 
     def of(self, name: str) -> Counter[CameraStatus]:
-        """The numbers by status of the cameras with a property that has no values."""
+        """The counts by status for a property whose only value is "", such as "connected"."""
         return self.by_status.get((name, ""), Counter())
 
     def values(self, name: str) -> list[tuple[str, Counter[CameraStatus]]]:
-        """The values of a property that cameras have, in order, with their numbers by status."""
+        """The sorted values of a property, each with its counts of cameras by status."""
         values = sorted(value for kept, value in self.by_status if kept == name)
         return [(value, self.by_status[name, value]) for value in values]
 
@@ -49,7 +50,7 @@ def total(regions: Iterable[RegionCounts]) -> RegionCounts:
 
 
 async def read_counts(tx: Tx, region: str, *, is_watched: bool) -> list[RegionCounts]:
-    """The counts of each region in the transaction's scope, or of one region if it is not "".
+    """The counts of `region`, or of each region in the transaction's scope if `region` is "".
 
     If the register is not watched, cameras that are stored as alive count as UNKNOWN.
     """
@@ -67,7 +68,7 @@ async def read_counts(tx: Tx, region: str, *, is_watched: bool) -> list[RegionCo
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the counts and delete them; return their number."""
+    """Add the oldest changes to the stored counts, delete these changes and return how many."""
     folded: int = await tx.scalar(_FOLD)
     return folded
 

@@ -34,17 +34,17 @@ _STATUS = ("status", "status_as_of")
 
 
 async def plan_anew(tx: Tx) -> None:
-    """Have PostgreSQL plan each statement of the transaction anew.
+    """Have PostgreSQL plan each statement of the transaction anew, and reuse no plan.
 
-    A plan that is kept was made for a register of another size: an import that began with an empty
-    one would read all of it for every row.
+    A reused plan may have been made for a much smaller register: an import that began with an empty
+    register would later read the whole register for every row.
     """
     await tx.execute(_PLAN_ANEW)
 
 
 async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
-    """Return and lock the cameras with the ids or the serial numbers of these rows, retired ones
-    only by id, in the order of their ids."""
+    """Lock and return, in the order of ids, the cameras with the id or serial number of a row.
+    Retired cameras are found only by id."""
     serials = [row.description.serial_key for row in rows if not row.errors]
     given = {
         "serials": [serial for serial, _ in serials],
@@ -58,8 +58,8 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
     """Add cameras and their first versions; return the ids of those added.
 
-    A camera is left out if another one, which the transaction need not see, has its id or serial
-    number.
+    A camera is not added if its id or serial number is taken, even by a camera that the transaction
+    cannot see.
     """
     # In one order everywhere, so that two imports at once cannot wait for each other.
     rows = sorted(map(camera_row, added), key=_serial_of)
@@ -78,7 +78,8 @@ async def change_cameras(tx: Tx, changed: Sequence[Camera], *, held_from: dateti
 
 
 async def change_if_serial_is_free(tx: Tx, changed: Camera, *, held_from: datetime) -> bool:
-    """Store a camera with another serial number; False if a camera that is not seen has it."""
+    """Store a camera whose serial number was changed. Returns False, and stores nothing, if the new
+    number is taken, even by a camera that the transaction cannot see."""
     try:
         async with tx.savepoint():
             await change_cameras(tx, [changed], held_from=held_from)
@@ -88,7 +89,7 @@ async def change_if_serial_is_free(tx: Tx, changed: Camera, *, held_from: dateti
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
-    """Return for rows, by number, another camera of the same kind at exactly the same place."""
+    """Return by row number the id of another camera of the same kind at exactly the same place."""
     described = {number: each.description for number, each in written.items()}
     values = {
         "numbers": list(described),
@@ -193,7 +194,8 @@ _WITH_IDS = (
     select(cameras)
     .where(cameras.c.camera_id == func.any(_ids))
     .order_by(cameras.c.camera_id)
-    .with_for_update()
+    # Not their keys: heartbeats refer to these while an import holds the rows.
+    .with_for_update(key_share=True)
 )
 _PLAN_ANEW = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 _ADD = text(
@@ -217,9 +219,10 @@ _AT_THE_SAME_PLACE = text(
     " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
     " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
     " AS given(number, camera_id, kind, cell, latitude, longitude)"
-    " CROSS JOIN LATERAL (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
-    " WHERE cameras.cell = given.cell OFFSET 0) AS found"
-    " WHERE found.latitude = given.latitude AND found.longitude = given.longitude"
-    " AND found.kind = given.kind AND found.camera_id <> given.camera_id"
-    " AND found.retired_at IS NULL"
+    " CROSS JOIN LATERAL (SELECT near.camera_id FROM"
+    " (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
+    " WHERE cameras.cell = given.cell OFFSET 0) AS near"
+    " WHERE near.latitude = given.latitude AND near.longitude = given.longitude"
+    " AND near.kind = given.kind AND near.camera_id <> given.camera_id"
+    " AND near.retired_at IS NULL ORDER BY near.camera_id LIMIT 1) AS found"
 )

@@ -19,10 +19,10 @@ Beats = Mapping[UUID, tuple[str, datetime]]
 
 
 def is_watched() -> ColumnElement[bool]:
-    """The condition that the watch has looked since the parameter `looked_since`.
+    """The condition that heartbeats were last processed between `looked_since` and `now`.
 
-    Otherwise a camera stored as online may have been silent for any time. A look after the
-    parameter `now` dates from before the clock was set back.
+    If it was earlier, a camera stored as online may have fallen silent unnoticed. A time after
+    `now` dates from before the clock was set back.
     """
     since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
     looked_at = heartbeat_watch.c.looked_at
@@ -39,7 +39,7 @@ async def watched(tx: Tx, parameters: Mapping[str, datetime]) -> bool:
 
 
 async def look(tx: Tx, now: datetime) -> None:
-    """Store that the watch looks at `now`."""
+    """Store `now` as the time at which heartbeats were last processed."""
     row = insert(heartbeat_watch).values(is_single=True, looked_at=now)
     await tx.execute(
         row.on_conflict_do_update(index_elements=["is_single"], set_={"looked_at": now})

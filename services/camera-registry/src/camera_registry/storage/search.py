@@ -1,8 +1,8 @@
 """Lists cameras that match filters, page by page, by statements that read few rows for each answer.
 
-Row-level security would let PostgreSQL read all cameras in the order of the list and drop most. So
-the statements name the caller's regions or the cells of an area, and read for each of them at most
-a page, in the order of an index (migration 0014).
+With row-level security alone, PostgreSQL would read all cameras in the order of the list and drop
+most. So the statements name the caller's regions or the cells of an area, and read at most a page
+for each region or range of cells, in the order of an index (migration 0014).
 """
 
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ def _regions(tx: Tx, filters: Filters) -> list[str]:
     """The regions whose cameras are to be read; row-level security drops what is not seen."""
     if filters.region:
         return [filters.region]
-    return list(REGIONS) if tx.scope.sees_all_regions else list(tx.scope.regions)
+    return list(REGIONS) if tx.scope.sees_all_regions else sorted(set(tx.scope.regions))
 
 
 def _values(filters: Filters, after: Place | None, *, is_watched: bool) -> dict[str, Any]:
@@ -152,10 +152,12 @@ def _statement(given: frozenset[str], *, with_retired: bool) -> Read:
     conditions = [condition for name, condition in _CONDITIONS.items() if name in given]
     if not with_retired:
         conditions.append(cameras.c.retired_at.is_(None))
+    if "function" in given:
+        conditions.append(bindparam("function", type_=Text) == func.any(cameras.c.functions))
     if "lows" in given:
-        return Read(_with_life(_in_cells(given, conditions), by_cell=True))
+        return Read(_with_life(_in_cells(conditions), by_cell=True))
     if "serial" in given:
-        return Read(_with_life(_called(given, conditions), by_cell=False))
+        return Read(_with_life(_called(conditions), by_cell=False))
     found = _in_regions(given, conditions, with_retired=with_retired)
     return Read(_with_life(found, by_cell=False))
 
@@ -171,15 +173,9 @@ def _with_life(found: Select[Any], *, by_cell: bool) -> Select[Any]:
     )
 
 
-def _called(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
+def _called(conditions: list[Any]) -> Select[Any]:
     """The cameras with a serial number or a name, which are few."""
-    called = or_(
-        cameras.c.serial_folded == bindparam("serial"), cameras.c.name_folded == bindparam("name")
-    )
-    if "function" in given:
-        conditions = [*conditions, _has_function()]
     query = select(cameras).where(
-        called,
         cameras.c.region == func.any(_regions_given),
         cameras.c.camera_id > bindparam("after_id"),
         *conditions,
@@ -192,7 +188,7 @@ def _in_regions(given: frozenset[str], conditions: list[Any], *, with_retired: b
     code: Any = _region.c.code
     after: Any = bindparam("after_id")
     query = select(cameras).where(*conditions).limit(_SIZE)
-    if "function" in given:
+    if "function" in given and not with_retired:
         of = camera_functions
         query = query.join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
         query = query.where(of.c.region == code, of.c.function == bindparam("function"))
@@ -211,15 +207,13 @@ def _in_regions(given: frozenset[str], conditions: list[Any], *, with_retired: b
     return chosen.order_by(first.c.camera_id).limit(_SIZE)
 
 
-def _in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
+def _in_cells(conditions: list[Any]) -> Select[Any]:
     """The first cameras of each range of cells, in each region, until a page is full.
 
     The ranges are read one after another in their order, so no order is asked for as a whole: that
     would read a page of every range.
     """
     near = _distance() <= bindparam("radius_metres", type_=Double)
-    if "function" in given:
-        conditions = [*conditions, _has_function()]
     place = tuple_(cameras.c.cell, cameras.c.camera_id)
     query = select(cameras).where(
         cameras.c.region == _region.c.code,
@@ -234,10 +228,6 @@ def _in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
     of_range = of_range.order_by(of_region.c.cell, of_region.c.camera_id).limit(_SIZE)
     first = of_range.correlate(_cells).lateral("first")
     return select(first).select_from(_cells.join(first, true())).limit(_SIZE)
-
-
-def _has_function() -> ColumnElement[bool]:
-    return bindparam("function", type_=Text) == func.any(cameras.c.functions)
 
 
 def _distance() -> ColumnElement[float]:
@@ -269,5 +259,8 @@ _cells = (
 _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "kind": cameras.c.kind == bindparam("kind"),
     "status": cameras.c.status == bindparam("status"),
+    "serial": or_(
+        cameras.c.serial_folded == bindparam("serial"), cameras.c.name_folded == bindparam("name")
+    ),
     "statuses": cameras.c.status == func.any(bindparam("statuses", type_=ARRAY(Text))),
 }

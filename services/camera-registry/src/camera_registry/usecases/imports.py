@@ -1,13 +1,17 @@
 """Importing cameras by batches, each of them one decision in one transaction."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import checks
 from chassis.transaction import Tx
+from sqlalchemy.exc import IntegrityError
 
 from camera_registry.events import camera_changed, cameras_imported
+from camera_registry.model.camera import Camera
 from camera_registry.model.imports import (
     Batch,
     Decision,
@@ -26,11 +30,11 @@ class Imports:
         self._db = db
 
     async def take(self, batch: Batch, caller: Caller) -> Outcome:
-        """Take a batch, and return what became of its rows; of a batch that was taken before, what
-        became of it then. A dry run writes nothing.
+        """Import a batch and return what became of its rows. For a batch that was imported
+        before, only return what became of its rows then. A dry run writes nothing.
 
-        Raises BadRequest if its number is not the next of the import, or IdReused if it was taken
-        with other rows.
+        Raises BadRequest if the batch's number is not the next of the import, or IdReused if the
+        number was used before for other rows.
         """
         if batch.is_dry_run:
             async with self._db.begin(caller.scope) as tx:
@@ -55,18 +59,13 @@ class Imports:
     async def _write(self, tx: Tx, batch: Batch) -> Outcome:
         decision = await _decision(tx, batch)
         now = await tx.now()
-        before = {each.camera_id: each for each in await imports.known_cameras(tx, batch.rows)}
+        # First: a changed camera may give its serial number to one that is added.
+        for row in await _refused_changes(tx, decision.changed, now):
+            decision.refuse_unseen(row)
         added = await imports.add_cameras(tx, decision.added.values())
         for row, camera in list(decision.added.items()):
             if camera.camera_id not in added:
                 decision.refuse_unseen(row)
-        same_serial = []
-        for row, camera in list(decision.changed.items()):
-            if camera.description.serial_key == before[camera.camera_id].description.serial_key:
-                same_serial.append(camera)
-            elif not await imports.change_if_serial_is_free(tx, camera, held_from=now):
-                decision.refuse_unseen(row)
-        await imports.change_cameras(tx, same_serial, held_from=now)
         outcome = outcome_of(batch, decision, await _duplicates(tx, decision))
         await imports.add_outcome(tx, batch, outcome, now)
         for camera in decision.changed.values():
@@ -89,6 +88,20 @@ async def _decision(tx: Tx, batch: Batch) -> Decision:
     await imports.plan_anew(tx)
     known = await imports.known_cameras(tx, batch.rows)
     return decide(batch.rows, known, await tx.now(), sees=tx.scope.sees)
+
+
+async def _refused_changes(tx: Tx, changed: Mapping[int, Camera], now: datetime) -> list[int]:
+    """Store changed cameras; return the rows of those whose serial number another camera has."""
+    try:
+        async with tx.savepoint():
+            await imports.change_cameras(tx, list(changed.values()), held_from=now)
+    except IntegrityError:  # one of them, so each by itself
+        return [
+            row
+            for row, camera in changed.items()
+            if not await imports.change_if_serial_is_free(tx, camera, held_from=now)
+        ]
+    return []
 
 
 async def _duplicates(tx: Tx, decision: Decision) -> dict[int, UUID]:

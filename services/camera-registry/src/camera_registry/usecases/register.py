@@ -114,10 +114,10 @@ class Register:
     async def page(
         self, filters: Filters, *, after: Place | None, size: int, caller: Caller
     ) -> list[Camera]:
-        """Return the first `size` cameras after `after` that match the filters, None: the first.
+        """Return up to `size` cameras that match the filters, starting after `after`.
 
-        They are in the order of their ids; those of an area in the order of the cells of their
-        places.
+        None starts at the first camera. Cameras are ordered by id or, if an area is given, by H3
+        cell and then id.
         """
         async with self._db.begin(caller.scope) as tx:
             return await search.page(tx, filters, after=after, size=size, known=self._known())

@@ -13,10 +13,10 @@ PAUSE_SECONDS = 1.0
 
 
 class Tally:
-    """Updates the stored counts of cameras by the changes that the database has noted since.
+    """Adds to the stored counts of cameras the changes that the database has noted.
 
-    Statistics add the noted changes to the stored counts, so they are exact even if this stands
-    still.
+    Statistics add the changes not yet in the stored counts, so they are exact even while no update
+    runs.
     """
 
     def __init__(self, db: Database) -> None:
