@@ -4,8 +4,8 @@ The rows are those of the request id, the change itself, its events and its audi
 is a request id, rows are inserted only if the id was not used before. Several transactions of one
 scope can be written by the same statement, and then share its commit (`shared_commits`).
 
-The statement itself sets the scope that row-level security reads. Outside of a transaction it is
-therefore complete and takes a single round trip. All rows are joined to the row that sets the
+The statement itself sets the scope that row-level security reads, so it can also be executed alone,
+without BEGIN and COMMIT, in a single round trip. All rows are joined to the row that sets the
 scope, so that the scope is set before row-level security checks them. Rows of one statement do not
 see each other: no policy may look up a row that the same statement adds.
 """

@@ -91,9 +91,9 @@ def check_format(start: bytes) -> None:
 
 
 def content_type(picture: bytes) -> str:
-    """The media type of a picture that could be opened, from its first bytes.
+    """The media type of an encoded picture: JPEG, PNG or WebP.
 
-    It is JPEG, PNG or WebP.
+    Only the first bytes are looked at; the picture must have been opened successfully before.
     """
     if picture.startswith(b"\xff\xd8"):
         return "image/jpeg"

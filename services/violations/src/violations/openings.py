@@ -75,7 +75,7 @@ class Openings:
 
 
 class Frames:
-    """The frames of violations, as streamed by `OpenEvidence`."""
+    """The use case of the RPC `OpenEvidence`: streams the frames of violations."""
 
     def __init__(self, openings: Openings, evidence: Evidence) -> None:
         self._openings = openings

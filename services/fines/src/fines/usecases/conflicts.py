@@ -20,7 +20,7 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """A violation to compare with issued fines. `number` is the number of its own fine, and
+    """A violation that has a fine, to compare with other fines. `number` is that of its fine, and
     `plate_index` the blind index (keyed hash) of the plate."""
 
     number: str
