@@ -29,8 +29,8 @@ class InferenceGateway:
 
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
         """Stream the copy of a file that operators are shown. `sha256` (hex) is the hash of the
-        original file, not of this copy. The purpose that our own caller has stated is passed on to the
-        gateway."""
+        original file, not of this copy. The purpose that our own caller has stated is passed on to
+        the gateway."""
         request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
         call = self._stub.ReadEvidence(request, timeout=READ_SECONDS)
         try:

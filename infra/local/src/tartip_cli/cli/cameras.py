@@ -53,8 +53,11 @@ def import_cameras(
     dedupe_seconds, site, site_category, height_metres, field_of_view_degrees and retention_days.
 
     A camera is found by camera_id if given, else by serial and make. It stays unchanged if its
-    description is the same. The same command resumes an import that was interrupted. Exit code 11
-    if a row was refused; the other rows are imported.
+    description is the same. If not, all of it becomes as the row says, also what the file leaves
+    out, except its device key, its verifications with other numbers, and the bases of functions.
+
+    The same command resumes an import that was interrupted. Exit code 11 if a row was refused; the
+    other rows are imported.
     """
     from tartip_cli.clients.camera_files import CameraFile
 
