@@ -70,19 +70,32 @@ async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
     return ids
 
 
-async def change_cameras(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> None:
-    """Store changed cameras, whose rows are locked, and their new versions."""
-    if changed:
-        await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
-        await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
+async def change_cameras(
+    tx: Tx, changed: Mapping[int, Camera], *, held_from: datetime
+) -> list[int]:
+    """Store changed cameras, whose rows are locked, and their new versions.
+
+    `changed` has the cameras by the number of their row in the batch. Returns the numbers of those
+    that are not changed, because another camera has their serial number.
+    """
+    if await _change(tx, list(changed.values()), held_from=held_from):
+        return []
+    # One of them has another's number: each by itself.
+    return [
+        row
+        for row, camera in changed.items()
+        if not await _change(tx, [camera], held_from=held_from)
+    ]
 
 
-async def change_if_serial_is_free(tx: Tx, changed: Camera, *, held_from: datetime) -> bool:
-    """Store a camera whose serial number was changed. Returns False, and stores nothing, if the new
-    number is taken, even by a camera that the transaction cannot see."""
+async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> bool:
+    """Store all of these cameras; False, and none of them, if a serial number is another's."""
+    if not changed:
+        return True
     try:
         async with tx.savepoint():
-            await change_cameras(tx, [changed], held_from=held_from)
+            await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
+            await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
     except IntegrityError:
         return False
     return True

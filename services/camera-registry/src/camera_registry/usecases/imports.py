@@ -1,17 +1,13 @@
 """Importing cameras by batches, each of them one decision in one transaction."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import checks
 from chassis.transaction import Tx
-from sqlalchemy.exc import IntegrityError
 
 from camera_registry.events import camera_changed, cameras_imported
-from camera_registry.model.camera import Camera
 from camera_registry.model.imports import (
     Batch,
     Decision,
@@ -60,7 +56,7 @@ class Imports:
         decision = await _decision(tx, batch)
         now = await tx.now()
         # First: a changed camera may give its serial number to one that is added.
-        for row in await _refused_changes(tx, decision.changed, now):
+        for row in await imports.change_cameras(tx, decision.changed, held_from=now):
             decision.refuse_unseen(row)
         added = await imports.add_cameras(tx, decision.added.values())
         for row, camera in list(decision.added.items()):
@@ -88,20 +84,6 @@ async def _decision(tx: Tx, batch: Batch) -> Decision:
     await imports.plan_anew(tx)
     known = await imports.known_cameras(tx, batch.rows)
     return decide(batch.rows, known, await tx.now(), sees=tx.scope.sees)
-
-
-async def _refused_changes(tx: Tx, changed: Mapping[int, Camera], now: datetime) -> list[int]:
-    """Store changed cameras; return the rows of those whose serial number another camera has."""
-    try:
-        async with tx.savepoint():
-            await imports.change_cameras(tx, list(changed.values()), held_from=now)
-    except IntegrityError:  # one of them, so each by itself
-        return [
-            row
-            for row, camera in changed.items()
-            if not await imports.change_if_serial_is_free(tx, camera, held_from=now)
-        ]
-    return []
 
 
 async def _duplicates(tx: Tx, decision: Decision) -> dict[int, UUID]:
