@@ -104,7 +104,8 @@ def consistency_path(first: int, second: int) -> list[Leaves]:
 
 
 def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
-    """The perfect subtrees that make up the ranges of a path; `resolve` needs their roots."""
+    """The perfect subtrees that make up the ranges of leaves in `path`; `resolve` needs their
+    roots."""
     return {subtree for leaves in path for subtree in _perfect(leaves)}
 
 

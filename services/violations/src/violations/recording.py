@@ -1,8 +1,9 @@
-"""Records violations in review. A device's violations are recorded once for each rule and passage
-(one drive past one place); evidence that belongs to another violation is not used again.
+"""Records new violations, in the state of review.
 
-Conflicts with other violations of the vehicle are stored as well. The functions run in the caller's
-transaction and lock the vehicle's plate.
+A device's violations are recorded once for each rule and passage (one drive past one place);
+evidence that belongs to another violation is not used again. Conflicts with other violations of the
+vehicle are stored as well. The functions run in the caller's transaction and lock the vehicle's
+plate.
 """
 
 from dataclasses import replace

@@ -51,7 +51,7 @@ Config = dict[str, str]
 
 
 class ChassisNotes:
-    """The handlers of the chassis server, written as a service writes its API and use cases."""
+    """The handlers of the chassis server, structured like the API and use cases of a service."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

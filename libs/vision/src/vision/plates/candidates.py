@@ -50,7 +50,10 @@ class PlateCandidate:
 
 
 def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
-    """The whole picture for the plate detector, its longer side scaled to `side` pixels."""
+    """The whole picture for the plate detector, scaled so that its longer side has `side` pixels.
+
+    `small` is the same picture in a smaller size, which is scaled instead where it suffices.
+    """
     return scaled_batch([picture], [(0.0, 0.0)], side=side, multiple=16, small=small)
 
 

@@ -84,7 +84,7 @@ async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
 
 
 async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
-    """Return the report with this id or number, None where there is no such report in the scope."""
+    """Return the report with this id or number; None if the transaction's scope has none."""
     column = reports.c.number if isinstance(key, str) else reports.c.report_id
     row = (await tx.execute(select(reports).where(column == key))).one_or_none()
     return to_report(row) if row else None

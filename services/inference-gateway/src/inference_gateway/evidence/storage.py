@@ -190,8 +190,10 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether `sha256` is the hash of a version that is shown to operators in place of an original
-    with this region and role. False for an original that is shown unchanged."""
+    """Whether `sha256` is the hash of a version that operators are shown in place of an original.
+
+    Only originals at this `place` count. False for an original that is shown unchanged.
+    """
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
         evidence.c.sha256 != sha256,
