@@ -87,7 +87,7 @@ class Bucket:
         self._spent, self._at = 0.0, 0.0
 
     def wait_seconds(self, amount: float, rate: float, now: float) -> float:
-        """Return the seconds until the bucket holds `amount`, or all that it can hold if that is less.
+        """Return the seconds until the bucket holds `amount`, or is full if it can never hold that."""
 
         `rate` is in units per second, `now` in seconds; a rate of 0 gives RETRY_SECONDS_MAX.
         """
