@@ -87,7 +87,7 @@ class Bucket:
         self._spent, self._at = 0.0, 0.0
 
     def wait_seconds(self, amount: float, rate: float, now: float) -> float:
-        """Return the seconds until the bucket holds `amount`, or is full if it can never hold that."""
+        """Return the seconds until the bucket holds `amount`, or is full if it cannot hold as much.
 
         `rate` is in units per second, `now` in seconds; a rate of 0 gives RETRY_SECONDS_MAX.
         """
