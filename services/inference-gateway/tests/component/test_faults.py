@@ -17,6 +17,7 @@ from .peers import Device, Register
 from .processes import Process
 
 FRAMES = 8
+ANSWERED_SECONDS = 120.0
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Sent:
     readings: inference_pb2.SignedReadings
 
     def until_answered(self, edge: As) -> inference_pb2.FrameResult:
+        until = time.monotonic() + ANSWERED_SECONDS
         while True:
             try:
                 return edge.ingest(
@@ -42,6 +44,8 @@ class Sent:
             except grpc.RpcError as error:
                 away = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
                 assert error.code() in away, error
+                # Else a Triton that broke by itself would keep the test waiting for ever.
+                assert time.monotonic() < until, error
                 time.sleep(0.3)
 
 
