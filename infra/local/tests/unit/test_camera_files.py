@@ -46,6 +46,16 @@ def test_cells_may_hold_commas_and_decimals_points(tmp_path: Path) -> None:
     assert list(camera.description.functions) == [pb.AI_FUNCTION_PLATE, pb.AI_FUNCTION_ZONE]
 
 
+def test_a_row_whose_decimal_commas_make_cells_of_their_own_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.csv"
+    path.write_text(",".join(HEAD) + "\nAbai,43,24,76,95,anpr,SN-1,100140000003,1,plate\n")
+    file = CameraFile(path)
+    assert list(file.cameras()) == []
+    assert [(wrong.row, wrong.expected) for wrong in file.wrong] == [
+        (1, "at most 8 cells, as in the first line")
+    ]
+
+
 def test_every_cell_that_cannot_be_read_is_named_and_its_row_left_out(tmp_path: Path) -> None:
     broken = ("x", "north", "76.95", "webcam", "SN-2", "100140000003", "perhaps", "plate|mood")
     path = tmp_path / "cameras.csv"

@@ -68,12 +68,15 @@ class CameraFile:
         """Yield the cameras of the rows that can be read. Rows count from 1, without the head."""
         self.wrong.clear()
         for number, cells in enumerate(self._lines()):
-            if not number:
-                continue
-            if not any(cells):
+            if not number or not any(cells):  # the head, or an empty line
                 continue
             camera = pb.ImportedCamera(row=number)
             before = len(self.wrong)
+            if any(cells[len(self._names) :]):
+                # As of a decimal comma between commas: all cells after it are another column's.
+                fitting = f"at most {len(self._names)} cells, as in the first line"
+                self.wrong.append(Wrong(number, "", fitting))
+                continue
             for name, cell in zip(self._names, cells, strict=False):
                 self._read(camera, number, name, cell.strip())
             if len(self.wrong) == before:

@@ -19,7 +19,6 @@ from tartip_cli.clients.journeys import PASSING
 from tartip_cli.data_dir import DataDir, write_private
 
 BATCH = 1000
-_SECONDS = 30.0
 # Batches that were sent and not answered: one is written while the next is read. If one more waited
 # to be sent when the register refuses, gRPC would answer INTERNAL instead of the refusal.
 _WINDOW = 2

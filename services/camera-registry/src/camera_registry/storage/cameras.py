@@ -167,6 +167,11 @@ async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     )
 
 
+def is_about_serial(error: IntegrityError) -> bool:
+    """Whether the database refused a camera because another one has its serial number."""
+    return _SERIAL in str(error.orig)
+
+
 def _raise_if_serial_taken(error: IntegrityError) -> None:
-    if _SERIAL in str(error.orig):
+    if is_about_serial(error):
         raise SerialTaken from error

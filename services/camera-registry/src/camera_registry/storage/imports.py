@@ -21,6 +21,7 @@ from camera_registry.model.imports import (
     Row,
     Standing,
 )
+from camera_registry.storage.cameras import is_about_serial
 from camera_registry.storage.tables import (
     camera_of,
     camera_row,
@@ -96,7 +97,9 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
         async with tx.savepoint():
             await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
             await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_about_serial(error):
+            raise
         return False
     return True
 

@@ -10,11 +10,7 @@ from chassis.identity import Caller
 from chassis.refusals import IdReused
 from chassis.transaction import Scope
 
-from camera_registry.events import (
-    camera_changed,
-    camera_registered,
-    camera_retired,
-)
+from camera_registry.events import camera_changed, camera_registered, camera_retired
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
 from camera_registry.storage import cameras, life, search

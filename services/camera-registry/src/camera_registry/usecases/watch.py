@@ -8,13 +8,8 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM
 from host.leases import Lease, hold
 
-from camera_registry.events import (
-    camera_status_changed,
-)
-from camera_registry.model.camera import (
-    CameraStatus,
-    verdict_on_silence,
-)
+from camera_registry.events import camera_status_changed
+from camera_registry.model.camera import CameraStatus, verdict_on_silence
 from camera_registry.storage import life
 
 # Heartbeats written, and cameras judged, in one transaction.
