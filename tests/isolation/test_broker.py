@@ -154,7 +154,7 @@ async def test_an_edge_box_publishes_heartbeats_under_its_own_certificate(
     box = await nats_library.connect(
         nats.nats_url, tls=context, nkeys_seed=str(nats.keys.nats_seed("edge-1")), error_cb=ignore
     )
-    await box.publish("cameras.heartbeats.KZ-75", b"alive")
+    await box.publish("cameras.heartbeats.hub-1", b"alive")
     assert (await heard.next_msg(timeout=10)).data == b"alive"
     await box.close()
 

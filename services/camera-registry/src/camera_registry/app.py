@@ -9,11 +9,15 @@ from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.guards import load as load_guards
 from law.regions.borders import borders
-from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc, hubs_pb2, hubs_pb2_grpc
 
-from camera_registry.consumers import HeartbeatListener
+from camera_registry.consumers import ReportListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
+from camera_registry.grpc_hubs import POLICY as HUBS_POLICY
+from camera_registry.grpc_hubs import CameraHubsApi
+from camera_registry.model.camera import INTERVALS_HEARD
 from camera_registry.settings import RegistrySettings
+from camera_registry.usecases.hubs import Hubs
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.tally import Tally
@@ -25,10 +29,14 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 async def build(chassis: Chassis[RegistrySettings]) -> None:
     guards = load_guards()
     borders()  # read now: the first camera does not wait for it
-    silence = timedelta(seconds=chassis.settings.silence_seconds)
-    register = Register(chassis.db, chassis.clock, silence=silence)
-    watch = Watch(chassis.db, silence=silence)
-    listener = HeartbeatListener(chassis.broker, watch, chassis.clock)
+    interval = timedelta(seconds=chassis.settings.report_seconds)
+    register = Register(chassis.db, chassis.clock, interval=interval)
+    watch = Watch(
+        chassis.db,
+        silence=interval * INTERVALS_HEARD,
+        measures_speed=lambda kind: guards.at(chassis.clock()).camera_kinds.measures_speed(kind),
+    )
+    listener = ReportListener(chassis.broker, watch, chassis.clock)
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
@@ -39,6 +47,12 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
             lambda: guards.at(chassis.clock()).camera_kinds,
         ),
         POLICY,
+    )
+    chassis.serve(
+        hubs_pb2.DESCRIPTOR.services_by_name["CameraHubs"],
+        hubs_pb2_grpc.add_CameraHubsServicer_to_server,
+        CameraHubsApi(Hubs(chassis.db), Pages(chassis.db.keyring)),
+        HUBS_POLICY,
     )
     serve_audit_log(chassis)
     chassis.publish_from("CAMERAS")
@@ -52,5 +66,5 @@ SERVICE = Service(
     build=build,
     schema="camera_registry",
     migrations=MIGRATIONS,
-    ids={"camera": UUID_SHAPE, "import": UUID_SHAPE},
+    ids={"camera": UUID_SHAPE, "hub": UUID_SHAPE, "import": UUID_SHAPE},
 )

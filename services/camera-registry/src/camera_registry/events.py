@@ -1,21 +1,21 @@
 """Builds the events that the service publishes, with one function for each kind of event."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from chassis.clock import to_timestamp
 from chassis.event import Event
+from google.protobuf.message import Message
 from tartip.cameras.v1 import cameras_pb2, events_pb2
 
 from camera_registry.model.camera import Camera
+from camera_registry.model.children import Transition
+from camera_registry.model.hubs import HubLife, Incident
 from camera_registry.model.imports import Outcome
+from camera_registry.model.status import CameraStatus, StatusReason
 
-_Message = (
-    events_pb2.CameraRegistered
-    | events_pb2.CameraChanged
-    | events_pb2.CameraRetired
-    | events_pb2.CameraStatusChanged
-)
+_Message = events_pb2.CameraRegistered | events_pb2.CameraChanged | events_pb2.CameraRetired
 
 
 def camera_registered(camera: Camera) -> Event:
@@ -50,12 +50,55 @@ def camera_retired(camera: Camera) -> Event:
     return _event("retired", camera, message)
 
 
-def camera_status_changed(camera: Camera) -> Event:
+def camera_status_changed(
+    hub: HubLife, transitions: Sequence[Transition], versions: Mapping[UUID, int], as_of: datetime
+) -> Event:
+    """The event of status changes of one hub's cameras; `versions` are their status versions."""
+    standings = [each.state.standing for each in transitions]
     message = events_pb2.CameraStatusChanged(
-        status=cameras_pb2.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
-        as_of=to_timestamp(camera.status_as_of),
+        hub_id=str(hub.hub_id),
+        region=hub.region,
+        as_of=to_timestamp(as_of),
+        camera_ids=b"".join(each.camera_id.bytes for each in transitions),
+        statuses=bytes(status_to_proto(each.status) for each in standings),
+        reasons=bytes(reason_to_proto(each.reason) for each in standings),
+        versions=[versions[each.camera_id] for each in transitions],
     )
-    return _event("status_changed", camera, message)
+    return _hub_event("status_changed", hub, message)
+
+
+def hub_silent(hub: HubLife, incident: Incident) -> Event:
+    message = events_pb2.HubSilent(
+        hub_id=str(hub.hub_id),
+        region=hub.region,
+        incident_id=str(incident.incident_id),
+        silent_since=to_timestamp(incident.silent_since),
+        cameras=incident.cameras,
+    )
+    return _hub_event("hub_silent", hub, message)
+
+
+def hub_heard(hub: HubLife, incident_id: UUID) -> Event:
+    message = events_pb2.HubHeard(
+        hub_id=str(hub.hub_id),
+        region=hub.region,
+        incident_id=str(incident_id),
+        heard_at=to_timestamp(hub.heard_at),
+    )
+    return _hub_event("hub_heard", hub, message)
+
+
+def status_to_proto(status: CameraStatus) -> cameras_pb2.CameraStatus.ValueType:
+    return cameras_pb2.CameraStatus.Value(f"CAMERA_STATUS_{status}")
+
+
+def reason_to_proto(reason: StatusReason | None) -> cameras_pb2.CameraStatusReason.ValueType:
+    name = reason or "UNSPECIFIED"
+    return cameras_pb2.CameraStatusReason.Value(f"CAMERA_STATUS_REASON_{name}")
+
+
+def _hub_event(fact: str, hub: HubLife, message: Message) -> Event:
+    return Event(f"cameras.v1.{fact}", f"hub:{hub.hub_id}", hub.events, hub.region, message)
 
 
 def _event(fact: str, camera: Camera, message: _Message) -> Event:

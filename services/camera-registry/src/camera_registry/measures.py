@@ -2,7 +2,8 @@
 
 from chassis.telemetry import meter
 
-# By outcome: heard; ahead or behind (wrongly dated); unreadable; lost for want of room.
+# Cameras in hubs' reports by what became of them (model.hubs.Outcome); of unreadable reports and of
+# those lost for want of room the messages.
 heartbeats = meter.create_counter("tartip.heartbeats")
-# 1 while silence proves nothing, because heartbeats may have been missed in the last interval.
+# 1 while a hub's silence proves nothing, because its report may have been missed.
 heartbeats_deaf = meter.create_gauge("tartip.heartbeats.deaf")

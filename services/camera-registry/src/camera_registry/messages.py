@@ -8,15 +8,16 @@ from dataclasses import asdict
 from itertools import pairwise
 
 from chassis.clock import to_timestamp
-from chassis.fields import check_enums, check_text, enum_of, read_moment, read_new_id
+from chassis.fields import check_enums, check_text, enum_of, read_id, read_moment, read_new_id
 from chassis.refusals import Checks, checks
 from law.guards import CameraKinds
 from law.regions import REGIONS
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
 
+from camera_registry.events import reason_to_proto, status_to_proto
 from camera_registry.model.area import Circle, check_circle
-from camera_registry.model.camera import Camera, CameraStatus
+from camera_registry.model.camera import Camera
 from camera_registry.model.description import (
     DEDUPE_SECONDS_DEFAULT,
     TEXT_MAX,
@@ -29,6 +30,7 @@ from camera_registry.model.description import (
     check_description,
 )
 from camera_registry.model.imports import ROWS_MAX, Batch, Outcome, Row
+from camera_registry.model.status import CameraStatus
 from camera_registry.storage.counts import RegionCounts
 from camera_registry.storage.search import Filters
 
@@ -71,6 +73,7 @@ def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKi
         height_metres=given.height_metres,
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
+        hub_id=read_id(check, at + "hub_id", given.hub_id) if given.hub_id else None,
     )
     check_description(check, description, kinds)
     return description
@@ -174,12 +177,15 @@ def to_proto(camera: Camera) -> pb.Camera:
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=_description_to_proto(camera.description),
-        status=pb.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
+        status=status_to_proto(camera.status),
         status_as_of=to_timestamp(camera.status_as_of),
         version=camera.version,
         registered_at=to_timestamp(camera.registered_at),
         retired_at=to_timestamp(camera.retired_at),
         retired_reason=camera.retired_why,
+        status_source=pb.CameraStatusSource.Value(f"CAMERA_STATUS_SOURCE_{camera.status_source}"),
+        status_reason=reason_to_proto(camera.status_reason),
+        status_version=camera.status_version,
     )
 
 
@@ -210,6 +216,7 @@ def _description_to_proto(given: Description) -> pb.CameraDescription:
         height_metres=given.height_metres,
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
+        hub_id=str(given.hub_id) if given.hub_id else "",
     )
 
 
@@ -237,6 +244,7 @@ def statistics_to_proto(counts: RegionCounts) -> pb.RegionStatistics:
         with_ai=counts.of("with_ai").total(),
         online=registered[CameraStatus.ONLINE],
         degraded=registered[CameraStatus.DEGRADED],
+        tampered=registered[CameraStatus.TAMPERED],
         offline=registered[CameraStatus.OFFLINE],
         unknown=registered[CameraStatus.UNKNOWN],
         kinds=[
@@ -267,6 +275,7 @@ def _numbers_to_proto(numbers: Counter[CameraStatus]) -> pb.StatusCounts:
         registered=numbers.total(),
         online=numbers[CameraStatus.ONLINE],
         degraded=numbers[CameraStatus.DEGRADED],
+        tampered=numbers[CameraStatus.TAMPERED],
         offline=numbers[CameraStatus.OFFLINE],
         unknown=numbers[CameraStatus.UNKNOWN],
     )

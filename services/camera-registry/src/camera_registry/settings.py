@@ -3,9 +3,9 @@
 from chassis.settings import Settings
 from pydantic import Field
 
-from camera_registry.model.camera import SILENCE
+from camera_registry.model.camera import INTERVAL
 
 
 class RegistrySettings(Settings):
-    # The interval without a heartbeat after which a camera is no longer known to be alive.
-    silence_seconds: float = Field(SILENCE.total_seconds(), ge=1, le=3600)
+    # The interval at which hubs report; one and a half of it after a report it holds no longer.
+    report_seconds: float = Field(INTERVAL.total_seconds(), ge=1, le=3600)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
-from camera_registry.model.camera import SILENCE
+from camera_registry.model.camera import INTERVAL, INTERVALS_HEARD
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.watch import Watch
 from chassis.channels import Channels
@@ -20,8 +20,9 @@ from chassis.clock import new_id, to_timestamp
 from chassis.db import Database
 from google.protobuf.timestamp_pb2 import Timestamp
 from host.migrations import migrate
+from law.guards import load
 from tartip.cameras.v1 import cameras_pb2 as pb
-from tartip.cameras.v1 import cameras_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2_grpc, hubs_pb2_grpc
 from tartip.common.v1 import common_pb2
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
@@ -57,6 +58,11 @@ class As:
 
     async def call(self, method: str, request: Any) -> Any:
         return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
+
+    async def hub(self, method: str, request: Any) -> Any:
+        """Call a method of CameraHubs."""
+        stub = hubs_pb2_grpc.CameraHubsStub(self.channels.to(self.address, SERVICE))
+        return await getattr(stub, method)(request, timeout=5, metadata=self.metadata)
 
 
 @pytest_asyncio.fixture
@@ -188,9 +194,15 @@ async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnR
         scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
     )
     start = datetime.now(UTC)
-    register = Register(db, lambda: found.now, silence=SILENCE)
-    watch = Watch(db, silence=SILENCE)
+    register = Register(db, lambda: found.now, interval=INTERVAL)
+    watch = Watch(
+        db,
+        silence=INTERVAL * INTERVALS_HEARD,
+        measures_speed=load().at(start).camera_kinds.measures_speed,
+    )
     async with watch.alone() as lease:
-        found = OwnRegister(db, register, watch, lease, start, start, describe)
+        reports = await watch.begin(lease)
+        found = OwnRegister(db, register, watch, lease, reports, start, start, describe)
+        await found.open()
         yield found
     await db.close()

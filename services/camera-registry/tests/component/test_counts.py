@@ -8,7 +8,8 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from camera_registry.model.camera import SILENCE, CameraStatus
+from camera_registry.model.camera import INTERVAL
+from camera_registry.model.status import CameraStatus
 from camera_registry.storage.counts import RegionCounts, total
 from camera_registry.usecases.tally import Tally
 from tartip.cameras.v1 import cameras_pb2 as pb
@@ -47,11 +48,13 @@ class Walk:
         await self.own.register.retire(gone, reason="", caller=ADMINISTRATOR)
 
     async def beat(self) -> None:
-        for camera in self.draw.sample(self.cameras, len(self.cameras) // 2):
-            await self.own.beat(camera)
+        heard = self.draw.sample(self.cameras, len(self.cameras) // 2)
+        conditions = {camera: self.draw.randint(1, 4) for camera in heard}
+        for hub in self.own.hubs.values():
+            await self.own.report(hub, conditions)
 
     async def judge(self) -> None:
-        self.own.now += timedelta(seconds=self.draw.choice((1, 60, SILENCE.total_seconds())))
+        self.own.now += timedelta(seconds=self.draw.choice((1, 60, 2 * INTERVAL.total_seconds())))
         await self.own.judge(self.draw.choice((None, self.own.start)))
 
     async def fold(self) -> None:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import asyncpg
 from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
-from camera_registry.model.camera import Camera, CameraStatus
+from camera_registry.model.camera import Camera
 from camera_registry.model.description import AiFunction, CameraKind
 from camera_registry.model.imports import Batch, Row
+from camera_registry.model.status import CameraStatus
 from camera_registry.storage.search import Filters, place_of
 from camera_registry.usecases.imports import Imports
 from chassis.clock import new_id
@@ -99,8 +100,8 @@ async def _registered(own: OwnRegister) -> list[Camera]:
     outcome = await Imports(own.db).take(Batch(new_id(), 1, tuple(rows), b""), ADMINISTRATOR)
     assert outcome.added == MANY
     known = await _all_pages(own, Filters())
-    beats = {each.camera_id: (each.description.place.region, own.now) for each in known[::3]}
-    await own.watch.hear(own.lease, beats, own.now)
+    for hub in own.hubs.values():
+        await own.report(hub, {each.camera_id: 1 + n % 4 for n, each in enumerate(known[::3])})
     for each in known[::10]:
         await own.register.retire(each.camera_id, reason="", caller=ADMINISTRATOR)
     return await _all_pages(own, Filters(with_retired=True))

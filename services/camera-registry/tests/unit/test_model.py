@@ -9,8 +9,9 @@ from itertools import pairwise
 import h3.api.basic_int as h3
 import pytest
 from camera_registry.model.area import Circle
-from camera_registry.model.camera import Camera, CameraChangedMeanwhile, CameraRetired, CameraStatus
+from camera_registry.model.camera import Camera, CameraChangedMeanwhile, CameraRetired
 from camera_registry.model.description import CameraKind, Description, Place, check_description
+from camera_registry.model.status import CameraStatus
 from chassis.clock import new_id
 from chassis.refusals import Checks
 from law.guards import load
@@ -61,17 +62,27 @@ def test_a_right_description_has_no_wrong_field() -> None:
 
 def test_a_change_counts_the_version() -> None:
     camera = Camera.register(new_id(), DESCRIPTION, NOW)
-    changed = camera.change(replace(DESCRIPTION, name="Dostyk"), from_version=1)
+    changed = camera.change(replace(DESCRIPTION, name="Dostyk"), NOW, from_version=1)
     assert (changed.version, changed.description.name) == (2, "Dostyk")
     with pytest.raises(CameraChangedMeanwhile):
-        changed.change(DESCRIPTION, from_version=1)
+        changed.change(DESCRIPTION, NOW, from_version=1)
 
 
 def test_the_same_description_makes_no_new_version() -> None:
     camera = Camera.register(new_id(), DESCRIPTION, NOW)
-    assert camera.change(replace(DESCRIPTION), from_version=1) is camera
+    assert camera.change(replace(DESCRIPTION), NOW, from_version=1) is camera
     with pytest.raises(CameraChangedMeanwhile):
-        camera.change(DESCRIPTION, from_version=2)
+        camera.change(DESCRIPTION, NOW, from_version=2)
+
+
+def test_a_camera_with_another_hub_is_unknown_until_that_one_reports() -> None:
+    later = NOW + timedelta(days=1)
+    online = replace(Camera.register(new_id(), DESCRIPTION, NOW), status=CameraStatus.ONLINE)
+    moved = online.change(replace(DESCRIPTION, hub_id=new_id()), later, from_version=1)
+    assert (moved.status, moved.status_as_of) == (CameraStatus.UNKNOWN, later)
+    assert moved.status_version == online.status_version + 1
+    renamed = online.change(replace(DESCRIPTION, name="Dostyk"), later, from_version=1)
+    assert (renamed.status, renamed.status_version) == (CameraStatus.ONLINE, 0)
 
 
 def test_retiring_is_final_and_repeatable() -> None:
@@ -80,7 +91,7 @@ def test_retiring_is_final_and_repeatable() -> None:
     assert (retired.status, retired.retired_at) == (CameraStatus.RETIRED, NOW)
     assert retired.retire(NOW + timedelta(days=1)) is retired
     with pytest.raises(CameraRetired):
-        retired.change(DESCRIPTION, from_version=2)
+        retired.change(DESCRIPTION, NOW, from_version=2)
 
 
 @pytest.mark.parametrize("centre", [(43.24, 76.95), (55.2, 69.1), (0.0, 0.0), (43.0, 179.99)])

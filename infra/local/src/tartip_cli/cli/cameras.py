@@ -50,11 +50,13 @@ def import_cameras(
     Columns: name, latitude, longitude, kind, serial and owner_bin; optional: camera_id, region,
     address, kato, make, model, azimuth_degrees, operator_bin, connected, functions, face_basis,
     certificate_number, verification_number, verified_from, verified_until, speed_tolerance_kmh,
-    dedupe_seconds, site, site_category, height_metres, field_of_view_degrees and retention_days.
+    dedupe_seconds, site, site_category, height_metres, field_of_view_degrees, retention_days and
+    hub_id.
 
     A camera is found by camera_id if given, else by serial and make. It stays unchanged if its
     description is the same. If not, all of it becomes as the row says, also what the file leaves
-    out, except its device key, its verifications with other numbers, and the bases of functions.
+    out, except its device key, its hub, its verifications with other numbers, and the bases of
+    functions.
 
     The same command resumes an import that was interrupted. Exit code 11 if a row was refused; the
     other rows are imported.

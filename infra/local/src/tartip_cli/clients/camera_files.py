@@ -258,6 +258,7 @@ COLUMNS: Mapping[str, _Column] = {
     "height_metres": _number("height_metres"),
     "field_of_view_degrees": _number("field_of_view_degrees"),
     "retention_days": _whole("retention_days"),
+    "hub_id": _text("hub_id"),
 }
 """The columns of a file, by name; "region" may be left out, since the place decides it."""
 REQUIRED = ("name", "latitude", "longitude", "kind", "serial", "owner_bin")

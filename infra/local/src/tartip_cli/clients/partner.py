@@ -79,6 +79,10 @@ class Outside:
         return f"http://{LOOPBACK}:{self._ports.gateway}"
 
     @property
+    def nats_url(self) -> str:
+        return f"tls://{LOOPBACK}:{self._ports.nats}"
+
+    @property
     def otlp_endpoint(self) -> str:
         """The endpoint to which traces are sent: the mesh's embedded OTLP receiver."""
         return f"http://{LOOPBACK}:{self._ports.supervisor}"

@@ -37,7 +37,7 @@ class Device:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{serial}.pem"
         if not path.exists():
-            write_private(path, _pem(Ed25519PrivateKey.generate()))
+            write_private(path, private_pem(Ed25519PrivateKey.generate()))
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
         assert isinstance(key, Ed25519PrivateKey)
         return cls(serial, key)
@@ -106,7 +106,8 @@ def from_json(values: dict[str, Any]) -> inference.Readings:
     return readings
 
 
-def _pem(key: Ed25519PrivateKey) -> bytes:
+def private_pem(key: Ed25519PrivateKey) -> bytes:
+    """The private key as PKCS 8 in PEM, without a password."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -5,41 +5,19 @@ Moments and ids are passed in.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from chassis.fields import check_text
 from chassis.refusals import Checks, Kind, Refusal
 
 from camera_registry.model.description import Description
+from camera_registry.model.status import CameraStatus, StatusReason, StatusSource
 
-# The interval without a heartbeat after which a camera is no longer known to be alive.
-SILENCE = timedelta(minutes=3)
+# The interval at which hubs report.
+INTERVAL = timedelta(minutes=1)
+# Intervals after a hub's last report for which it still holds.
+INTERVALS_HEARD = 1.5
 REASON_MAX = 500
-
-
-class CameraStatus(StrEnum):
-    UNKNOWN = "UNKNOWN"
-    ONLINE = "ONLINE"
-    DEGRADED = "DEGRADED"
-    OFFLINE = "OFFLINE"
-    RETIRED = "RETIRED"
-
-
-# Statuses that last only while heartbeats arrive.
-ALIVE = (CameraStatus.ONLINE, CameraStatus.DEGRADED)
-
-
-def verdict_on_silence(
-    hears_since: datetime | None, now: datetime, silence: timedelta
-) -> CameraStatus:
-    """Return the status of a camera that sent no heartbeat for `silence`.
-
-    The status is OFFLINE if the service has missed no heartbeats for that long, else UNKNOWN.
-    `hears_since` is the moment since which it missed none, None while it is missing them.
-    """
-    listened = hears_since is not None and now - hears_since >= silence
-    return CameraStatus.OFFLINE if listened else CameraStatus.UNKNOWN
 
 
 class CameraNotFound(Refusal):
@@ -83,34 +61,53 @@ class Camera:
     retired_at: datetime | None = None
     # Free text of an administrator, about no person.
     retired_why: str = ""
+    status_source: StatusSource = StatusSource.REGISTER
+    status_reason: StatusReason | None = None
+    # Counts the changes of the status since the registration.
+    status_version: int = 0
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
         """Return a new camera in its first version, with the status UNKNOWN."""
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
-    def change(self, description: Description, *, from_version: int) -> "Camera":
-        """Return the next version; the camera itself if the description is the same. Raises
-        CameraRetired, or CameraChangedMeanwhile if the current version is not `from_version`."""
+    def change(self, description: Description, now: datetime, *, from_version: int) -> "Camera":
+        """Return the next version; the camera itself if the description is the same.
+
+        A camera that gets another hub is UNKNOWN until that one reports. Raises CameraRetired, or
+        CameraChangedMeanwhile if the current version is not `from_version`.
+        """
         if self.retired_at is not None:
             raise CameraRetired
         if self.version != from_version:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
         if description == self.description:
             return self
-        return replace(self, description=description, version=self.version + 1)
+        changed = replace(self, description=description, version=self.version + 1)
+        if description.hub_id == self.description.hub_id:
+            return changed
+        return changed._with_status(CameraStatus.UNKNOWN, now)
 
     def retire(self, now: datetime, *, why: str = "") -> "Camera":
         """Return the next version, retired at `now`; the camera itself if it is already retired."""
         if self.retired_at is not None:
             return self
         return replace(
-            self,
-            status=CameraStatus.RETIRED,
-            status_as_of=now,
+            self._with_status(CameraStatus.RETIRED, now),
             retired_at=now,
             retired_why=why,
             version=self.version + 1,
+        )
+
+    def _with_status(self, status: CameraStatus, now: datetime) -> "Camera":
+        """The camera with a status that the register itself has found."""
+        return replace(
+            self,
+            status=status,
+            status_as_of=now,
+            status_source=StatusSource.REGISTER,
+            status_reason=None,
+            status_version=self.status_version + 1,
         )
 
 

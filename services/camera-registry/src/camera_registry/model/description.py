@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from uuid import UUID
 
 from chassis.fields import check_point, check_text
 from chassis.refusals import Checks
@@ -119,6 +120,8 @@ class Description:
     height_metres: float = 0
     field_of_view_degrees: float = 0
     retention_days: int = 0
+    # The hub that reports on the camera, None if none does.
+    hub_id: UUID | None = None
 
     @cached_property
     def serial_key(self) -> SerialKey:

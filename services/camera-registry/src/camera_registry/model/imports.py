@@ -1,6 +1,6 @@
 """Imports: what becomes of each camera in a batch of rows."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,7 @@ from chassis.refusals import FieldError, IdReused, Kind, Refusal
 
 from camera_registry.model.camera import Camera, CameraRetired, RegionNotYours, SerialTaken
 from camera_registry.model.description import Description, SerialKey
+from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
 
 ROWS_MAX = 2000
 
@@ -111,11 +112,13 @@ def decide(
     now: datetime,
     *,
     sees: Callable[[str], bool],
+    hubs: Container[tuple[UUID, str]] = (),
 ) -> Decision:
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
     `known` are the registered cameras that have the id or serial number of any of the rows; `sees`
-    returns whether the caller may write in a region. If two rows of a batch describe one camera,
+    returns whether the caller may write in a region; `hubs` has the hubs in service that the rows
+    and the known cameras name, each with its region. If two rows of a batch describe one camera,
     the second is refused.
     """
     known = list(known)
@@ -134,14 +137,15 @@ def decide(
             decision.refuse(row.number, at, RegionNotYours.code, "a region of yours")
         else:
             _decide_row(decision, row, ids, serials, now)
+            _refuse_unknown_hub(decision, row.number, hubs)
     return decision
 
 
 def completed(given: Description, known: Description) -> Description:
     """The description of a row, with what the known one has and files seldom hold.
 
-    These are the device's key, earlier verifications, by which past measurements are judged, and
-    the bases of functions for which the row names none.
+    These are the device's key, earlier verifications, by which past measurements are judged, the
+    bases of functions for which the row names none, and the hub.
     """
     numbers = {paper.number for paper in given.verifications}
     earlier = [paper for paper in known.verifications if paper.number not in numbers]
@@ -151,7 +155,26 @@ def completed(given: Description, known: Description) -> Description:
         device_key=given.device_key or known.device_key,
         verifications=(*earlier, *given.verifications),
         bases=bases | given.bases,
+        hub_id=given.hub_id or known.hub_id,
     )
+
+
+def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, str]]:
+    """The hubs that rows and known cameras name, each with every region of these."""
+    described = [row.description for row in rows if not row.errors]
+    described += [camera.description for camera in known]
+    ids = {each.hub_id for each in described if each.hub_id}
+    regions = {each.place.region for each in described}
+    return {(hub_id, region) for hub_id in ids for region in regions}
+
+
+def _refuse_unknown_hub(decision: Decision, row: int, hubs: Container[tuple[UUID, str]]) -> None:
+    """Do not take a row whose camera would have a hub that is not in service in its region."""
+    camera = decision.added.get(row) or decision.changed.get(row)
+    if camera is None or camera.description.hub_id is None:
+        return
+    if (camera.description.hub_id, camera.description.place.region) not in hubs:
+        decision.refuse(row, "description.hub_id", HubNotFound.code, EXPECTED_HUB)
 
 
 def _decide_row(
@@ -183,7 +206,7 @@ def _decide_row(
         return
     else:
         description = completed(row.description, found.description)
-        camera = found.change(description, from_version=found.version)
+        camera = found.change(description, now, from_version=found.version)
         (decision.unchanged if camera is found else decision.changed)[row.number] = camera
         if serials.get(found.description.serial_key) is found:
             del serials[found.description.serial_key]

@@ -17,8 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
 
-from camera_registry.model.camera import ALIVE, Camera, CameraNotFound, CameraStatus, SerialTaken
+from camera_registry.model.camera import Camera, CameraNotFound, SerialTaken
 from camera_registry.model.description import Description
+from camera_registry.model.status import REPORTED, CameraStatus, StatusSource
 from camera_registry.storage import life
 from camera_registry.storage.tables import (
     camera_of,
@@ -26,9 +27,9 @@ from camera_registry.storage.tables import (
     cameras,
     description_of,
     description_row,
+    hub_life,
     versions,
 )
-from camera_registry.storage.tables import life as heard
 
 # The constraints that an added or changed camera may violate.
 _ID, _SERIAL = "cameras_pkey", "cameras_serials"
@@ -67,7 +68,7 @@ async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
 
 @dataclass(frozen=True)
 class Known:
-    """A stored ONLINE or DEGRADED holds only if heartbeats were processed since `looked_since`."""
+    """A stored status in REPORTED holds only if reports were processed since `looked_since`."""
 
     looked_since: datetime
     now: datetime
@@ -81,7 +82,7 @@ class Known:
 async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    A stored status ONLINE or DEGRADED is returned as UNKNOWN if `life.is_watched` does not hold.
+    A stored status in REPORTED is returned as UNKNOWN if `life.is_watched` does not hold.
     """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
@@ -137,17 +138,25 @@ def _found(rows: list[Any]) -> Camera:
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
-    """The camera with its stored status. A status in ALIVE is as of the camera's last heartbeat,
-    and is replaced by UNKNOWN if the register is not watched."""
+    """The camera with its stored status. A status in REPORTED is as of its hub's last report, and
+    is replaced by UNKNOWN if the register is not watched."""
     camera = camera_of(row)
-    if camera.status not in ALIVE:
+    if camera.status not in REPORTED:
         return camera
-    status = camera.status if is_watched else CameraStatus.UNKNOWN
-    return replace(camera, status=status, status_as_of=row.heard_at or camera.status_as_of)
+    as_of = max(row.heard_at or camera.status_as_of, camera.status_as_of)
+    if is_watched:
+        return replace(camera, status_as_of=as_of)
+    return replace(
+        camera,
+        status=CameraStatus.UNKNOWN,
+        status_as_of=as_of,
+        status_source=StatusSource.SILENCE,
+        status_reason=None,
+    )
 
 
-_WITH_LIFE = select(cameras, heard.c.heard_at).outerjoin_from(
-    cameras, heard, heard.c.camera_id == cameras.c.camera_id
+_WITH_LIFE = select(cameras, hub_life.c.heard_at).outerjoin_from(
+    cameras, hub_life, hub_life.c.hub_id == cameras.c.hub_id
 )
 _BY_ID = Read(
     _WITH_LIFE.add_columns(life.is_watched().label("is_watched")).where(

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Select, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
-from camera_registry.model.camera import ALIVE, CameraStatus
+from camera_registry.model.status import REPORTED, CameraStatus
 from camera_registry.storage.tables import count_changes, counts
 
 # Rows of changes that one statement adds to the counts.
@@ -58,7 +58,7 @@ async def read_counts(tx: Tx, region: str, *, is_watched: bool) -> list[RegionCo
     regions: dict[str, dict[tuple[str, str], Counter[CameraStatus]]] = {}
     for row in rows:
         status = CameraStatus(row.status)
-        if status in ALIVE and not is_watched:
+        if status in REPORTED and not is_watched:
             status = CameraStatus.UNKNOWN
         numbers = regions.setdefault(row.region, {}).setdefault(
             (row.property, row.value), Counter()

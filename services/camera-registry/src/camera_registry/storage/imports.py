@@ -31,7 +31,7 @@ from camera_registry.storage.tables import (
     versions,
 )
 
-_STATUS = ("status", "status_as_of")
+_STATUS = ("status", "status_as_of", "status_source", "status_reason", "status_version")
 
 
 async def plan_anew(tx: Tx) -> None:
@@ -219,8 +219,14 @@ _ADD = text(
     " ON CONFLICT DO NOTHING RETURNING camera_id"
 )
 _CHANGED = [name for name in _COLUMNS if name not in ("camera_id", *_STATUS)]
+# The status is the hub's to change, until the camera gets another one.
+_ANOTHER_HUB = ", ".join(
+    f"{name} = CASE WHEN given.hub_id IS DISTINCT FROM cameras.hub_id"
+    f" THEN given.{name} ELSE cameras.{name} END"
+    for name in _STATUS
+)
 _CHANGE = text(
-    f"UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')})"
+    f"UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')}), {_ANOTHER_HUB}"
     f" FROM {_GIVEN} WHERE cameras.camera_id = given.camera_id"
 )
 _ADD_VERSIONS = text(

@@ -1,28 +1,54 @@
-"""Stores heartbeats, and sets the status of cameras that send none, in batches."""
+"""Stores what hubs reported and the statuses that follow from it, and when that was last done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
+from chassis.clock import new_id
 from chassis.transaction import Tx
-from sqlalchemy import ColumnElement, Select, bindparam, case, exists, func, or_, select, update
+from law.guards.verification import is_verified
+from law.zone import almaty_day, start_of
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from statements.reads import Read
 
-from camera_registry.model.camera import ALIVE, Camera, CameraStatus
-from camera_registry.storage.tables import camera_of, cameras, heartbeat_watch, life, moment
+from camera_registry.model.children import Child, Transition
+from camera_registry.model.hubs import HubLife, Incident
+from camera_registry.model.status import CameraStatus, StatusReason, state_of
+from camera_registry.storage.tables import (
+    cameras,
+    heartbeat_watch,
+    hub_changes,
+    hub_incidents,
+    hub_life,
+    hubs,
+    moment,
+)
 
-# How far in the future a heartbeat may seem to lie because two copies' clocks differ.
+# How far in the future a report may seem to lie because two copies' clocks differ.
 CLOCKS_APART = timedelta(seconds=5)
-Beats = Mapping[UUID, tuple[str, datetime]]
+# A hub that falls silent again so soon after its incident has ended opens that one again.
+REOPENED_WITHIN = timedelta(hours=1)
+STATES_AT_ONCE = 5000
+MeasuresSpeed = Callable[[str], bool]
 
 
 def is_watched() -> ColumnElement[bool]:
-    """The condition that heartbeats were last processed between `looked_since` and `now`.
+    """The condition that reports were last processed between `looked_since` and `now`.
 
-    If it was earlier, a camera stored as online may have fallen silent unnoticed. A time after
-    `now` dates from before the clock was set back.
+    If it was earlier, a hub may have fallen silent unnoticed. A time after `now` dates from before
+    the clock was set back.
     """
     since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
     looked_at = heartbeat_watch.c.looked_at
@@ -39,132 +65,199 @@ async def watched(tx: Tx, parameters: Mapping[str, datetime]) -> bool:
 
 
 async def look(tx: Tx, now: datetime) -> None:
-    """Store `now` as the time at which heartbeats were last processed."""
+    """Store `now` as the time at which reports were last processed."""
     row = insert(heartbeat_watch).values(is_single=True, looked_at=now)
     await tx.execute(
         row.on_conflict_do_update(index_elements=["is_single"], set_={"looked_at": now})
     )
 
 
-async def heard(tx: Tx, beats: Beats, *, now: datetime) -> list[Camera]:
-    """Store the latest heartbeats and return the cameras that came online.
+async def take_changes(tx: Tx) -> set[UUID]:
+    """Return the hubs that were changed, or whose cameras were, since the last call."""
+    rows = await tx.execute(delete(hub_changes).returning(hub_changes.c.hub_id))
+    return {row.hub_id for row in rows}
 
-    `beats` maps a camera's id to the region and time of its heartbeat. Heartbeats of unknown or
-    retired cameras, and those from a region that is not the camera's, are ignored.
-    """
-    known = [
-        row
-        for row in await tx.read(_REGISTERED, ids=list(beats))
-        if beats[row.camera_id][0] == row.region
+
+async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife]:
+    """Return the hubs in service, or those of them with these ids."""
+    is_open = (hub_incidents.c.hub_id == hubs.c.hub_id) & hub_incidents.c.ended_at.is_(None)
+    query = (
+        select(hubs, hub_life, exists(hub_incidents.c.hub_id).where(is_open).label("has_incident"))
+        .select_from(hubs.outerjoin(hub_life, hub_life.c.hub_id == hubs.c.hub_id))
+        .where(hubs.c.revoked_at.is_(None))
+    )
+    if ids is not None:
+        query = query.where(hubs.c.hub_id.in_(ids))
+    return [
+        HubLife(
+            row.hub_id,
+            row.region,
+            bytes(row.public_key),
+            row.number or 0,
+            row.heard_at,
+            bool(row.is_silent),
+            row.has_incident,
+            row.events or 0,
+        )
+        for row in await tx.execute(query)
     ]
-    if not known:
-        return []
-    ids = sorted(row.camera_id for row in known)
-    await tx.execute(_HEARD, {"ids": ids, "moments": [beats[each][1] for each in ids], "now": now})
-    woken = [row.camera_id for row in known if row.status not in ALIVE]
-    return await _wake(tx, {each: beats[each][1] for each in woken})
 
 
-async def chunk_end(tx: Tx, *, after: UUID | None, size: int) -> UUID | None:
-    """Return the last id of the next chunk of `size` cameras that were ever heard, ordered by id
-    and starting after `after` (None: from the first). Returns None if fewer are left."""
-    query = select(life.c.camera_id).order_by(life.c.camera_id).offset(size - 1).limit(1)
-    if after is not None:
-        query = query.where(life.c.camera_id > after)
-    found: UUID | None = await tx.scalar(query)
+async def read_children(
+    tx: Tx, ids: Collection[UUID], now: datetime, measures_speed: MeasuresSpeed
+) -> dict[UUID, list[Child]]:
+    """Return the cameras in service of each of these hubs."""
+    found: dict[UUID, list[Child]] = {hub_id: [] for hub_id in ids}
+    for row in await tx.execute(_CHILDREN, {"ids": list(ids)}):
+        until = _verified_until(row.verifications, now) if measures_speed(row.kind) else None
+        reason = StatusReason(row.status_reason) if row.status_reason else None
+        state = state_of(CameraStatus(row.status), reason)
+        found[row.hub_id].append(Child(row.camera_id, state, tuple(row.status_changed_at), until))
     return found
 
 
-async def fall_silent(
-    tx: Tx,
-    *,
-    after: UUID | None,
-    until: UUID | None,
-    before: datetime,
-    now: datetime,
-    status: CameraStatus,
-) -> list[Camera]:
-    """Set `status` for cameras whose last heartbeat was before `before`; returns those changed.
+def _verified_until(papers: Iterable[Mapping[str, str]], now: datetime) -> datetime:
+    """The end of the verification in force that lasts longest; `now` if there is none."""
+    ends = [now]
+    for paper in papers:
+        since, until = (
+            datetime.fromisoformat(paper[name]) for name in ("valid_from", "valid_until")
+        )
+        if is_verified(since, until, now):
+            ends.append(start_of(almaty_day(until) + timedelta(days=1)))
+    return max(ends)
 
-    Only cameras with an id after `after` and up to `until` are considered; None sets no bound. A
-    camera that becomes UNKNOWN keeps the time at which its status was last known.
+
+async def set_states(
+    tx: Tx, hub_id: UUID, transitions: Sequence[Transition], as_of: datetime
+) -> dict[UUID, int]:
+    """Store changed states of a hub's cameras; return their status versions by camera.
+
+    Left out are cameras that were meanwhile retired or got another hub.
     """
-    silent = _silent(before, now).where(cameras.c.status != status.value)
-    if after is not None:
-        silent = silent.where(life.c.camera_id > after)
-    if until is not None:
-        silent = silent.where(life.c.camera_id <= until)
-    known_until = {
-        row.camera_id: row.heard_at if row.status in ALIVE else row.status_as_of
-        for row in await tx.execute(silent)
-    }
-    if status is not CameraStatus.UNKNOWN:
-        return await _set_status(tx, dict.fromkeys(known_until, now), status)
-    return await _set_status(tx, {one: min(at, now) for one, at in known_until.items()}, status)
+    versions: dict[UUID, int] = {}
+    for start in range(0, len(transitions), STATES_AT_ONCE):
+        given = transitions[start : start + STATES_AT_ONCE]
+        standings = [each.state.standing for each in given]
+        ids = [each.camera_id for each in given]
+        await tx.execute(_LOCK, {"ids": ids})
+        values = {
+            "hub_id": hub_id,
+            "as_of": as_of,
+            "ids": ids,
+            "statuses": [each.status.value for each in standings],
+            "sources": [each.source.value for each in standings],
+            "reasons": [each.reason.value if each.reason else "" for each in standings],
+            "changed_at": [_array(each.changed_at) for each in given],
+        }
+        rows = await tx.execute(_SET_STATES, values)
+        versions |= {row.camera_id: row.status_version for row in rows}
+    return versions
 
 
-async def _wake(tx: Tx, woken: Mapping[UUID, datetime]) -> list[Camera]:
-    """Set ONLINE the cameras that are still neither retired nor online, as of their heartbeats."""
-    if not woken:
-        return []
-    locked = select(cameras.c.camera_id).where(
-        cameras.c.camera_id.in_(sorted(woken)), cameras.c.status.not_in((*ALIVE, _RETIRED))
+def _array(moments: Iterable[datetime]) -> str:
+    """Moments in PostgreSQL's notation of an array."""
+    return "{" + ",".join(f'"{each.isoformat()}"' for each in moments) + "}"
+
+
+async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
+    """Store the hubs' last reports' numbers and times, and whether they are silent."""
+    values = [
+        {
+            "hub_id": hub.hub_id,
+            "region": hub.region,
+            "number": hub.number,
+            "heard_at": hub.heard_at,
+            "is_silent": hub.is_silent,
+            "events": hub.events,
+        }
+        for hub in heard
+    ]
+    if not values:
+        return
+    rows = insert(hub_life).values(values)
+    changed = {name: rows.excluded[name] for name in ("number", "heard_at", "is_silent", "events")}
+    await tx.execute(rows.on_conflict_do_update(index_elements=["hub_id"], set_=changed))
+
+
+async def open_incident(tx: Tx, hub: HubLife, now: datetime, cameras_silent: int) -> Incident:
+    """Open an incident of a silent hub, or open its last one again if that ended lately."""
+    assert hub.heard_at is not None
+    last = (
+        select(hub_incidents.c.incident_id)
+        .where(
+            hub_incidents.c.hub_id == hub.hub_id, hub_incidents.c.ended_at > now - REOPENED_WITHIN
+        )
+        .order_by(hub_incidents.c.opened_at.desc())
+        .limit(1)
     )
-    rows = await tx.execute(locked.order_by(cameras.c.camera_id).with_for_update())
-    asleep = {row.camera_id: woken[row.camera_id] for row in rows}
-    return await _set_status(tx, asleep, CameraStatus.ONLINE)
-
-
-async def _set_status(tx: Tx, as_of: Mapping[UUID, datetime], status: CameraStatus) -> list[Camera]:
-    """Set the status of cameras whose rows are locked, each as of its own moment."""
-    if not as_of:
-        return []
-    values = {"ids": list(as_of), "moments": list(as_of.values()), "new_status": status.value}
-    return [camera_of(row) for row in await tx.execute(_SET_STATUS, values)]
-
-
-def _silent(before: datetime, now: datetime) -> Select[Any]:
-    # A last heartbeat in the future dates from before the clock was set back.
-    unheard = or_(life.c.heard_at < before, life.c.heard_at > now + CLOCKS_APART)
-    return (
-        select(cameras.c.camera_id, cameras.c.status, cameras.c.status_as_of, life.c.heard_at)
-        .join_from(life, cameras, cameras.c.camera_id == life.c.camera_id)
-        .where(cameras.c.retired_at.is_(None), unheard)
-        .order_by(life.c.camera_id)
-        .with_for_update(skip_locked=True, of=cameras)
+    again = (
+        update(hub_incidents)
+        .where(hub_incidents.c.incident_id.in_(last))
+        .values(
+            silent_since=hub.heard_at,
+            ended_at=None,
+            cameras=cameras_silent,
+            times=hub_incidents.c.times + 1,
+        )
+        .returning(hub_incidents)
     )
+    row = (await tx.execute(again)).one_or_none()
+    if row is not None:
+        return Incident(row.incident_id, row.silent_since, row.opened_at, row.cameras, row.times)
+    incident = Incident(new_id(), hub.heard_at, now, cameras_silent, 1)
+    await tx.execute(
+        insert(hub_incidents).values(
+            incident_id=incident.incident_id,
+            hub_id=hub.hub_id,
+            region=hub.region,
+            silent_since=hub.heard_at,
+            opened_at=now,
+            cameras=cameras_silent,
+            times=1,
+        )
+    )
+    return incident
 
 
-_RETIRED = CameraStatus.RETIRED.value
+async def close_incident(tx: Tx, hub_id: UUID, now: datetime) -> UUID | None:
+    """Close a hub's open incident and return its id, None if there is none."""
+    closed = (
+        update(hub_incidents)
+        .where(hub_incidents.c.hub_id == hub_id, hub_incidents.c.ended_at.is_(None))
+        .values(ended_at=now)
+        .returning(hub_incidents.c.incident_id)
+    )
+    found: UUID | None = await tx.scalar(closed)
+    return found
+
+
 _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
-_moments = bindparam("moments", type_=ARRAY(moment))
-_given = (
-    func.unnest(_ids, _moments).table_valued("camera_id", "moment", name="given").render_derived()
+_texts = ARRAY(Text)
+_CHILDREN = select(
+    cameras.c.hub_id,
+    cameras.c.camera_id,
+    cameras.c.kind,
+    cameras.c.verifications,
+    cameras.c.status,
+    cameras.c.status_reason,
+    # Of no use to other statements, so not a column of the table there.
+    column("status_changed_at", ARRAY(moment)),
+).where(cameras.c.hub_id == func.any(_ids), cameras.c.retired_at.is_(None))
+# In the order in which an import locks them, so that neither waits for the other.
+_LOCK = (
+    select(cameras.c.camera_id)
+    .where(cameras.c.camera_id == func.any(_ids))
+    .order_by(cameras.c.camera_id)
+    .with_for_update(key_share=True)
 )
-_REGISTERED = Read(
-    select(cameras.c.camera_id, cameras.c.region, cameras.c.status).where(
-        cameras.c.camera_id == func.any(_ids), cameras.c.retired_at.is_(None)
-    )
-)
-
-
-def _heard() -> Any:
-    """Store heartbeats; the latest counts, but none that dates from before the clock was set back,
-    which lies after `now`."""
-    rows = insert(life).from_select(
-        ["camera_id", "heard_at"], select(_given.c.camera_id, _given.c.moment)
-    )
-    latest = case(
-        (life.c.heard_at > bindparam("now", type_=moment), rows.excluded.heard_at),
-        else_=func.greatest(life.c.heard_at, rows.excluded.heard_at),
-    )
-    return rows.on_conflict_do_update(index_elements=["camera_id"], set_={"heard_at": latest})
-
-
-_HEARD = _heard()
-_SET_STATUS = (
-    update(cameras)
-    .where(cameras.c.camera_id == _given.c.camera_id)
-    .values(status=bindparam("new_status"), status_as_of=_given.c.moment)
-    .returning(cameras)
+_SET_STATES = text(
+    "UPDATE cameras SET status = given.status, status_as_of = :as_of, status_source = given.source,"
+    " status_reason = given.reason, status_version = cameras.status_version + 1,"
+    " status_changed_at = CAST(given.changed_at AS timestamptz[])"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sources AS text[]),"
+    " CAST(:reasons AS text[]), CAST(:changed_at AS text[]))"
+    " AS given(camera_id, status, source, reason, changed_at)"
+    " WHERE cameras.camera_id = given.camera_id AND cameras.hub_id = :hub_id"
+    " AND cameras.retired_at IS NULL RETURNING cameras.camera_id, cameras.status_version"
 )

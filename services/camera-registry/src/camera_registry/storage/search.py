@@ -31,8 +31,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from statements.reads import Read
 
 from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
-from camera_registry.model.camera import ALIVE, Camera, CameraStatus
+from camera_registry.model.camera import Camera
 from camera_registry.model.description import AiFunction, CameraKind
+from camera_registry.model.status import REPORTED, CameraStatus
 from camera_registry.serials import folded
 from camera_registry.storage import life
 from camera_registry.storage.cameras import Known, known_camera
@@ -41,9 +42,9 @@ from camera_registry.storage.tables import (
     camera_functions,
     cameras,
     cell_of,
+    hub_life,
     name_folded,
 )
-from camera_registry.storage.tables import life as heard
 
 # Before every camera's.
 _LEAST_ID = UUID(int=0)
@@ -80,7 +81,7 @@ async def page(
 ) -> list[Camera]:
     """Return the first `size` cameras after `after` that match the filters."""
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
-    if filters.status in ALIVE and not is_watched:
+    if filters.status in REPORTED and not is_watched:
         return []  # nobody knows who is
     values = _values(filters, after, is_watched=is_watched)
     with_retired = filters.with_retired or filters.status is CameraStatus.RETIRED
@@ -120,7 +121,7 @@ def _values(filters: Filters, after: Place | None, *, is_watched: bool) -> dict[
         values["kind"] = filters.kind.value
     if filters.status is not None:
         if filters.status is CameraStatus.UNKNOWN and not is_watched:
-            values["statuses"] = [each.value for each in (CameraStatus.UNKNOWN, *ALIVE)]
+            values["statuses"] = [each.value for each in (CameraStatus.UNKNOWN, *REPORTED)]
         else:
             values["status"] = filters.status.value
     if called := filters.serial_or_name:
@@ -163,12 +164,12 @@ def _statement(given: frozenset[str], *, with_retired: bool) -> Read:
 
 
 def _with_life(found: Select[Any], *, by_cell: bool) -> Select[Any]:
-    """The found cameras in their order, with the moments of their last heartbeats."""
+    """The found cameras in their order, with the moments of their hubs' last reports."""
     listed = found.subquery("listed")
     order = (listed.c.cell, listed.c.camera_id) if by_cell else (listed.c.camera_id,)
     return (
-        select(listed, heard.c.heard_at)
-        .outerjoin_from(listed, heard, heard.c.camera_id == listed.c.camera_id)
+        select(listed, hub_life.c.heard_at)
+        .outerjoin_from(listed, hub_life, hub_life.c.hub_id == listed.c.hub_id)
         .order_by(*order)
     )
 

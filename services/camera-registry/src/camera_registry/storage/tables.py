@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from camera_registry.model.camera import Camera, CameraStatus
+from camera_registry.model.camera import Camera
 from camera_registry.model.description import (
     AiFunction,
     CameraKind,
@@ -29,6 +29,7 @@ from camera_registry.model.description import (
     SiteCategory,
     Verification,
 )
+from camera_registry.model.status import CameraStatus, StatusReason, StatusSource
 
 moment = DateTime(timezone=True)
 # Cells of about 0.1 km2.
@@ -73,6 +74,7 @@ def _description_columns() -> list[Column[Any]]:
         Column("height_metres", Double),
         Column("field_of_view_degrees", Double),
         Column("retention_days", Integer),
+        Column("hub_id", Uuid),
     ]
 
 
@@ -89,6 +91,9 @@ cameras = Table(
     Column("cell", BigInteger),
     Column("status", Text),
     Column("status_as_of", moment),
+    Column("status_source", Text),
+    Column("status_reason", Text),
+    Column("status_version", BigInteger),
     Column("version", BigInteger),
     Column("registered_at", moment),
     Column("retired_at", moment),
@@ -104,11 +109,47 @@ versions = Table(
 )
 
 
-life = Table(
-    "camera_life",
+hubs = Table(
+    "hubs",
     MetaData(),
-    Column("camera_id", Uuid, primary_key=True),
+    Column("hub_id", Uuid, primary_key=True),
+    Column("region", Text),
+    Column("name", Text),
+    Column("kind", Text),
+    Column("public_key", LargeBinary),
+    Column("registered_at", moment),
+    Column("revoked_at", moment),
+)
+# What the last report of a hub was, and how many events were published of its cameras' statuses.
+hub_life = Table(
+    "hub_life",
+    MetaData(),
+    Column("hub_id", Uuid, primary_key=True),
+    Column("region", Text),
+    Column("number", BigInteger),
     Column("heard_at", moment),
+    Column("is_silent", Boolean),
+    Column("events", BigInteger),
+)
+hub_incidents = Table(
+    "hub_incidents",
+    MetaData(),
+    Column("incident_id", Uuid, primary_key=True),
+    Column("hub_id", Uuid),
+    Column("region", Text),
+    Column("silent_since", moment),
+    Column("opened_at", moment),
+    Column("ended_at", moment),
+    Column("cameras", Integer),
+    Column("times", Integer),
+)
+# Hubs that were changed, or whose cameras were; the database adds the rows of the latter itself.
+hub_changes = Table(
+    "hub_changes",
+    MetaData(),
+    Column("position", BigInteger),
+    Column("hub_id", Uuid),
+    Column("region", Text),
 )
 # A single row: the moment of the last look, by which heartbeats are stored and silence is judged.
 heartbeat_watch = Table(
@@ -175,6 +216,9 @@ def camera_row(camera: Camera) -> dict[str, Any]:
         "cell": cell_of(*camera.description.place.point),
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
+        "status_source": camera.status_source.value,
+        "status_reason": camera.status_reason.value if camera.status_reason else "",
+        "status_version": camera.status_version,
         "version": camera.version,
         "registered_at": camera.registered_at,
         "retired_at": camera.retired_at,
@@ -210,6 +254,7 @@ def description_row(given: Description) -> dict[str, Any]:
         "height_metres": given.height_metres,
         "field_of_view_degrees": given.field_of_view_degrees,
         "retention_days": given.retention_days,
+        "hub_id": given.hub_id,
     }
 
 
@@ -224,6 +269,9 @@ def camera_of(row: Any) -> Camera:
         row.registered_at,
         row.retired_at,
         row.retired_why,
+        StatusSource(row.status_source),
+        StatusReason(row.status_reason) if row.status_reason else None,
+        row.status_version,
     )
 
 
@@ -251,6 +299,7 @@ def description_of(row: Any) -> Description:
         height_metres=row.height_metres,
         field_of_view_degrees=row.field_of_view_degrees,
         retention_days=row.retention_days,
+        hub_id=row.hub_id,
     )
 
 

@@ -14,9 +14,10 @@ from camera_registry.model.imports import (
     Outcome,
     Standing,
     decide,
+    named_hubs,
     outcome_of,
 )
-from camera_registry.storage import imports
+from camera_registry.storage import hubs, imports
 
 
 class Imports:
@@ -83,7 +84,8 @@ class Imports:
 async def _decision(tx: Tx, batch: Batch) -> Decision:
     await imports.plan_anew(tx)
     known = await imports.known_cameras(tx, batch.rows)
-    return decide(batch.rows, known, await tx.now(), sees=tx.scope.sees)
+    in_service = await hubs.in_service(tx, named_hubs(batch.rows, known))
+    return decide(batch.rows, known, await tx.now(), sees=tx.scope.sees, hubs=in_service)
 
 
 async def _duplicates(tx: Tx, decision: Decision) -> dict[int, UUID]:

@@ -7,13 +7,14 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.refusals import IdReused
-from chassis.transaction import Scope
+from chassis.refusals import IdReused, checks
+from chassis.transaction import Scope, Tx
 
 from camera_registry.events import camera_changed, camera_registered, camera_retired
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
-from camera_registry.storage import cameras, life, search
+from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
+from camera_registry.storage import cameras, hubs, life, search
 from camera_registry.storage.cameras import Known
 from camera_registry.storage.counts import RegionCounts, read_counts
 from camera_registry.storage.search import Filters, Place
@@ -26,12 +27,13 @@ class Register:
     the camera's row is locked, so later versions always have later times.
     """
 
-    def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
+    def __init__(self, db: Database, clock: Clock, *, interval: timedelta) -> None:
+        """`interval` is that at which hubs report."""
         self._db = db
         self._clock = clock
-        # What was known at a look of the watch is known for this time: a camera that was silent for
-        # up to an interval then is UNKNOWN at most one and a half intervals after its heartbeat.
-        self._known_for = silence / 2
+        # What was known at a look of the watch is known for this time: a hub that was silent for up
+        # to one and a half intervals then is so for two at most when its cameras become UNKNOWN.
+        self._known_for = interval / 2
 
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
@@ -45,6 +47,7 @@ class Register:
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, camera_id, content):
                 return await cameras.get(tx, camera_id, self._known())
+            await require_hub(tx, description)
             camera = Camera.register(camera_id, description, await tx.now())
             if not await cameras.add(tx, camera):
                 raise IdReused
@@ -65,10 +68,12 @@ class Register:
         _require_region(caller.scope, description)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
-            changed = current.change(description, from_version=from_version)
+            now = await tx.now()
+            changed = current.change(description, now, from_version=from_version)
             if changed is current:
                 return current
-            now = await tx.now()
+            if _needs_hub(description, current.description):
+                await require_hub(tx, description)
             await cameras.save(tx, changed, held_from=now)
             tx.emit(camera_changed(changed, now))
             tx.audit(
@@ -133,3 +138,17 @@ class Register:
 def _require_region(scope: Scope, description: Description) -> None:
     if not scope.sees(description.place.region):
         raise RegionNotYours
+
+
+def _needs_hub(description: Description, before: Description) -> bool:
+    """Whether the camera would get another hub, or keep its hub in another region."""
+    is_kept = description.hub_id == before.hub_id
+    return not (is_kept and description.place.region == before.place.region)
+
+
+async def require_hub(tx: Tx, description: Description) -> None:
+    """Raise BadRequest if a description names a hub that is not in service in its region."""
+    hub_id, region = description.hub_id, description.place.region
+    if hub_id is not None and not await hubs.in_service(tx, {(hub_id, region)}):
+        with checks() as check:
+            check.wrong("description.hub_id", EXPECTED_HUB, code=HubNotFound.code)

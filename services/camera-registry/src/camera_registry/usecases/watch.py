@@ -1,77 +1,231 @@
-"""Storing heartbeats, and judging the cameras that send none."""
+"""Follows the reports of hubs: the statuses of their cameras, and the hubs' own silence."""
 
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.db import Database
-from chassis.transaction import SYSTEM
+from chassis.transaction import SYSTEM, Tx
 from host.leases import Lease, hold
 
-from camera_registry.events import camera_status_changed
-from camera_registry.model.camera import CameraStatus, verdict_on_silence
+from camera_registry.events import camera_status_changed, hub_heard, hub_silent
+from camera_registry.model.children import Children, Transition
+from camera_registry.model.hubs import (
+    AHEAD_MAX,
+    HubLife,
+    Outcome,
+    Report,
+    missed_between,
+    outcome_of_date,
+)
 from camera_registry.storage import life
+from camera_registry.storage.life import MeasuresSpeed
 
-# Heartbeats written, and cameras judged, in one transaction.
-BATCH = 1000
-CHUNK = 5000
-SWEEPS_PER_SILENCE = 12
+# Cameras whose hubs are followed in one transaction.
+CAMERAS_AT_ONCE = 20_000
+# So many changed cameras in an event fit into one message of the broker.
+TRANSITIONS_IN_EVENT = 10_000
+# A hub's cameras are read anew after this time: a verification may have begun.
+READ_AGAIN_AFTER = timedelta(hours=1)
+
+
+@dataclass
+class Followed:
+    """A hub in memory. `report` is its newest report that is not yet followed."""
+
+    row: HubLife
+    children: Children | None = None
+    read_at: datetime | None = None
+    report: Report | None = None
+    cameras_silent: int = 0
+
+    def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
+        """Whether there is a report to follow, or silence to find or to open an incident for."""
+        if self.report is not None:
+            return True
+        if not self.is_silent(now, silence):
+            return False
+        return not self.row.is_silent or (has_listened and not self.row.has_incident)
+
+    def is_silent(self, now: datetime, silence: timedelta) -> bool:
+        """Whether the hub was heard, but not lately. A time ahead of the clock dates from before
+        the clock was set back."""
+        heard_at = self.row.heard_at
+        return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
+
+
+@dataclass
+class Reports:
+    """The hubs in service, and their newest reports, as one process of the service keeps them."""
+
+    silence: timedelta
+    hubs: dict[UUID, Followed] = field(default_factory=dict)
+    # Reported cameras that are not the reporting hub's.
+    foreign: int = 0
+
+    def take_foreign(self) -> int:
+        """How many cameras were reported by a hub that is not theirs, since the last call."""
+        foreign, self.foreign = self.foreign, 0
+        return foreign
+
+    def key_of(self, hub_id: UUID) -> bytes | None:
+        """The public key of a hub in service, None for any other id."""
+        hub = self.hubs.get(hub_id)
+        return hub.row.public_key if hub else None
+
+    def take(self, report: Report, arrived_at: datetime) -> tuple[Outcome, int]:
+        """Keep a report whose signature is right, if it is the hub's newest.
+
+        Returns what became of it, and how many cameras' reports are missing before it.
+        """
+        hub = self.hubs[report.hub_id]
+        outcome = outcome_of_date(report.sent_at, arrived_at, self.silence)
+        if outcome is not Outcome.HEARD:
+            return outcome, 0
+        if report.number <= hub.row.number:
+            return Outcome.REPEATED, 0
+        missed = missed_between(hub.row.number, report.number)
+        hub.row = replace(hub.row, number=report.number, heard_at=min(report.sent_at, arrived_at))
+        hub.report = report
+        return Outcome.HEARD, missed * len(report.camera_ids)
 
 
 class Watch:
-    """Stores heartbeats and sets the status of cameras that send none. An event is published only
-    when a status changes."""
+    """Sets the statuses of cameras by their hubs' reports. Only a change is published."""
 
-    def __init__(self, db: Database, *, silence: timedelta) -> None:
+    def __init__(self, db: Database, *, silence: timedelta, measures_speed: MeasuresSpeed) -> None:
+        """`silence` is the time after a report for which it still holds; `measures_speed` says
+        which kinds of camera need a verification."""
         self._db = db
+        self._measures_speed = measures_speed
         self.silence = silence
-        self.sweep_seconds = silence.total_seconds() / SWEEPS_PER_SILENCE
 
     def alone(self) -> AbstractAsyncContextManager[Lease]:
-        """Return a context manager that waits until no other replica processes heartbeats.
+        """Return a context manager that waits until no other replica processes reports.
 
         It yields a lease, the exclusive right to process them, and releases it at the end.
         """
         return hold(self._db, "heartbeats")
 
-    async def hear(self, lease: Lease, beats: life.Beats, now: datetime) -> None:
-        """Store those heartbeats that are not older than `silence`, in batched transactions.
-
-        `beats` maps a camera's id to the region and time of its heartbeat.
-        """
-        fresh = [beat for beat in beats.items() if now - beat[1][1] < self.silence]
-        for start in range(0, len(fresh), BATCH):
-            async with lease.begin(SYSTEM) as tx:
-                batch = dict(fresh[start : start + BATCH])
-                for camera in await life.heard(tx, batch, now=now):
-                    tx.emit(camera_status_changed(camera))
-                await life.look(tx, now)
-
-    def verdict(self, hears_since: datetime | None, now: datetime) -> CameraStatus:
-        """Return the status of a camera without recent heartbeats: OFFLINE if none can have been
-        missed (see `verdict_on_silence`), else UNKNOWN."""
-        return verdict_on_silence(hears_since, now, self.silence)
-
-    async def judge_silent(
-        self, lease: Lease, after: UUID | None, hears_since: datetime | None, now: datetime
-    ) -> UUID | None:
-        """Set the status of the silent cameras in one chunk of cameras, ordered by id.
-
-        The chunk starts after the id `after` (None: at the first camera). Returns the last id of
-        the chunk, or None if it was the last chunk.
-        """
+    async def begin(self, lease: Lease) -> Reports:
+        """Read the hubs in service. All that is to be known of them is read anew by this."""
         async with lease.begin(SYSTEM) as tx:
-            until = await life.chunk_end(tx, after=after, size=CHUNK)
-            silent = await life.fall_silent(
-                tx,
-                after=after,
-                until=until,
-                before=now - self.silence,
-                now=now,
-                status=self.verdict(hears_since, now),
-            )
-            for camera in silent:
-                tx.emit(camera_status_changed(camera))
-            if until is None:
-                await life.look(tx, now)
-        return until
+            await life.take_changes(tx)
+            rows = await life.read_hubs(tx)
+        return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})
+
+    async def look(
+        self, lease: Lease, reports: Reports, hears_since: datetime | None, now: datetime
+    ) -> bool:
+        """Follow the newest reports, and find the hubs that have fallen silent, in a transaction.
+
+        `hears_since` is the moment since which no report was missed, None if one may just be. Only
+        a hub that was silent for as long as reports were listened to has an incident. Returns
+        whether there is more to do. If this raises, `reports` must be begun anew.
+        """
+        has_listened = hears_since is not None and now - hears_since >= self.silence
+        async with lease.begin(SYSTEM) as tx:
+            await self._read_changes(tx, reports, now)
+            due = [
+                hub
+                for hub in reports.hubs.values()
+                if hub.is_due(now, self.silence, has_listened=has_listened)
+            ]
+            followed, count = [], 0
+            async for hub in self._with_children(tx, due, now):
+                reports.foreign += await self._follow(tx, hub, now, has_listened=has_listened)
+                followed.append(hub.row)
+                count += len(hub.children or ())
+                if count >= CAMERAS_AT_ONCE:
+                    break
+            await life.keep_heard(tx, followed)
+            await life.look(tx, now)
+        return len(followed) < len(due)
+
+    async def _read_changes(self, tx: Tx, reports: Reports, now: datetime) -> None:
+        """Read the changed hubs; those that are no longer in service fall silent for good."""
+        changed = await life.take_changes(tx)
+        rows = {row.hub_id: row for row in await life.read_hubs(tx, changed)} if changed else {}
+        for hub_id in changed:
+            known, row = reports.hubs.get(hub_id), rows.get(hub_id)
+            if row is None:
+                if reports.hubs.pop(hub_id, None) is not None:
+                    await self._revoke(tx, known, now)
+            elif known is None:
+                reports.hubs[hub_id] = Followed(row)
+            else:
+                known.children = None
+
+    async def _revoke(self, tx: Tx, hub: Followed | None, now: datetime) -> None:
+        assert hub is not None
+        await life.close_incident(tx, hub.row.hub_id, now)
+        await self._read_children(tx, [hub], now)
+        assert hub.children is not None
+        as_of = min(hub.row.heard_at or now, now)
+        await self._write(tx, hub, hub.children.fall_silent(now), as_of)
+        await life.keep_heard(tx, [replace(hub.row, is_silent=True, heard_at=as_of)])
+
+    async def _with_children(
+        self, tx: Tx, due: Iterable[Followed], now: datetime
+    ) -> AsyncIterator[Followed]:
+        """Yield hubs one after another, with their cameras read."""
+        for hub in due:
+            is_old = hub.read_at is not None and abs(now - hub.read_at) > READ_AGAIN_AFTER
+            if hub.children is None or is_old:
+                await self._read_children(tx, [hub], now)
+            yield hub
+
+    async def _read_children(self, tx: Tx, given: list[Followed], now: datetime) -> None:
+        ids = [hub.row.hub_id for hub in given]
+        found = await life.read_children(tx, ids, now, self._measures_speed)
+        for hub in given:
+            hub.children, hub.read_at = Children.of(found[hub.row.hub_id]), now
+
+    async def _follow(self, tx: Tx, hub: Followed, now: datetime, *, has_listened: bool) -> int:
+        """Do what a hub's newest report, or its silence, asks for. Returns how many of the report's
+        cameras are not this hub's."""
+        assert hub.children is not None and hub.row.heard_at is not None
+        as_of = min(hub.row.heard_at, now)
+        if hub.report is None:
+            await self._follow_silence(tx, hub, as_of, now, has_listened=has_listened)
+            return 0
+        report, hub.report = hub.report, None
+        transitions, foreign = hub.children.follow(report, now)
+        if hub.row.has_incident:
+            incident_id = await life.close_incident(tx, hub.row.hub_id, now)
+            if incident_id is not None:
+                hub.row = replace(hub.row, events=hub.row.events + 1)
+                tx.emit(hub_heard(hub.row, incident_id))
+        hub.row = replace(hub.row, is_silent=False, has_incident=False)
+        await self._write(tx, hub, transitions, as_of)
+        return foreign
+
+    async def _follow_silence(
+        self, tx: Tx, hub: Followed, as_of: datetime, now: datetime, *, has_listened: bool
+    ) -> None:
+        assert hub.children is not None
+        if not hub.row.is_silent:
+            transitions = hub.children.fall_silent(now)
+            hub.cameras_silent = len(transitions)
+            hub.row = replace(hub.row, is_silent=True)
+            await self._write(tx, hub, transitions, as_of)
+        if has_listened and not hub.row.has_incident:
+            count = hub.cameras_silent or len(hub.children)
+            hub.row = replace(hub.row, has_incident=True, events=hub.row.events + 1)
+            incident = await life.open_incident(tx, hub.row, now, count)
+            tx.emit(hub_silent(hub.row, incident))
+
+    async def _write(
+        self, tx: Tx, hub: Followed, transitions: list[Transition], as_of: datetime
+    ) -> None:
+        """Store changed states, and publish them in as few events as possible."""
+        if not transitions:
+            return
+        versions = await life.set_states(tx, hub.row.hub_id, transitions, as_of)
+        written = [each for each in transitions if each.camera_id in versions]
+        for start in range(0, len(written), TRANSITIONS_IN_EVENT):
+            hub.row = replace(hub.row, events=hub.row.events + 1)
+            given = written[start : start + TRANSITIONS_IN_EVENT]
+            tx.emit(camera_status_changed(hub.row, given, versions, as_of))

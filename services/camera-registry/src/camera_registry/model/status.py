@@ -1,0 +1,94 @@
+"""The statuses of cameras: what is known of a camera, who found it, and why."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class CameraStatus(StrEnum):
+    UNKNOWN = "UNKNOWN"
+    ONLINE = "ONLINE"
+    DEGRADED = "DEGRADED"
+    OFFLINE = "OFFLINE"
+    RETIRED = "RETIRED"
+    TAMPERED = "TAMPERED"
+
+
+class StatusSource(StrEnum):
+    """Who found a status: the register itself, the camera's hub, or nobody (SILENCE)."""
+
+    REGISTER = "REGISTER"
+    HUB = "HUB"
+    SILENCE = "SILENCE"
+
+
+class StatusReason(StrEnum):
+    """Why a camera has its status, where the status alone does not say it."""
+
+    HUB_SILENT = "HUB_SILENT"
+    UNREACHABLE = "UNREACHABLE"
+    NOT_REPORTED = "NOT_REPORTED"
+    PICTURE_STALE = "PICTURE_STALE"
+    CLOCK_OFF = "CLOCK_OFF"
+    VERIFICATION_ENDED = "VERIFICATION_ENDED"
+    FLAPPING = "FLAPPING"
+
+
+# Statuses that hold only while the camera's hub reports.
+REPORTED = (
+    CameraStatus.ONLINE,
+    CameraStatus.DEGRADED,
+    CameraStatus.OFFLINE,
+    CameraStatus.TAMPERED,
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A status, who found it, and why."""
+
+    status: CameraStatus
+    source: StatusSource
+    reason: StatusReason | None = None
+
+
+class State(IntEnum):
+    """The status of a camera that is in service, with its reason, as a number of one byte."""
+
+    UNHEARD = 0
+    ONLINE = 1
+    UNREACHABLE = 2
+    TAMPERED = 3
+    PICTURE_STALE = 4
+    CLOCK_OFF = 5
+    VERIFICATION_ENDED = 6
+    FLAPPING = 7
+    NOT_REPORTED = 8
+    HUB_SILENT = 9
+
+    @property
+    def standing(self) -> Standing:
+        return _STANDINGS[self]
+
+
+_STANDINGS = {
+    State.UNHEARD: Standing(CameraStatus.UNKNOWN, StatusSource.REGISTER),
+    State.ONLINE: Standing(CameraStatus.ONLINE, StatusSource.HUB),
+    State.UNREACHABLE: Standing(CameraStatus.OFFLINE, StatusSource.HUB, StatusReason.UNREACHABLE),
+    State.TAMPERED: Standing(CameraStatus.TAMPERED, StatusSource.HUB),
+    State.PICTURE_STALE: Standing(
+        CameraStatus.DEGRADED, StatusSource.HUB, StatusReason.PICTURE_STALE
+    ),
+    State.CLOCK_OFF: Standing(CameraStatus.DEGRADED, StatusSource.HUB, StatusReason.CLOCK_OFF),
+    State.VERIFICATION_ENDED: Standing(
+        CameraStatus.DEGRADED, StatusSource.REGISTER, StatusReason.VERIFICATION_ENDED
+    ),
+    State.FLAPPING: Standing(CameraStatus.DEGRADED, StatusSource.HUB, StatusReason.FLAPPING),
+    State.NOT_REPORTED: Standing(CameraStatus.OFFLINE, StatusSource.HUB, StatusReason.NOT_REPORTED),
+    State.HUB_SILENT: Standing(CameraStatus.UNKNOWN, StatusSource.SILENCE, StatusReason.HUB_SILENT),
+}
+_STATES = {(standing.status, standing.reason): state for state, standing in _STANDINGS.items()}
+
+
+def state_of(status: CameraStatus, reason: StatusReason | None) -> State:
+    """The state of a camera in service with this status and reason. Raises KeyError for others."""
+    return _STATES[(status, reason)]
