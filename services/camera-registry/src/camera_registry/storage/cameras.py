@@ -8,12 +8,16 @@ from uuid import UUID
 from chassis.db import Database
 from chassis.transaction import Scope, Tx
 from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
     Select,
+    Table,
     bindparam,
     select,
+    union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
 
@@ -25,25 +29,25 @@ from camera_registry.storage.tables import (
     camera_row,
     cameras,
     description_of,
-    description_row,
     versions,
 )
 from camera_registry.storage.tables import life as heard
+from camera_registry.storage.tables import moment as moment_type
 
 # The constraints that an added or changed camera may violate.
 _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 
 async def add(tx: Tx, camera: Camera) -> bool:
-    """Add a camera and its first version. Returns False if the id is taken. Raises SerialTaken."""
+    """Add a camera. Returns False if the id is taken. Raises SerialTaken."""
+    row = camera_row(camera, held_from=camera.registered_at)
     try:
-        await tx.execute(insert(cameras).values(**camera_row(camera)))
+        await tx.execute(insert(cameras).values(**row))
     except IntegrityError as error:
         _raise_if_serial_taken(error)
         if _ID in str(error.orig):
             return False
         raise
-    await _add_version(tx, camera, held_from=camera.registered_at)
     return True
 
 
@@ -98,28 +102,35 @@ async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
 
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    """Store a changed camera and its new version, valid from `held_from`. Raises SerialTaken."""
-    values = camera_row(camera)
+    """Store a changed camera, whose row is locked and which holds from `held_from`; its description
+    of before is kept as a version. Raises SerialTaken."""
+    superseded = keep_version(cameras.c.camera_id == camera.camera_id).cte("superseded")
     try:
         await tx.execute(
-            update(cameras).where(cameras.c.camera_id == camera.camera_id).values(**values)
+            update(cameras)
+            .where(cameras.c.camera_id == camera.camera_id)
+            .values(**camera_row(camera, held_from=held_from))
+            .add_cte(superseded)
         )
     except IntegrityError as error:
         _raise_if_serial_taken(error)
         raise
-    await _add_version(tx, camera, held_from=held_from)
+
+
+def keep_version(condition: ColumnElement[bool]) -> Insert:
+    """The statement that keeps as versions the descriptions that cameras have before a change.
+
+    `condition` selects the cameras. The statement belongs to the one that changes them, as a common
+    table expression, so that both see the rows of before.
+    """
+    names = [column.name for column in versions.columns]
+    return insert(versions).from_select(names, _described(cameras).where(condition))
 
 
 async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
     """Return a camera's description valid at a moment, None before the camera's registration."""
-    then = (
-        select(versions)
-        .where(versions.c.camera_id == camera_id, versions.c.held_from <= moment)
-        .order_by(versions.c.version.desc())
-        .limit(1)
-    )
-    row = (await tx.execute(then)).one_or_none()
-    return None if row is None else description_of(row)
+    rows = await tx.read(_DESCRIBED_AT, camera_id=camera_id, moment=moment)
+    return description_of(rows[0]) if rows else None
 
 
 async def _one(tx: Tx, query: Select[Any]) -> Camera:
@@ -156,15 +167,23 @@ _BY_ID = Read(
 )
 
 
-async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    await tx.execute(
-        insert(versions).values(
-            camera_id=camera.camera_id,
-            version=camera.version,
-            held_from=held_from,
-            **description_row(camera.description),
-        )
-    )
+def _described(table: Table) -> Select[Any]:
+    return select(*(table.c[column.name] for column in versions.columns))
+
+
+def _described_at() -> Read:
+    """The present description or an earlier one: that with the latest version that held then."""
+    camera_id: BindParameter[UUID] = bindparam("camera_id")
+    at = bindparam("moment", type_=moment_type)
+    parts = [
+        _described(table).where(table.c.camera_id == camera_id, table.c.held_from <= at)
+        for table in (cameras, versions)
+    ]
+    found = union_all(*parts).subquery()
+    return Read(select(found).order_by(found.c.version.desc()).limit(1))
+
+
+_DESCRIBED_AT = _described_at()
 
 
 def is_about_serial(error: IntegrityError) -> bool:

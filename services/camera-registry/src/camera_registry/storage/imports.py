@@ -57,24 +57,23 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 
 
 async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
-    """Add cameras and their first versions; return the ids of those added.
+    """Add cameras; return the ids of those added.
 
     A camera is not added if its id or serial number is taken, even by a camera that the transaction
     cannot see.
     """
     # In one order everywhere, so that two imports at once cannot wait for each other.
-    rows = sorted(map(camera_row, added), key=_serial_of)
+    rows = [camera_row(camera, held_from=camera.registered_at) for camera in added]
     if not rows:
         return set()
-    ids = {row.camera_id for row in await tx.execute(_ADD, {"rows": _json(rows)})}
-    await _add_versions(tx, ids, held_from=rows[0]["registered_at"])
-    return ids
+    given = _json(sorted(rows, key=_serial_of))
+    return {row.camera_id for row in await tx.execute(_ADD, {"rows": given})}
 
 
 async def change_cameras(
     tx: Tx, changed: Mapping[int, Camera], *, held_from: datetime
 ) -> list[int]:
-    """Store changed cameras, whose rows are locked, and their new versions.
+    """Store changed cameras, whose rows are locked, and keep their descriptions of before.
 
     `changed` has the cameras by the number of their row in the batch. Returns the numbers of those
     that are not changed, because another camera has their serial number.
@@ -95,8 +94,8 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
         return True
     try:
         async with tx.savepoint():
-            await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
-            await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
+            rows = [camera_row(camera, held_from=held_from) for camera in changed]
+            await tx.execute(_CHANGE, {"rows": _json(rows)})
     except IntegrityError as error:
         if not is_about_serial(error):
             raise
@@ -171,10 +170,6 @@ async def standing(tx: Tx, import_id: UUID) -> Standing:
     return Standing(row.last_number, row.last_row, *(int(getattr(row, name)) for name in names))
 
 
-async def _add_versions(tx: Tx, ids: Iterable[UUID], *, held_from: datetime) -> None:
-    await tx.execute(_ADD_VERSIONS, {"ids": sorted(ids), "held_from": held_from})
-
-
 def _serial_of(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["serial_folded"], row["make_folded"]
 
@@ -196,7 +191,7 @@ def _names(columns: Iterable[str], prefix: str = "") -> str:
 
 _GIVEN = "json_populate_recordset(NULL::cameras, CAST(:rows AS json)) AS given"
 _COLUMNS = [column.name for column in cameras.columns]
-_DESCRIBED = [column.name for column in versions.columns if column.name != "held_from"]
+_DESCRIBED = [column.name for column in versions.columns]
 _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
 # Each row of a batch is sought by itself, in the index: for all of them together PostgreSQL would
 # rather read the whole register, so OFFSET keeps it from joining them.
@@ -219,14 +214,13 @@ _ADD = text(
     " ON CONFLICT DO NOTHING RETURNING camera_id"
 )
 _CHANGED = [name for name in _COLUMNS if name not in ("camera_id", *_STATUS)]
+# Both parts of the statement see the cameras as they were before it.
 _CHANGE = text(
-    f"UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')})"
+    f"WITH superseded AS (INSERT INTO camera_versions ({_names(_DESCRIBED)})"
+    f" SELECT {_names(_DESCRIBED, 'cameras.')} FROM {_GIVEN}"
+    " JOIN cameras ON cameras.camera_id = given.camera_id)"
+    f" UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')})"
     f" FROM {_GIVEN} WHERE cameras.camera_id = given.camera_id"
-)
-_ADD_VERSIONS = text(
-    f"INSERT INTO camera_versions (held_from, {_names(_DESCRIBED)})"
-    f" SELECT CAST(:held_from AS timestamptz), {_names(_DESCRIBED)} FROM cameras"
-    " WHERE camera_id = ANY(CAST(:ids AS uuid[]))"
 )
 # By the cell alone: before a table's first ANALYZE PostgreSQL takes any index that has any of the
 # columns, such as the one by kind.

@@ -90,10 +90,13 @@ cameras = Table(
     Column("status", Text),
     Column("status_as_of", moment),
     Column("version", BigInteger),
+    # Since when the present description holds.
+    Column("held_from", moment),
     Column("registered_at", moment),
     Column("retired_at", moment),
     Column("retired_why", Text),
 )
+# Descriptions that were superseded, each with the moment from which it held.
 versions = Table(
     "camera_versions",
     MetaData(),
@@ -164,7 +167,8 @@ camera_functions = Table(
 )
 
 
-def camera_row(camera: Camera) -> dict[str, Any]:
+def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
+    """The row of a camera whose description holds since `held_from`."""
     serial, make = camera.description.serial_key
     return {
         "camera_id": camera.camera_id,
@@ -176,6 +180,7 @@ def camera_row(camera: Camera) -> dict[str, Any]:
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
         "version": camera.version,
+        "held_from": held_from,
         "registered_at": camera.registered_at,
         "retired_at": camera.retired_at,
         "retired_why": camera.retired_why,
