@@ -1,10 +1,8 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
@@ -22,16 +20,8 @@ from camera_registry.model.imports import (
     Standing,
 )
 from camera_registry.storage.cameras import is_about_serial
-from camera_registry.storage.tables import (
-    camera_of,
-    camera_row,
-    cameras,
-    cell_of,
-    import_batches,
-    versions,
-)
-
-_STATUS = ("status", "status_as_of")
+from camera_registry.storage.columns import AS_TEXT, COLUMNS, columns_of
+from camera_registry.storage.tables import camera_of, cameras, cell_of, import_batches, versions
 
 
 async def plan_anew(tx: Tx) -> None:
@@ -57,17 +47,19 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 
 
 async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
-    """Add cameras; return the ids of those added.
+    """Add newly registered cameras; return the ids of those added.
 
     A camera is not added if its id or serial number is taken, even by a camera that the transaction
     cannot see.
     """
     # In one order everywhere, so that two imports at once cannot wait for each other.
-    rows = [camera_row(camera, held_from=camera.registered_at) for camera in added]
-    if not rows:
+    new = sorted(added, key=lambda camera: camera.description.serial_key)
+    if not new:
         return set()
-    given = _json(sorted(rows, key=_serial_of))
-    return {row.camera_id for row in await tx.execute(_ADD, {"rows": given})}
+    first = new[0]
+    given = {"status": first.status.value, "now": first.registered_at, "version": first.version}
+    rows = await tx.execute(_ADD, {**columns_of(new), **given})
+    return {row.camera_id for row in rows}
 
 
 async def change_cameras(
@@ -94,8 +86,8 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
         return True
     try:
         async with tx.savepoint():
-            rows = [camera_row(camera, held_from=held_from) for camera in changed]
-            await tx.execute(_CHANGE, {"rows": _json(rows)})
+            given = {"versions": [camera.version for camera in changed], "now": held_from}
+            await tx.execute(_CHANGE, {**columns_of(changed), **given})
     except IntegrityError as error:
         if not is_about_serial(error):
             raise
@@ -170,28 +162,15 @@ async def standing(tx: Tx, import_id: UUID) -> Standing:
     return Standing(row.last_number, row.last_row, *(int(getattr(row, name)) for name in names))
 
 
-def _serial_of(row: Mapping[str, Any]) -> tuple[str, str]:
-    return row["serial_folded"], row["make_folded"]
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, default=_plain)
-
-
-def _plain(value: Any) -> str:
-    """A value of a row in the form that PostgreSQL reads from JSON."""
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
 def _names(columns: Iterable[str], prefix: str = "") -> str:
     return ", ".join(f"{prefix}{name}" for name in columns)
 
 
-_GIVEN = "json_populate_recordset(NULL::cameras, CAST(:rows AS json)) AS given"
-_COLUMNS = [column.name for column in cameras.columns]
-_DESCRIBED = [column.name for column in versions.columns]
+_GIVEN = (
+    "(SELECT * FROM unnest("
+    + ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
+    + f") AS given({_names(COLUMNS)})) AS given"
+)
 _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
 # Each row of a batch is sought by itself, in the index: for all of them together PostgreSQL would
 # rather read the whole register, so OFFSET keeps it from joining them.
@@ -209,30 +188,42 @@ _WITH_IDS = (
     .with_for_update(key_share=True)
 )
 _PLAN_ANEW = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-_ADD = text(
-    f"INSERT INTO cameras ({_names(_COLUMNS)}) SELECT {_names(_COLUMNS)} FROM {_GIVEN}"
-    " ON CONFLICT DO NOTHING RETURNING camera_id"
+# As texts, of which an array has no other way: an array of arrays would be one of all elements.
+_VALUES = ", ".join(
+    f"CAST(given.{name} AS {AS_TEXT[name]})" if name in AS_TEXT else f"given.{name}"
+    for name in COLUMNS
 )
-_CHANGED = [name for name in _COLUMNS if name not in ("camera_id", *_STATUS)]
+_ADD = text(
+    f"INSERT INTO cameras ({_names(COLUMNS)}, status, status_as_of, version, held_from,"
+    f" registered_at) SELECT {_VALUES}, CAST(:status AS text), CAST(:now AS timestamptz),"
+    " CAST(:version AS bigint), CAST(:now AS timestamptz), CAST(:now AS timestamptz)"
+    f" FROM {_GIVEN} ON CONFLICT DO NOTHING RETURNING camera_id"
+)
+_KEPT = [column.name for column in versions.columns]
 # Both parts of the statement see the cameras as they were before it.
 _CHANGE = text(
-    f"WITH superseded AS (INSERT INTO camera_versions ({_names(_DESCRIBED)})"
-    f" SELECT {_names(_DESCRIBED, 'cameras.')} FROM {_GIVEN}"
-    " JOIN cameras ON cameras.camera_id = given.camera_id)"
-    f" UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')})"
-    f" FROM {_GIVEN} WHERE cameras.camera_id = given.camera_id"
+    f"WITH superseded AS (INSERT INTO camera_versions ({_names(_KEPT)})"
+    f" SELECT {_names(_KEPT)} FROM cameras"
+    " WHERE camera_id = ANY(CAST(:camera_id AS uuid[])))"
+    f" UPDATE cameras SET ({_names(COLUMNS)}, version, held_from)"
+    f" = ROW({_VALUES}, counted.version, CAST(:now AS timestamptz)) FROM {_GIVEN}"
+    " JOIN unnest(CAST(:camera_id AS uuid[]), CAST(:versions AS bigint[]))"
+    " AS counted(camera_id, version) USING (camera_id)"
+    " WHERE cameras.camera_id = given.camera_id"
 )
-# By the cell alone: before a table's first ANALYZE PostgreSQL takes any index that has any of the
-# columns, such as the one by kind.
+# By the cell alone, and each cell once: before a table's first ANALYZE PostgreSQL takes any index
+# that has any of the columns, such as the one by kind. MATERIALIZED keeps it from joining the rows
+# of the batch anew for each cell.
 _AT_THE_SAME_PLACE = text(
-    "SELECT given.number, found.camera_id"
-    " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
-    " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
-    " AS given(number, camera_id, kind, cell, latitude, longitude)"
-    " CROSS JOIN LATERAL (SELECT near.camera_id FROM"
-    " (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
-    " WHERE cameras.cell = given.cell OFFSET 0) AS near"
-    " WHERE near.latitude = given.latitude AND near.longitude = given.longitude"
-    " AND near.kind = given.kind AND near.camera_id <> given.camera_id"
-    " AND near.retired_at IS NULL ORDER BY near.camera_id LIMIT 1) AS found"
+    "WITH near AS MATERIALIZED (SELECT found.*"
+    " FROM (SELECT DISTINCT cell FROM unnest(CAST(:cells AS bigint[])) AS cell) AS wanted"
+    " CROSS JOIN LATERAL (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
+    " WHERE cameras.cell = wanted.cell OFFSET 0) AS found)"
+    " SELECT DISTINCT ON (given.number) given.number, near.camera_id FROM near"
+    " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
+    " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
+    " AS given(number, camera_id, kind, latitude, longitude)"
+    " ON (given.latitude, given.longitude, given.kind) = (near.latitude, near.longitude, near.kind)"
+    " WHERE near.camera_id <> given.camera_id AND near.retired_at IS NULL"
+    " ORDER BY given.number, near.camera_id"
 )

@@ -203,12 +203,12 @@ def description_row(given: Description) -> dict[str, Any]:
         "owner_bin": given.owner_bin,
         "connected": given.connected,
         "functions": [function.value for function in given.functions],
-        "verifications": [_verification_json(paper) for paper in given.verifications],
+        "verifications": [verification_json(paper) for paper in given.verifications],
         "device_key": given.device_key,
         "certificate_number": given.certificate_number,
         "speed_tolerance_kmh": given.speed_tolerance_kmh,
         "dedupe_seconds": given.dedupe_seconds,
-        "bases": {function.value: basis for function, basis in given.bases.items()},
+        "bases": bases_json(given),
         "site": given.site,
         "site_category": given.site_category.value if given.site_category else "",
         "operator_bin": given.operator_bin,
@@ -259,7 +259,13 @@ def description_of(row: Any) -> Description:
     )
 
 
-def _verification_json(paper: Verification) -> dict[str, str]:
+def bases_json(given: Description) -> dict[str, str]:
+    """The legal bases of a camera's functions as they are stored, by function."""
+    return {function.value: basis for function, basis in given.bases.items()}
+
+
+def verification_json(paper: Verification) -> dict[str, str]:
+    """A verification as it is stored."""
     return {
         "number": paper.number,
         "valid_from": paper.valid_from.isoformat(),
