@@ -13,9 +13,11 @@ from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
+from camera_registry.messages import statistics_to_proto
 from camera_registry.settings import RegistrySettings
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
 
@@ -35,6 +37,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         CameraRegistryApi(
             register,
             Imports(chassis.db),
+            Statistics(chassis.db, chassis.clock, silence=silence, convert=statistics_to_proto),
             Pages(chassis.db.keyring),
             lambda: guards.at(chassis.clock()).camera_kinds,
         ),

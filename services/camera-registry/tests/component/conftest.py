@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from camera_registry.model.camera import SILENCE
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.watch import Watch
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
@@ -189,8 +190,9 @@ async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnR
     )
     start = datetime.now(UTC)
     register = Register(db, lambda: found.now, silence=SILENCE)
+    counted = Statistics(db, lambda: found.now, silence=SILENCE, convert=lambda regions: regions)
     watch = Watch(db, silence=SILENCE)
     async with watch.alone() as lease:
-        found = OwnRegister(db, register, watch, lease, start, start, describe)
+        found = OwnRegister(db, register, watch, lease, start, start, describe, counted)
         yield found
     await db.close()

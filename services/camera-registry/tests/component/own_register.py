@@ -10,6 +10,7 @@ from camera_registry.model.camera import Camera, CameraStatus
 from camera_registry.model.description import Description
 from camera_registry.storage.counts import RegionCounts
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.watch import Watch
 from chassis.clock import new_id
 from chassis.db import Database
@@ -34,6 +35,7 @@ class OwnRegister:
     start: datetime
     now: datetime
     describe: Any
+    counted: Statistics[list[RegionCounts]]
 
     def description(self, **given: Any) -> Description:
         kinds = load().at(self.now).camera_kinds
@@ -53,7 +55,7 @@ class OwnRegister:
         )
 
     async def statistics(self, region: str = "") -> list[RegionCounts]:
-        return await self.register.statistics(region, caller=ADMINISTRATOR)
+        return await self.counted.of(region, caller=ADMINISTRATOR)
 
     async def beat(self, camera_id: UUID, at: datetime | None = None) -> None:
         await self.watch.hear(self.lease, {camera_id: ("KZ-75", at or self.now)}, self.now)

@@ -1,7 +1,7 @@
 """Adds, reads, changes, lists and counts cameras and their versions."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +75,13 @@ class Known:
 
     looked_since: datetime
     now: datetime
+
+    @classmethod
+    def at(cls, now: datetime, silence: timedelta) -> "Known":
+        """What was known at a look of the watch is known for half an interval `silence`: a camera
+        that was silent for up to an interval then is UNKNOWN at most one and a half intervals after
+        its heartbeat."""
+        return cls(now - silence / 2, now)
 
     @property
     def parameters(self) -> dict[str, datetime]:

@@ -29,15 +29,6 @@ def is_watched() -> ColumnElement[bool]:
     return exists(heartbeat_watch.c.is_single).where(looked_at.between(since, now))
 
 
-_IS_WATCHED = Read(select(is_watched().label("is_watched")))
-
-
-async def watched(tx: Tx, parameters: Mapping[str, datetime]) -> bool:
-    """Whether the condition `is_watched` holds with these parameters."""
-    rows = await tx.read(_IS_WATCHED, **parameters)
-    return bool(rows[0].is_watched)
-
-
 async def look(tx: Tx, now: datetime) -> None:
     """Store `now` as the time at which heartbeats were last processed."""
     row = insert(heartbeat_watch).values(is_single=True, looked_at=now)

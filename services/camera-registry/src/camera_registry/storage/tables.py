@@ -138,6 +138,14 @@ count_changes = Table(
     "camera_count_changes", MetaData(), Column("position", BigInteger), *_count_columns()
 )
 
+# A single row: the number of changes that were ever added to `counts`.
+folded = Table(
+    "camera_counts_folded",
+    MetaData(),
+    Column("is_single", Boolean, primary_key=True),
+    Column("changes", BigInteger),
+)
+
 
 import_batches = Table(
     "import_batches",

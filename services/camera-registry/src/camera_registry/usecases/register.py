@@ -13,9 +13,8 @@ from chassis.transaction import Scope
 from camera_registry.events import camera_changed, camera_registered, camera_retired
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
-from camera_registry.storage import cameras, life, search
+from camera_registry.storage import cameras, search
 from camera_registry.storage.cameras import Known
-from camera_registry.storage.counts import RegionCounts, read_counts
 from camera_registry.storage.search import Filters, Place
 
 
@@ -29,9 +28,7 @@ class Register:
     def __init__(self, db: Database, clock: Clock, *, silence: timedelta) -> None:
         self._db = db
         self._clock = clock
-        # What was known at a look of the watch is known for this time: a camera that was silent for
-        # up to an interval then is UNKNOWN at most one and a half intervals after its heartbeat.
-        self._known_for = silence / 2
+        self._silence = silence
 
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
@@ -118,16 +115,8 @@ class Register:
         async with self._db.begin(caller.scope) as tx:
             return await search.page(tx, filters, after=after, size=size, known=self._known())
 
-    async def statistics(self, region: str, *, caller: Caller) -> list[RegionCounts]:
-        """Counts of cameras not retired, by region; "" selects every region the caller may see."""
-        known = self._known()
-        async with self._db.begin(caller.scope) as tx:
-            is_watched = await life.watched(tx, known.parameters)
-            return await read_counts(tx, region, is_watched=is_watched)
-
     def _known(self) -> Known:
-        now = self._clock()
-        return Known(now - self._known_for, now)
+        return Known.at(self._clock(), self._silence)
 
 
 def _require_region(scope: Scope, description: Description) -> None:
