@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Database
+from chassis.db import Database, RowExists
+from chassis.refusals import IdReused, Refusal
+from chassis.tables import service_now
 from chassis.transaction import Scope, Tx
 from sqlalchemy import (
     BindParameter,
@@ -38,35 +40,30 @@ from camera_registry.storage.tables import moment as moment_type
 _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 
-async def add(tx: Tx, camera: Camera) -> bool:
-    """Add a camera. Returns False if the id is taken. Raises SerialTaken."""
-    row = camera_row(camera, held_from=camera.registered_at)
-    try:
-        await tx.execute(insert(cameras).values(**row))
-    except IntegrityError as error:
-        _raise_if_serial_taken(error)
-        if _ID in str(error.orig):
-            return False
-        raise
-    return True
+@dataclass(frozen=True)
+class Before:
+    """What is known before a registration: the database's time, and the id of the camera with the
+    same make and serial number that was retired last (None: none that the caller sees)."""
+
+    now: datetime
+    retired: UUID | None
 
 
-async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
-    """Return the id of the camera with this make and serial number that was retired last; None if
-    the transaction's scope has no such retired camera."""
+async def before_registration(db: Database, scope: Scope, description: Description) -> Before:
+    """Read what a registration needs, in a single round trip."""
     serial, make = description.serial_key
-    query = (
-        select(cameras.c.camera_id)
-        .where(
-            cameras.c.serial_folded == serial,
-            cameras.c.make_folded == make,
-            cameras.c.retired_at.is_not(None),
-        )
-        .order_by(cameras.c.retired_at.desc())
-        .limit(1)
-    )
-    found: UUID | None = await tx.scalar(query)
-    return found
+    [row] = await db.read(scope, _BEFORE, serial=serial, make=make)
+    return Before(row.now, row.retired)
+
+
+def add(tx: Tx, camera: Camera) -> None:
+    """Add a camera at the transaction's end, which may raise RowExists (see `refusal_of`)."""
+    tx.add(cameras, camera_row(camera, held_from=camera.registered_at))
+
+
+def refusal_of(error: RowExists) -> Refusal | None:
+    """The refusal of a camera that could not be added: its serial number or its id is taken."""
+    return {_SERIAL: SerialTaken(), _ID: IdReused()}.get(error.key)
 
 
 @dataclass(frozen=True)
@@ -176,6 +173,24 @@ _BY_ID = Read(
 
 def _described(table: Table) -> Select[Any]:
     return select(*(table.c[column.name] for column in versions.columns))
+
+
+def _before() -> Read:
+    retired = (
+        select(cameras.c.camera_id)
+        .where(
+            cameras.c.serial_folded == bindparam("serial"),
+            cameras.c.make_folded == bindparam("make"),
+            cameras.c.retired_at.is_not(None),
+        )
+        .order_by(cameras.c.retired_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return Read(select(service_now.label("now"), retired.label("retired")))
+
+
+_BEFORE = _before()
 
 
 def _described_at() -> Read:

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Database
+from chassis.db import Database, RowExists
 from chassis.identity import Caller
-from chassis.refusals import IdReused
 from chassis.transaction import Scope
 
 from camera_registry.events import camera_changed, camera_registered, camera_retired
@@ -39,18 +38,21 @@ class Register:
         Raises RegionNotYours, IdReused for an id used with other content, or SerialTaken.
         """
         _require_region(caller.scope, description)
-        async with self._db.begin(caller.scope) as tx:
-            if not await tx.once(caller.key, camera_id, content):
-                return await cameras.get(tx, camera_id, self._known())
-            camera = Camera.register(camera_id, description, await tx.now())
-            if not await cameras.add(tx, camera):
-                raise IdReused
-            tx.emit(camera_registered(camera))
-            before = await cameras.retired_with_serial(tx, description)
-            facts = {"serial_of_retired": str(before)} if before else {}
-            region = description.place.region
-            tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
-        return camera
+        before = await cameras.before_registration(self._db, caller.scope, description)
+        camera = Camera.register(camera_id, description, before.now)
+        facts = {"serial_of_retired": str(before.retired)} if before.retired else {}
+        region = description.place.region
+        try:
+            async with self._db.begin(caller.scope) as tx:
+                tx.write_once(caller.key, camera_id, content)
+                cameras.add(tx, camera)
+                tx.emit(camera_registered(camera))
+                tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
+        except RowExists as error:
+            raise cameras.refusal_of(error) or error from error
+        if tx.was_first:
+            return camera
+        return await cameras.get_alone(self._db, caller.scope, camera_id, self._known())
 
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
