@@ -60,9 +60,9 @@ async def test_an_import_loses_and_doubles_no_row_though_parts_are_killed(
     await connection.execute("SET search_path = camera_registry")
     try:
         ids = [camera.camera_id for camera in country.cameras(COUNT, SEED)]
-        for table in ("cameras", "camera_versions"):
+        for table, count in (("cameras", COUNT), ("camera_versions", 0)):
             there = f"SELECT count(*) FROM {table} WHERE camera_id = ANY($1::uuid[])"
-            assert await connection.fetchval(there, ids) == COUNT
+            assert await connection.fetchval(there, ids) == count
         events = "SELECT version FROM outbox WHERE aggregate = $1"
         told = [row["version"] for row in await connection.fetch(events, f"import:{import_id}")]
         assert sorted(told) == list(range(1, COUNT // BATCH + 1))

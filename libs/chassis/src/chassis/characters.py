@@ -18,7 +18,10 @@ def is_one_line(text: str) -> bool:
 
 def is_visible(text: str) -> bool:
     """Whether a text shows anything: more than blanks, joiners and combining marks."""
-    return any(unicodedata.category(character)[0] in "LNPS" for character in text)
+    # A letter or a digit comes first: the usual case, and quicker.
+    return text[:1].isalnum() or any(
+        unicodedata.category(character)[0] in "LNPS" for character in text
+    )
 
 
 def _is_refused(character: str) -> bool:

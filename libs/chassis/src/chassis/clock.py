@@ -11,6 +11,7 @@ Ids are UUIDv7 in lower case. They sort by the time of their creation, which kee
 and lists in order.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import overload
@@ -25,6 +26,8 @@ _ONE_MILLISECOND = timedelta(milliseconds=1)
 _TIME_BITS_FROM = 80  # of a UUIDv7: milliseconds of the epoch stand above
 # By so much the clock of a client that makes an id may be ahead of ours.
 ID_AHEAD_MAX = timedelta(days=1)
+# Version 7 and the variant of RFC 9562.
+_CANONICAL_V7 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _offset = timedelta()
 
 
@@ -62,11 +65,9 @@ def made_at(made: UUID) -> datetime:
 
 def parse_id(text: str) -> UUID | None:
     """The UUID of a UUIDv7 in canonical lower-case form; None for any other text."""
-    try:
-        parsed = UUID(text)
-    except ValueError:
+    if not _CANONICAL_V7.fullmatch(text):
         return None
-    return parsed if str(parsed) == text and parsed.version == 7 else None
+    return UUID(int=int(text.replace("-", ""), 16))
 
 
 def parse_new_id(text: str) -> UUID | None:
@@ -78,7 +79,7 @@ def parse_new_id(text: str) -> UUID | None:
     parsed = parse_id(text)
     if parsed is None:
         return None
-    latest = max(real_clock(), system_clock()) + ID_AHEAD_MAX
+    latest = real_clock() + max(_offset, timedelta(0)) + ID_AHEAD_MAX
     return parsed if parsed.int >> _TIME_BITS_FROM <= latest.timestamp() * 1000 else None
 
 

@@ -74,12 +74,11 @@ def check_text(
     check: Checks, field: str, text: str, *, longest: int, required: bool = False
 ) -> None:
     """Check that a text is one line of at most `longest` characters and, if required, not blank."""
-    shortest = 1 if required else 0
-    check.that(
-        (is_visible(text) or not required) and len(text) <= longest and is_one_line(text),
-        field,
-        f"{shortest} to {longest} characters in one line, no control characters",
-    )
+    is_short = len(text) <= longest and (not required or is_visible(text))
+    if not (is_short and is_one_line(text)):
+        shortest = 1 if required else 0
+        expected = f"{shortest} to {longest} characters in one line, no control characters"
+        check.wrong(field, expected)
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:

@@ -10,6 +10,7 @@ scope, so that the scope is set before row-level security checks them. Rows of o
 see each other: no policy may look up a row that the same statement adds.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Table
+from sqlalchemy import ARRAY, Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -158,22 +159,36 @@ def _statement(shape: Shape) -> str:
 def _insert(kind: Rows, number: "count[int]") -> str:
     """The insertion of the rows of one kind, in the order in which they were added."""
     columns = ", ".join(f'"{name}"' for name in kind.columns)
+    values = ", ".join(_value(kind.table, name) for name in kind.columns)
     types = ("int", *(_type(kind.table, name) for name in kind.columns))
     arrays = ", ".join(f"${next(number)}::{each}[]" for each in types)
     ignored = " ON CONFLICT DO NOTHING" if kind.or_ignored else ""
     return (
-        f'INSERT INTO "{kind.table.name}" ({columns}) SELECT {columns} FROM item'
+        f'INSERT INTO "{kind.table.name}" ({columns}) SELECT {values} FROM item'
         f" JOIN unnest({arrays}) WITH ORDINALITY AS row(_item, {columns}, _place) USING (_item)"
         f" ORDER BY _place{ignored}"
     )
 
 
+def _value(table: Table, name: str) -> str:
+    """The value of a column in a row; that of an array column is given as JSON."""
+    kind = table.c[name].type
+    if not isinstance(kind, ARRAY):
+        return f'"{name}"'
+    return f'ARRAY(SELECT jsonb_array_elements_text("{name}"))::{kind.compile(dialect=_DIALECT)}'
+
+
 @lru_cache(maxsize=1024)
 def _type(table: Table, name: str) -> str:
-    return str(table.c[name].type.compile(dialect=_DIALECT))
+    """The type of a column's parameter. PostgreSQL has no array of arrays of different lengths."""
+    kind = table.c[name].type
+    return "JSONB" if isinstance(kind, ARRAY) else str(kind.compile(dialect=_DIALECT))
 
 
 @lru_cache(maxsize=1024)
 def _processor(table: Table, name: str) -> Callable[[Any], Any] | None:
     """How SQLAlchemy prepares a value of this column for the driver; None: not at all."""
-    return table.c[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    kind = table.c[name].type
+    if isinstance(kind, ARRAY):
+        return json.dumps
+    return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)

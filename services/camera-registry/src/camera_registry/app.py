@@ -15,11 +15,13 @@ from camera_registry.consumers import ReportListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
 from camera_registry.grpc_hubs import POLICY as HUBS_POLICY
 from camera_registry.grpc_hubs import CameraHubsApi
+from camera_registry.messages import statistics_to_proto
 from camera_registry.model.camera import INTERVALS_HEARD
 from camera_registry.settings import RegistrySettings
 from camera_registry.usecases.hubs import Hubs
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
 
@@ -43,6 +45,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         CameraRegistryApi(
             register,
             Imports(chassis.db),
+            Statistics(chassis.db, chassis.clock, interval=interval, convert=statistics_to_proto),
             Pages(chassis.db.keyring),
             lambda: guards.at(chassis.clock()).camera_kinds,
         ),

@@ -25,15 +25,14 @@ from camera_registry.messages import (
     read_batch,
     read_description,
     read_filters,
-    statistics_to_proto,
     to_proto,
 )
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
-from camera_registry.storage.counts import total
 from camera_registry.storage.search import Place, place_of
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
 _WRITERS = allow(roles=("camera_administrator",))
@@ -70,12 +69,14 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self,
         register: Register,
         imports: Imports,
+        statistics: Statistics[pb.GetStatisticsResponse],
         pages: Pages,
         kinds: Callable[[], CameraKinds],
     ) -> None:
         """`kinds` returns what kinds of cameras may detect by the law in force now."""
         self._register = register
         self._imports = imports
+        self._statistics = statistics
         self._pages = pages
         self._kinds = kinds
 
@@ -170,10 +171,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     ) -> pb.GetStatisticsResponse:
         with checks() as check:
             check_region(check, request.region)
-        found = await self._register.statistics(request.region, caller=current_caller())
-        return pb.GetStatisticsResponse(
-            total=statistics_to_proto(total(found)), regions=map(statistics_to_proto, found)
-        )
+        return await self._statistics.of(request.region, caller=current_caller())
 
 
 def _place_key(place: Place) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from camera_registry.model.description import (
 )
 from camera_registry.model.imports import ROWS_MAX, Batch, Outcome, Row
 from camera_registry.model.status import CameraStatus
-from camera_registry.storage.counts import RegionCounts
+from camera_registry.storage.counts import RegionCounts, total
 from camera_registry.storage.search import Filters
 
 # Rows that are converted without a pause.
@@ -234,7 +234,14 @@ def _verification_to_proto(paper: Verification) -> pb.Verification:
     )
 
 
-def statistics_to_proto(counts: RegionCounts) -> pb.RegionStatistics:
+def statistics_to_proto(regions: list[RegionCounts]) -> pb.GetStatisticsResponse:
+    """Convert the counts of regions, with their total."""
+    return pb.GetStatisticsResponse(
+        total=_region_to_proto(total(regions)), regions=map(_region_to_proto, regions)
+    )
+
+
+def _region_to_proto(counts: RegionCounts) -> pb.RegionStatistics:
     """Convert the counts of a region; those of all regions have the region ""."""
     registered = counts.of("registered")
     return pb.RegionStatistics(

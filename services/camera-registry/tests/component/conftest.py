@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from camera_registry.model.camera import INTERVAL, INTERVALS_HEARD
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.watch import Watch
 from chassis.channels import Channels
 from chassis.clock import new_id, to_timestamp
@@ -195,6 +196,7 @@ async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnR
     )
     start = datetime.now(UTC)
     register = Register(db, lambda: found.now, interval=INTERVAL)
+    counted = Statistics(db, lambda: found.now, interval=INTERVAL, convert=lambda regions: regions)
     watch = Watch(
         db,
         silence=INTERVAL * INTERVALS_HEARD,
@@ -202,7 +204,7 @@ async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnR
     )
     async with watch.alone() as lease:
         reports = await watch.begin(lease)
-        found = OwnRegister(db, register, watch, lease, reports, start, start, describe)
+        found = OwnRegister(db, register, watch, lease, reports, start, start, describe, counted)
         await found.open()
         yield found
     await db.close()

@@ -15,6 +15,7 @@ from camera_registry.model.status import CameraStatus
 from camera_registry.storage.counts import RegionCounts
 from camera_registry.usecases.hubs import Hubs, NewHub
 from camera_registry.usecases.register import Register
+from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.watch import Reports, Watch
 from chassis.clock import new_id
 from chassis.db import Database
@@ -48,6 +49,7 @@ class OwnRegister:
     start: datetime
     now: datetime
     describe: Any
+    counted: Statistics[list[RegionCounts]]
     hubs: dict[str, ReportingHub] = field(default_factory=dict)
     conditions: dict[str, dict[UUID, int]] = field(default_factory=dict)
 
@@ -85,7 +87,7 @@ class OwnRegister:
         )
 
     async def statistics(self, region: str = "") -> list[RegionCounts]:
-        return await self.register.statistics(region, caller=ADMINISTRATOR)
+        return await self.counted.of(region, caller=ADMINISTRATOR)
 
     async def beat(self, *cameras: UUID, region: str = "KZ-75", condition: int = WORKING) -> None:
         """The region's hub reports on these cameras, and on all that it did before."""

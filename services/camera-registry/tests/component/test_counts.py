@@ -12,12 +12,14 @@ from camera_registry.model.camera import INTERVAL
 from camera_registry.model.status import CameraStatus
 from camera_registry.storage.counts import RegionCounts, total
 from camera_registry.usecases.tally import Tally
+from chassis.identity import Caller, Operator
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
 
 from .own_register import ADMINISTRATOR, OwnRegister
 
 STEPS = 120
+ASTANA = Caller("service", "operator-gateway", Operator("cameras-2", frozenset(), ("KZ-71",)))
 PLACES = (("KZ-75", 43.24, 76.95), ("KZ-71", 51.17, 71.45))
 
 
@@ -102,8 +104,26 @@ async def test_statistics_equal_a_full_count_after_every_step(
     for _ in range(STEPS):
         await walk.step()
         regions = await own.statistics()
-        assert _flat(regions) == await walk.counted()
+        counted = await walk.counted()
+        assert _flat(regions) == counted
+        here = {key: numbers for key, numbers in counted.items() if key[0] == "KZ-71"}
+        assert _flat(await own.counted.of("", caller=ASTANA)) == here
     assert total(regions).of("registered").total() == len(walk.cameras)
+
+
+async def test_an_answer_is_made_anew_only_when_a_count_has_changed(own: OwnRegister) -> None:
+    camera = await own.camera()
+    first = await own.statistics()
+    await own.beat(camera)
+    second = await own.statistics()
+    assert second is not first
+    async with Tally(own.db).alone() as lease:
+        await Tally(own.db).fold(lease)
+    assert await own.statistics() is second
+    # Nobody looks any more: what was online is unknown, though no count has changed.
+    own.now += INTERVAL
+    [unwatched] = await own.statistics()
+    assert unwatched.of("registered") == Counter({CameraStatus.UNKNOWN: 1})
 
 
 def _flat(regions: list[RegionCounts]) -> dict[tuple[str, str, str], Counter[CameraStatus]]:

@@ -98,6 +98,8 @@ async def test_a_camera_that_is_known_is_changed_or_left_as_it_is(
 ) -> None:
     same, other, named, gone = [await register() for _ in range(4)]
     await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=gone.camera_id))
+    before = pb.CameraDescription()
+    before.CopyFrom(other.description)
     other.description.name = "Renamed"
     named.description.serial = f"SN-{new_id()}"
     cameras = [same, other, named, gone]
@@ -116,6 +118,8 @@ async def test_a_camera_that_is_known_is_changed_or_left_as_it_is(
             "GetCamera", pb.GetCameraRequest(camera_id=camera.camera_id)
         )
         assert (found.camera.version, found.camera.description) == (version, camera.description)
+    then = pb.GetCameraRequest(camera_id=other.camera_id, as_of=other.registered_at)
+    assert (await administrator.call("GetCamera", then)).camera.description == before
 
 
 async def test_a_changed_camera_keeps_what_a_file_does_not_hold(

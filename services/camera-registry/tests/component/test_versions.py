@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,9 @@ async def held_from(engines: RunningTestMesh, camera: pb.Camera) -> list[Any]:
     """From when each version of a camera held, in order."""
     connection = await asyncpg.connect(engines.database.url)
     rows = await connection.fetch(
-        f"SELECT held_from FROM {SCHEMA}.camera_versions WHERE camera_id = $1 ORDER BY version",
+        f"SELECT version, held_from FROM {SCHEMA}.camera_versions WHERE camera_id = $1"
+        f" UNION ALL SELECT version, held_from FROM {SCHEMA}.cameras WHERE camera_id = $1"
+        " ORDER BY version",
         camera.camera_id,
     )
     await connection.close()
@@ -172,8 +174,8 @@ def test_cameras_of_an_older_register_have_their_present_description_since_regis
     async def versions() -> list[Any]:
         connection = await asyncpg.connect(provisioner)
         rows = await connection.fetch(
-            "SELECT v.version, v.held_from = c.registered_at AS since, v.name, v.functions"
-            f" FROM {SCHEMA}.camera_versions v JOIN {SCHEMA}.cameras c USING (camera_id)"
+            "SELECT version, held_from = registered_at AS since, name, functions"
+            f" FROM {SCHEMA}.cameras"
         )
         await connection.close()
         return [tuple(row) for row in rows]
@@ -181,6 +183,64 @@ def test_cameras_of_an_older_register_have_their_present_description_since_regis
     asyncio.run(add())
     empty_database.migrate()
     assert asyncio.run(versions()) == [(5, True, "Old", ["PLATE"])]
+
+
+def test_the_newest_version_of_before_becomes_the_row_that_holds(empty_database: Any) -> None:
+    upgrade(empty_database.owner, "0014")
+    camera_id, other = new_id(), new_id()
+    described = (
+        "region, name, latitude, longitude, address, kind, serial, make, model, azimuth_degrees,"
+        " owner_bin, connected, functions, verifications, device_key, certificate_number,"
+        " speed_tolerance_kmh, dedupe_seconds"
+    )
+    values = (
+        "'KZ-75', $2, 43, 76, '', 'ANPR', $2, '', '', 0, '', true, '{PLATE}', '[]', '', '', 0, 600"
+    )
+
+    async def add() -> None:
+        connection = await asyncpg.connect(empty_database.provisioner)
+        await connection.execute(f"SET search_path = {SCHEMA}")
+        for each, name, version in ((camera_id, "New", 2), (other, "Only", 1)):
+            await connection.execute(
+                f"INSERT INTO {SCHEMA}.cameras (camera_id, {described}, status, status_as_of,"
+                f" version, registered_at) VALUES ($1, {values}, 'UNKNOWN', now(), $3,"
+                " '2025-03-01T00:00:00Z')",
+                each,
+                name,
+                version,
+            )
+        for each, name, version in (
+            (camera_id, "Old", 1),
+            (camera_id, "New", 2),
+            (other, "Only", 1),
+        ):
+            await connection.execute(
+                f"INSERT INTO {SCHEMA}.camera_versions (camera_id, {described}, version, held_from)"
+                f" VALUES ($1, {values}, $3,"
+                " timestamptz '2025-02-01' + $3::bigint * interval '1 month')",
+                each,
+                name,
+                version,
+            )
+        await connection.close()
+
+    async def kept() -> dict[str, list[Any]]:
+        connection = await asyncpg.connect(empty_database.provisioner)
+        query = "SELECT name, version, held_from::date FROM {}.{} ORDER BY name"
+        found = {
+            table: [tuple(row) for row in await connection.fetch(query.format(SCHEMA, table))]
+            for table in ("cameras", "camera_versions")
+        }
+        await connection.close()
+        return found
+
+    asyncio.run(add())
+    empty_database.migrate()
+    first, second = date(2025, 3, 1), date(2025, 4, 1)
+    assert asyncio.run(kept()) == {
+        "cameras": [("New", 2, second), ("Only", 1, first)],
+        "camera_versions": [("Old", 1, first)],
+    }
 
 
 def test_spellings_of_one_serial_number_of_before_stay_and_the_first_counts(

@@ -24,9 +24,10 @@ from law.regions.table import REGIONS, Region
 
 TOLERANCE_KM: Final = 5.0
 """A place up to this far outside the country is assigned to the nearest region."""
-# Cells of about 250 km2: three quarters of those in the country lie within one region.
-_CELL_RESOLUTION: Final = 5
-_CELLS_MAX: Final = 16_384
+# Cells of about 250 km2, of which three quarters in the country lie within one region, and of about
+# 5 km2 for the others, in which most cities lie.
+_CELL_RESOLUTIONS: Final = (5, 7)
+_CELLS_MAX: Final = 32_768
 # In degrees; more than the tolerance even at the northern border.
 _NEAR_DEGREES: Final = 0.1
 # A generous bound on the distance between the straight and the curved sides of a cell.
@@ -45,9 +46,9 @@ class _Cell:
 class Borders:
     """The polygons of the regions, with a cache that has the regions in and near each H3 cell.
 
-    If the cell of a place lies wholly within one region, that region is the answer; otherwise the
-    polygons are tested. The polygons of cities overlap those of the regions around them by up to
-    10 km2; a place in both belongs to the city.
+    If the cell of a place lies wholly within one region, that region is the answer; otherwise a
+    smaller cell is looked up, and then the polygons are tested. The polygons of cities overlap
+    those of the regions around them by up to 10 km2; a place in both belongs to the city.
     """
 
     def __init__(self, polygons: Mapping[str, BaseGeometry]) -> None:
@@ -66,9 +67,10 @@ class Borders:
         """
         if not is_on_earth(latitude, longitude):
             return None
-        cell = self._cell(h3.latlng_to_cell(latitude, longitude, _CELL_RESOLUTION))
-        if cell.is_within:
-            return REGIONS[cell.near[0]]
+        for resolution in _CELL_RESOLUTIONS:
+            cell = self._cell(h3.latlng_to_cell(latitude, longitude, resolution))
+            if cell.is_within:
+                return REGIONS[cell.near[0]]
         for code in cell.near:
             if shapely.intersects_xy(self._polygons[code], longitude, latitude):
                 return REGIONS[code]

@@ -1,19 +1,25 @@
 """Adds, reads, changes, lists and counts cameras and their versions."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Database
+from chassis.db import Database, RowExists
+from chassis.refusals import IdReused, Refusal
+from chassis.tables import service_now
 from chassis.transaction import Scope, Tx
 from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
     Select,
+    Table,
     bindparam,
     select,
+    union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
 
@@ -26,44 +32,39 @@ from camera_registry.storage.tables import (
     camera_row,
     cameras,
     description_of,
-    description_row,
     hub_life,
     versions,
 )
+from camera_registry.storage.tables import moment as moment_type
 
 # The constraints that an added or changed camera may violate.
 _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 
-async def add(tx: Tx, camera: Camera) -> bool:
-    """Add a camera and its first version. Returns False if the id is taken. Raises SerialTaken."""
-    try:
-        await tx.execute(insert(cameras).values(**camera_row(camera)))
-    except IntegrityError as error:
-        _raise_if_serial_taken(error)
-        if _ID in str(error.orig):
-            return False
-        raise
-    await _add_version(tx, camera, held_from=camera.registered_at)
-    return True
+@dataclass(frozen=True)
+class Before:
+    """What is known before a registration: the database's time, and the id of the camera with the
+    same make and serial number that was retired last (None: none that the caller sees)."""
+
+    now: datetime
+    retired: UUID | None
 
 
-async def retired_with_serial(tx: Tx, description: Description) -> UUID | None:
-    """Return the id of the camera with this make and serial number that was retired last; None if
-    the transaction's scope has no such retired camera."""
+async def before_registration(db: Database, scope: Scope, description: Description) -> Before:
+    """Read what a registration needs, in a single round trip."""
     serial, make = description.serial_key
-    query = (
-        select(cameras.c.camera_id)
-        .where(
-            cameras.c.serial_folded == serial,
-            cameras.c.make_folded == make,
-            cameras.c.retired_at.is_not(None),
-        )
-        .order_by(cameras.c.retired_at.desc())
-        .limit(1)
-    )
-    found: UUID | None = await tx.scalar(query)
-    return found
+    [row] = await db.read(scope, _BEFORE, serial=serial, make=make)
+    return Before(row.now, row.retired)
+
+
+def add(tx: Tx, camera: Camera) -> None:
+    """Add a camera at the transaction's end, which may raise RowExists (see `refusal_of`)."""
+    tx.add(cameras, camera_row(camera, held_from=camera.registered_at))
+
+
+def refusal_of(error: RowExists) -> Refusal | None:
+    """The refusal of a camera that could not be added: its serial number or its id is taken."""
+    return {_SERIAL: SerialTaken(), _ID: IdReused()}.get(error.key)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,15 @@ class Known:
 
     looked_since: datetime
     now: datetime
+
+    @classmethod
+    def at(cls, now: datetime, interval: timedelta) -> "Known":
+        """What was known at a look is known for half the `interval` at which hubs report.
+
+        A hub that was silent for up to one and a half intervals then is so for two at most when its
+        cameras become UNKNOWN.
+        """
+        return cls(now - interval / 2, now)
 
     @property
     def parameters(self) -> dict[str, datetime]:
@@ -92,6 +102,12 @@ async def get_alone(db: Database, scope: Scope, camera_id: UUID, known: Known) -
     return _found(await db.read(scope, _BY_ID, camera_id=camera_id, **known.parameters))
 
 
+async def exists(tx: Tx, camera_id: UUID) -> bool:
+    """Whether the scope sees a camera with this id."""
+    query = select(cameras.c.camera_id).where(cameras.c.camera_id == camera_id)
+    return await tx.scalar(query) is not None
+
+
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
     """Return a camera as stored and lock its row for a change. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
@@ -99,28 +115,35 @@ async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
 
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    """Store a changed camera and its new version, valid from `held_from`. Raises SerialTaken."""
-    values = camera_row(camera)
+    """Store a changed camera, whose row is locked and which holds from `held_from`; its description
+    of before is kept as a version. Raises SerialTaken."""
+    superseded = keep_version(cameras.c.camera_id == camera.camera_id).cte("superseded")
     try:
         await tx.execute(
-            update(cameras).where(cameras.c.camera_id == camera.camera_id).values(**values)
+            update(cameras)
+            .where(cameras.c.camera_id == camera.camera_id)
+            .values(**camera_row(camera, held_from=held_from))
+            .add_cte(superseded)
         )
     except IntegrityError as error:
         _raise_if_serial_taken(error)
         raise
-    await _add_version(tx, camera, held_from=held_from)
+
+
+def keep_version(condition: ColumnElement[bool]) -> Insert:
+    """The statement that keeps as versions the descriptions that cameras have before a change.
+
+    `condition` selects the cameras. The statement belongs to the one that changes them, as a common
+    table expression, so that both see the rows of before.
+    """
+    names = [column.name for column in versions.columns]
+    return insert(versions).from_select(names, _described(cameras).where(condition))
 
 
 async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
     """Return a camera's description valid at a moment, None before the camera's registration."""
-    then = (
-        select(versions)
-        .where(versions.c.camera_id == camera_id, versions.c.held_from <= moment)
-        .order_by(versions.c.version.desc())
-        .limit(1)
-    )
-    row = (await tx.execute(then)).one_or_none()
-    return None if row is None else description_of(row)
+    rows = await tx.read(_DESCRIBED_AT, camera_id=camera_id, moment=moment)
+    return description_of(rows[0]) if rows else None
 
 
 async def _one(tx: Tx, query: Select[Any]) -> Camera:
@@ -165,15 +188,41 @@ _BY_ID = Read(
 )
 
 
-async def _add_version(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    await tx.execute(
-        insert(versions).values(
-            camera_id=camera.camera_id,
-            version=camera.version,
-            held_from=held_from,
-            **description_row(camera.description),
+def _described(table: Table) -> Select[Any]:
+    return select(*(table.c[column.name] for column in versions.columns))
+
+
+def _before() -> Read:
+    retired = (
+        select(cameras.c.camera_id)
+        .where(
+            cameras.c.serial_folded == bindparam("serial"),
+            cameras.c.make_folded == bindparam("make"),
+            cameras.c.retired_at.is_not(None),
         )
+        .order_by(cameras.c.retired_at.desc())
+        .limit(1)
+        .scalar_subquery()
     )
+    return Read(select(service_now.label("now"), retired.label("retired")))
+
+
+_BEFORE = _before()
+
+
+def _described_at() -> Read:
+    """The present description or an earlier one: that with the latest version that held then."""
+    camera_id: BindParameter[UUID] = bindparam("camera_id")
+    at = bindparam("moment", type_=moment_type)
+    parts = [
+        _described(table).where(table.c.camera_id == camera_id, table.c.held_from <= at)
+        for table in (cameras, versions)
+    ]
+    found = union_all(*parts).subquery()
+    return Read(select(found).order_by(found.c.version.desc()).limit(1))
+
+
+_DESCRIBED_AT = _described_at()
 
 
 def is_about_serial(error: IntegrityError) -> bool:

@@ -3,15 +3,28 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from chassis.transaction import Tx
-from sqlalchemy import BigInteger, Select, bindparam, cast, delete, func, select, union_all
+from chassis.db import Database
+from chassis.transaction import Scope, Tx
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
 from camera_registry.model.status import REPORTED, CameraStatus
-from camera_registry.storage.tables import count_changes, counts
+from camera_registry.storage import life
+from camera_registry.storage.tables import count_changes, counts, folded
 
 # Rows of changes that one statement adds to the counts.
 FOLDED_AT_ONCE = 10_000
@@ -49,12 +62,33 @@ def total(regions: Iterable[RegionCounts]) -> RegionCounts:
     return RegionCounts("", summed)
 
 
-async def read_counts(tx: Tx, region: str, *, is_watched: bool) -> list[RegionCounts]:
-    """The counts of `region`, or of each region in the transaction's scope if `region` is "".
+@dataclass(frozen=True)
+class Standing:
+    """The state of the counts that a scope sees. Two equal ones have equal counts.
 
-    If the register is not watched, cameras that are stored as alive count as UNKNOWN.
+    `changes` is the number of changes that were ever added to the stored counts and of those that
+    the scope sees waiting. Every visible change adds to it, and adding changes to the stored counts
+    takes at most as many from the waiting ones.
     """
-    rows = await (tx.read(_OF_REGION, region=region) if region else tx.read(_OF_ALL))
+
+    changes: int
+    is_watched: bool
+
+
+async def read_standing(db: Database, scope: Scope, parameters: Mapping[str, datetime]) -> Standing:
+    """The state of the counts; `parameters` are those of `life.is_watched`."""
+    [row] = await db.read(scope, _STANDING, **parameters)
+    return Standing(row.changes, row.is_watched)
+
+
+async def read_counts(
+    db: Database, scope: Scope, region: str, *, is_watched: bool
+) -> list[RegionCounts]:
+    """The counts of `region`, or of each region in the scope if `region` is "".
+
+    If the register is not watched, cameras that are stored by a report count as UNKNOWN.
+    """
+    rows = await (db.read(scope, _OF_REGION, region=region) if region else db.read(scope, _OF_ALL))
     regions: dict[str, dict[tuple[str, str], Counter[CameraStatus]]] = {}
     for row in rows:
         status = CameraStatus(row.status)
@@ -69,8 +103,8 @@ async def read_counts(tx: Tx, region: str, *, is_watched: bool) -> list[RegionCo
 
 async def fold_changes(tx: Tx) -> int:
     """Add the oldest changes to the stored counts, delete these changes and return how many."""
-    folded: int = await tx.scalar(_FOLD)
-    return folded
+    number: int = await tx.scalar(_FOLD)
+    return number
 
 
 def _current(*conditions: Any) -> Select[Any]:
@@ -100,8 +134,17 @@ def _fold() -> Any:
     rows = insert(counts).from_select([*_KEY, "count"], summed)
     changed = counts.c.count + rows.excluded.count
     added = rows.on_conflict_do_update(index_elements=list(_KEY), set_={"count": changed})
-    return select(func.count()).select_from(taken).add_cte(added.cte("added"))
+    number = select(func.count()).select_from(taken).scalar_subquery()
+    told = update(folded).values(changes=folded.c.changes + number).where(number > 0)
+    parts = (added.cte("added"), told.cte("told"))
+    return select(func.count()).select_from(taken).add_cte(*parts)
+
+
+def _standing() -> Read:
+    waiting = select(func.count()).select_from(count_changes).scalar_subquery()
+    changes = (folded.c.changes + waiting).label("changes")
+    return Read(select(changes, life.is_watched().label("is_watched")))
 
 
 _OF_ALL, _OF_REGION = Read(_current()), Read(_current(bindparam("region")))
-_FOLD = _fold()
+_FOLD, _STANDING = _fold(), _standing()

@@ -1,10 +1,8 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
@@ -21,17 +19,10 @@ from camera_registry.model.imports import (
     Row,
     Standing,
 )
+from camera_registry.model.status import CameraStatus
 from camera_registry.storage.cameras import is_about_serial
-from camera_registry.storage.tables import (
-    camera_of,
-    camera_row,
-    cameras,
-    cell_of,
-    import_batches,
-    versions,
-)
-
-_STATUS = ("status", "status_as_of", "status_source", "status_reason", "status_version")
+from camera_registry.storage.columns import AS_TEXT, COLUMNS, columns_of
+from camera_registry.storage.tables import camera_of, cameras, cell_of, import_batches, versions
 
 
 async def plan_anew(tx: Tx) -> None:
@@ -57,24 +48,25 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 
 
 async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
-    """Add cameras and their first versions; return the ids of those added.
+    """Add newly registered cameras; return the ids of those added.
 
     A camera is not added if its id or serial number is taken, even by a camera that the transaction
     cannot see.
     """
     # In one order everywhere, so that two imports at once cannot wait for each other.
-    rows = sorted(map(camera_row, added), key=_serial_of)
-    if not rows:
+    new = sorted(added, key=lambda camera: camera.description.serial_key)
+    if not new:
         return set()
-    ids = {row.camera_id for row in await tx.execute(_ADD, {"rows": _json(rows)})}
-    await _add_versions(tx, ids, held_from=rows[0]["registered_at"])
-    return ids
+    first = new[0]
+    given = {"status": first.status.value, "now": first.registered_at, "version": first.version}
+    rows = await tx.execute(_ADD, {**columns_of(new), **given})
+    return {row.camera_id for row in rows}
 
 
 async def change_cameras(
     tx: Tx, changed: Mapping[int, Camera], *, held_from: datetime
 ) -> list[int]:
-    """Store changed cameras, whose rows are locked, and their new versions.
+    """Store changed cameras, whose rows are locked, and keep their descriptions of before.
 
     `changed` has the cameras by the number of their row in the batch. Returns the numbers of those
     that are not changed, because another camera has their serial number.
@@ -95,8 +87,12 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
         return True
     try:
         async with tx.savepoint():
-            await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
-            await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
+            given = {
+                "versions": [camera.version for camera in changed],
+                "status": CameraStatus.UNKNOWN.value,
+                "now": held_from,
+            }
+            await tx.execute(_CHANGE, {**columns_of(changed), **given})
     except IntegrityError as error:
         if not is_about_serial(error):
             raise
@@ -171,32 +167,15 @@ async def standing(tx: Tx, import_id: UUID) -> Standing:
     return Standing(row.last_number, row.last_row, *(int(getattr(row, name)) for name in names))
 
 
-async def _add_versions(tx: Tx, ids: Iterable[UUID], *, held_from: datetime) -> None:
-    await tx.execute(_ADD_VERSIONS, {"ids": sorted(ids), "held_from": held_from})
-
-
-def _serial_of(row: Mapping[str, Any]) -> tuple[str, str]:
-    return row["serial_folded"], row["make_folded"]
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, default=_plain)
-
-
-def _plain(value: Any) -> str:
-    """A value of a row in the form that PostgreSQL reads from JSON."""
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
 def _names(columns: Iterable[str], prefix: str = "") -> str:
     return ", ".join(f"{prefix}{name}" for name in columns)
 
 
-_GIVEN = "json_populate_recordset(NULL::cameras, CAST(:rows AS json)) AS given"
-_COLUMNS = [column.name for column in cameras.columns]
-_DESCRIBED = [column.name for column in versions.columns if column.name != "held_from"]
+_GIVEN = (
+    "(SELECT * FROM unnest("
+    + ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
+    + f") AS given({_names(COLUMNS)})) AS given"
+)
 _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
 # Each row of a batch is sought by itself, in the index: for all of them together PostgreSQL would
 # rather read the whole register, so OFFSET keeps it from joining them.
@@ -214,37 +193,54 @@ _WITH_IDS = (
     .with_for_update(key_share=True)
 )
 _PLAN_ANEW = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-_ADD = text(
-    f"INSERT INTO cameras ({_names(_COLUMNS)}) SELECT {_names(_COLUMNS)} FROM {_GIVEN}"
-    " ON CONFLICT DO NOTHING RETURNING camera_id"
+# As texts, of which an array has no other way: an array of arrays would be one of all elements.
+_VALUES = ", ".join(
+    f"CAST(given.{name} AS {AS_TEXT[name]})" if name in AS_TEXT else f"given.{name}"
+    for name in COLUMNS
 )
-_CHANGED = [name for name in _COLUMNS if name not in ("camera_id", *_STATUS)]
+_ADD = text(
+    f"INSERT INTO cameras ({_names(COLUMNS)}, status, status_as_of, version, held_from,"
+    f" registered_at) SELECT {_VALUES}, CAST(:status AS text), CAST(:now AS timestamptz),"
+    " CAST(:version AS bigint), CAST(:now AS timestamptz), CAST(:now AS timestamptz)"
+    f" FROM {_GIVEN} ON CONFLICT DO NOTHING RETURNING camera_id"
+)
+_KEPT = [column.name for column in versions.columns]
 # The status is the hub's to change, until the camera gets another one.
 _ANOTHER_HUB = ", ".join(
     f"{name} = CASE WHEN given.hub_id IS DISTINCT FROM cameras.hub_id"
-    f" THEN given.{name} ELSE cameras.{name} END"
-    for name in _STATUS
+    f" THEN {value} ELSE cameras.{name} END"
+    for name, value in (
+        ("status", "CAST(:status AS text)"),
+        ("status_as_of", "CAST(:now AS timestamptz)"),
+        ("status_source", "'REGISTER'"),
+        ("status_reason", "''"),
+        ("status_version", "cameras.status_version + 1"),
+    )
 )
+# Both parts of the statement see the cameras as they were before it.
 _CHANGE = text(
-    f"UPDATE cameras SET ({_names(_CHANGED)}) = ROW({_names(_CHANGED, 'given.')}), {_ANOTHER_HUB}"
-    f" FROM {_GIVEN} WHERE cameras.camera_id = given.camera_id"
+    f"WITH superseded AS (INSERT INTO camera_versions ({_names(_KEPT)})"
+    f" SELECT {_names(_KEPT)} FROM cameras"
+    " WHERE camera_id = ANY(CAST(:camera_id AS uuid[])))"
+    f" UPDATE cameras SET ({_names(COLUMNS)}, version, held_from)"
+    f" = ROW({_VALUES}, counted.version, CAST(:now AS timestamptz)), {_ANOTHER_HUB} FROM {_GIVEN}"
+    " JOIN unnest(CAST(:camera_id AS uuid[]), CAST(:versions AS bigint[]))"
+    " AS counted(camera_id, version) USING (camera_id)"
+    " WHERE cameras.camera_id = given.camera_id"
 )
-_ADD_VERSIONS = text(
-    f"INSERT INTO camera_versions (held_from, {_names(_DESCRIBED)})"
-    f" SELECT CAST(:held_from AS timestamptz), {_names(_DESCRIBED)} FROM cameras"
-    " WHERE camera_id = ANY(CAST(:ids AS uuid[]))"
-)
-# By the cell alone: before a table's first ANALYZE PostgreSQL takes any index that has any of the
-# columns, such as the one by kind.
+# By the cell alone, and each cell once: before a table's first ANALYZE PostgreSQL takes any index
+# that has any of the columns, such as the one by kind. MATERIALIZED keeps it from joining the rows
+# of the batch anew for each cell.
 _AT_THE_SAME_PLACE = text(
-    "SELECT given.number, found.camera_id"
-    " FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
-    " CAST(:cells AS bigint[]), CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
-    " AS given(number, camera_id, kind, cell, latitude, longitude)"
-    " CROSS JOIN LATERAL (SELECT near.camera_id FROM"
-    " (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
-    " WHERE cameras.cell = given.cell OFFSET 0) AS near"
-    " WHERE near.latitude = given.latitude AND near.longitude = given.longitude"
-    " AND near.kind = given.kind AND near.camera_id <> given.camera_id"
-    " AND near.retired_at IS NULL ORDER BY near.camera_id LIMIT 1) AS found"
+    "WITH near AS MATERIALIZED (SELECT found.*"
+    " FROM (SELECT DISTINCT cell FROM unnest(CAST(:cells AS bigint[])) AS cell) AS wanted"
+    " CROSS JOIN LATERAL (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
+    " WHERE cameras.cell = wanted.cell OFFSET 0) AS found)"
+    " SELECT DISTINCT ON (given.number) given.number, near.camera_id FROM near"
+    " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
+    " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
+    " AS given(number, camera_id, kind, latitude, longitude)"
+    " ON (given.latitude, given.longitude, given.kind) = (near.latitude, near.longitude, near.kind)"
+    " WHERE near.camera_id <> given.camera_id AND near.retired_at IS NULL"
+    " ORDER BY given.number, near.camera_id"
 )

@@ -21,7 +21,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from statements.reads import Read
 
 from camera_registry.model.children import Child, Transition
 from camera_registry.model.hubs import HubLife, Incident
@@ -53,15 +52,6 @@ def is_watched() -> ColumnElement[bool]:
     since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
     looked_at = heartbeat_watch.c.looked_at
     return exists(heartbeat_watch.c.is_single).where(looked_at.between(since, now))
-
-
-_IS_WATCHED = Read(select(is_watched().label("is_watched")))
-
-
-async def watched(tx: Tx, parameters: Mapping[str, datetime]) -> bool:
-    """Whether the condition `is_watched` holds with these parameters."""
-    rows = await tx.read(_IS_WATCHED, **parameters)
-    return bool(rows[0].is_watched)
 
 
 async def look(tx: Tx, now: datetime) -> None:

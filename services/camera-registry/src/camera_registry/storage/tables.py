@@ -95,10 +95,13 @@ cameras = Table(
     Column("status_reason", Text),
     Column("status_version", BigInteger),
     Column("version", BigInteger),
+    # Since when the present description holds.
+    Column("held_from", moment),
     Column("registered_at", moment),
     Column("retired_at", moment),
     Column("retired_why", Text),
 )
+# Descriptions that were superseded, each with the moment from which it held.
 versions = Table(
     "camera_versions",
     MetaData(),
@@ -176,6 +179,14 @@ count_changes = Table(
     "camera_count_changes", MetaData(), Column("position", BigInteger), *_count_columns()
 )
 
+# A single row: the number of changes that were ever added to `counts`.
+folded = Table(
+    "camera_counts_folded",
+    MetaData(),
+    Column("is_single", Boolean, primary_key=True),
+    Column("changes", BigInteger),
+)
+
 
 import_batches = Table(
     "import_batches",
@@ -205,7 +216,8 @@ camera_functions = Table(
 )
 
 
-def camera_row(camera: Camera) -> dict[str, Any]:
+def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
+    """The row of a camera whose description holds since `held_from`."""
     serial, make = camera.description.serial_key
     return {
         "camera_id": camera.camera_id,
@@ -220,6 +232,7 @@ def camera_row(camera: Camera) -> dict[str, Any]:
         "status_reason": camera.status_reason.value if camera.status_reason else "",
         "status_version": camera.status_version,
         "version": camera.version,
+        "held_from": held_from,
         "registered_at": camera.registered_at,
         "retired_at": camera.retired_at,
         "retired_why": camera.retired_why,
@@ -242,12 +255,12 @@ def description_row(given: Description) -> dict[str, Any]:
         "owner_bin": given.owner_bin,
         "connected": given.connected,
         "functions": [function.value for function in given.functions],
-        "verifications": [_verification_json(paper) for paper in given.verifications],
+        "verifications": [verification_json(paper) for paper in given.verifications],
         "device_key": given.device_key,
         "certificate_number": given.certificate_number,
         "speed_tolerance_kmh": given.speed_tolerance_kmh,
         "dedupe_seconds": given.dedupe_seconds,
-        "bases": {function.value: basis for function, basis in given.bases.items()},
+        "bases": bases_json(given),
         "site": given.site,
         "site_category": given.site_category.value if given.site_category else "",
         "operator_bin": given.operator_bin,
@@ -303,7 +316,13 @@ def description_of(row: Any) -> Description:
     )
 
 
-def _verification_json(paper: Verification) -> dict[str, str]:
+def bases_json(given: Description) -> dict[str, str]:
+    """The legal bases of a camera's functions as they are stored, by function."""
+    return {function.value: basis for function, basis in given.bases.items()}
+
+
+def verification_json(paper: Verification) -> dict[str, str]:
+    """A verification as it is stored."""
     return {
         "number": paper.number,
         "valid_from": paper.valid_from.isoformat(),

@@ -5,18 +5,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Database
+from chassis.db import Database, RowExists
 from chassis.identity import Caller
-from chassis.refusals import IdReused, checks
+from chassis.refusals import BadRequest, checks
 from chassis.transaction import Scope, Tx
 
 from camera_registry.events import camera_changed, camera_registered, camera_retired
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
 from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
-from camera_registry.storage import cameras, hubs, life, search
+from camera_registry.storage import cameras, hubs, search
 from camera_registry.storage.cameras import Known
-from camera_registry.storage.counts import RegionCounts, read_counts
 from camera_registry.storage.search import Filters, Place
 
 
@@ -31,9 +30,7 @@ class Register:
         """`interval` is that at which hubs report."""
         self._db = db
         self._clock = clock
-        # What was known at a look of the watch is known for this time: a hub that was silent for up
-        # to one and a half intervals then is so for two at most when its cameras become UNKNOWN.
-        self._known_for = interval / 2
+        self._interval = interval
 
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
@@ -44,19 +41,34 @@ class Register:
         Raises RegionNotYours, IdReused for an id used with other content, or SerialTaken.
         """
         _require_region(caller.scope, description)
+        before = await cameras.before_registration(self._db, caller.scope, description)
+        await self._require_hub(camera_id, description, caller)
+        camera = Camera.register(camera_id, description, before.now)
+        facts = {"serial_of_retired": str(before.retired)} if before.retired else {}
+        region = description.place.region
+        try:
+            async with self._db.begin(caller.scope) as tx:
+                tx.write_once(caller.key, camera_id, content)
+                cameras.add(tx, camera)
+                tx.emit(camera_registered(camera))
+                tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
+        except RowExists as error:
+            raise cameras.refusal_of(error) or error from error
+        if tx.was_first:
+            return camera
+        return await cameras.get_alone(self._db, caller.scope, camera_id, self._known())
+
+    async def _require_hub(self, camera_id: UUID, description: Description, caller: Caller) -> None:
+        """Raise BadRequest if a camera that is not registered yet names a hub out of service."""
+        if description.hub_id is None:
+            return
         async with self._db.begin(caller.scope) as tx:
-            if not await tx.once(caller.key, camera_id, content):
-                return await cameras.get(tx, camera_id, self._known())
-            await require_hub(tx, description)
-            camera = Camera.register(camera_id, description, await tx.now())
-            if not await cameras.add(tx, camera):
-                raise IdReused
-            tx.emit(camera_registered(camera))
-            before = await cameras.retired_with_serial(tx, description)
-            facts = {"serial_of_retired": str(before)} if before else {}
-            region = description.place.region
-            tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
-        return camera
+            try:
+                await require_hub(tx, description)
+            except BadRequest:
+                # What was registered before answers the same, whatever became of the hub.
+                if not await cameras.exists(tx, camera_id):
+                    raise
 
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
@@ -123,16 +135,8 @@ class Register:
         async with self._db.begin(caller.scope) as tx:
             return await search.page(tx, filters, after=after, size=size, known=self._known())
 
-    async def statistics(self, region: str, *, caller: Caller) -> list[RegionCounts]:
-        """Counts of cameras not retired, by region; "" selects every region the caller may see."""
-        known = self._known()
-        async with self._db.begin(caller.scope) as tx:
-            is_watched = await life.watched(tx, known.parameters)
-            return await read_counts(tx, region, is_watched=is_watched)
-
     def _known(self) -> Known:
-        now = self._clock()
-        return Known(now - self._known_for, now)
+        return Known.at(self._clock(), self._interval)
 
 
 def _require_region(scope: Scope, description: Description) -> None:

@@ -1,0 +1,102 @@
+"""Measures registrations of single cameras beside a bare handler that inserts two rows.
+
+Both are called in turn, one call at a time, by the same process. An operator may call a hundred
+times a second, so calls are paced below that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import islice
+
+from chassis.clock import new_id
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip.cameras.v1.cameras_pb2_grpc import CameraRegistryStub
+from tartip_cli.clients import country
+from tartip_cli.clients.samples import ADMINISTRATOR
+from tartip_cli.supervisor.process import cpu_seconds
+from tartip_cli.topology import CAMERA_REGISTRY
+
+from tartip_bench.bench_mesh import BenchMesh
+from tartip_bench.chassis.load import Call, call_of, channel, read_config
+from tartip_bench.chassis.measure import config_of, started
+from tartip_bench.chassis.schema import made
+from tartip_bench.outcomes import Figure
+from tartip_bench.register.questions import Times
+from tartip_bench.run import Run
+
+SHARE = 0.7
+PAUSE_SECONDS = 0.02
+# Cameras of another country than the one that was imported.
+SEED = 2
+WARM_UP = 20
+
+
+async def registrations(run: Run, bench: BenchMesh, calls: int) -> list[Figure]:
+    """Register `calls` cameras; returns the times, their share of the bare handler's, and the
+    processor time of both servers."""
+    run.report(f"registrations, {calls} times")
+    database = await made(bench.mesh.database.url)
+    bare = await started("bare", config_of(bench, database, "bare", run.scratch))
+    try:
+        async with channel(read_config(bare.config)) as opened:
+            register = await _register(bench, calls + WARM_UP)
+            write = call_of(opened, "Write")
+            await _in_turn(register, write, WARM_UP)
+            before = bench.cpu_seconds(CAMERA_REGISTRY.name), cpu_seconds(bare.process.pid)
+            ours, theirs = await _in_turn(register, write, calls)
+            after = bench.cpu_seconds(CAMERA_REGISTRY.name), cpu_seconds(bare.process.pid)
+    finally:
+        bare.process.terminate()
+        await bare.process.wait()
+    spent = [(end - start) / calls * 1e3 for start, end in zip(before, after, strict=True)]
+    return figures_of(ours, theirs, (spent[0], spent[1]))
+
+
+async def _register(bench: BenchMesh, count: int) -> Call:
+    """A call that registers the next of `count` cameras."""
+    stub = CameraRegistryStub(bench.for_operators(CAMERA_REGISTRY))
+    metadata = await bench.speaking(ADMINISTRATOR)
+    following = islice(country.cameras(count, SEED), count)
+
+    async def register() -> None:
+        given = next(following)
+        # Numbers of the imported country may be the same.
+        given.description.serial = f"R-{new_id()}"
+        request = pb.RegisterCameraRequest(camera_id=str(new_id()), description=given.description)
+        await stub.RegisterCamera(request, metadata=metadata, timeout=30)
+
+    return register
+
+
+async def _in_turn(ours: Call, theirs: Call, calls: int) -> tuple[Times, Times]:
+    took: tuple[list[float], list[float]] = ([], [])
+    for _ in range(calls):
+        for call, milliseconds in zip((ours, theirs), took, strict=True):
+            began = time.perf_counter()
+            await call()
+            milliseconds.append((time.perf_counter() - began) * 1e3)
+        await asyncio.sleep(PAUSE_SECONDS)
+    return Times(1, took[0]), Times(1, took[1])
+
+
+def figures_of(ours: Times, bare: Times, spent: tuple[float, float]) -> list[Figure]:
+    """The figures of registrations and of the bare handler; `spent` is the processor time of their
+    servers a call, in milliseconds."""
+    share = bare.percentile(0.5) / ours.percentile(0.5)
+    what = "a camera registered, one call at a time"
+    return [
+        Figure(name=f"{what}: over gRPC", measured=ours.text, bare=bare.text),
+        Figure(
+            name=f"{what}: share of a bare handler with two inserts and a commit, by the medians",
+            measured=f"{share:.2f}",
+            target=f"at least {SHARE}",
+            met=share >= SHARE,
+        ),
+        Figure(
+            name=f"{what}: processor time of the server a call",
+            measured=f"{spent[0]:.2f} ms",
+            bare=f"{spent[1]:.2f} ms",
+        ),
+    ]
