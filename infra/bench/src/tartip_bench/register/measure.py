@@ -184,16 +184,9 @@ async def _statistics(
     return await timed(ask, calls=calls * 4, callers=16), counted
 
 
-def _outcome(
-    count: int,
-    imported: Imported,
-    answers: list[Asked],
-    statistics: Times,
-    counted: Times,
-    registered: list[Figure],
-) -> Outcome:
+def _of_import(imported: Imported) -> list[Figure]:
     share = imported.rate / imported.bare_rate
-    figures = [
+    return [
         Figure(
             name="import: rows a second, until every event is published",
             measured=f"{imported.rate:,.0f}",
@@ -210,6 +203,17 @@ def _outcome(
             measured=f"{imported.memory_before:.0f} to {imported.memory_after:.0f} MiB",
         ),
     ]
+
+
+def _outcome(
+    count: int,
+    imported: Imported,
+    answers: list[Asked],
+    statistics: Times,
+    counted: Times,
+    registered: list[Figure],
+) -> Outcome:
+    figures = _of_import(imported)
     for each in answers:
         figures.append(
             Figure(
