@@ -20,6 +20,7 @@ from tartip_cli.topology import CAMERA_REGISTRY
 from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
 from tartip_bench.outcomes import Figure, Outcome
 from tartip_bench.register.questions import PAGE, Question, Times, asked, bare, questions, timed
+from tartip_bench.register.registrations import registrations
 from tartip_bench.run import Run
 
 # Operators of one region, in turn: each may call a hundred times a second.
@@ -78,9 +79,10 @@ async def measure(run: Run) -> Outcome:
                 answers.append(await _answer(stub, database, question, local, calls))
             run.report("statistics, 16 callers")
             statistics = await _statistics(everywhere, database, calls)
+            registered = await registrations(run, bench, calls)
         finally:
             await database.close()
-    return _outcome(count, imported, answers, *statistics)
+    return _outcome(count, imported, answers, *statistics, registered)
 
 
 async def _imported(
@@ -182,11 +184,9 @@ async def _statistics(
     return await timed(ask, calls=calls * 4, callers=16), counted
 
 
-def _outcome(
-    count: int, imported: Imported, answers: list[Asked], statistics: Times, counted: Times
-) -> Outcome:
+def _of_import(imported: Imported) -> list[Figure]:
     share = imported.rate / imported.bare_rate
-    figures = [
+    return [
         Figure(
             name="import: rows a second, until every event is published",
             measured=f"{imported.rate:,.0f}",
@@ -203,6 +203,17 @@ def _outcome(
             measured=f"{imported.memory_before:.0f} to {imported.memory_after:.0f} MiB",
         ),
     ]
+
+
+def _outcome(
+    count: int,
+    imported: Imported,
+    answers: list[Asked],
+    statistics: Times,
+    counted: Times,
+    registered: list[Figure],
+) -> Outcome:
+    figures = _of_import(imported)
     for each in answers:
         figures.append(
             Figure(
@@ -230,6 +241,7 @@ def _outcome(
             met=statistics.percentile(0.99) < STATISTICS_MS,
         )
     )
+    figures += registered
     note = (
         "Callers, service, PostgreSQL and NATS share the cores. One caller asks at a time, an"
         " operator of one region; the bare statements run on a copy of the table with the same"

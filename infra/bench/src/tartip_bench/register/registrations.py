@@ -27,7 +27,7 @@ from tartip_bench.register.questions import Times
 from tartip_bench.run import Run
 
 SHARE = 0.7
-PAUSE_SECONDS = 0.02
+CALL_SECONDS = 0.011
 # Cameras of another country than the one that was imported.
 SEED = 2
 WARM_UP = 20
@@ -55,7 +55,7 @@ async def registrations(run: Run, bench: BenchMesh, calls: int) -> list[Figure]:
 
 
 async def _register(bench: BenchMesh, count: int) -> Call:
-    """A call that registers the next of `count` cameras."""
+    """Return a call that registers the next of `count` cameras."""
     stub = CameraRegistryStub(bench.for_operators(CAMERA_REGISTRY))
     metadata = await bench.speaking(ADMINISTRATOR)
     following = islice(country.cameras(count, SEED), count)
@@ -73,11 +73,12 @@ async def _register(bench: BenchMesh, count: int) -> Call:
 async def _in_turn(ours: Call, theirs: Call, calls: int) -> tuple[Times, Times]:
     took: tuple[list[float], list[float]] = ([], [])
     for _ in range(calls):
+        due = time.perf_counter() + CALL_SECONDS
         for call, milliseconds in zip((ours, theirs), took, strict=True):
             began = time.perf_counter()
             await call()
             milliseconds.append((time.perf_counter() - began) * 1e3)
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
     return Times(1, took[0]), Times(1, took[1])
 
 

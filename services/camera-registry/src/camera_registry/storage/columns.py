@@ -1,6 +1,8 @@
-"""Many cameras as one array for each column, from which PostgreSQL makes rows by `unnest`.
+"""Many cameras as one parameter for each column, from which PostgreSQL makes rows by `unnest`.
 
-That costs both sides about a third of what rows as JSON cost.
+Numbers go as arrays, and texts as one text with a separator before each of them: encoding an array
+of texts costs the driver thirty times as much. No text of a valid description holds the separator,
+which is a control character.
 """
 
 import json
@@ -31,10 +33,10 @@ _DESCRIBED: dict[str, tuple[str, Callable[[Description], Any]]] = {
     "model": (_TEXT, lambda of: of.model),
     "azimuth_degrees": (_DOUBLE, lambda of: of.azimuth_degrees),
     "owner_bin": (_TEXT, lambda of: of.owner_bin),
-    "connected": ("boolean", lambda of: of.connected),
+    "connected": (_TEXT, lambda of: "t" if of.connected else "f"),
     "functions": (_TEXT, lambda of: f"{{{','.join(of.functions)}}}" if of.functions else "{}"),
     "verifications": (_TEXT, lambda of: _verifications(of) if of.verifications else "[]"),
-    "device_key": ("bytea", lambda of: of.device_key),
+    "device_key": (_TEXT, lambda of: "\\x" + of.device_key.hex() if of.device_key else ""),
     "certificate_number": (_TEXT, lambda of: of.certificate_number),
     "speed_tolerance_kmh": (_DOUBLE, lambda of: of.speed_tolerance_kmh),
     "dedupe_seconds": ("integer", lambda of: of.dedupe_seconds),
@@ -51,17 +53,45 @@ _DESCRIBED: dict[str, tuple[str, Callable[[Description], Any]]] = {
     "name_folded": (_TEXT, lambda of: name_folded(of.name)),
     "cell": ("bigint", lambda of: cell_of(*of.place.point)),
 }
-# PostgreSQL's types of the arrays, by column.
+# PostgreSQL's types of the values, by column.
 COLUMNS = {"camera_id": "uuid", **{name: kind for name, (kind, _) in _DESCRIBED.items()}}
-# Columns whose values are given as text, and their types.
-AS_TEXT = {"functions": "text[]", "verifications": "jsonb", "bases": "jsonb"}
+# Columns whose values are given as texts of another type.
+AS_TEXT = {
+    "connected": "boolean",
+    "functions": "text[]",
+    "verifications": "jsonb",
+    "device_key": "bytea",
+    "bases": "jsonb",
+}
+_SEPARATOR = "\x1f"
 
 
-def columns_of(cameras: Sequence[Camera]) -> dict[str, list[Any]]:
-    """The id and description of cameras, with what is computed from it, as arrays by column."""
+def columns_of(cameras: Sequence[Camera]) -> dict[str, Any]:
+    """The id and description of cameras, with what is computed from it: a parameter by column."""
     described = [camera.description for camera in cameras]
-    columns = {name: list(map(value, described)) for name, (_, value) in _DESCRIBED.items()}
-    return {"camera_id": [camera.camera_id for camera in cameras], **columns}
+    columns: dict[str, Any] = {"camera_id": [camera.camera_id for camera in cameras]}
+    for name, (kind, value) in _DESCRIBED.items():
+        values = map(value, described)
+        columns[name] = texts(list(values)) if kind == _TEXT else list(values)
+    return columns
+
+
+def texts(values: Sequence[str]) -> str:
+    """Texts as one parameter. Raises ValueError if one holds the separator."""
+    joined = _SEPARATOR.join(("", *values))
+    if joined.count(_SEPARATOR) != len(values):
+        raise ValueError("a text holds the separator")
+    return joined
+
+
+def array(name: str, kind: str) -> str:
+    """The SQL expression of the array of a parameter, which is made by `texts` if `kind` is text.
+
+    The first text, before the first separator, is none of them.
+    """
+    if kind != _TEXT:
+        return f"CAST(:{name} AS {kind}[])"
+    return f"(string_to_array(CAST(:{name} AS text), chr({ord(_SEPARATOR)})))[2:]"
 
 
 def _verifications(given: Description) -> str:

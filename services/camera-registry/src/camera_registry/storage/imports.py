@@ -21,7 +21,7 @@ from camera_registry.model.imports import (
 )
 from camera_registry.model.status import CameraStatus
 from camera_registry.storage.cameras import is_about_serial
-from camera_registry.storage.columns import AS_TEXT, COLUMNS, columns_of
+from camera_registry.storage.columns import AS_TEXT, COLUMNS, array, columns_of, texts
 from camera_registry.storage.tables import camera_of, cameras, cell_of, import_batches, versions
 
 
@@ -39,8 +39,8 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     Retired cameras are found only by id."""
     serials = [row.description.serial_key for row in rows if not row.errors]
     given = {
-        "serials": [serial for serial, _ in serials],
-        "makes": [make for _, make in serials],
+        "serials": texts([serial for serial, _ in serials]),
+        "makes": texts([make for _, make in serials]),
     }
     ids = {row.camera_id for row in rows if row.camera_id and not row.errors}
     ids |= {row.camera_id for row in await tx.execute(_WITH_SERIALS, given)}
@@ -106,7 +106,7 @@ async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, 
     values = {
         "numbers": list(described),
         "ids": [each.camera_id for each in written.values()],
-        "kinds": [each.kind.value for each in described.values()],
+        "kinds": texts([each.kind.value for each in described.values()]),
         "cells": [cell_of(*each.place.point) for each in described.values()],
         "latitudes": [each.place.latitude for each in described.values()],
         "longitudes": [each.place.longitude for each in described.values()],
@@ -173,7 +173,7 @@ def _names(columns: Iterable[str], prefix: str = "") -> str:
 
 _GIVEN = (
     "(SELECT * FROM unnest("
-    + ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
+    + ", ".join(array(name, kind) for name, kind in COLUMNS.items())
     + f") AS given({_names(COLUMNS)})) AS given"
 )
 _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
@@ -181,7 +181,7 @@ _ids = bindparam("ids", type_=ARRAY(cameras.c.camera_id.type))
 # rather read the whole register, so OFFSET keeps it from joining them.
 _WITH_SERIALS = text(
     "SELECT found.camera_id"
-    " FROM unnest(CAST(:serials AS text[]), CAST(:makes AS text[])) AS given(serial, make)"
+    f" FROM unnest({array('serials', 'text')}, {array('makes', 'text')}) AS given(serial, make)"
     " CROSS JOIN LATERAL (SELECT camera_id FROM cameras WHERE serial_folded = given.serial"
     " AND make_folded = given.make AND retired_at IS NULL OFFSET 0) AS found"
 )
@@ -193,7 +193,6 @@ _WITH_IDS = (
     .with_for_update(key_share=True)
 )
 _PLAN_ANEW = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-# As texts, of which an array has no other way: an array of arrays would be one of all elements.
 _VALUES = ", ".join(
     f"CAST(given.{name} AS {AS_TEXT[name]})" if name in AS_TEXT else f"given.{name}"
     for name in COLUMNS
@@ -237,7 +236,7 @@ _AT_THE_SAME_PLACE = text(
     " CROSS JOIN LATERAL (SELECT camera_id, kind, latitude, longitude, retired_at FROM cameras"
     " WHERE cameras.cell = wanted.cell OFFSET 0) AS found)"
     " SELECT DISTINCT ON (given.number) given.number, near.camera_id FROM near"
-    " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),"
+    f" JOIN unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[]), {array('kinds', 'text')},"
     " CAST(:latitudes AS float8[]), CAST(:longitudes AS float8[]))"
     " AS given(number, camera_id, kind, latitude, longitude)"
     " ON (given.latitude, given.longitude, given.kind) = (near.latitude, near.longitude, near.kind)"
