@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from camera_registry.letters import name_order, words_of
 from camera_registry.model.camera import Camera, CameraStatus
 from camera_registry.model.description import (
     AiFunction,
@@ -85,6 +86,9 @@ cameras = Table(
     Column("make_folded", Text),
     Column("serial_folded", Text),
     Column("name_folded", Text),
+    # By whose code points names are in alphabetical order, and the words of name, site and address.
+    Column("name_order", Text),
+    Column("words", ARRAY(Text)),
     # The H3 cell of the place, of resolution CELL_RESOLUTION.
     Column("cell", BigInteger),
     Column("status", Text),
@@ -164,15 +168,29 @@ camera_functions = Table(
 )
 
 
+# A row for each of a camera's `words`; the database adds and deletes the rows itself.
+camera_words = Table(
+    "camera_words",
+    MetaData(),
+    Column("region", Text, primary_key=True),
+    Column("word", Text, primary_key=True),
+    Column("camera_id", Uuid, primary_key=True),
+)
+
+
 def camera_row(camera: Camera) -> dict[str, Any]:
-    serial, make = camera.description.serial_key
+    given = camera.description
+    serial, make = given.serial_key
+    name = name_folded(given.name)
     return {
         "camera_id": camera.camera_id,
-        **description_row(camera.description),
+        **description_row(given),
         "make_folded": make,
         "serial_folded": serial,
-        "name_folded": name_folded(camera.description.name),
-        "cell": cell_of(*camera.description.place.point),
+        "name_folded": name,
+        "name_order": name_order(name),
+        "words": words_of(given.name, given.site, given.place.address),
+        "cell": cell_of(*given.place.point),
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
         "version": camera.version,

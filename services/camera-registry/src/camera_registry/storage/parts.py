@@ -1,0 +1,23 @@
+"""What the statements of several kinds of lists have in common."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from camera_registry.storage.tables import life as heard
+
+SIZE = bindparam("size", type_=BigInteger)
+regions_given = bindparam("regions", type_=ARRAY(Text))
+region = func.unnest(regions_given).table_valued("code", name="region").render_derived()
+
+
+def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
+    """The found cameras in order of a column and then of id, with the moments of their last
+    heartbeats."""
+    listed = found.subquery("listed")
+    return (
+        select(listed, heard.c.heard_at)
+        .outerjoin_from(listed, heard, heard.c.camera_id == listed.c.camera_id)
+        .order_by(listed.c[sorted_by], listed.c.camera_id)
+    )
