@@ -8,7 +8,8 @@ rare word is found by reading few rows, a common one in the order of ids.
 from uuid import UUID
 
 from alembic import op
-from camera_registry.letters import name_order, words_of
+from camera_registry.letters import words_of
+from camera_registry.storage.tables import region_and_name
 from host.migrations import runtime_role
 from host.schema import IN_REGION, grant, protect_rows
 from sqlalchemy import text
@@ -38,7 +39,7 @@ def upgrade() -> None:
     )
     op.execute("SELECT set_config('app.kind', 'system', true)")
     _compute()
-    op.execute("CREATE INDEX cameras_name_order ON cameras (region, name_order, camera_id)")
+    op.execute("CREATE INDEX cameras_name_order ON cameras (name_order, camera_id)")
     op.execute("CREATE INDEX cameras_owner ON cameras (region, owner_bin, camera_id)")
     op.execute(
         "CREATE INDEX cameras_site_category ON cameras (region, site_category, camera_id)"
@@ -93,12 +94,12 @@ def _trigger(event: str, tables: str, statements: str) -> None:
 
 def _compute() -> None:
     connection = op.get_bind()
-    query = text("SELECT camera_id, name, name_folded, site, address FROM cameras")
+    query = text("SELECT camera_id, region, name, name_folded, site, address FROM cameras")
     rows = connection.execute(query).all()
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         ids: list[UUID] = [row.camera_id for row in batch]
-        orders = [name_order(row.name_folded) for row in batch]
+        orders = [region_and_name(row.region, row.name_folded) for row in batch]
         words = [" ".join(words_of(row.name, row.site, row.address)) for row in batch]
         connection.execute(_SAVE, {"ids": ids, "orders": orders, "words": words})
 

@@ -2,17 +2,20 @@
 
 import math
 import random
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 import shapely
 from camera_registry.letters import in_order, name_order, words_of
 from camera_registry.model.area import EARTH_RADIUS_METRES, Box, Circle, Polygon
 from camera_registry.model.camera import Camera, CameraStatus
 from camera_registry.model.description import AiFunction, CameraKind, SiteCategory
 from camera_registry.model.imports import Batch, Row
+from camera_registry.storage import in_cells, words
 from camera_registry.storage.search import Filters
 from camera_registry.storage.tables import name_folded
 from camera_registry.usecases.imports import Imports
@@ -22,7 +25,7 @@ from tartip.common.v1 import common_pb2
 
 from .own_register import ADMINISTRATOR, OwnRegister
 
-MANY = 240
+MANY, PAGE = 240, 19
 CENTRE = (43.24, 76.93)
 STAR = Polygon(
     (
@@ -104,6 +107,28 @@ async def test_every_filter_finds_what_a_filter_of_all_cameras_finds(
         assert all(before < after for before, after in pairwise(keys)), filters
 
 
+async def test_words_are_found_however_many_cameras_have_them(
+    own: OwnRegister, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await _registered(own)
+    area = Circle(*CENTRE, 1_500.0)
+    for few, endings, probed in ((0, 100, 3), (3, 0, 1)):
+        for name, value in (("FEW", few), ("ENDINGS_MAX", endings), ("PROBED", probed)):
+            monkeypatch.setattr(words, name, value)
+        for text, filters in product(
+            ("nam", "3 name", "абай", "7", "дала үлы"),
+            (
+                Filters(),
+                Filters(by_name=True, with_retired=True),
+                Filters(circle=area),
+                Filters(kato_prefix="751", kind=CameraKind.ANPR),
+            ),
+        ):
+            asked = replace(filters, text=text)
+            found = {each.camera_id for each in await _all_pages(own, asked)}
+            assert found == {each.camera_id for each in known if _matches(each, asked)}, asked
+
+
 async def test_names_are_in_the_order_of_the_kazakh_alphabet(own: OwnRegister) -> None:
     await _registered(own)
     found = await _all_pages(own, Filters(by_name=True))
@@ -115,7 +140,9 @@ async def test_names_are_in_the_order_of_the_kazakh_alphabet(own: OwnRegister) -
     assert names[0] == "7 көше" and names[len(NAMES) - 1].startswith("Dostyk")
 
 
-async def test_the_nearest_cameras_are_the_nearest_of_all(own: OwnRegister) -> None:
+async def test_the_nearest_cameras_are_the_nearest_of_all(
+    own: OwnRegister, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known = [each for each in await _registered(own) if each.retired_at is None]
     for count, filters in (
         (1, Filters()),
@@ -123,7 +150,9 @@ async def test_the_nearest_cameras_are_the_nearest_of_all(own: OwnRegister) -> N
         (50, Filters()),
         (50, Filters(kind=CameraKind.ANPR, function=AiFunction.PLATE)),
         (3, Filters(kind=CameraKind.BODY)),
+        (3, Filters(kind=CameraKind.ANPR)),
     ):
+        monkeypatch.setattr(in_cells, "FEW", 400 if count == 3 else 0)
         for point in (CENTRE, (43.3, 77.0), (48.0, 72.0), (-43.0, -104.0), (90.0, 0.0)):
             circle = Circle(*point, 0.0)
             matching = [each for each in known if _matches(each, filters)]
@@ -214,11 +243,11 @@ async def _all_pages(own: OwnRegister, filters: Filters) -> list[Camera]:
     seen: set[UUID] = set()
     while True:
         after = filters.place_of(found[-1]) if found else None
-        page = await own.register.page(filters, after=after, size=7, caller=ADMINISTRATOR)
+        page = await own.register.page(filters, after=after, size=PAGE, caller=ADMINISTRATOR)
         assert not seen & {each.camera_id for each in page}
         seen |= {each.camera_id for each in page}
         found += page
-        if len(page) < 7:
+        if len(page) < PAGE:
             return found
 
 

@@ -21,6 +21,10 @@ from camera_registry.storage.filters import (
 from camera_registry.storage.parts import SIZE, region, with_life
 from camera_registry.storage.tables import CELL_RESOLUTION, camera_functions, cameras
 
+# As many cameras are read all, rather than sought in circles.
+FEW = 400
+# More cameras than there are.
+_ALL = 100_000_000
 _NAMES = ("lows", "highs", "ids", "wholes")
 
 
@@ -79,25 +83,46 @@ async def nearest_of_all(tx: Tx, circle: Circle, values: dict[str, Any], *, size
     return await tx.read(_nearest(frozenset(given), in_circle=False), **given, size=size)
 
 
+async def are_few(tx: Tx, values: dict[str, Any]) -> bool:
+    """Whether at most FEW cameras in service have the kind or function whose parameters `values`
+    has; False without any."""
+    given = frozenset(values)
+    if not given & {"kind", "function"}:
+        return False
+    return len(await tx.read(_some(given), **values, size=FEW + 1)) <= FEW
+
+
 @lru_cache(maxsize=16)
 def _nearest(given: frozenset[str], *, in_circle: bool) -> Read:
-    conditions = conditions_of(given, with_retired=False)
     if in_circle:
-        found = _of_range(given, conditions).correlate(region, _cells).lateral("found")
+        conditions = conditions_of(given, with_retired=False)
+        # In this order, or PostgreSQL would read the whole region.
+        ordered = _of_range(given, conditions).order_by(cameras.c.cell, cameras.c.camera_id)
+        found = ordered.limit(_ALL).correlate(region, _cells).lateral("found")
         source = region.join(_cells, true()).join(found, true())
     else:
-        query = select(cameras).where(cameras.c.region == region.c.code, *conditions)
-        if "function" in given:
-            of = camera_functions
-            query = query.join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
-            query = query.where(
-                of.c.region == region.c.code, of.c.function == bindparam("function")
-            )
-        found = query.correlate(region).lateral("found")
+        found = _of_region(given, cameras).correlate(region).lateral("found")
         source = region.join(found, true())
     metres = distance(found.c.latitude, found.c.longitude).label("distance_metres")
     near = select(found, metres).select_from(source).order_by(metres, found.c.camera_id).limit(SIZE)
     return Read(with_life(near, "distance_metres"))
+
+
+@lru_cache(maxsize=16)
+def _some(given: frozenset[str]) -> Read:
+    each = _of_region(given, cameras.c.camera_id).limit(SIZE).correlate(region).lateral("each")
+    return Read(select(each).select_from(region.join(each, true())).limit(SIZE))
+
+
+def _of_region(given: frozenset[str], what: Any) -> Select[Any]:
+    """The cameras in service of a region that match the conditions."""
+    code = region.c.code
+    query = select(what).where(cameras.c.region == code, *conditions_of(given, with_retired=False))
+    if "function" not in given:
+        return query
+    of = camera_functions
+    query = query.join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
+    return query.where(of.c.region == code, of.c.function == bindparam("function"))
 
 
 _cells = (

@@ -2,14 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from camera_registry.storage.tables import REGION_LENGTH
 from camera_registry.storage.tables import life as heard
 
 SIZE = bindparam("size", type_=BigInteger)
 regions_given = bindparam("regions", type_=ARRAY(Text))
 region = func.unnest(regions_given).table_valued("code", name="region").render_derived()
+
+
+def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
+    """The column of the cameras in `of` by which a list is sorted; of names without the region."""
+    column: ColumnElement[Any] = of.c[sorted_by]
+    return func.substr(column, REGION_LENGTH + 1) if sorted_by == "name_order" else column
 
 
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
@@ -19,5 +26,5 @@ def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
     return (
         select(listed, heard.c.heard_at)
         .outerjoin_from(listed, heard, heard.c.camera_id == listed.c.camera_id)
-        .order_by(listed.c[sorted_by], listed.c.camera_id)
+        .order_by(sort_column(listed, sorted_by), listed.c.camera_id)
     )

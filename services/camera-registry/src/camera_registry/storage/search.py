@@ -10,7 +10,7 @@ from typing import Any
 
 from chassis.transaction import Tx
 from law.regions import REGIONS
-from sqlalchemy import Select, bindparam, func, select, true, tuple_
+from sqlalchemy import Select, Text, bindparam, func, select, true, tuple_
 from statements.reads import Read
 
 from camera_registry.model.area import Circle
@@ -25,7 +25,7 @@ from camera_registry.storage.filters import (
     values_of,
     within_area,
 )
-from camera_registry.storage.parts import SIZE, region, regions_given, with_life
+from camera_registry.storage.parts import SIZE, region, regions_given, sort_column, with_life
 from camera_registry.storage.tables import camera_functions, cameras
 
 __all__ = ["Filters", "Place", "nearest", "page"]
@@ -61,8 +61,8 @@ async def nearest(
     """
     is_watched = await _begin(tx, known)
     values = values_of(filters, is_watched=is_watched) | {"regions": _regions(tx, filters)}
-    metres = NEAR_METRES_MIN
-    while metres <= NEAR_METRES_MAX:
+    few, metres = await in_cells.are_few(tx, values), NEAR_METRES_MIN
+    while not few and metres <= NEAR_METRES_MAX:
         circle = Circle(centre.latitude, centre.longitude, metres)
         rows = await in_cells.nearest(tx, circle, values, size=size)
         if len(rows) == size:
@@ -173,18 +173,19 @@ def _called(conditions: list[Any], sorted_by: str) -> Select[Any]:
     query = select(cameras).where(
         cameras.c.region == func.any(regions_given), _is_after(sorted_by), *conditions
     )
-    return query.order_by(cameras.c[sorted_by], cameras.c.camera_id).limit(SIZE)
+    return query.order_by(sort_column(cameras, sorted_by), cameras.c.camera_id).limit(SIZE)
 
 
 def _first(found: Any, sorted_by: str) -> Select[Any]:
-    return select(found).order_by(found.c[sorted_by], found.c.camera_id).limit(SIZE)
+    return select(found).order_by(sort_column(found, sorted_by), found.c.camera_id).limit(SIZE)
 
 
 def _is_after(sorted_by: str) -> Any:
     if sorted_by == "camera_id":
         return cameras.c.camera_id > bindparam("after_id")
     last: Any = bindparam("after_cell" if sorted_by == "cell" else "after_text")
-    return tuple_(cameras.c[sorted_by], cameras.c.camera_id) > tuple_(last, bindparam("after_id"))
+    place = tuple_(sort_column(cameras, sorted_by), cameras.c.camera_id)
+    return place > tuple_(last, bindparam("after_id"))
 
 
 def _in_regions(
@@ -194,7 +195,12 @@ def _in_regions(
     code: Any = region.c.code
     after: Any = bindparam("after_id")
     query = select(cameras).where(*conditions).limit(SIZE)
-    if sorted_by in ("name_order", "kato"):
+    if sorted_by == "name_order":
+        keys = [cameras.c.name_order, cameras.c.camera_id]
+        start = func.concat(code, " ", bindparam("after_text", type_=Text))
+        query = query.where(tuple_(*keys) > tuple_(start, after))
+        each = query.where(cameras.c.name_order < func.concat(code, "!")).order_by(*keys)
+    elif sorted_by == "kato":
         keys = [cameras.c.region, cameras.c[sorted_by], cameras.c.camera_id]
         last: Any = bindparam("after_text")
         query = query.where(tuple_(*keys) > tuple_(code, last, after), cameras.c.region <= code)
@@ -219,4 +225,4 @@ def _in_regions(
 
 def _first_of(first: Any, sorted_by: str) -> Select[Any]:
     chosen = select(first).select_from(region.join(first, true()))
-    return chosen.order_by(first.c[sorted_by], first.c.camera_id).limit(SIZE)
+    return chosen.order_by(sort_column(first, sorted_by), first.c.camera_id).limit(SIZE)

@@ -34,6 +34,8 @@ from camera_registry.model.description import (
 moment = DateTime(timezone=True)
 # Cells of about 0.1 km2.
 CELL_RESOLUTION = 9
+# Of the region in `name_order`, with the blank.
+REGION_LENGTH = len("KZ-75 ")
 
 
 def cell_of(latitude: float, longitude: float) -> int:
@@ -44,6 +46,11 @@ def cell_of(latitude: float, longitude: float) -> int:
 def name_folded(name: str) -> str:
     """The form of a camera's name in which names are compared: neither case nor spaces matter."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def region_and_name(region: str, name: str) -> str:
+    """What orders a camera's name, given as it is compared, among those of its region."""
+    return f"{region} {name_order(name)}"
 
 
 def _description_columns() -> list[Column[Any]]:
@@ -86,8 +93,10 @@ cameras = Table(
     Column("make_folded", Text),
     Column("serial_folded", Text),
     Column("name_folded", Text),
-    # By whose code points names are in alphabetical order, and the words of name, site and address.
+    # Region and key of the name: were the region a column of its own in the index by names,
+    # PostgreSQL would take any index that begins with it.
     Column("name_order", Text),
+    # Of name, site and address.
     Column("words", ARRAY(Text)),
     # The H3 cell of the place, of resolution CELL_RESOLUTION.
     Column("cell", BigInteger),
@@ -188,7 +197,7 @@ def camera_row(camera: Camera) -> dict[str, Any]:
         "make_folded": make,
         "serial_folded": serial,
         "name_folded": name,
-        "name_order": name_order(name),
+        "name_order": region_and_name(given.place.region, name),
         "words": words_of(given.name, given.site, given.place.address),
         "cell": cell_of(*given.place.point),
         "status": camera.status.value,

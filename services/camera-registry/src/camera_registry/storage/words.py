@@ -1,8 +1,8 @@
 """Cameras that have certain words in their name, site or address.
 
-One of the words that are sought, the rarest, gives the cameras that are read; whether they have the
-others is seen in their own rows. The last word may be only the beginning of one: it stands for the
-words that begin so.
+One of the words that are sought, the rarest, gives the cameras; each other whole word is looked up
+for them, so that few cameras are read that lack one. The last word may be only the beginning of
+one: it stands for the words that begin so.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import Text, bindparam, func, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from statements.reads import Read
 
@@ -25,7 +35,7 @@ from camera_registry.storage.tables import life as heard
 ENDINGS_MAX = 100
 # By how far its next so many cameras reach in the order of ids it is told how rare a word is; a
 # word of fewer cameras in each region is read whole.
-PROBED, FEW = 40, 1500
+PROBED, FEW = 20, 1500
 # Rows that are read at once at most, where few of them have the other words.
 CANDIDATES_MAX = 5000
 _Seed = tuple[str, str]
@@ -125,7 +135,7 @@ def _candidates(given: frozenset[str], with_retired: bool) -> Read:
     each = (
         select(of.c.camera_id)
         .where(of.c.region == _seed.c.region, of.c.word == _seed.c.word)
-        .where(of.c.camera_id > bindparam("after_id"))
+        .where(of.c.camera_id > bindparam("after_id"), _has_others())
         .order_by(of.c.camera_id)
         .limit(SIZE)
     )
@@ -140,6 +150,23 @@ def _candidates(given: frozenset[str], with_retired: bool) -> Read:
     source = source.outerjoin(heard, heard.c.camera_id == found.c.camera_id)
     columns = (candidate.c.camera_id.label("candidate_id"), found, heard.c.heard_at)
     return Read(select(*columns).select_from(source).order_by(candidate.c.camera_id))
+
+
+def _has_others() -> ColumnElement[bool]:
+    """Whether the camera of a row of words has the other words that are sought, too."""
+    given = func.unnest(bindparam("words", type_=ARRAY(Text)))
+    other: Any = given.table_valued("word", name="other").render_derived()
+    again = camera_words.alias("again")
+    # OFFSET has PostgreSQL look each word up by itself.
+    row = (
+        select(again.c.camera_id)
+        .where(again.c.region == _seed.c.region, again.c.word == other.c.word)
+        .where(again.c.camera_id == camera_words.c.camera_id)
+        .offset(literal_column("0"))
+        .correlate(_seed, other, camera_words)
+    )
+    lacking = select(other.c.word).where(~exists(row)).correlate(_seed, camera_words)
+    return ~exists(lacking)
 
 
 def with_seeds(conditions: list[Any]) -> Any:
