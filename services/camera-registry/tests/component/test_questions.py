@@ -1,14 +1,18 @@
 """Questions about cameras over gRPC: areas, words, order, the nearest; whose page a token is."""
 
+import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 from chassis.clock import new_id
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
 from tartip_testing.paging import assert_token_is_bound
 
+from .conftest import SCHEMA
 from .test_register import As, Describe, Register, place, refused
+from .test_versions import upgrade
 
 BOX = pb.Box(south=49.7, west=73.0, north=49.9, east=73.2)
 RING = pb.Polygon(
@@ -106,3 +110,31 @@ async def test_questions_that_cannot_be_answered_are_refused_by_name(administrat
     token = common_pb2.Page(token=str(new_id()))
     made_up = pb.ListCamerasRequest(box=BOX, page=token)
     assert (await refused(administrator.call("ListCameras", made_up))).code == "PAGE_TOKEN_WRONG"
+
+
+def test_cameras_of_before_have_their_words_and_their_place_among_names(
+    empty_database: Any,
+) -> None:
+    upgrade(empty_database.owner, "0001")
+
+    async def run(statement: str) -> list[Any]:
+        connection = await asyncpg.connect(empty_database.provisioner)
+        await connection.execute(f"SET search_path = {SCHEMA}")
+        rows = await connection.fetch(statement)
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    old = (
+        "INSERT INTO cameras VALUES ('{0}', 'KZ-75', '{1}', 43, 76, 'Абай, 7', 'ANPR', '{1}', '',"
+        " '', 0, '', true, '{{}}', '[]', '', '', 0, 600, 'UNKNOWN', now(), null, 5, now())"
+    )
+    names = {name: new_id() for name in ("Үлы", "Абай", "Қонаев")}
+    for name, camera_id in names.items():
+        asyncio.run(run(old.format(camera_id, name)))
+    empty_database.migrate()
+    in_order = asyncio.run(run("SELECT name FROM cameras ORDER BY name_order"))
+    assert in_order == [("Абай",), ("Қонаев",), ("Үлы",)]
+    words = asyncio.run(run("SELECT region, word, camera_id FROM camera_words"))
+    expected = {("KZ-75", word, each) for each in names.values() for word in ("7", "абай")}
+    expected |= {("KZ-75", name.lower(), camera_id) for name, camera_id in names.items()}
+    assert set(words) == expected and len(words) == len(expected)
