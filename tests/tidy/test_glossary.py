@@ -14,7 +14,9 @@ MESSAGE = re.compile(r"^(?:message|service) (\w+)", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 SUBJECT = re.compile(r"^`([a-z]+\.v1\.\S+)`$")
 DEFINED = ("story", "hold", "caution", "intake", "assessment", "lease generation")
-NAMES_OF_TWO = {"Entry"}  # of the ledger and of the watch-list: the glossary names their areas too
+# Entries of the ledger and of the watch-list, areas on the ground and in a picture: the glossary
+# names their areas too.
+NAMES_OF_TWO = {"Entry", "Box", "Polygon", "Point"}
 
 
 @cache

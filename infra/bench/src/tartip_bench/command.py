@@ -57,7 +57,8 @@ def bench(
 ) -> None:
     """Measure speed, memory and endurance, and compare them with the bare libraries.
 
-    It starts and stops its own mesh in a scratch folder; do not use the machine meanwhile.
+    It starts and stops its own mesh in a scratch folder; do not use the machine meanwhile. It fails
+    if a question to the register scans the cameras, or reads too many rows for those it answers.
     Photographs are taken from the folder TARTIP_PHOTOGRAPHS if that is set.
     """
     unknown = [name for name in only if name not in PARTS]
@@ -72,6 +73,8 @@ def bench(
         path = written(outcomes, settings.checkout, quick=quick, order=PARTS)
         if not as_json:
             console.print(f"Written to {path}.", highlight=False)
+    if broken := [line for outcome in outcomes for line in outcome.broken]:
+        raise Failure("; ".join(broken), Exit.PART_FAILED)
 
 
 async def _run(

@@ -38,6 +38,8 @@ class Figure:
     target: str = ""
     met: bool | None = None
     """Whether the target is met; None without a target."""
+    is_rule: bool = False
+    """Whether the bench fails if the target, which no speed of a machine decides, is missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,15 @@ class Outcome:
     @property
     def missed(self) -> bool:
         return any(figure.met is False for figure in self.figures)
+
+    @property
+    def broken(self) -> list[str]:
+        """What breaks a rule, each as a line of text."""
+        return [
+            f"{self.part}: {figure.name} is {figure.measured}, aimed at: {figure.target}"
+            for figure in self.figures
+            if figure.is_rule and figure.met is False
+        ]
 
     def took(self, seconds: float) -> Outcome:
         return replace(self, seconds=round(seconds, 1))

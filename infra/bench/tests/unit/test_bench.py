@@ -1,7 +1,9 @@
 """What the bench makes of what it measured; that it measures is seen by running it."""
 
 from collections import Counter
+from dataclasses import replace
 
+from tartip.cameras.v1 import cameras_pb2
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip_bench.apps.load import in_turn
 from tartip_bench.beside_bare import Round, compared
@@ -10,6 +12,7 @@ from tartip_bench.fairness.measure import Phase, figures
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.overload import Flow
 from tartip_bench.profile import Profile, by_library
+from tartip_bench.register.questions import questions
 from tartip_bench.report import page
 from tartip_bench.watching import Ledger
 
@@ -40,6 +43,27 @@ def test_a_run_of_one_part_leaves_the_others_as_they_are() -> None:
     ]
     assert "A full run" in again and "A quick run" in again
     assert "Nothing." in again.partition("misses")[2]
+
+
+def test_what_breaks_a_rule_is_named_and_what_is_only_slow_is_not() -> None:
+    rule = Figure(name="a word: read for it", measured="1 scan", target="no scan", met=False)
+    slow = outcome(met=False)
+    assert slow.broken == []
+    broken = replace(slow, figures=(*slow.figures, replace(rule, is_rule=True)))
+    assert broken.broken == ["p: a word: read for it is 1 scan, aimed at: no scan"]
+
+
+def test_every_kind_of_question_stands_beside_a_bare_statement() -> None:
+    asked = questions("100140000003")
+    fields = {
+        field.name
+        for each in asked
+        if isinstance(each.request, cameras_pb2.ListCamerasRequest)
+        for field, _ in each.request.ListFields()
+    }
+    narrows = {field.name for field in cameras_pb2.ListCamerasRequest.DESCRIPTOR.fields}
+    assert narrows - fields == {"with_retired"}
+    assert all("bare_cameras" in each.statement for each in asked)
 
 
 def test_a_frame_without_an_outcome_breaks_the_ledger() -> None:

@@ -27,9 +27,10 @@ from camera_registry.messages import (
     read_filters,
     to_proto,
 )
+from camera_registry.messages_questions import read_nearest
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
-from camera_registry.storage.search import Place, place_of
+from camera_registry.storage.search import Place
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.statistics import Statistics
@@ -60,6 +61,7 @@ POLICY: Policy = {
     _SERVICE + "GetImport": _IMPORTERS,
     _SERVICE + "GetCamera": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
+    _SERVICE + "FindNearestCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
 }
 
@@ -160,10 +162,24 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             size=page.spec.size,
             caller=current_caller(),
         )
-        keys = [_place_key(place_of(camera)) for camera in found]
+        keys = [_place_key(filters.place_of(camera)) for camera in found]
         return pb.ListCamerasResponse(
             cameras=[to_proto(camera) for camera in found],
             next_page_token=page.next_token(keys),
+        )
+
+    async def FindNearestCameras(
+        self, request: pb.FindNearestCamerasRequest, context: ServicerContext
+    ) -> pb.FindNearestCamerasResponse:
+        centre, filters = read_nearest(request)
+        found = await self._register.nearest(
+            centre, filters, size=request.count, caller=current_caller()
+        )
+        return pb.FindNearestCamerasResponse(
+            cameras=[
+                pb.NearCamera(camera=to_proto(camera), distance_metres=metres)
+                for camera, metres in found
+            ]
         )
 
     async def GetStatistics(
@@ -175,7 +191,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
 
 
 def _place_key(place: Place) -> tuple[str, ...]:
-    return str(place.camera_id), str(place.cell)
+    return str(place.camera_id), str(place.cell), place.text
 
 
 def _read_place(key: tuple[str, ...]) -> Place | None:
@@ -183,9 +199,9 @@ def _read_place(key: tuple[str, ...]) -> Place | None:
     if not key:
         return None
     camera_id = parse_id(key[0])
-    if camera_id is None or len(key) != 2 or not key[1].isdecimal():
+    if camera_id is None or len(key) != 3 or not key[1].isdecimal():
         raise PageTokenWrong
-    return Place(camera_id, int(key[1]))
+    return Place(camera_id, int(key[1]), key[2])
 
 
 async def read_ahead(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:

@@ -16,7 +16,7 @@ from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
 
 from camera_registry.events import reason_to_proto, status_to_proto
-from camera_registry.model.area import Circle, check_circle
+from camera_registry.messages_questions import read_more_filters
 from camera_registry.model.camera import Camera
 from camera_registry.model.description import (
     DEDUPE_SECONDS_DEFAULT,
@@ -148,7 +148,6 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
     """Return the filters of a list. Raises BadRequest with every invalid filter."""
     with checks() as check:
         check_region(check, request.region)
-        circle = _read_circle(check, request.area) if request.HasField("area") else None
         given = (
             ("function", request.function, pb.AiFunction),
             ("kind", request.kind, pb.CameraKind),
@@ -156,21 +155,16 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
         )
         check_enums(check, given)
         check_text(check, "serial_or_name", request.serial_or_name, longest=TEXT_MAX)
+        more = read_more_filters(check, request)
     return Filters(
         region=request.region,
         function=enum_of(AiFunction, pb.AiFunction, request.function),
         kind=enum_of(CameraKind, pb.CameraKind, request.kind),
         status=enum_of(CameraStatus, pb.CameraStatus, request.status),
-        circle=circle,
         with_retired=request.with_retired,
         serial_or_name=request.serial_or_name,
+        **more,
     )
-
-
-def _read_circle(check: Checks, area: pb.Area) -> Circle:
-    circle = Circle(area.latitude, area.longitude, area.radius_metres)
-    check_circle(check, circle)
-    return circle
 
 
 def to_proto(camera: Camera) -> pb.Camera:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tartip.cameras.v1 import cameras_pb2
 
 from operator_gateway.mapping import to_message
@@ -38,6 +38,10 @@ SiteCategory = Literal[
     "state_critical", "strategic", "hazardous_industry", "economy_strategic", "mass_gathering"
 ]
 CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired"]
+CameraOrder = Literal["id", "name"]
+_POINT = r"-?[0-9]{1,3}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?"
+_CIRCLE = ("latitude", "longitude", "radius_metres")
+_BOX = ("south", "west", "north", "east")
 
 
 class Verification(Answer):
@@ -160,21 +164,66 @@ class CameraListing(Listing):
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
     radius_metres: float | None = Field(None, gt=0, le=50_000)
+    south: float | None = Field(None, ge=-90, le=90)
+    west: float | None = Field(None, ge=-180, le=180)
+    north: float | None = Field(None, ge=-90, le=90)
+    east: float | None = Field(
+        None, ge=-180, le=180, description="Less than west: across the antimeridian."
+    )
+    polygon: str = Field(
+        "",
+        max_length=40_000,
+        pattern=rf"^({_POINT}(;{_POINT})*)?$",
+        description="The points of a ring, as latitude,longitude;latitude,longitude;…",
+    )
+    owner_bin: str = Field("", max_length=12)
+    site_category: SiteCategory | None = None
+    text: str = Field(
+        "", max_length=200, description="Words of the name, site or address; the last may be cut."
+    )
+    kato_prefix: str = Field("", pattern=r"^([0-9]{2,9})?$")
+    order: CameraOrder | None = None
 
     @model_validator(mode="after")
     def area_is_whole(self) -> "CameraListing":
-        given = [part is not None for part in (self.latitude, self.longitude, self.radius_metres)]
-        if any(given) and not all(given):
-            raise ValueError("an area needs latitude, longitude and radius_metres")
+        for names in (_CIRCLE, _BOX):
+            given = [getattr(self, name) is not None for name in names]
+            if any(given) and not all(given):
+                raise ValueError(f"an area needs all of {', '.join(names)}")
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        fields = {"latitude", "longitude", "radius_metres"}
-        flat = self.model_copy(update=dict.fromkeys(fields))
+        flat = self.model_copy(update=dict.fromkeys((*_CIRCLE, *_BOX, "polygon")))
         request = flat.message(cameras_pb2.ListCamerasRequest)
         if self.radius_metres is not None:
-            request.area.CopyFrom(cameras_pb2.Area(**self.model_dump(include=fields)))
+            request.area.CopyFrom(cameras_pb2.Area(**self.model_dump(include={*_CIRCLE})))
+        if self.south is not None:
+            request.box.CopyFrom(cameras_pb2.Box(**self.model_dump(include={*_BOX})))
+        for point in self.polygon.split(";") if self.polygon else ():
+            latitude, longitude = map(float, point.split(","))
+            request.polygon.points.add(latitude=latitude, longitude=longitude)
         return request
+
+
+class NearestListing(BaseModel):
+    """Query of the nearest cameras. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    count: int = Field(10, ge=1, le=50)
+    function: AiFunction | None = None
+    kind: CameraKind | None = None
+
+
+class NearCamera(Answer):
+    camera: Camera | None
+    distance_metres: float
+
+
+class NearestCameras(Answer):
+    cameras: list[NearCamera]
 
 
 @router.post("", status_code=201)
@@ -194,9 +243,20 @@ async def register_camera(
 async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
-    """Cameras in order of id, filtered by region, AI function, kind, status, area, and serial
-    number or name."""
+    """Cameras in order of id or of name, filtered by region, AI function, kind, status, owner, site
+    category, words, serial number or name; those of an area or polygon in an order of their places,
+    those of a district in the order of KATO codes."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
+
+
+@router.get("/nearest")
+async def find_nearest_cameras(
+    listing: Annotated[NearestListing, Query()], context: AsOperator
+) -> NearestCameras:
+    """The cameras in service nearest to a place, with their distances in metres, by distance."""
+    request = to_message(listing.model_dump(), cameras_pb2.FindNearestCamerasRequest)
+    reply = await context.call(context.peers.cameras.FindNearestCameras, request)
+    return NearestCameras.of(reply)
 
 
 @router.get("/{camera_id}")

@@ -17,7 +17,7 @@ from operator_gateway import (
 )
 from operator_gateway.mapping import short_names, to_message, to_plain
 from operator_gateway.schemas import Answer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from tartip.audit.v1 import audit_pb2
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
@@ -27,6 +27,7 @@ from tartip.violations.v1 import violations_pb2
 ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (cameras_routes.CameraAnswer, cameras_pb2.GetCameraResponse),
     (cameras_routes.CameraPage, cameras_pb2.ListCamerasResponse),
+    (cameras_routes.NearestCameras, cameras_pb2.FindNearestCamerasResponse),
     (violations_routes.ViolationAnswer, violations_pb2.GetViolationResponse),
     (violations_routes.ViolationPage, violations_pb2.ListViolationsResponse),
     (violations_routes.Prepared, violations_pb2.PrepareDecisionResponse),
@@ -124,11 +125,32 @@ def test_an_area_is_a_circle() -> None:
     assert not cameras_routes.CameraListing().request().HasField("area")
 
 
+def test_a_box_and_a_polygon_are_those_of_the_contract() -> None:
+    listing = cameras_routes.CameraListing(
+        south=43.2, west=76.9, north=43.3, east=77, order="name", site_category="strategic"
+    )
+    request = listing.request()
+    assert request.box == cameras_pb2.Box(south=43.2, west=76.9, north=43.3, east=77)
+    assert request.order == cameras_pb2.CAMERA_ORDER_NAME
+    assert request.site_category == cameras_pb2.SITE_CATEGORY_STRATEGIC
+    assert not request.polygon.points and not request.HasField("polygon")
+    ring = cameras_routes.CameraListing(polygon="43.2,76.9;43.3,-76.95;43.2,77").request().polygon
+    assert [(point.latitude, point.longitude) for point in ring.points] == [
+        *((43.2, 76.9), (43.3, -76.95), (43.2, 77))
+    ]
+    for wrong in ("43.2,76.9;43.3", "43.2", "a,b;c,d;e,f", "1,2;3,4;5,nan"):
+        with pytest.raises(ValidationError):
+            cameras_routes.CameraListing(polygon=wrong)
+    with pytest.raises(ValidationError):
+        cameras_routes.CameraListing(south=1.0)
+
+
 def test_literals_are_the_contracts_names() -> None:
     for enum, literal in [
         (cameras_pb2.CameraKind, cameras_routes.CameraKind),
         (cameras_pb2.AiFunction, cameras_routes.AiFunction),
         (cameras_pb2.CameraStatus, cameras_routes.CameraStatus),
+        (cameras_pb2.CameraOrder, cameras_routes.CameraOrder),
         (violations_pb2.ViolationState, violations_routes.ViolationState),
         (fines_pb2.FineState, fines_routes.FineState),
         (reports_pb2.Category, reports_routes.Category),

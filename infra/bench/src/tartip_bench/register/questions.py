@@ -23,15 +23,25 @@ _CENTRE = (43.24, 76.95)
 # H3 resolutions: of the register's column `cell`, and by radius in metres of the bare statement's.
 _KEPT = 9
 _SEARCHED = {500: 9, 5_000: 8, 50_000: 5}
+A_LOCAL_OWNER = f"SELECT owner_bin FROM bare_cameras WHERE region = '{REGION}' LIMIT 1"
+_BARE_TEXT = "to_tsvector('simple', name || ' ' || site || ' ' || address)"
+_BARE_PLACE = "point(longitude, latitude)"
+# Made after the bare COPY was timed, which has the register's own indexes.
+BARE_TABLES = f"""
+    CREATE TABLE bare_functions AS TABLE camera_registry.camera_functions;
+    CREATE INDEX ON bare_functions (region, function, camera_id);
+    CREATE INDEX ON bare_cameras USING gin ({_BARE_TEXT});
+    CREATE INDEX ON bare_cameras USING gist ({_BARE_PLACE});
+"""
 Ask = Callable[[], Awaitable[int]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A list of cameras: the request, and the bare statement with its parameters."""
+    """A question about cameras: the request, and the bare statement with its parameters."""
 
     name: str
-    request: pb.ListCamerasRequest
+    request: pb.ListCamerasRequest | pb.FindNearestCamerasRequest
     statement: str
     parameters: tuple[Any, ...] = ()
 
@@ -52,8 +62,9 @@ class Times:
         return f"p50 {self.percentile(0.5):.1f} ms, p99 {self.percentile(0.99):.1f} ms"
 
 
-def questions() -> list[Question]:
-    """Return a question for every kind of list, to be asked by operators of one region."""
+def questions(owner: str) -> list[Question]:
+    """Return a question of every kind, to be asked by operators of one region, where `owner` is the
+    BIN of an owner."""
     page = common_pb2.Page(size=PAGE)
     in_region = "FROM bare_cameras WHERE region = $1 AND retired_at IS NULL"
     ordered = f"ORDER BY camera_id LIMIT {PAGE}"
@@ -79,7 +90,7 @@ def questions() -> list[Question]:
         Question(
             "a function",
             pb.ListCamerasRequest(function=pb.AI_FUNCTION_CROWD, page=page),
-            "SELECT bare_cameras.* FROM camera_registry.camera_functions AS of"
+            "SELECT bare_cameras.* FROM bare_functions AS of"
             " JOIN bare_cameras USING (camera_id) WHERE of.region = $1 AND of.function = 'CROWD'"
             f" ORDER BY of.camera_id LIMIT {PAGE}",
             (REGION,),
@@ -97,7 +108,101 @@ def questions() -> list[Question]:
             ("station 7, camera 1",),
         ),
     ]
-    return found + [_around(metres) for metres in _SEARCHED]
+    return [*found, *_described(owner), *_with_words(), *_in_shapes()]
+
+
+def _described(owner: str) -> list[Question]:
+    """By owner, site category and district, and in the order of names."""
+    page = common_pb2.Page(size=PAGE)
+    in_region = "SELECT * FROM bare_cameras WHERE region = $1 AND retired_at IS NULL"
+    ordered = f"ORDER BY camera_id LIMIT {PAGE}"
+    return [
+        Question(
+            "an owner",
+            pb.ListCamerasRequest(owner_bin=owner, page=page),
+            f"{in_region} AND owner_bin = $2 {ordered}",
+            (REGION, owner),
+        ),
+        Question(
+            "a site category",
+            pb.ListCamerasRequest(site_category=pb.SITE_CATEGORY_STRATEGIC, page=page),
+            f"{in_region} AND site_category = 'STRATEGIC' {ordered}",
+            (REGION,),
+        ),
+        Question(
+            "a district without cameras",
+            pb.ListCamerasRequest(kato_prefix="7513", page=page),
+            f"{in_region} AND kato >= '7513' AND kato < '7514' {ordered}",
+            (REGION,),
+        ),
+        Question(
+            "a region in the order of names",
+            pb.ListCamerasRequest(region=REGION, order=pb.CAMERA_ORDER_NAME, page=page),
+            f"{in_region} ORDER BY name_order, camera_id LIMIT {PAGE}",
+            (REGION,),
+        ),
+    ]
+
+
+def _with_words() -> list[Question]:
+    """By a word that many cameras have, by one that few have, by several, by a part of one."""
+    searched = {
+        "a common word": ("Almaty", "almaty:*"),
+        "a word and a number": ("station 77", "station & 77:*"),
+        "three words": ("77 abai camera", "77 & abai & camera:*"),
+        "the beginning of a word": ("adminis", "adminis:*"),
+        "a word that no camera has": ("lighthouse", "lighthouse:*"),
+    }
+    return [
+        Question(
+            name,
+            pb.ListCamerasRequest(text=text, page=common_pb2.Page(size=PAGE)),
+            f"SELECT * FROM bare_cameras WHERE {_BARE_TEXT} @@ to_tsquery('simple', $2)"
+            f" AND region = $1 AND retired_at IS NULL ORDER BY camera_id LIMIT {PAGE}",
+            (REGION, query),
+        )
+        for name, (text, query) in searched.items()
+    ]
+
+
+def _in_shapes() -> list[Question]:
+    """In circles, in a box and a polygon of some kilometres; the bare ones by PostgreSQL's own
+    geometry in degrees, but for circles; and the nearest."""
+    south, west = _CENTRE[0] - 0.01, _CENTRE[1] - 0.015
+    north, east = _CENTRE[0] + 0.01, _CENTRE[1] + 0.015
+    ring = ((south, west), (north, _CENTRE[1]), (south, east), (_CENTRE[0], _CENTRE[1]))
+    page = common_pb2.Page(size=PAGE)
+    corners = ",".join(f"({longitude},{latitude})" for latitude, longitude in ring)
+    latitude, longitude = _CENTRE
+    where = "FROM bare_cameras WHERE retired_at IS NULL AND region = $1"
+    return [
+        *[_around(metres) for metres in _SEARCHED],
+        Question(
+            "a box",
+            pb.ListCamerasRequest(
+                box=pb.Box(south=south, west=west, north=north, east=east), page=page
+            ),
+            f"SELECT * {where} AND {_BARE_PLACE} <@ '({west},{south}),({east},{north})'::box"
+            f" LIMIT {PAGE}",
+            (REGION,),
+        ),
+        Question(
+            "a polygon",
+            pb.ListCamerasRequest(
+                polygon=pb.Polygon(points=[pb.Point(latitude=at, longitude=of) for at, of in ring]),
+                page=page,
+            ),
+            f"SELECT * {where} AND {_BARE_PLACE} <@ '({corners})'::polygon LIMIT {PAGE}",
+            (REGION,),
+        ),
+        Question(
+            f"the nearest {PAGE}",
+            pb.FindNearestCamerasRequest(latitude=latitude, longitude=longitude, count=PAGE),
+            f"SELECT * {where} ORDER BY {_BARE_PLACE} <-> point({longitude}, {latitude})"
+            f" LIMIT {PAGE}",
+            (REGION,),
+        ),
+    ]
 
 
 def _around(metres: int) -> Question:
@@ -137,13 +242,15 @@ async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
     return Times(rows, milliseconds)
 
 
-def asked(stub: Any, request: pb.ListCamerasRequest, operators: Sequence[Any]) -> Ask:
+def asked(stub: Any, request: Any, operators: Sequence[Any]) -> Ask:
     """Return a function that sends the request to the register, each time as the next operator.
     `operators` holds the call metadata of each operator."""
     turns = cycle(operators)
+    is_list = isinstance(request, pb.ListCamerasRequest)
+    method = stub.ListCameras if is_list else stub.FindNearestCameras
 
     async def ask() -> int:
-        answer = await stub.ListCameras(request, metadata=next(turns), timeout=30)
+        answer = await method(request, metadata=next(turns), timeout=30)
         return len(answer.cameras)
 
     return ask

@@ -1,15 +1,53 @@
-"""Areas on the ground in which cameras are sought."""
+"""Areas on the ground in which cameras are sought: circles, boxes and polygons, and how their cells
+are found.
+
+Places are given in WGS 84 degrees. Sides of boxes and polygons are straight in degrees.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 
-import h3.api.basic_int as h3
+import shapely
 from chassis.fields import check_point
 from chassis.refusals import Checks
 
 RADIUS_METRES_MAX = 50_000.0
 EARTH_RADIUS_METRES = 6_371_008.8
-CELLS_MAX = 600
+POINTS_MIN, POINTS_MAX = 3, 1000
+_Point = tuple[float, float]
+
+
+class Overlap(Enum):
+    """How a disc on the ground lies to an area."""
+
+    NONE = "none"
+    PART = "part"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Disc:
+    """The places that are at most `metres` from a point."""
+
+    latitude: float
+    longitude: float
+    metres: float
+
+    @cached_property
+    def half_height(self) -> float:
+        """In degrees of latitude."""
+        return math.degrees(self.metres / EARTH_RADIUS_METRES)
+
+    @cached_property
+    def half_width(self) -> float:
+        """In degrees of longitude; 180 or more if a pole is in the disc."""
+        if abs(self.latitude) + self.half_height >= 90:
+            return 180.0
+        angle = math.sin(self.metres / EARTH_RADIUS_METRES) / math.cos(math.radians(self.latitude))
+        return math.degrees(math.asin(min(1.0, angle)))
 
 
 @dataclass(frozen=True)
@@ -18,46 +56,117 @@ class Circle:
     longitude: float
     radius_metres: float
 
-    def cells(self, resolution: int) -> list[tuple[int, int]]:
-        """Return ranges of H3 cells of this resolution that cover the circle, in ascending order.
+    def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
+        """How each disc lies to the circle; PART if it is not certain."""
+        return [self._overlap(disc) for disc in discs]
 
-        Each range, a first and a last cell number, covers one cell of a coarser resolution if there
-        would be more than about CELLS_MAX ranges otherwise. The ranges reach beyond the circle.
-        """
-        coarse = resolution
-        while coarse and self._area > CELLS_MAX * h3.average_hexagon_area(coarse, unit="m^2"):
-            coarse -= 1
-        edge = h3.average_hexagon_edge_length(coarse, unit="m")
-        # Farther from the centre of its ancestor no cell lies: edges differ by up to a third.
-        reach = self.radius_metres + 1.7 * edge
-        centre = (self.latitude, self.longitude)
-        rings = math.ceil(reach / edge) + 1
-        near = h3.grid_disk(h3.latlng_to_cell(*centre, coarse), rings)
-        return sorted(
-            _descendants(cell, coarse, resolution)
-            for cell in near
-            if h3.great_circle_distance(centre, h3.cell_to_latlng(cell), unit="m") <= reach
-        )
+    def _overlap(self, disc: Disc) -> Overlap:
+        metres = distance_metres(self.latitude, self.longitude, disc.latitude, disc.longitude)
+        if metres > self.radius_metres + disc.metres:
+            return Overlap.NONE
+        # A millimetre for rounding: the exact distance may be computed in another way.
+        within = metres + disc.metres < self.radius_metres - 0.001
+        return Overlap.WHOLE if within else Overlap.PART
+
+
+@dataclass(frozen=True)
+class Box:
+    """Between two parallels and two meridians; it crosses the antimeridian if east < west."""
+
+    south: float
+    west: float
+    north: float
+    east: float
 
     @property
-    def _area(self) -> float:
-        """In square metres."""
-        return math.pi * self.radius_metres**2
+    def width(self) -> float:
+        """In degrees of longitude, 0 to 360."""
+        return self.east - self.west + (360 if self.east < self.west else 0)
+
+    def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
+        """How each disc lies to the box; PART if it is not certain."""
+        return [self._overlap(disc) for disc in discs]
+
+    def _overlap(self, disc: Disc) -> Overlap:
+        south, north = disc.latitude - disc.half_height, disc.latitude + disc.half_height
+        if north < self.south or south > self.north:
+            return Overlap.NONE
+        east_of = (disc.longitude - self.west) % 360
+        if self.width + disc.half_width < east_of < 360 - disc.half_width:
+            return Overlap.NONE
+        is_between = self.width >= 360 or (
+            disc.half_width <= east_of <= self.width - disc.half_width
+        )
+        within = is_between and self.south <= south and north <= self.north
+        return Overlap.WHOLE if within else Overlap.PART
 
 
-def _descendants(cell: int, resolution: int, finer: int) -> tuple[int, int]:
-    """The first and the last number among the cells of a finer resolution under an H3 cell.
+@dataclass(frozen=True)
+class Polygon:
+    """A ring of points (latitude, longitude), the first of which is not repeated at the end."""
 
-    A number holds its resolution in four bits from bit 52, and from bit 45 downwards a digit of
-    three bits for each resolution from 1 to 15: 0 to 6, or 7 beyond its own resolution.
-    """
-    first = cell & ~(0xF << 52) | finer << 52
-    last = first
-    for digit in range(resolution + 1, finer + 1):
-        shift = 3 * (15 - digit)
-        first &= ~(0b111 << shift)
-        last = last & ~(0b111 << shift) | 6 << shift
-    return first, last
+    points: tuple[_Point, ...]
+
+    @cached_property
+    def ring(self) -> tuple[_Point, ...]:
+        """The points with the first repeated at the end, and longitudes that go on past 180 degrees
+        where a side crosses the antimeridian. If the ring encloses a pole, it does not close."""
+        found = [self.points[0]]
+        for latitude, longitude in (*self.points[1:], self.points[0]):
+            turn = (longitude - found[-1][1] + 180) % 360 - 180
+            found.append((latitude, found[-1][1] + turn))
+        back = 360 if min(longitude for _, longitude in found) < -180 else 0
+        return tuple((latitude, longitude + back) for latitude, longitude in found)
+
+    @property
+    def encloses_pole(self) -> bool:
+        return abs(self.ring[-1][1] - self.ring[0][1]) > 180
+
+    @cached_property
+    def west(self) -> float:
+        """The least longitude of the ring; a place less than this is to be taken 360 degrees on."""
+        return min(longitude for _, longitude in self.ring)
+
+    @cached_property
+    def shape(self) -> shapely.Polygon:
+        """The ring in a plane of degrees, longitude before latitude, prepared for many tests."""
+        found = shapely.Polygon([(longitude, latitude) for latitude, longitude in self.ring])
+        shapely.prepare(found)
+        return found
+
+    def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
+        """How each disc lies to the polygon; PART if it is not certain."""
+        meets, holds = [False] * len(discs), [False] * len(discs)
+        for turn in (-360.0, 0.0, 360.0):
+            west = [disc.longitude - disc.half_width + turn for disc in discs]
+            east = [disc.longitude + disc.half_width + turn for disc in discs]
+            south = [disc.latitude - disc.half_height for disc in discs]
+            north = [disc.latitude + disc.half_height for disc in discs]
+            frames = shapely.box(west, south, east, north)
+            for place, meeting in enumerate(shapely.intersects(self.shape, frames)):
+                meets[place] |= bool(meeting)
+            for place, holding in enumerate(shapely.contains_properly(self.shape, frames)):
+                holds[place] |= bool(holding)
+        return [
+            Overlap.WHOLE if within else Overlap.PART if meeting else Overlap.NONE
+            for within, meeting in zip(holds, meets, strict=True)
+        ]
+
+
+Area = Circle | Box | Polygon
+
+
+def distance_metres(
+    latitude: float, longitude: float, other_latitude: float, other_longitude: float
+) -> float:
+    """The great-circle distance of two places, by the haversine formula on a sphere."""
+    here, there = math.radians(latitude), math.radians(other_latitude)
+    half_width = math.radians(other_longitude - longitude) / 2
+    chord = (
+        math.sin((there - here) / 2) ** 2
+        + math.cos(here) * math.cos(there) * math.sin(half_width) ** 2
+    )
+    return 2 * EARTH_RADIUS_METRES * math.asin(math.sqrt(min(1.0, chord)))
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
@@ -68,3 +177,31 @@ def check_circle(check: Checks, circle: Circle) -> None:
         "area.radius_metres",
         f"above 0, at most {RADIUS_METRES_MAX:g}",
     )
+
+
+def check_box(check: Checks, box: Box) -> None:
+    """Add every invalid field of the `box` of a list request to `check`."""
+    for name in ("south", "north"):
+        check.that(-90 <= getattr(box, name) <= 90, f"box.{name}", "degrees, -90 to 90")
+    for name in ("west", "east"):
+        check.that(-180 <= getattr(box, name) <= 180, f"box.{name}", "degrees, -180 to 180")
+    check.that(not box.south > box.north, "box.north", "at least as far north as south")
+    check.that(box.west != box.east, "box.east", "another meridian than west")
+
+
+def check_polygon(check: Checks, polygon: Polygon) -> None:
+    """Add every invalid field of the `polygon` of a list request to `check`; POLYGON_CROSSES if its
+    sides cross or touch each other."""
+    count = len(polygon.points)
+    if not POINTS_MIN <= count <= POINTS_MAX:
+        check.wrong("polygon.points", f"{POINTS_MIN} to {POINTS_MAX} points")
+        return
+    known = len(check.errors)
+    for number, (latitude, longitude) in enumerate(polygon.points):
+        check_point(check, f"polygon.points[{number}].", latitude=latitude, longitude=longitude)
+    if len(check.errors) > known:
+        return
+    if polygon.encloses_pole:
+        check.wrong("polygon.points", "a ring that encloses no pole")
+    elif not polygon.shape.is_valid:
+        check.wrong("polygon.points", "a ring whose sides do not cross", code="POLYGON_CROSSES")

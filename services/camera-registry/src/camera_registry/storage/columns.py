@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from camera_registry.letters import words_of
 from camera_registry.model.camera import Camera
 from camera_registry.model.description import Description
 from camera_registry.storage.tables import (
     bases_json,
     cell_of,
     name_folded,
+    region_and_name,
     verification_json,
 )
 
@@ -51,6 +53,11 @@ _DESCRIBED: dict[str, tuple[str, Callable[[Description], Any]]] = {
     "make_folded": (_TEXT, lambda of: of.serial_key[1]),
     "serial_folded": (_TEXT, lambda of: of.serial_key[0]),
     "name_folded": (_TEXT, lambda of: name_folded(of.name)),
+    "name_order": (
+        _TEXT,
+        lambda of: region_and_name(of.place.region, name_folded(of.name)),
+    ),
+    "words": (_TEXT, lambda of: _words(of)),
     "cell": ("bigint", lambda of: cell_of(*of.place.point)),
 }
 # PostgreSQL's types of the values, by column.
@@ -59,6 +66,7 @@ COLUMNS = {"camera_id": "uuid", **{name: kind for name, (kind, _) in _DESCRIBED.
 AS_TEXT = {
     "connected": "boolean",
     "functions": "text[]",
+    "words": "text[]",
     "verifications": "jsonb",
     "device_key": "bytea",
     "bases": "jsonb",
@@ -92,6 +100,12 @@ def array(name: str, kind: str) -> str:
     if kind != _TEXT:
         return f"CAST(:{name} AS {kind}[])"
     return f"(string_to_array(CAST(:{name} AS text), chr({ord(_SEPARATOR)})))[2:]"
+
+
+def _words(given: Description) -> str:
+    """In quotes, without which the word "null" would be none; no word holds quotes."""
+    words = words_of(given.name, given.site, given.place.address)
+    return "{" + ",".join(f'"{word}"' for word in words) + "}"
 
 
 def _verifications(given: Description) -> str:

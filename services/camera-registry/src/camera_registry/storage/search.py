@@ -2,92 +2,83 @@
 
 With row-level security alone, PostgreSQL would read all cameras in the order of the list and drop
 most. So the statements name the caller's regions or the cells of an area, and read at most a page
-for each region or range of cells, in the order of an index (migration 0014).
+for each region or range of cells, in the order of an index (migrations 0014 and 0016).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from chassis.transaction import Tx
 from law.regions import REGIONS
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Double,
-    Select,
-    Text,
-    Uuid,
-    bindparam,
-    func,
-    or_,
-    select,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, Text, bindparam, func, select, true, tuple_
 from statements.reads import Read
 
-from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
+from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera
-from camera_registry.model.description import AiFunction, CameraKind
-from camera_registry.model.status import REPORTED, CameraStatus
-from camera_registry.serials import folded
-from camera_registry.storage import life
+from camera_registry.model.status import REPORTED
+from camera_registry.storage import in_cells, life, words
 from camera_registry.storage.cameras import Known, known_camera
-from camera_registry.storage.tables import (
-    CELL_RESOLUTION,
-    camera_functions,
-    cameras,
-    cell_of,
-    hub_life,
-    name_folded,
+from camera_registry.storage.filters import (
+    LEAST_ID,
+    Filters,
+    Place,
+    conditions_of,
+    values_of,
+    within_area,
 )
+from camera_registry.storage.parts import SIZE, region, regions_given, sort_column, with_life
+from camera_registry.storage.tables import camera_functions, cameras
 
-# Before every camera's.
-_LEAST_ID = UUID(int=0)
+__all__ = ["Filters", "Place", "nearest", "page"]
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where a page ended: after this camera, in the order of ids, or of cells and then ids."""
-
-    camera_id: UUID
-    cell: int = 0
-
-
-@dataclass(frozen=True)
-class Filters:
-    """The conditions on listed cameras, which must all hold; None or "" sets no condition."""
-
-    region: str = ""
-    function: AiFunction | None = None
-    kind: CameraKind | None = None
-    status: CameraStatus | None = None
-    circle: Circle | None = None
-    with_retired: bool = False
-    serial_or_name: str = ""
-
-    @property
-    def is_by_cell(self) -> bool:
-        """Whether the list is in the order of the cells of places, and not of ids."""
-        return self.circle is not None
+# Radii in metres of the circles in which the nearest cameras are sought, one after another.
+NEAR_METRES_MIN, NEAR_METRES_MAX = 125.0, 100_000.0
+_WIDER, _WIDEST = 1.6, 6.0
 
 
 async def page(
     tx: Tx, filters: Filters, *, after: Place | None, size: int, known: Known
 ) -> list[Camera]:
     """Return the first `size` cameras after `after` that match the filters."""
-    is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
+    is_watched = await _begin(tx, known)
     if filters.status in REPORTED and not is_watched:
         return []  # nobody knows who is
-    values = _values(filters, after, is_watched=is_watched)
-    with_retired = filters.with_retired or filters.status is CameraStatus.RETIRED
-    statement = _statement(frozenset(values), with_retired=with_retired)
-    rows = await tx.read(statement, **values, regions=_regions(tx, filters), size=size)
+    values = values_of(filters, is_watched=is_watched)
+    values["regions"] = _regions(tx, filters)
+    if filters.words:
+        rows = await _with_words(tx, filters, values, after=after, size=size)
+    else:
+        rows = await _page(tx, filters, values, after=after, size=size)
     return [known_camera(row, is_watched=is_watched) for row in rows]
+
+
+async def nearest(
+    tx: Tx, centre: Circle, filters: Filters, *, size: int, known: Known
+) -> list[tuple[Camera, float]]:
+    """Return the `size` cameras in service nearest to a centre that match the filters, by distance
+    in metres.
+
+    Circles around it are searched until one has enough: what is beyond it is farther away.
+    """
+    is_watched = await _begin(tx, known)
+    values = values_of(filters, is_watched=is_watched) | {"regions": _regions(tx, filters)}
+    few, metres = await in_cells.are_few(tx, values), NEAR_METRES_MIN
+    while not few and metres <= NEAR_METRES_MAX:
+        circle = Circle(centre.latitude, centre.longitude, metres)
+        rows = await in_cells.nearest(tx, circle, values, size=size)
+        if len(rows) == size:
+            break
+        # As if cameras were spread evenly.
+        metres *= min(_WIDEST, max(_WIDER, 1.3 * (size / max(len(rows), 0.5)) ** 0.5))
+    else:
+        rows = await in_cells.nearest_of_all(tx, centre, values, size=size)
+    return [(known_camera(row, is_watched=is_watched), row.distance_metres) for row in rows]
+
+
+async def _begin(tx: Tx, known: Known) -> bool:
+    """Whether a status that lasts only while heartbeats arrive still holds."""
+    found: bool = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
+    return found
 
 
 # A plan for any values of the parameters reads a large region as if it were small, so the statement
@@ -100,11 +91,6 @@ _BEGIN = Read(
 )
 
 
-def place_of(camera: Camera) -> Place:
-    """Where a page ends whose last camera this is."""
-    return Place(camera.camera_id, cell_of(*camera.description.place.point))
-
-
 def _regions(tx: Tx, filters: Filters) -> list[str]:
     """The regions whose cameras are to be read; row-level security drops what is not seen."""
     if filters.region:
@@ -112,89 +98,120 @@ def _regions(tx: Tx, filters: Filters) -> list[str]:
     return list(REGIONS) if tx.scope.sees_all_regions else sorted(set(tx.scope.regions))
 
 
-def _values(filters: Filters, after: Place | None, *, is_watched: bool) -> dict[str, Any]:
-    """The parameters of the statement of a page; which there are decides which statement it is."""
-    values: dict[str, Any] = {}
-    if filters.function is not None:
-        values["function"] = filters.function.value
-    if filters.kind is not None:
-        values["kind"] = filters.kind.value
-    if filters.status is not None:
-        if filters.status is CameraStatus.UNKNOWN and not is_watched:
-            values["statuses"] = [each.value for each in (CameraStatus.UNKNOWN, *REPORTED)]
-        else:
-            values["status"] = filters.status.value
-    if called := filters.serial_or_name:
-        values |= {"serial": folded(called), "name": name_folded(called)}
-    if filters.circle is not None:
-        return values | asdict(filters.circle) | _ranges(filters.circle, after)
-    return values | {"after_id": after.camera_id if after else _LEAST_ID}
+async def _page(
+    tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
+) -> list[Any]:
+    if filters.area is not None:
+        more = in_cells.ranges_of(filters.area, after)
+    else:
+        more = _after(filters, after)
+    statement = _statement(frozenset(values), filters.sorted_by, filters.includes_retired)
+    return await tx.read(statement, **values, **more, size=size)
 
 
-def _ranges(circle: Circle, after: Place | None) -> dict[str, Any]:
-    """The ranges of cells of a circle that are left, and after which id in its first cell each
-    begins."""
-    ranges = [(low, high, _LEAST_ID) for low, high in circle.cells(CELL_RESOLUTION)]
-    if after is not None:
-        ranges = [each for each in ranges if each[1] >= after.cell]
-        if ranges and ranges[0][0] <= after.cell:
-            ranges[0] = (after.cell, ranges[0][1], after.camera_id)
-    names = ("lows", "highs", "ids")
-    return (
-        dict(zip(names, map(list, zip(*ranges, strict=True)), strict=True))
-        if ranges
-        else {name: [] for name in names}
-    )
+async def _with_words(
+    tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
+) -> list[Any]:
+    """A page of the cameras with the words that are sought."""
+    seeds = await words.find_seeds(tx, filters, values, after=after)
+    if seeds.are_all:
+        return await _seeded(tx, filters, values | seeds.values, after=after, size=size)
+    if seeds.words and filters.sorted_by == "camera_id":
+        return await words.page(tx, filters, values | seeds.values, after=after, size=size)
+    return await _page(tx, filters, values, after=after, size=size)
+
+
+async def _seeded(
+    tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
+) -> list[Any]:
+    """A page of the few cameras that have a rare word."""
+    statement = _of_seeds(frozenset(values), filters.sorted_by, filters.includes_retired)
+    return await tx.read(statement, **values, **_after(filters, after), size=size)
+
+
+def _after(filters: Filters, after: Place | None) -> dict[str, Any]:
+    """Where the page begins in the order of the list."""
+    if filters.sorted_by == "cell":
+        return {"after_id": after.camera_id, "after_cell": after.cell} if after else _BEFORE_CELLS
+    if filters.sorted_by == "camera_id":
+        return {"after_id": after.camera_id if after else LEAST_ID}
+    least = filters.kato_prefix if filters.sorted_by == "kato" else ""
+    return {
+        "after_id": after.camera_id if after else LEAST_ID,
+        "after_text": after.text if after else least,
+    }
+
+
+_BEFORE_CELLS: dict[str, Any] = {"after_id": LEAST_ID, "after_cell": 0}
 
 
 @lru_cache(maxsize=256)
-def _statement(given: frozenset[str], *, with_retired: bool) -> Read:
+def _statement(given: frozenset[str], sorted_by: str, with_retired: bool) -> Read:
     """The statement of a page with these parameters, compiled once."""
-    conditions = [condition for name, condition in _CONDITIONS.items() if name in given]
-    if not with_retired:
-        conditions.append(cameras.c.retired_at.is_(None))
-    if "function" in given:
-        conditions.append(bindparam("function", type_=Text) == func.any(cameras.c.functions))
-    if "lows" in given:
-        return Read(_with_life(_in_cells(conditions), by_cell=True))
-    if "serial" in given:
-        return Read(_with_life(_called(conditions), by_cell=False))
-    found = _in_regions(given, conditions, with_retired=with_retired)
-    return Read(_with_life(found, by_cell=False))
+    conditions = conditions_of(given, with_retired=with_retired)
+    if sorted_by == "cell":
+        found = in_cells.in_cells(given, conditions)
+    elif "serial" in given:
+        found = _called(conditions, sorted_by)
+    else:
+        found = _in_regions(given, conditions, sorted_by, with_retired=with_retired)
+    return Read(with_life(found, sorted_by))
 
 
-def _with_life(found: Select[Any], *, by_cell: bool) -> Select[Any]:
-    """The found cameras in their order, with the moments of their hubs' last reports."""
-    listed = found.subquery("listed")
-    order = (listed.c.cell, listed.c.camera_id) if by_cell else (listed.c.camera_id,)
-    return (
-        select(listed, hub_life.c.heard_at)
-        .outerjoin_from(listed, hub_life, hub_life.c.hub_id == listed.c.hub_id)
-        .order_by(*order)
-    )
+@lru_cache(maxsize=64)
+def _of_seeds(given: frozenset[str], sorted_by: str, with_retired: bool) -> Read:
+    """The statement of a page of the cameras that have the seeds, which are few, among their words;
+    compiled once."""
+    conditions = conditions_of(given, with_retired=with_retired)
+    if sorted_by == "cell":
+        conditions.append(within_area(given))
+    found = words.with_seeds([*conditions, _is_after(sorted_by)])
+    return Read(with_life(_first(found, sorted_by), sorted_by))
 
 
-def _called(conditions: list[Any]) -> Select[Any]:
+def _called(conditions: list[Any], sorted_by: str) -> Select[Any]:
     """The cameras with a serial number or a name, which are few."""
     query = select(cameras).where(
-        cameras.c.region == func.any(_regions_given),
-        cameras.c.camera_id > bindparam("after_id"),
-        *conditions,
+        cameras.c.region == func.any(regions_given), _is_after(sorted_by), *conditions
     )
-    return query.order_by(cameras.c.camera_id).limit(_SIZE)
+    return query.order_by(sort_column(cameras, sorted_by), cameras.c.camera_id).limit(SIZE)
 
 
-def _in_regions(given: frozenset[str], conditions: list[Any], *, with_retired: bool) -> Select[Any]:
+def _first(found: Any, sorted_by: str) -> Select[Any]:
+    return select(found).order_by(sort_column(found, sorted_by), found.c.camera_id).limit(SIZE)
+
+
+def _is_after(sorted_by: str) -> Any:
+    if sorted_by == "camera_id":
+        return cameras.c.camera_id > bindparam("after_id")
+    last: Any = bindparam("after_cell" if sorted_by == "cell" else "after_text")
+    place = tuple_(sort_column(cameras, sorted_by), cameras.c.camera_id)
+    return place > tuple_(last, bindparam("after_id"))
+
+
+def _in_regions(
+    given: frozenset[str], conditions: list[Any], sorted_by: str, *, with_retired: bool
+) -> Select[Any]:
     """The first cameras of each region, and of these the first."""
-    code: Any = _region.c.code
+    code: Any = region.c.code
     after: Any = bindparam("after_id")
-    query = select(cameras).where(*conditions).limit(_SIZE)
-    if "function" in given and not with_retired:
+    query = select(cameras).where(*conditions).limit(SIZE)
+    if sorted_by == "name_order":
+        keys = [cameras.c.name_order, cameras.c.camera_id]
+        start = func.concat(code, " ", bindparam("after_text", type_=Text))
+        query = query.where(tuple_(*keys) > tuple_(start, after))
+        each = query.where(cameras.c.name_order < func.concat(code, "!")).order_by(*keys)
+    elif sorted_by == "kato":
+        keys = [cameras.c.region, cameras.c[sorted_by], cameras.c.camera_id]
+        last: Any = bindparam("after_text")
+        query = query.where(tuple_(*keys) > tuple_(code, last, after), cameras.c.region <= code)
+        each = query.order_by(*keys)
+    elif "function" in given and not with_retired:
         of = camera_functions
         query = query.join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
         query = query.where(of.c.region == code, of.c.function == bindparam("function"))
         each = query.where(of.c.camera_id > after).order_by(of.c.camera_id)
-    elif "status" in given or ("kind" in given and not with_retired):
+    elif given & {"status", "owner_bin", "site_category"} or ("kind" in given and not with_retired):
         query = query.where(cameras.c.region == code, cameras.c.camera_id > after)
         each = query.order_by(cameras.c.camera_id)
     else:
@@ -203,65 +220,10 @@ def _in_regions(given: frozenset[str], conditions: list[Any], *, with_retired: b
         pair = tuple_(cameras.c.region, cameras.c.camera_id)
         query = query.where(pair > tuple_(code, after), cameras.c.region <= code)
         each = query.order_by(cameras.c.region, cameras.c.camera_id)
-    first = each.correlate(_region).lateral("first")
-    chosen = select(first).select_from(_region.join(first, true()))
-    return chosen.order_by(first.c.camera_id).limit(_SIZE)
+    first = each.correlate(region).lateral("first")
+    return _first_of(first, sorted_by)
 
 
-def _in_cells(conditions: list[Any]) -> Select[Any]:
-    """The first cameras of each range of cells, in each region, until a page is full.
-
-    The ranges are read one after another in their order, so no order is asked for as a whole: that
-    would read a page of every range.
-    """
-    near = _distance() <= bindparam("radius_metres", type_=Double)
-    place = tuple_(cameras.c.cell, cameras.c.camera_id)
-    query = select(cameras).where(
-        cameras.c.region == _region.c.code,
-        cameras.c.cell.between(_cells.c.low, _cells.c.high),
-        place > tuple_(_cells.c.low, _cells.c.after_id),
-        near,
-        *conditions,
-    )
-    each = query.order_by(cameras.c.cell, cameras.c.camera_id).limit(_SIZE)
-    of_region = each.correlate(_region, _cells).lateral("of_region")
-    of_range = select(of_region).select_from(_region.join(of_region, true()))
-    of_range = of_range.order_by(of_region.c.cell, of_region.c.camera_id).limit(_SIZE)
-    first = of_range.correlate(_cells).lateral("first")
-    return select(first).select_from(_cells.join(first, true())).limit(_SIZE)
-
-
-def _distance() -> ColumnElement[float]:
-    """The haversine distance of a camera from the centre, in metres."""
-    latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
-    half_height = func.radians(cameras.c.latitude - latitude) / 2
-    half_width = func.radians(cameras.c.longitude - longitude) / 2
-    chord = func.power(func.sin(half_height), 2) + func.cos(func.radians(latitude)) * func.cos(
-        func.radians(cameras.c.latitude)
-    ) * func.power(func.sin(half_width), 2)
-    distance: ColumnElement[float] = (
-        2 * EARTH_RADIUS_METRES * func.asin(func.sqrt(func.least(1.0, chord)))
-    )
-    return distance
-
-
-_SIZE = bindparam("size", type_=BigInteger)
-_regions_given = bindparam("regions", type_=ARRAY(Text))
-_region = func.unnest(_regions_given).table_valued("code", name="region").render_derived()
-_cells = (
-    func.unnest(
-        bindparam("lows", type_=ARRAY(BigInteger)),
-        bindparam("highs", type_=ARRAY(BigInteger)),
-        bindparam("ids", type_=ARRAY(Uuid)),
-    )
-    .table_valued("low", "high", "after_id", name="cells")
-    .render_derived()
-)
-_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
-    "kind": cameras.c.kind == bindparam("kind"),
-    "status": cameras.c.status == bindparam("status"),
-    "serial": or_(
-        cameras.c.serial_folded == bindparam("serial"), cameras.c.name_folded == bindparam("name")
-    ),
-    "statuses": cameras.c.status == func.any(bindparam("statuses", type_=ARRAY(Text))),
-}
+def _first_of(first: Any, sorted_by: str) -> Select[Any]:
+    chosen = select(first).select_from(region.join(first, true()))
+    return chosen.order_by(sort_column(first, sorted_by), first.c.camera_id).limit(SIZE)

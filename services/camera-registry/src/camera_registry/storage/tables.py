@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from camera_registry.letters import name_order, words_of
 from camera_registry.model.camera import Camera
 from camera_registry.model.description import (
     AiFunction,
@@ -34,6 +35,8 @@ from camera_registry.model.status import CameraStatus, StatusReason, StatusSourc
 moment = DateTime(timezone=True)
 # Cells of about 0.1 km2.
 CELL_RESOLUTION = 9
+# Of the region in `name_order`, with the blank.
+REGION_LENGTH = len("KZ-75 ")
 
 
 def cell_of(latitude: float, longitude: float) -> int:
@@ -44,6 +47,11 @@ def cell_of(latitude: float, longitude: float) -> int:
 def name_folded(name: str) -> str:
     """The form of a camera's name in which names are compared: neither case nor spaces matter."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def region_and_name(region: str, name: str) -> str:
+    """What orders a camera's name, given as it is compared, among those of its region."""
+    return f"{region} {name_order(name)}"
 
 
 def _description_columns() -> list[Column[Any]]:
@@ -87,6 +95,11 @@ cameras = Table(
     Column("make_folded", Text),
     Column("serial_folded", Text),
     Column("name_folded", Text),
+    # Region and key of the name: were the region a column of its own in the index by names,
+    # PostgreSQL would take any index that begins with it.
+    Column("name_order", Text),
+    # Of name, site and address.
+    Column("words", ARRAY(Text)),
     # The H3 cell of the place, of resolution CELL_RESOLUTION.
     Column("cell", BigInteger),
     Column("status", Text),
@@ -216,16 +229,30 @@ camera_functions = Table(
 )
 
 
+# A row for each of a camera's `words`; the database adds and deletes the rows itself.
+camera_words = Table(
+    "camera_words",
+    MetaData(),
+    Column("region", Text, primary_key=True),
+    Column("word", Text, primary_key=True),
+    Column("camera_id", Uuid, primary_key=True),
+)
+
+
 def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
     """The row of a camera whose description holds since `held_from`."""
-    serial, make = camera.description.serial_key
+    given = camera.description
+    serial, make = given.serial_key
+    name = name_folded(given.name)
     return {
         "camera_id": camera.camera_id,
-        **description_row(camera.description),
+        **description_row(given),
         "make_folded": make,
         "serial_folded": serial,
-        "name_folded": name_folded(camera.description.name),
-        "cell": cell_of(*camera.description.place.point),
+        "name_folded": name,
+        "name_order": region_and_name(given.place.region, name),
+        "words": words_of(given.name, given.site, given.place.address),
+        "cell": cell_of(*given.place.point),
         "status": camera.status.value,
         "status_as_of": camera.status_as_of,
         "status_source": camera.status_source.value,

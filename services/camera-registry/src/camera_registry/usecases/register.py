@@ -11,6 +11,7 @@ from chassis.refusals import BadRequest, checks
 from chassis.transaction import Scope, Tx
 
 from camera_registry.events import camera_changed, camera_registered, camera_retired
+from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
 from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
@@ -129,11 +130,19 @@ class Register:
     ) -> list[Camera]:
         """Return up to `size` cameras that match the filters, starting after `after`.
 
-        None starts at the first camera. Cameras are ordered by id or, if an area is given, by H3
-        cell and then id.
+        None starts at the first camera. Cameras are ordered by id; or, before the id, by name, by
+        KATO code if its beginning is given, or by H3 cell if an area is given.
         """
         async with self._db.begin(caller.scope) as tx:
             return await search.page(tx, filters, after=after, size=size, known=self._known())
+
+    async def nearest(
+        self, centre: Circle, filters: Filters, *, size: int, caller: Caller
+    ) -> list[tuple[Camera, float]]:
+        """Return the `size` cameras in service nearest to a centre that match the filters, with
+        their distances in metres in ascending order; fewer if there are no more."""
+        async with self._db.begin(caller.scope) as tx:
+            return await search.nearest(tx, centre, filters, size=size, known=self._known())
 
     def _known(self) -> Known:
         return Known.at(self._clock(), self._interval)

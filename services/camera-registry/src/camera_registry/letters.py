@@ -1,0 +1,33 @@
+"""Words of texts as they are compared, and the alphabetical order of names."""
+
+import re
+import unicodedata
+
+# A longer word is compared by its beginning.
+WORD_MAX = 64
+ORDER_MAX = 80
+_WORD = re.compile(r"[^\W_]+")
+# The 42 letters in their order (the Cyrillic alphabet of Kazakh, which has all Russian letters).
+_ALPHABET = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
+_LATIN = "abcdefghijklmnopqrstuvwxyz"
+# Digits and spaces come before code point 0x400; letters of the alphabet take the code points from
+# there on, and Latin letters those after them: the order by code point is the alphabetical one.
+_ORDER = {ord(letter): 0x400 + place for place, letter in enumerate(_ALPHABET + _LATIN)}
+
+
+def words_of(*texts: str) -> list[str]:
+    """Return the distinct words of texts in ascending order, in the form in which words are
+    compared: neither case nor the difference of ё and е matters."""
+    return sorted({word for text in texts for word in in_order(text)})
+
+
+def in_order(text: str) -> list[str]:
+    """Return the words of a text, as `words_of` has them, in the text's order."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
+    return [word[:WORD_MAX] for word in _WORD.findall(folded)]
+
+
+def name_order(name_folded: str) -> str:
+    """Return a key whose order by code points is the order of names: spaces, digits, the Kazakh
+    alphabet, then Latin letters. Only the first ORDER_MAX characters of the name count."""
+    return name_folded[:ORDER_MAX].translate(_ORDER)
