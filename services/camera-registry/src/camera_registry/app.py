@@ -15,6 +15,7 @@ from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
 from camera_registry.settings import RegistrySettings
 from camera_registry.usecases.imports import Imports
+from camera_registry.usecases.merging import Merging
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
@@ -35,6 +36,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         CameraRegistryApi(
             register,
             Imports(chassis.db),
+            Merging(chassis.db, register),
             Pages(chassis.db.keyring),
             lambda: guards.at(chassis.clock()).camera_kinds,
         ),

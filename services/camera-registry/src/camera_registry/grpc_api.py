@@ -30,9 +30,11 @@ from camera_registry.messages import (
 )
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
+from camera_registry.model.merging import Seen
 from camera_registry.storage.counts import total
 from camera_registry.storage.search import Place, place_of
 from camera_registry.usecases.imports import Imports
+from camera_registry.usecases.merging import Merging
 from camera_registry.usecases.register import Register
 
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
@@ -57,6 +59,7 @@ POLICY: Policy = {
     _SERVICE + "RegisterCamera": _WRITERS,
     _SERVICE + "ChangeCamera": _WRITERS,
     _SERVICE + "RetireCamera": _WRITERS,
+    _SERVICE + "MergeCameras": _WRITERS,
     _SERVICE + "ImportCameras": _IMPORTERS,
     _SERVICE + "GetImport": _IMPORTERS,
     _SERVICE + "GetCamera": _READERS,
@@ -70,12 +73,14 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self,
         register: Register,
         imports: Imports,
+        merging: Merging,
         pages: Pages,
         kinds: Callable[[], CameraKinds],
     ) -> None:
         """`kinds` returns what kinds of cameras may detect by the law in force now."""
         self._register = register
         self._imports = imports
+        self._merging = merging
         self._pages = pages
         self._kinds = kinds
 
@@ -112,11 +117,34 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self, request: pb.RetireCameraRequest, context: ServicerContext
     ) -> pb.RetireCameraResponse:
         with checks() as check:
+            check.that(request.version >= 0, "version", "the version that was read, or 0")
             check_reason(check, request.reason)
         camera = await self._register.retire(
-            _known_id(request.camera_id), reason=request.reason, caller=current_caller()
+            _known_id(request.camera_id),
+            reason=request.reason,
+            from_version=request.version,
+            caller=current_caller(),
         )
         return pb.RetireCameraResponse(camera=to_proto(camera))
+
+    async def MergeCameras(
+        self, request: pb.MergeCamerasRequest, context: ServicerContext
+    ) -> pb.MergeCamerasResponse:
+        with checks() as check:
+            for name in ("version", "duplicate_version"):
+                check.that(getattr(request, name) > 0, name, "the version that was read, from 1")
+            is_other = request.duplicate_id != request.camera_id
+            check.that(is_other, "duplicate_id", "another camera than the one that is kept")
+            check_reason(check, request.reason)
+        duplicate_id = _known_id(request.duplicate_id)
+        camera = await self._merging.merge(
+            _known_id(request.camera_id),
+            duplicate_id,
+            seen=Seen(request.version, request.duplicate_version),
+            reason=request.reason,
+            caller=current_caller(),
+        )
+        return pb.MergeCamerasResponse(camera=to_proto(camera))
 
     async def ImportCameras(
         self, request_iterator: AsyncIterator[pb.ImportCamerasRequest], context: ServicerContext

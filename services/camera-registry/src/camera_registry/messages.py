@@ -180,6 +180,7 @@ def to_proto(camera: Camera) -> pb.Camera:
         registered_at=to_timestamp(camera.registered_at),
         retired_at=to_timestamp(camera.retired_at),
         retired_reason=camera.retired_why,
+        merged_into=str(camera.merged_into or ""),
     )
 
 

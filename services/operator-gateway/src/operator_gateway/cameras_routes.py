@@ -25,6 +25,7 @@ from operator_gateway.schemas import (
     Reason,
     Region,
     Request,
+    ShownVersion,
     client_made_id,
 )
 
@@ -85,6 +86,7 @@ class Camera(Answer):
     registered_at: Moment
     retired_at: Moment
     retired_reason: str
+    merged_into: str = Field(description="Of a retired duplicate, the camera that was kept.")
 
 
 class CameraAnswer(Answer):
@@ -147,6 +149,7 @@ class ChangeCamera(Request):
 
 
 class RetireCamera(Request):
+    version: ShownVersion = 0
     reason: Reason
 
 

@@ -83,6 +83,8 @@ class Camera:
     retired_at: datetime | None = None
     # Free text of an administrator, about no person.
     retired_why: str = ""
+    # The camera that was kept when this one was retired as its duplicate.
+    merged_into: UUID | None = None
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
@@ -94,13 +96,17 @@ class Camera:
         CameraRetired, or CameraChangedMeanwhile if the current version is not `from_version`."""
         if self.retired_at is not None:
             raise CameraRetired
-        if self.version != from_version:
-            raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+        self.require_version(from_version)
         if description == self.description:
             return self
         return replace(self, description=description, version=self.version + 1)
 
-    def retire(self, now: datetime, *, why: str = "") -> "Camera":
+    def require_version(self, version: int) -> None:
+        """Raises CameraChangedMeanwhile, with the current version, if that is not `version`."""
+        if self.version != version:
+            raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+
+    def retire(self, now: datetime, *, why: str = "", merged_into: UUID | None = None) -> "Camera":
         """Return the next version, retired at `now`; the camera itself if it is already retired."""
         if self.retired_at is not None:
             return self
@@ -110,6 +116,7 @@ class Camera:
             status_as_of=now,
             retired_at=now,
             retired_why=why,
+            merged_into=merged_into,
             version=self.version + 1,
         )
 

@@ -97,6 +97,17 @@ async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
     return await _one(tx, query)
 
 
+async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera, Camera]:
+    """Return two cameras as stored and lock their rows for a change. Raises CameraNotFound."""
+    query = select(cameras).where(cameras.c.camera_id.in_((first, second)))
+    # In one order everywhere, so that two merges at once cannot wait for each other.
+    rows = await tx.execute(query.order_by(cameras.c.camera_id).with_for_update())
+    found = {row.camera_id: camera_of(row) for row in rows}
+    if len(found) < 2:
+        raise CameraNotFound
+    return found[first], found[second]
+
+
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     """Store a changed camera and its new version, valid from `held_from`. Raises SerialTaken."""
     values = camera_row(camera)

@@ -93,6 +93,7 @@ cameras = Table(
     Column("registered_at", moment),
     Column("retired_at", moment),
     Column("retired_why", Text),
+    Column("merged_into", Uuid),
 )
 versions = Table(
     "camera_versions",
@@ -179,6 +180,7 @@ def camera_row(camera: Camera) -> dict[str, Any]:
         "registered_at": camera.registered_at,
         "retired_at": camera.retired_at,
         "retired_why": camera.retired_why,
+        "merged_into": camera.merged_into,
     }
 
 
@@ -224,6 +226,7 @@ def camera_of(row: Any) -> Camera:
         row.registered_at,
         row.retired_at,
         row.retired_why,
+        row.merged_into,
     )
 
 

@@ -79,14 +79,22 @@ class Register:
             )
         return changed
 
-    async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
-        """Retire a camera; one that is retired already is unchanged. Raises CameraNotFound."""
+    async def retire(
+        self, camera_id: UUID, *, reason: str, from_version: int = 0, caller: Caller
+    ) -> Camera:
+        """Retire a camera; one that is retired already is unchanged.
+
+        Raises CameraNotFound, or CameraChangedMeanwhile if the current version is not
+        `from_version`, of which 0 allows any.
+        """
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             now = await tx.now()
             retired = current.retire(now, why=reason)
             if retired is current:
                 return current
+            if from_version:
+                current.require_version(from_version)
             await cameras.save(tx, retired, held_from=now)
             tx.emit(camera_retired(retired))
             region = retired.description.place.region
