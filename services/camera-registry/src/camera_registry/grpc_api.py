@@ -28,6 +28,7 @@ from camera_registry.messages import (
     statistics_to_proto,
     to_proto,
 )
+from camera_registry.messages_history import read_version_key, version_key, version_to_proto
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.model.merging import Seen
@@ -63,6 +64,7 @@ POLICY: Policy = {
     _SERVICE + "ImportCameras": _IMPORTERS,
     _SERVICE + "GetImport": _IMPORTERS,
     _SERVICE + "GetCamera": _READERS,
+    _SERVICE + "ListCameraVersions": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
 }
@@ -175,6 +177,21 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             _known_id(request.camera_id), as_of=as_of, caller=current_caller()
         )
         return pb.GetCameraResponse(camera=to_proto(camera))
+
+    async def ListCameraVersions(
+        self, request: pb.ListCameraVersionsRequest, context: ServicerContext
+    ) -> pb.ListCameraVersionsResponse:
+        page = self._pages.read(request, current_caller())
+        found = await self._register.versions(
+            _known_id(request.camera_id),
+            before=read_version_key(page.spec.after),
+            size=page.spec.size,
+            caller=current_caller(),
+        )
+        return pb.ListCameraVersionsResponse(
+            versions=[version_to_proto(version, changed) for version, changed in found],
+            next_page_token=page.next_token([version_key(version) for version, _ in found]),
+        )
 
     async def ListCameras(
         self, request: pb.ListCamerasRequest, context: ServicerContext

@@ -173,7 +173,7 @@ def _read_circle(check: Checks, area: pb.Area) -> Circle:
 def to_proto(camera: Camera) -> pb.Camera:
     return pb.Camera(
         camera_id=str(camera.camera_id),
-        description=_description_to_proto(camera.description),
+        description=description_to_proto(camera.description),
         status=pb.CameraStatus.Value(f"CAMERA_STATUS_{camera.status}"),
         status_as_of=to_timestamp(camera.status_as_of),
         version=camera.version,
@@ -184,7 +184,7 @@ def to_proto(camera: Camera) -> pb.Camera:
     )
 
 
-def _description_to_proto(given: Description) -> pb.CameraDescription:
+def description_to_proto(given: Description) -> pb.CameraDescription:
     return pb.CameraDescription(
         name=given.name,
         place=common_pb2.Place(**asdict(given.place)),

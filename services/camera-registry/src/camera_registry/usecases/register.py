@@ -13,9 +13,11 @@ from chassis.transaction import Scope
 from camera_registry.events import camera_changed, camera_registered, camera_retired
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
+from camera_registry.model.history import Version, with_changes
 from camera_registry.storage import cameras, life, search
 from camera_registry.storage.cameras import Known
 from camera_registry.storage.counts import RegionCounts, read_counts
+from camera_registry.storage.history import NEWEST, versions_before
 from camera_registry.storage.search import Filters, Place
 
 
@@ -114,6 +116,21 @@ class Register:
         if described is None:
             raise CameraNotRegisteredThen
         return replace(camera, description=described)
+
+    async def versions(
+        self, camera_id: UUID, *, before: int | None, size: int, caller: Caller
+    ) -> list[tuple[Version, list[str]]]:
+        """Return the last `size` versions of a camera before version `before`, newest first, each
+        with the names of the fields that changed. None starts at the newest.
+
+        Raises CameraNotFound.
+        """
+        async with self._db.begin(caller.scope) as tx:
+            await cameras.get(tx, camera_id, self._known())
+            first = NEWEST if before is None else before
+            # One more: what changed with the last one shows beside the one before it.
+            found = await versions_before(tx, camera_id, first, size=size + 1)
+        return with_changes(found, size)
 
     async def page(
         self, filters: Filters, *, after: Place | None, size: int, caller: Caller
