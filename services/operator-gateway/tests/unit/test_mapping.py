@@ -27,6 +27,7 @@ from tartip.violations.v1 import violations_pb2
 ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (cameras_routes.CameraAnswer, cameras_pb2.GetCameraResponse),
     (cameras_routes.CameraPage, cameras_pb2.ListCamerasResponse),
+    (cameras_routes.CameraVersions, cameras_pb2.ListCameraVersionsResponse),
     (violations_routes.ViolationAnswer, violations_pb2.GetViolationResponse),
     (violations_routes.ViolationPage, violations_pb2.ListViolationsResponse),
     (violations_routes.Prepared, violations_pb2.PrepareDecisionResponse),
@@ -46,6 +47,7 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (cameras_routes.RegisterCamera, cameras_pb2.RegisterCameraRequest),
     (cameras_routes.ChangeCamera, cameras_pb2.ChangeCameraRequest),
     (cameras_routes.RetireCamera, cameras_pb2.RetireCameraRequest),
+    (cameras_routes.MergeCameras, cameras_pb2.MergeCamerasRequest),
     (violations_routes.PrepareDecision, violations_pb2.PrepareDecisionRequest),
     (violations_routes.SignedDecision, violations_pb2.ConfirmViolationRequest),
     (violations_routes.AnnulViolation, violations_pb2.AnnulViolationRequest),
