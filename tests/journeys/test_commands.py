@@ -263,6 +263,23 @@ def test_cameras_of_a_file_are_registered_and_its_broken_rows_named(
     assert "0 added, 0 changed, 38 unchanged, 2 refused" in shown.stdout
 
 
+def test_exported_cameras_are_imported_again_without_a_change(
+    mesh: RunningTestMesh, sample_cameras: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "cameras.csv"
+    for filters in ((), ("region=KZ-75", "function=plate")):
+        done = tartip(mesh.home.path, "cameras", "export", str(path), *filters, "--json")
+        assert done.returncode == Exit.OK, done.stderr
+        exported = json.loads(done.stdout)["exported"]
+        assert exported == len(path.read_text("utf-8-sig").splitlines()) - 1 > 0
+        done = tartip(mesh.home.path, "cameras", "import", str(path), "--json")
+        assert done.returncode == Exit.OK, done.stderr + done.stdout
+        told = json.loads(done.stdout)
+        assert (told["added"], told["changed"], told["unchanged"]) == (0, 0, exported)
+    done = tartip(mesh.home.path, "cameras", "export", str(path), "colour=red")
+    assert done.returncode == Exit.USAGE and "no such filter" in done.stderr
+
+
 def test_a_made_up_country_is_seeded_once(mesh: RunningTestMesh) -> None:
     for figure in ("added", "unchanged"):
         done = tartip(mesh.home.path, "seed", "cameras", "--count", "2500", "--seed", "3", "--json")

@@ -52,7 +52,7 @@ _READERS = allow(
         "auditor",
     ),
 )
-# The command line finds a camera by the serial or name that its user gives.
+# The command line finds a camera by the serial or name that its user gives, and exports lists.
 _LISTERS = allow(services=(*_READERS.services, "tartip-cli"), roles=_READERS.roles)
 # The command line imports files, and made-up cameras.
 _IMPORTERS = allow(services=("tartip-cli",), roles=_WRITERS.roles)
@@ -66,7 +66,7 @@ POLICY: Policy = {
     _SERVICE + "GetCamera": _READERS,
     _SERVICE + "ListCameraVersions": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
-    _SERVICE + "GetStatistics": _READERS,
+    _SERVICE + "GetStatistics": _LISTERS,
 }
 
 

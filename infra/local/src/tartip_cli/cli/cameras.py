@@ -9,17 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-from tartip_cli.cli.console import App, AsJson, console, errors, hint, print_json
+from tartip_cli.cli.camera_lists import bar, export_cameras
+from tartip_cli.cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit
 from tartip_cli.settings import Settings, read_settings
 
@@ -35,6 +28,7 @@ _SHOWN = 20
 def register(app: App) -> None:
     group = typer.Typer(help="The register of cameras.", no_args_is_help=True)
     group.command(name="import")(import_cameras)
+    group.command(name="export")(export_cameras)
     app.add_typer(group, name="cameras")
 
 
@@ -86,17 +80,10 @@ async def send(
     from tartip_cli.data_dir import DataDir
     from tartip_cli.topology import CAMERA_REGISTRY
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     stub_of = cameras_pb2_grpc.CameraRegistryStub
     async with service_stub(settings, stub_of, CAMERA_REGISTRY) as stub:
         unfinished = None if dry_run else Unfinished.named(DataDir(settings.home), name)
-        with Progress(*columns, console=errors) as progress:
+        with bar() as progress:
             task = progress.add_task("cameras", total=total)
             result = await send_all(
                 stub,
