@@ -103,7 +103,7 @@ def _read_row(given: pb.ImportedCamera, kinds: CameraKinds) -> Row:
     check = Checks()
     camera_id = read_new_id(check, "camera_id", given.camera_id) if given.camera_id else None
     description = read_description(check, given.description, kinds)
-    return Row(given.row, camera_id, description, tuple(check.errors))
+    return Row(given.row, camera_id, description, tuple(check.errors), given.version)
 
 
 def outcome_to_proto(outcome: Outcome) -> pb.ImportCamerasResponse:

@@ -7,16 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from tartip_cli.cli.console import AsJson, console, errors, print_json
+from tartip_cli.cli.camera_sending import bar
+from tartip_cli.cli.console import AsJson, console, print_json
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
 
@@ -68,18 +61,6 @@ def read_filters(given: list[str]) -> pb.ListCamerasRequest:
             known = ", ".join(f"{known}=…" for known in ("region", *enums, "called"))
             raise Failure(f"no such filter: {each}; there are {known}", Exit.USAGE)
     return wanted
-
-
-def bar() -> Progress:
-    """A progress bar on the standard error stream."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-    )
 
 
 async def _export(settings: Settings, file: Path, wanted: pb.ListCamerasRequest) -> int:
