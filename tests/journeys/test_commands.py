@@ -263,6 +263,66 @@ def test_cameras_of_a_file_are_registered_and_its_broken_rows_named(
     assert "0 added, 0 changed, 38 unchanged, 2 refused" in shown.stdout
 
 
+def test_exported_cameras_are_imported_again_without_a_change(
+    mesh: RunningTestMesh, sample_cameras: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "cameras.csv"
+    for filters in ((), ("region=KZ-75", "function=plate")):
+        done = tartip(mesh.home.path, "cameras", "export", str(path), *filters, "--json")
+        assert done.returncode == Exit.OK, done.stderr
+        exported = json.loads(done.stdout)["exported"]
+        assert exported == len(path.read_text("utf-8-sig").splitlines()) - 1 > 0
+        done = tartip(mesh.home.path, "cameras", "import", str(path), "--json")
+        assert done.returncode == Exit.OK, done.stderr + done.stdout
+        told = json.loads(done.stdout)
+        assert (told["added"], told["changed"], told["unchanged"]) == (0, 0, exported)
+    done = tartip(mesh.home.path, "cameras", "export", str(path), "colour=red")
+    assert done.returncode == Exit.USAGE and "no such filter" in done.stderr
+
+
+def test_all_cameras_that_match_are_changed_by_one_command(
+    mesh: RunningTestMesh, tmp_path: Path
+) -> None:
+    head = "name;latitude;longitude;kind;serial;owner_bin;verification_number;verified_from"
+    name, until = f"Bulk {new_id()}", ";verified_until;certificate_number"
+    rows = [
+        f"{name};43,21{row};76,91;overview;{new_id()};100140000003;V-{row};2026-01-01;2028-01-01;C"
+        for row in range(3)
+    ]
+    path = tmp_path / "cameras.csv"
+    path.write_text("\n".join((head + until, *rows)))
+    assert tartip(mesh.home.path, "cameras", "import", str(path)).returncode == Exit.OK
+
+    def change(*arguments: str) -> tuple[int, Any]:
+        done = tartip(mesh.home.path, "cameras", "change", f"called={name}", "--json", *arguments)
+        return done.returncode, json.loads(done.stdout)
+
+    site = ("--set", "site=Station", "--set", "site_category=mass_gathering")
+    paper = ("V-9", "2026-06-01", "2029-01-01")
+    names = ("verification_number", "verified_from", "verified_until")
+    verified = [
+        part for pair in zip(names, paper, strict=True) for part in ("--set", "=".join(pair))
+    ]
+    for arguments, changed in (
+        ((*site, "--dry-run"), 3),
+        (site, 3),
+        (site, 0),
+        (verified, 3),
+    ):
+        told = {"dry_run": "--dry-run" in arguments, "matched": 3, "changed": changed}
+        assert change(*arguments) == (Exit.OK, {**told, "refused": []})
+    code, told = change("--set", "kind=speed_point", "--set", "certificate_number=")
+    assert (code, told["changed"]) == (Exit.REFUSED, 0)
+    assert [each["reason"] for each in told["refused"]] == ["PAPERS_REQUIRED"] * 3
+    assert len({each["camera_id"] for each in told["refused"]}) == 3
+    exported = tartip(mesh.home.path, "cameras", "export", str(path), f"called={name}")
+    assert "3 cameras exported" in exported.stdout
+    done = tartip(mesh.home.path, "cameras", "import", str(path))
+    assert "0 added, 0 changed, 3 unchanged" in done.stdout
+    done = tartip(mesh.home.path, "cameras", "change", "--set", "site=A")
+    assert done.returncode == Exit.USAGE and "--all" in done.stderr
+
+
 def test_a_made_up_country_is_seeded_once(mesh: RunningTestMesh) -> None:
     for figure in ("added", "unchanged"):
         done = tartip(mesh.home.path, "seed", "cameras", "--count", "2500", "--seed", "3", "--json")

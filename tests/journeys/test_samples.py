@@ -21,7 +21,7 @@ Spoil = Callable[[Outside, SampleCamera], Awaitable[None]]
 
 async def retire(outside: Outside, camera: SampleCamera) -> None:
     desk = outside.as_operator(ADMINISTRATOR)
-    await desk.post(f"/v1/cameras/{camera.camera_id}/retire", {"reason": "stolen"})
+    await desk.post(f"/v1/cameras/{camera.camera_id}/retire", {"reason": "stolen"}, if_match='"1"')
 
 
 async def move(outside: Outside, camera: SampleCamera) -> None:
@@ -34,9 +34,9 @@ async def give_another_key(outside: Outside, camera: SampleCamera) -> None:
 
 
 async def change(outside: Outside, camera: SampleCamera, **changes: Any) -> None:
-    body = {"version": 1, "description": camera.body["description"] | changes}
+    body = {"description": camera.body["description"] | changes}
     desk = outside.as_operator(ADMINISTRATOR)
-    await desk.put(f"/v1/cameras/{camera.camera_id}", body)
+    await desk.put(f"/v1/cameras/{camera.camera_id}", body, if_match='"1"')
 
 
 async def take_its_serial(outside: Outside, camera: SampleCamera) -> None:

@@ -60,8 +60,8 @@ def upgrade() -> None:
     grant(op, "camera_words", "SELECT, INSERT, DELETE", runtime_role())
     protect_rows(op, "camera_words", visible=IN_REGION)
     added = f"INSERT INTO camera_words (region, word, camera_id) {_words('added')};"
-    # By EXCEPT and not by a join of both tables: the plan of a trigger is kept, and one that was made
-    # for a single camera would compare each of a thousand with each.
+    # By EXCEPT and not by a join of both tables: the plan of a trigger is kept, and one that was
+    # made for a single camera would compare each of a thousand with each.
     changed = f"""
         WITH gone AS ({_except("before", "added")})
         DELETE FROM camera_words USING gone CROSS JOIN LATERAL unnest(gone.words) AS former(word)

@@ -20,6 +20,7 @@ from camera_registry.model.camera import INTERVALS_HEARD
 from camera_registry.settings import RegistrySettings
 from camera_registry.usecases.hubs import Hubs
 from camera_registry.usecases.imports import Imports
+from camera_registry.usecases.merging import Merging
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.tally import Tally
@@ -45,6 +46,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         CameraRegistryApi(
             register,
             Imports(chassis.db),
+            Merging(chassis.db, register),
             Statistics(chassis.db, chassis.clock, interval=interval, convert=statistics_to_proto),
             Pages(chassis.db.keyring),
             lambda: guards.at(chassis.clock()).camera_kinds,

@@ -46,7 +46,9 @@ def camera_changed(camera: Camera, now: datetime) -> Event:
 
 
 def camera_retired(camera: Camera) -> Event:
-    message = events_pb2.CameraRetired(retired_at=to_timestamp(camera.retired_at))
+    message = events_pb2.CameraRetired(
+        retired_at=to_timestamp(camera.retired_at), merged_into=str(camera.merged_into or "")
+    )
     return _event("retired", camera, message)
 
 

@@ -27,11 +27,14 @@ from camera_registry.messages import (
     read_filters,
     to_proto,
 )
+from camera_registry.messages_history import read_version_key, version_key, version_to_proto
 from camera_registry.messages_questions import read_nearest
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
+from camera_registry.model.merging import Seen
 from camera_registry.storage.search import Place
 from camera_registry.usecases.imports import Imports
+from camera_registry.usecases.merging import Merging
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.statistics import Statistics
 
@@ -49,7 +52,7 @@ _READERS = allow(
         "auditor",
     ),
 )
-# The command line finds a camera by the serial or name that its user gives.
+# The command line finds a camera by the serial or name that its user gives, and exports lists.
 _LISTERS = allow(services=(*_READERS.services, "tartip-cli"), roles=_READERS.roles)
 # The command line imports files, and made-up cameras.
 _IMPORTERS = allow(services=("tartip-cli",), roles=_WRITERS.roles)
@@ -57,12 +60,14 @@ POLICY: Policy = {
     _SERVICE + "RegisterCamera": _WRITERS,
     _SERVICE + "ChangeCamera": _WRITERS,
     _SERVICE + "RetireCamera": _WRITERS,
+    _SERVICE + "MergeCameras": _WRITERS,
     _SERVICE + "ImportCameras": _IMPORTERS,
     _SERVICE + "GetImport": _IMPORTERS,
     _SERVICE + "GetCamera": _READERS,
+    _SERVICE + "ListCameraVersions": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "FindNearestCameras": _LISTERS,
-    _SERVICE + "GetStatistics": _READERS,
+    _SERVICE + "GetStatistics": _LISTERS,
 }
 
 
@@ -71,6 +76,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self,
         register: Register,
         imports: Imports,
+        merging: Merging,
         statistics: Statistics[pb.GetStatisticsResponse],
         pages: Pages,
         kinds: Callable[[], CameraKinds],
@@ -78,6 +84,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         """`kinds` returns what kinds of cameras may detect by the law in force now."""
         self._register = register
         self._imports = imports
+        self._merging = merging
         self._statistics = statistics
         self._pages = pages
         self._kinds = kinds
@@ -115,11 +122,34 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         self, request: pb.RetireCameraRequest, context: ServicerContext
     ) -> pb.RetireCameraResponse:
         with checks() as check:
+            check.that(request.version >= 0, "version", "the version that was read, or 0")
             check_reason(check, request.reason)
         camera = await self._register.retire(
-            _known_id(request.camera_id), reason=request.reason, caller=current_caller()
+            _known_id(request.camera_id),
+            reason=request.reason,
+            from_version=request.version,
+            caller=current_caller(),
         )
         return pb.RetireCameraResponse(camera=to_proto(camera))
+
+    async def MergeCameras(
+        self, request: pb.MergeCamerasRequest, context: ServicerContext
+    ) -> pb.MergeCamerasResponse:
+        with checks() as check:
+            for name in ("version", "duplicate_version"):
+                check.that(getattr(request, name) > 0, name, "the version that was read, from 1")
+            is_other = request.duplicate_id != request.camera_id
+            check.that(is_other, "duplicate_id", "another camera than the one that is kept")
+            check_reason(check, request.reason)
+        duplicate_id = _known_id(request.duplicate_id)
+        camera = await self._merging.merge(
+            _known_id(request.camera_id),
+            duplicate_id,
+            seen=Seen(request.version, request.duplicate_version),
+            reason=request.reason,
+            caller=current_caller(),
+        )
+        return pb.MergeCamerasResponse(camera=to_proto(camera))
 
     async def ImportCameras(
         self, request_iterator: AsyncIterator[pb.ImportCamerasRequest], context: ServicerContext
@@ -150,6 +180,21 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             _known_id(request.camera_id), as_of=as_of, caller=current_caller()
         )
         return pb.GetCameraResponse(camera=to_proto(camera))
+
+    async def ListCameraVersions(
+        self, request: pb.ListCameraVersionsRequest, context: ServicerContext
+    ) -> pb.ListCameraVersionsResponse:
+        page = self._pages.read(request, current_caller())
+        found = await self._register.versions(
+            _known_id(request.camera_id),
+            before=read_version_key(page.spec.after),
+            size=page.spec.size,
+            caller=current_caller(),
+        )
+        return pb.ListCameraVersionsResponse(
+            versions=[version_to_proto(version, changed) for version, changed in found],
+            next_page_token=page.next_token([version_key(version) for version, _ in found]),
+        )
 
     async def ListCameras(
         self, request: pb.ListCamerasRequest, context: ServicerContext

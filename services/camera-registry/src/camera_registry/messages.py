@@ -106,7 +106,7 @@ def _read_row(given: pb.ImportedCamera, kinds: CameraKinds) -> Row:
     check = Checks()
     camera_id = read_new_id(check, "camera_id", given.camera_id) if given.camera_id else None
     description = read_description(check, given.description, kinds)
-    return Row(given.row, camera_id, description, tuple(check.errors))
+    return Row(given.row, camera_id, description, tuple(check.errors), given.version)
 
 
 def outcome_to_proto(outcome: Outcome) -> pb.ImportCamerasResponse:
@@ -170,7 +170,7 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
 def to_proto(camera: Camera) -> pb.Camera:
     return pb.Camera(
         camera_id=str(camera.camera_id),
-        description=_description_to_proto(camera.description),
+        description=description_to_proto(camera.description),
         status=status_to_proto(camera.status),
         status_as_of=to_timestamp(camera.status_as_of),
         version=camera.version,
@@ -180,10 +180,11 @@ def to_proto(camera: Camera) -> pb.Camera:
         status_source=pb.CameraStatusSource.Value(f"CAMERA_STATUS_SOURCE_{camera.status_source}"),
         status_reason=reason_to_proto(camera.status_reason),
         status_version=camera.status_version,
+        merged_into=str(camera.merged_into or ""),
     )
 
 
-def _description_to_proto(given: Description) -> pb.CameraDescription:
+def description_to_proto(given: Description) -> pb.CameraDescription:
     return pb.CameraDescription(
         name=given.name,
         place=common_pb2.Place(**asdict(given.place)),

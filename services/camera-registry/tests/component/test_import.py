@@ -93,6 +93,37 @@ async def test_a_broken_row_among_many_is_named_and_the_others_are_taken(
     assert answer.refused[-1].camera_id == kept.camera_id
 
 
+async def test_a_row_that_was_made_from_another_version_is_refused_and_adds_nothing(
+    administrator: As, describe: Describe, register: Register
+) -> None:
+    """So a bulk change undoes nothing that somebody changed meanwhile."""
+    fresh, stale, gone = [await register() for _ in range(3)]
+    await administrator.call("RetireCamera", pb.RetireCameraRequest(camera_id=gone.camera_id))
+    unknown = pb.Camera(camera_id=str(new_id()), description=describe(), version=1)
+    cameras = [fresh, stale, gone, unknown]
+    for camera in cameras:
+        camera.description.name = "Renamed"
+    request = batch(
+        [camera.description for camera in cameras],
+        ids={row: camera.camera_id for row, camera in enumerate(cameras, 1)},
+    )
+    for row, version in zip(request.cameras, (1, 2, 1, 1), strict=True):
+        row.version = version
+    for dry_run in (True, False):
+        request.dry_run = dry_run
+        (answer,) = await send(administrator, [request])
+        assert figures(answer) == (
+            0,
+            1,
+            0,
+            [
+                (2, "version", "CAMERA_CHANGED_MEANWHILE"),
+                (3, "camera_id", "CAMERA_RETIRED"),
+                (4, "camera_id", "CAMERA_NOT_FOUND"),
+            ],
+        )
+
+
 async def test_a_camera_that_is_known_is_changed_or_left_as_it_is(
     administrator: As, describe: Describe, register: Register
 ) -> None:

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
+from fastapi import Response as Reply
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tartip.cameras.v1 import cameras_pb2
 
+from operator_gateway.etags import IfMatch, IfNoneMatch, is_known, same_version, tag, tag_of
 from operator_gateway.mapping import to_message
 from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
@@ -89,6 +91,7 @@ class Camera(Answer):
     registered_at: Moment
     retired_at: Moment
     retired_reason: str
+    merged_into: str = Field(description="Of a retired duplicate, the camera that was kept.")
 
 
 class CameraAnswer(Answer):
@@ -97,6 +100,18 @@ class CameraAnswer(Answer):
 
 class CameraPage(Answer):
     cameras: list[Camera]
+    next_page_token: str
+
+
+class CameraVersion(Answer):
+    version: int
+    held_from: Moment
+    description: CameraDescription | None
+    changed: list[str]
+
+
+class CameraVersions(Answer):
+    versions: list[CameraVersion]
     next_page_token: str
 
 
@@ -145,12 +160,23 @@ class RegisterCamera(Request):
     description: CameraDescriptionRequest
 
 
+VersionOfIfMatch = Annotated[Count, Field(description="As in If-Match; may be left out.")]
+
+
 class ChangeCamera(Request):
-    version: Count = Field(description="The version that was read.")
+    version: VersionOfIfMatch = 0
     description: CameraDescriptionRequest
 
 
 class RetireCamera(Request):
+    version: VersionOfIfMatch = 0
+    reason: Reason
+
+
+class MergeCameras(Request):
+    version: VersionOfIfMatch = 0
+    duplicate_id: str = Field(max_length=36, description="The camera that is retired.")
+    duplicate_version: Count = Field(description="Its version that was read.")
     reason: Reason
 
 
@@ -228,7 +254,10 @@ class NearestCameras(Answer):
 
 @router.post("", status_code=201)
 async def register_camera(
-    body: RegisterCamera, context: AsOperator, idempotency_key: IdempotencyKey = None
+    body: RegisterCamera,
+    context: AsOperator,
+    response: Reply,
+    idempotency_key: IdempotencyKey = None,
 ) -> CameraAnswer:
     """Registers a camera under an id that the client makes (`camera_id`, or the header
     Idempotency-Key). Role camera_administrator."""
@@ -236,6 +265,7 @@ async def register_camera(
     request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.RegisterCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
+    tag(response, reply.camera)
     return CameraAnswer.of(reply)
 
 
@@ -259,31 +289,85 @@ async def find_nearest_cameras(
     return NearestCameras.of(reply)
 
 
-@router.get("/{camera_id}")
+@router.get("/{camera_id}", response_model=CameraAnswer)
 async def get_camera(
-    camera_id: Id, context: AsOperator, as_of: Annotated[Instant | None, Query()] = None
-) -> CameraAnswer:
-    """One camera with its current description, or with the one that was valid at `as_of`."""
+    camera_id: Id,
+    context: AsOperator,
+    response: Reply,
+    as_of: Annotated[Instant | None, Query()] = None,
+    if_none_match: IfNoneMatch = "",
+) -> CameraAnswer | Reply:
+    """One camera with its current description, or with the one that was valid at `as_of`. Its ETag
+    goes into If-Match of a change, and into If-None-Match to be answered 304 if nothing changed."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
+    current = tag_of(reply.camera)
+    if is_known(if_none_match, current):
+        return Reply(status_code=304, headers={"ETag": current})
+    tag(response, reply.camera)
     return CameraAnswer.of(reply)
 
 
+@router.get("/{camera_id}/versions")
+async def list_camera_versions(
+    camera_id: Id, listing: Annotated[Listing, Query()], context: AsOperator
+) -> CameraVersions:
+    """Every version of a camera's description, newest first: since when each held, and which
+    fields it changed."""
+    request = listing.message(cameras_pb2.ListCameraVersionsRequest)
+    request.camera_id = camera_id
+    reply = await context.call(context.peers.cameras.ListCameraVersions, request)
+    telemetry.annotate(camera=camera_id)
+    return CameraVersions.of(reply)
+
+
 @router.put("/{camera_id}")
-async def change_camera(camera_id: Id, body: ChangeCamera, context: AsOperator) -> CameraAnswer:
-    """Replaces a camera's description. Refused if the camera's version is no longer `version`. Role
-    camera_administrator."""
-    request = body.message(cameras_pb2.ChangeCameraRequest, camera_id=camera_id)
+async def change_camera(
+    camera_id: Id, body: ChangeCamera, context: AsOperator, version: IfMatch, response: Reply
+) -> CameraAnswer:
+    """Replaces a camera's description. Refused (412) if the camera's version is no longer that of
+    If-Match. Role camera_administrator."""
+    request = body.message(
+        cameras_pb2.ChangeCameraRequest,
+        camera_id=camera_id,
+        version=same_version(version, body.version),
+    )
     reply = await context.call(context.peers.cameras.ChangeCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
+    tag(response, reply.camera)
     return CameraAnswer.of(reply)
 
 
 @router.post("/{camera_id}/retire")
-async def retire_camera(camera_id: Id, body: RetireCamera, context: AsOperator) -> CameraAnswer:
-    """Takes a camera out of service permanently. Role camera_administrator."""
-    request = body.message(cameras_pb2.RetireCameraRequest, camera_id=camera_id)
+async def retire_camera(
+    camera_id: Id, body: RetireCamera, context: AsOperator, version: IfMatch, response: Reply
+) -> CameraAnswer:
+    """Takes a camera out of service permanently. Refused (412) if the camera's version is no longer
+    that of If-Match. Role camera_administrator."""
+    request = body.message(
+        cameras_pb2.RetireCameraRequest,
+        camera_id=camera_id,
+        version=same_version(version, body.version),
+    )
     reply = await context.call(context.peers.cameras.RetireCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
+    tag(response, reply.camera)
+    return CameraAnswer.of(reply)
+
+
+@router.post("/{camera_id}/merge")
+async def merge_cameras(
+    camera_id: Id, body: MergeCameras, context: AsOperator, version: IfMatch, response: Reply
+) -> CameraAnswer:
+    """Retires the duplicate of a camera, which takes over the verifications and bases that it
+    lacks. Refused (412) if the version of either is another now. Role camera_administrator."""
+    request = body.message(
+        cameras_pb2.MergeCamerasRequest,
+        camera_id=camera_id,
+        version=same_version(version, body.version),
+    )
+    reply = await context.call(context.peers.cameras.MergeCameras, request)
+    telemetry.annotate(camera=reply.camera.camera_id)
+    tag(response, reply.camera)
     return CameraAnswer.of(reply)

@@ -23,6 +23,8 @@ from opentelemetry.context import Context
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from operator_gateway.etags import IfMatchRequired
+
 BODY_BYTES_MAX = 1024 * 1024
 UPLOAD_BYTES_MAX = 21 * 1024 * 1024
 BODY_SECONDS_MAX = 20.0
@@ -41,7 +43,13 @@ class BodyTooSlow(Refusal):
 
 
 # Refusals for which HTTP has a more specific status than for their kind.
-HTTP_STATUSES = {BodyTooLarge.code: 413, BodyTooSlow.code: 408}
+HTTP_STATUSES = {
+    BodyTooLarge.code: 413,
+    BodyTooSlow.code: 408,
+    IfMatchRequired.code: 428,
+    # The register's, for a version that If-Match named.
+    "CAMERA_CHANGED_MEANWHILE": 412,
+}
 
 
 def problem(refusal: Refusal, language: str = "en") -> JSONResponse:

@@ -110,7 +110,7 @@ async def peers(engines: Any) -> AsyncIterator[Asked]:
             "camera-registry",
             cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
             cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
-            PeerCameras(),
+            PeerCameras(asked),
         ),
         await _serve(
             engines,

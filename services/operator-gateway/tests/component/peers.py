@@ -74,6 +74,7 @@ class Asked:
     tampered: dict[str, Any] = field(default_factory=dict)
     spelled: bytes = b""
     fines: int = 0
+    camera_status: cameras_pb2.CameraStatus.ValueType = cameras_pb2.CAMERA_STATUS_ONLINE
     # Where they listen: the variables that tell a gateway so.
     addresses: dict[str, str] = field(default_factory=dict)
 
@@ -269,7 +270,20 @@ class PeerInference(inference_pb2_grpc.InferenceServicer):
     """Implements no call that operators make."""
 
 
+class CameraChangedMeanwhile(Refusal):
+    kind = Kind.CONFLICT
+    code = "CAMERA_CHANGED_MEANWHILE"
+    message = Message(
+        en="Changed meanwhile.", ru="Тем временем изменилось.", kk="Осы арада өзгерді."
+    )
+
+
 class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
+    """A register whose cameras are in version 3, or in the next one after a change."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
     async def RegisterCamera(self, request: Any, context: Any) -> Any:
         with checks() as check:
             check.wrong("camera_id", "must be a UUIDv7")
@@ -292,10 +306,31 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
 
     async def GetCamera(self, request: Any, context: Any) -> Any:
         """A camera that was registered at the moment it was asked for, if one was named."""
-        camera = cameras_pb2.Camera(camera_id=request.camera_id)
+        camera = cameras_pb2.Camera(camera_id=request.camera_id, version=3)
+        camera.status = self._asked.camera_status
         if request.HasField("as_of"):
             camera.registered_at.CopyFrom(request.as_of)
         return cameras_pb2.GetCameraResponse(camera=camera)
+
+    async def ChangeCamera(self, request: Any, context: Any) -> Any:
+        return cameras_pb2.ChangeCameraResponse(camera=self._next(request))
+
+    async def RetireCamera(self, request: Any, context: Any) -> Any:
+        return cameras_pb2.RetireCameraResponse(camera=self._next(request))
+
+    async def MergeCameras(self, request: Any, context: Any) -> Any:
+        return cameras_pb2.MergeCamerasResponse(camera=self._next(request))
+
+    async def ListCameraVersions(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        version = cameras_pb2.CameraVersion(version=3, changed=["place.address"])
+        return cameras_pb2.ListCameraVersionsResponse(versions=[version], next_page_token="more")
+
+    def _next(self, request: Any) -> cameras_pb2.Camera:
+        self._asked.note(request)
+        if request.version != 3:
+            raise CameraChangedMeanwhile(facts={"version": "3"})
+        return cameras_pb2.Camera(camera_id=request.camera_id, version=4)
 
 
 class PeerFines(fines_pb2_grpc.FinesServicer):

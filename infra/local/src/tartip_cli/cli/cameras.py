@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
-from tartip_cli.cli.console import App, AsJson, console, errors, hint, print_json
+from tartip_cli.cli.camera_changes import change_cameras
+from tartip_cli.cli.camera_lists import export_cameras
+from tartip_cli.cli.camera_sending import print_findings, send
+from tartip_cli.cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit
-from tartip_cli.settings import Settings, read_settings
+from tartip_cli.settings import read_settings
 
 if TYPE_CHECKING:
     from tartip.cameras.v1 import cameras_pb2 as pb
@@ -29,12 +22,14 @@ if TYPE_CHECKING:
     from tartip_cli.clients.camera_files import Wrong
     from tartip_cli.clients.camera_import import Result
 
-_SHOWN = 20
+_COLUMNS = ("row", "field", "reason", "expected", "camera_id")
 
 
 def register(app: App) -> None:
     group = typer.Typer(help="The register of cameras.", no_args_is_help=True)
     group.command(name="import")(import_cameras)
+    group.command(name="export")(export_cameras)
+    group.command(name="change")(change_cameras)
     app.add_typer(group, name="cameras")
 
 
@@ -71,48 +66,6 @@ def import_cameras(
     report(result, given.wrong, as_json=as_json, dry_run=dry_run)
 
 
-async def send(
-    settings: Settings,
-    name: str,
-    rows: Callable[[], Iterable[pb.ImportedCamera]],
-    *,
-    total: int,
-    dry_run: bool = False,
-) -> Result:
-    """Send rows to the register with a progress bar. Resumes an interrupted import of this name."""
-    from chassis.clock import new_id
-    from tartip.cameras.v1 import cameras_pb2_grpc
-
-    from tartip_cli.cli.client import service_stub
-    from tartip_cli.clients.camera_import import Unfinished, send_all
-    from tartip_cli.data_dir import DataDir
-    from tartip_cli.topology import CAMERA_REGISTRY
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    stub_of = cameras_pb2_grpc.CameraRegistryStub
-    async with service_stub(settings, stub_of, CAMERA_REGISTRY) as stub:
-        unfinished = None if dry_run else Unfinished.named(DataDir(settings.home), name)
-        with Progress(*columns, console=errors) as progress:
-            task = progress.add_task("cameras", total=total)
-            result = await send_all(
-                stub,
-                unfinished.import_id if unfinished else str(new_id()),
-                rows,
-                dry_run=dry_run,
-                after_each=lambda done: progress.update(task, completed=done),
-            )
-            progress.update(task, completed=total)
-        if unfinished:
-            unfinished.finish()
-    return result
-
-
 def report(
     result: Result, wrong: list[Wrong], *, as_json: bool = False, dry_run: bool = False
 ) -> None:
@@ -127,8 +80,8 @@ def report(
             {"dry_run": dry_run, **figures, "refused": refused, "probable_duplicates": likely}
         )
     else:
-        _print_findings("Refused", refused)
-        _print_findings("Probable duplicates", likely)
+        print_findings("Refused", refused, _COLUMNS)
+        print_findings("Probable duplicates", likely, _COLUMNS)
         would = "would be " if dry_run else ""
         said = ", ".join(f"{number} {would}{name}" for name, number in figures.items())
         console.print(f"{said}, {len(rows)} refused", highlight=False)
@@ -156,16 +109,3 @@ def _unreadable(wrong: Wrong) -> dict[str, Any]:
         "expected": wrong.expected,
         "camera_id": "",
     }
-
-
-def _print_findings(title: str, findings: list[dict[str, Any]]) -> None:
-    if not findings:
-        return
-    more = f" (the first {_SHOWN} of {len(findings)})" if len(findings) > _SHOWN else ""
-    table = Table(title=title + more, title_justify="left")
-    for header in ("row", "field", "reason", "expected", "camera"):
-        table.add_column(header, overflow="fold")
-    for each in findings[:_SHOWN]:
-        cells = (each[name] for name in ("row", "field", "reason", "expected", "camera_id"))
-        table.add_row(*map(str, cells))
-    console.print(table)

@@ -53,7 +53,8 @@ def cameras(
     The same count and seed make the same cameras with the same ids, so it can be repeated, and goes
     on where it was cut.
     """
-    from tartip_cli.cli.cameras import report, send
+    from tartip_cli.cli.camera_sending import send
+    from tartip_cli.cli.cameras import report
     from tartip_cli.clients import country
 
     def rows() -> Iterator[pb.ImportedCamera]:

@@ -2,15 +2,17 @@
 
 A file is UTF-8, with or without a byte order mark, or Windows-1251; its columns are separated by
 commas, semicolons or tabs. The first line names the columns (`COLUMNS`), in any order. Numbers may
-have decimal commas.
+have decimal commas. `camera_export` writes such files.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from tartip_cli.failures import Exit, Failure
 
 _TRUE = frozenset(("1", "true", "yes", "да", "иә", "y", "t"))
 _FALSE = frozenset(("", "0", "false", "no", "нет", "жоқ", "n", "f"))
+# A spreadsheet takes such a text for a formula unless an apostrophe stands before it (OWASP, CSV
+# injection); an export writes one, and it is not part of the text.
+_GUARDED = re.compile(r"'+[=+\-@]")
 _LIST_MARKS = str.maketrans(";,/|", "    ")
 
 
@@ -94,11 +99,15 @@ class CameraFile:
     def _read(self, camera: pb.ImportedCamera, number: int, name: str, cell: str) -> None:
         if not cell:
             return
-        column = COLUMNS[name]
         try:
-            column.read(camera, cell)
+            read_cell(camera, name, cell)
         except ValueError:
-            self.wrong.append(Wrong(number, name, column.expected))
+            self.wrong.append(Wrong(number, name, COLUMNS[name].expected))
+
+
+def read_cell(camera: pb.ImportedCamera, name: str, cell: str) -> None:
+    """Read a cell that is not empty into a camera. Raises ValueError if it cannot be read."""
+    COLUMNS[name].read(camera, cell[1:] if _GUARDED.match(cell) else cell)
 
 
 @dataclass(frozen=True)
@@ -171,7 +180,7 @@ def _whole(name: str) -> _Column:
 
 
 def _enum(name: str, kinds: Any) -> _Column:
-    values = _values(kinds)
+    values = enum_values(kinds)
 
     def read(camera: pb.ImportedCamera, cell: str) -> None:
         setattr(camera.description, name, _value(values, cell))
@@ -179,7 +188,7 @@ def _enum(name: str, kinds: Any) -> _Column:
     return _Column(f"one of {', '.join(sorted(values))}", read)
 
 
-def _values(kinds: Any) -> Mapping[str, int]:
+def enum_values(kinds: Any) -> Mapping[str, int]:
     """The values of a proto enum by their names without prefix, in small letters."""
     prefix = kinds.keys()[0].removesuffix("UNSPECIFIED")
     return {name.removeprefix(prefix).lower(): number for name, number in kinds.items() if number}
@@ -200,7 +209,7 @@ def _connected(camera: pb.ImportedCamera, cell: str) -> None:
 
 
 def _functions(camera: pb.ImportedCamera, cell: str) -> None:
-    values = _values(pb.AiFunction)
+    values = enum_values(pb.AiFunction)
     camera.description.functions.extend(
         _value(values, name) for name in cell.translate(_LIST_MARKS).split()
     )
@@ -217,12 +226,18 @@ def _verification(name: str) -> Callable[[pb.ImportedCamera, str], None]:
         if name == "number":
             paper.number = cell
             return
-        day = parse_day(cell)
-        if day is None:
-            raise ValueError(cell)
-        getattr(paper, name).CopyFrom(to_timestamp(start_of(day)))
+        getattr(paper, name).CopyFrom(to_timestamp(_moment(cell)))
 
     return read
+
+
+def _moment(cell: str) -> datetime:
+    """The start of a day in Almaty, or a moment of ISO 8601 with its time zone."""
+    day = parse_day(cell)
+    moment = start_of(day) if day else datetime.fromisoformat(cell)
+    if moment.tzinfo is None:
+        raise ValueError(cell)
+    return moment
 
 
 def _camera_id(camera: pb.ImportedCamera, cell: str) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +35,10 @@ _SECONDS = 15.0
 # at that moment is lost, so ours are given up earlier.
 _IDLE_SECONDS = 2.0
 _TOKEN_SPARE_SECONDS = 60.0
-_KINDS = {kind.http_status: kind for kind in reversed(Kind)}
+_KINDS = {kind.http_status: kind for kind in reversed(Kind)} | {
+    HTTPStatus.PRECONDITION_FAILED: Kind.CONFLICT,
+    HTTPStatus.PRECONDITION_REQUIRED: Kind.INVALID,
+}
 
 
 @dataclass(frozen=True)
@@ -143,14 +147,22 @@ class Desk:
     async def get(self, path: str, *, purpose: str = "", **query: object) -> Answer:
         return await self._ask("GET", path, purpose=purpose, params=query)
 
-    async def post(self, path: str, body: object = None, *, purpose: str = "") -> Answer:
-        return await self._ask("POST", path, purpose=purpose, json=body or {})
+    async def post(
+        self, path: str, body: object = None, *, purpose: str = "", if_match: str = ""
+    ) -> Answer:
+        return await self._ask("POST", path, purpose=purpose, if_match=if_match, json=body or {})
 
-    async def put(self, path: str, body: object, *, purpose: str = "") -> Answer:
-        return await self._ask("PUT", path, purpose=purpose, json=body)
+    async def put(
+        self, path: str, body: object, *, purpose: str = "", if_match: str = ""
+    ) -> Answer:
+        return await self._ask("PUT", path, purpose=purpose, if_match=if_match, json=body)
 
-    async def _ask(self, method: str, path: str, *, purpose: str, **request: Any) -> Answer:
+    async def _ask(
+        self, method: str, path: str, *, purpose: str, if_match: str = "", **request: Any
+    ) -> Answer:
         headers = {"authorization": f"Bearer {await self._fresh_token()}"}
+        if if_match:
+            headers["if-match"] = if_match
         if purpose:
             headers["tartip-purpose"] = quote(purpose, safe=" ")
         with telemetry.span(

@@ -65,6 +65,8 @@ class Camera:
     status_reason: StatusReason | None = None
     # Counts the changes of the status since the registration.
     status_version: int = 0
+    # The camera that was kept when this one was retired as its duplicate.
+    merged_into: UUID | None = None
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
@@ -79,8 +81,7 @@ class Camera:
         """
         if self.retired_at is not None:
             raise CameraRetired
-        if self.version != from_version:
-            raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+        self.require_version(from_version)
         if description == self.description:
             return self
         changed = replace(self, description=description, version=self.version + 1)
@@ -88,7 +89,12 @@ class Camera:
             return changed
         return changed._with_status(CameraStatus.UNKNOWN, now)
 
-    def retire(self, now: datetime, *, why: str = "") -> "Camera":
+    def require_version(self, version: int) -> None:
+        """Raises CameraChangedMeanwhile, with the current version, if that is not `version`."""
+        if self.version != version:
+            raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+
+    def retire(self, now: datetime, *, why: str = "", merged_into: UUID | None = None) -> "Camera":
         """Return the next version, retired at `now`; the camera itself if it is already retired."""
         if self.retired_at is not None:
             return self
@@ -96,6 +102,7 @@ class Camera:
             self._with_status(CameraStatus.RETIRED, now),
             retired_at=now,
             retired_why=why,
+            merged_into=merged_into,
             version=self.version + 1,
         )
 

@@ -8,7 +8,14 @@ from uuid import UUID
 from chassis.clock import new_id
 from chassis.refusals import FieldError, IdReused, Kind, Refusal
 
-from camera_registry.model.camera import Camera, CameraRetired, RegionNotYours, SerialTaken
+from camera_registry.model.camera import (
+    Camera,
+    CameraChangedMeanwhile,
+    CameraNotFound,
+    CameraRetired,
+    RegionNotYours,
+    SerialTaken,
+)
 from camera_registry.model.description import Description, SerialKey
 from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
 
@@ -22,12 +29,16 @@ class ImportNotFound(Refusal):
 
 @dataclass(frozen=True)
 class Row:
-    """A camera in an import, and what is wrong with its description; `number` counts from 1."""
+    """A camera in an import, and what is wrong with its description; `number` counts from 1.
+
+    `version` is the one that the description was made from, of which 0 allows any.
+    """
 
     number: int
     camera_id: UUID | None
     description: Description
     errors: tuple[FieldError, ...] = ()
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,6 +206,9 @@ def _decide_row(
     ):
         decision.refuse_serial(row.number, str(of_serial.camera_id))
         return
+    if row.version and (found is None or found.version != row.version):
+        _refuse_version(decision, row, found)
+        return
     if found is None:
         camera = Camera.register(row.camera_id or new_id(), row.description, now)
         decision.added[row.number] = camera
@@ -212,6 +226,17 @@ def _decide_row(
             del serials[found.description.serial_key]
     decision.camera_ids.add(camera.camera_id)
     ids[camera.camera_id] = serials[key] = camera
+
+
+def _refuse_version(decision: Decision, row: Row, found: Camera | None) -> None:
+    """Do not take a row that was made from a version which its camera has no more."""
+    if found is None:
+        decision.refuse(row.number, "camera_id", CameraNotFound.code, "a camera that there is")
+    elif found.retired_at is not None:
+        decision.refuse(row.number, "camera_id", CameraRetired.code, "a camera in service")
+    else:
+        now = f"{found.version}, the version of now"
+        decision.refuse(row.number, "version", CameraChangedMeanwhile.code, now)
 
 
 def outcome_of(batch: Batch, decision: Decision, duplicates: Mapping[int, UUID]) -> Outcome:

@@ -114,6 +114,17 @@ async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
     return await _one(tx, query)
 
 
+async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera, Camera]:
+    """Return two cameras as stored and lock their rows for a change. Raises CameraNotFound."""
+    query = select(cameras).where(cameras.c.camera_id.in_((first, second)))
+    # In one order everywhere, so that two merges at once cannot wait for each other.
+    rows = await tx.execute(query.order_by(cameras.c.camera_id).with_for_update())
+    found = {row.camera_id: camera_of(row) for row in rows}
+    if len(found) < 2:
+        raise CameraNotFound
+    return found[first], found[second]
+
+
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     """Store a changed camera, whose row is locked and which holds from `held_from`; its description
     of before is kept as a version. Raises SerialTaken."""
@@ -137,7 +148,7 @@ def keep_version(condition: ColumnElement[bool]) -> Insert:
     table expression, so that both see the rows of before.
     """
     names = [column.name for column in versions.columns]
-    return insert(versions).from_select(names, _described(cameras).where(condition))
+    return insert(versions).from_select(names, described(cameras).where(condition))
 
 
 async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
@@ -188,7 +199,8 @@ _BY_ID = Read(
 )
 
 
-def _described(table: Table) -> Select[Any]:
+def described(table: Table) -> Select[Any]:
+    """The descriptions in a table, of cameras or of superseded versions."""
     return select(*(table.c[column.name] for column in versions.columns))
 
 
@@ -215,7 +227,7 @@ def _described_at() -> Read:
     camera_id: BindParameter[UUID] = bindparam("camera_id")
     at = bindparam("moment", type_=moment_type)
     parts = [
-        _described(table).where(table.c.camera_id == camera_id, table.c.held_from <= at)
+        described(table).where(table.c.camera_id == camera_id, table.c.held_from <= at)
         for table in (cameras, versions)
     ]
     found = union_all(*parts).subquery()

@@ -113,6 +113,7 @@ cameras = Table(
     Column("registered_at", moment),
     Column("retired_at", moment),
     Column("retired_why", Text),
+    Column("merged_into", Uuid),
 )
 # Descriptions that were superseded, each with the moment from which it held.
 versions = Table(
@@ -263,6 +264,7 @@ def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
         "registered_at": camera.registered_at,
         "retired_at": camera.retired_at,
         "retired_why": camera.retired_why,
+        "merged_into": camera.merged_into,
     }
 
 
@@ -312,6 +314,7 @@ def camera_of(row: Any) -> Camera:
         StatusSource(row.status_source),
         StatusReason(row.status_reason) if row.status_reason else None,
         row.status_version,
+        row.merged_into,
     )
 
 

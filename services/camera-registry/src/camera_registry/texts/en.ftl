@@ -5,5 +5,6 @@ CAMERA_RETIRED = This camera was taken out of service for good.
 HUB_KEY_TAKEN = Another hub has this public key.
 HUB_NOT_FOUND = There is no such hub in service in the regions you may see.
 IMPORT_NOT_FOUND = You have no import with this id.
+KINDS_DIFFER = The two cameras are of different kinds, so they are not one camera.
 NOT_ALLOWED = This region is not among yours.
 SERIAL_TAKEN = Another camera in the register has this serial number.

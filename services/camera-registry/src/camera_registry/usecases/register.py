@@ -14,9 +14,11 @@ from camera_registry.events import camera_changed, camera_registered, camera_ret
 from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
+from camera_registry.model.history import Version, with_changes
 from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
 from camera_registry.storage import cameras, hubs, search
 from camera_registry.storage.cameras import Known
+from camera_registry.storage.history import NEWEST, versions_before
 from camera_registry.storage.search import Filters, Place
 
 
@@ -97,14 +99,22 @@ class Register:
             )
         return changed
 
-    async def retire(self, camera_id: UUID, *, reason: str, caller: Caller) -> Camera:
-        """Retire a camera; one that is retired already is unchanged. Raises CameraNotFound."""
+    async def retire(
+        self, camera_id: UUID, *, reason: str, from_version: int = 0, caller: Caller
+    ) -> Camera:
+        """Retire a camera; one that is retired already is unchanged.
+
+        Raises CameraNotFound, or CameraChangedMeanwhile if the current version is not
+        `from_version`, of which 0 allows any.
+        """
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             now = await tx.now()
             retired = current.retire(now, why=reason)
             if retired is current:
                 return current
+            if from_version:
+                current.require_version(from_version)
             await cameras.save(tx, retired, held_from=now)
             tx.emit(camera_retired(retired))
             region = retired.description.place.region
@@ -124,6 +134,21 @@ class Register:
         if described is None:
             raise CameraNotRegisteredThen
         return replace(camera, description=described)
+
+    async def versions(
+        self, camera_id: UUID, *, before: int | None, size: int, caller: Caller
+    ) -> list[tuple[Version, list[str]]]:
+        """Return the last `size` versions of a camera before version `before`, newest first, each
+        with the names of the fields that changed. None starts at the newest.
+
+        Raises CameraNotFound.
+        """
+        async with self._db.begin(caller.scope) as tx:
+            await cameras.get(tx, camera_id, self._known())
+            first = NEWEST if before is None else before
+            # One more: what changed with the last one shows beside the one before it.
+            found = await versions_before(tx, camera_id, first, size=size + 1)
+        return with_changes(found, size)
 
     async def page(
         self, filters: Filters, *, after: Place | None, size: int, caller: Caller

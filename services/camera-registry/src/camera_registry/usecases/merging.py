@@ -1,0 +1,55 @@
+"""Merging a camera that is registered twice."""
+
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.transaction import Tx
+
+from camera_registry.events import camera_changed, camera_retired
+from camera_registry.model.camera import Camera
+from camera_registry.model.merging import Seen, is_merged, merge
+from camera_registry.storage import cameras
+from camera_registry.usecases.register import Register
+
+
+class Merging:
+    """The use case of administrators who found one camera under two ids."""
+
+    def __init__(self, db: Database, register: Register) -> None:
+        self._db = db
+        self._register = register
+
+    async def merge(
+        self, camera_id: UUID, duplicate_id: UUID, *, seen: Seen, reason: str, caller: Caller
+    ) -> Camera:
+        """Retire a duplicate and return the camera that is kept, as it is then; a repeated merge
+        changes nothing.
+
+        Raises CameraNotFound for either, CameraRetired, CameraChangedMeanwhile, KindsDiffer or
+        BadRequest.
+        """
+        async with self._db.begin(caller.scope) as tx:
+            kept, duplicate = await cameras.get_both_for_update(tx, camera_id, duplicate_id)
+            if not is_merged(kept, duplicate):
+                now = await tx.now()
+                changed, retired = merge(kept, duplicate, seen=seen, why=reason, now=now)
+                # First: afterwards its serial number is free.
+                await cameras.save(tx, retired, held_from=now)
+                tx.emit(camera_retired(retired))
+                if changed is not kept:
+                    await cameras.save(tx, changed, held_from=now)
+                    tx.emit(camera_changed(changed, now))
+                _audit(tx, changed, retired, reason)
+        return await self._register.get(camera_id, caller=caller)
+
+
+def _audit(tx: Tx, kept: Camera, retired: Camera, reason: str) -> None:
+    """One entry for both, in the region of the kept camera."""
+    facts = {
+        "duplicate": str(retired.camera_id),
+        "version": str(kept.version),
+        "reason": reason,
+    }
+    region = kept.description.place.region
+    tx.audit("merge", f"camera:{kept.camera_id}", region=region, facts=facts)
