@@ -13,11 +13,14 @@ from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 
 from camera_registry.consumers import HeartbeatListener
 from camera_registry.grpc_api import POLICY, CameraRegistryApi
+from camera_registry.resume_tokens import ResumeTokens
 from camera_registry.settings import RegistrySettings
+from camera_registry.usecases.change_feed import ChangeFeed
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
+from camera_registry.watching import WatchedChanges
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -29,6 +32,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     register = Register(chassis.db, chassis.clock, silence=silence)
     watch = Watch(chassis.db, silence=silence)
     listener = HeartbeatListener(chassis.broker, watch, chassis.clock)
+    feed = ChangeFeed(chassis.db)
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
@@ -36,6 +40,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
             register,
             Imports(chassis.db),
             Pages(chassis.db.keyring),
+            WatchedChanges(feed, ResumeTokens(chassis.db.keyring)),
             lambda: guards.at(chassis.clock()).camera_kinds,
         ),
         POLICY,
@@ -44,6 +49,8 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
     chassis.loop("tally", Tally(chassis.db).run)
+    chassis.loop("changes", feed.place)
+    chassis.loop("watched changes", feed.poll)
 
 
 SERVICE = Service(

@@ -34,6 +34,7 @@ from camera_registry.storage.counts import total
 from camera_registry.storage.search import Place, place_of
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.register import Register
+from camera_registry.watching import WatchedChanges
 
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
 _WRITERS = allow(roles=("camera_administrator",))
@@ -62,6 +63,7 @@ POLICY: Policy = {
     _SERVICE + "GetCamera": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
+    _SERVICE + "WatchCameras": _LISTERS,
 }
 
 
@@ -71,12 +73,14 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         register: Register,
         imports: Imports,
         pages: Pages,
+        watched: WatchedChanges,
         kinds: Callable[[], CameraKinds],
     ) -> None:
         """`kinds` returns what kinds of cameras may detect by the law in force now."""
         self._register = register
         self._imports = imports
         self._pages = pages
+        self._watched = watched
         self._kinds = kinds
 
     async def RegisterCamera(
@@ -174,6 +178,13 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         return pb.GetStatisticsResponse(
             total=statistics_to_proto(total(found)), regions=map(statistics_to_proto, found)
         )
+
+    async def WatchCameras(
+        self, request: pb.WatchCamerasRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.WatchCamerasResponse]:
+        async with aclosing(self._watched.responses(request, current_caller())) as responses:
+            async for response in responses:
+                yield response
 
 
 def _place_key(place: Place) -> tuple[str, ...]:

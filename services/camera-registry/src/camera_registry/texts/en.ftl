@@ -4,4 +4,6 @@ CAMERA_NOT_REGISTERED_THEN = At that moment this camera was not registered yet.
 CAMERA_RETIRED = This camera was taken out of service for good.
 IMPORT_NOT_FOUND = You have no import with this id.
 NOT_ALLOWED = This region is not among yours.
+RESUME_TOKEN_TOO_OLD = Changes after this resume token are no longer kept. Read the cameras anew, then watch from now on.
+RESUME_TOKEN_WRONG = This resume token was not given by this stream.
 SERIAL_TAKEN = Another camera in the register has this serial number.
