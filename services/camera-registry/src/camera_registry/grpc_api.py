@@ -28,6 +28,7 @@ from camera_registry.messages import (
     statistics_to_proto,
     to_proto,
 )
+from camera_registry.messages_map import cluster_to_proto, read_view
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.storage.counts import total
@@ -63,6 +64,7 @@ POLICY: Policy = {
     _SERVICE + "GetCamera": _READERS,
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
+    _SERVICE + "CountCamerasOnMap": _READERS,
     _SERVICE + "WatchCameras": _LISTERS,
 }
 
@@ -178,6 +180,13 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         return pb.GetStatisticsResponse(
             total=statistics_to_proto(total(found)), regions=map(statistics_to_proto, found)
         )
+
+    async def CountCamerasOnMap(
+        self, request: pb.CountCamerasOnMapRequest, context: ServicerContext
+    ) -> pb.CountCamerasOnMapResponse:
+        view, filters = read_view(request)
+        clusters = await self._register.clusters(view, filters, caller=current_caller())
+        return pb.CountCamerasOnMapResponse(clusters=map(cluster_to_proto, clusters))
 
     async def WatchCameras(
         self, request: pb.WatchCamerasRequest, context: ServicerContext

@@ -34,7 +34,7 @@ class Circle:
         rings = math.ceil(reach / edge) + 1
         near = h3.grid_disk(h3.latlng_to_cell(*centre, coarse), rings)
         return sorted(
-            _descendants(cell, coarse, resolution)
+            descendants(cell, coarse, resolution)
             for cell in near
             if h3.great_circle_distance(centre, h3.cell_to_latlng(cell), unit="m") <= reach
         )
@@ -45,7 +45,7 @@ class Circle:
         return math.pi * self.radius_metres**2
 
 
-def _descendants(cell: int, resolution: int, finer: int) -> tuple[int, int]:
+def descendants(cell: int, resolution: int, finer: int) -> tuple[int, int]:
     """The first and the last number among the cells of a finer resolution under an H3 cell.
 
     A number holds its resolution in four bits from bit 52, and from bit 45 downwards a digit of

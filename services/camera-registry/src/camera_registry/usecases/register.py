@@ -13,8 +13,10 @@ from chassis.transaction import Scope
 from camera_registry.events import camera_changed, camera_registered, camera_retired
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
-from camera_registry.storage import cameras, life, search
+from camera_registry.model.map_view import Cluster, MapView
+from camera_registry.storage import cameras, cell_counts, life, search
 from camera_registry.storage.cameras import Known
+from camera_registry.storage.cell_counts import MapFilters
 from camera_registry.storage.counts import RegionCounts, read_counts
 from camera_registry.storage.search import Filters, Place
 
@@ -124,6 +126,13 @@ class Register:
         async with self._db.begin(caller.scope) as tx:
             is_watched = await life.watched(tx, known.parameters)
             return await read_counts(tx, region, is_watched=is_watched)
+
+    async def clusters(
+        self, view: MapView, filters: MapFilters, *, caller: Caller
+    ) -> list[Cluster]:
+        """Count the cameras in service by the cells of a map view."""
+        async with self._db.begin(caller.scope) as tx:
+            return await cell_counts.clusters(tx, view, filters, self._known())
 
     def _known(self) -> Known:
         now = self._clock()
