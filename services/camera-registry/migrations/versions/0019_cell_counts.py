@@ -1,9 +1,10 @@
-"""Counts of cameras by H3 cell, kind, functions and status, for the map.
+"""Counts of cameras by H3 cell, kind, functions and status, for the map; an index of former places.
 
 Kept as those of migration 0012 are: each statement that adds or changes cameras adds to
-`camera_cell_changes` by how much it changes the counts of cells of resolution 8, and these are
-added later to `camera_cell_counts`, which has cells of the resolutions 8, 6 and 4. The number of an
-H3 cell holds its resolution, so that one table has them all.
+`camera_cell_changes` by how much it changes the counts of cells of resolution 9, and these are
+added later to `camera_cell_counts`, which has cells of the resolutions 9, 8, 6 and 4. The number of
+an H3 cell holds its resolution, so that one table has them all. It has the counts of all kinds and
+functions together besides, under the kind ''.
 
 Besides their number, the places of cameras are summed up in whole 1e-7 degrees, for their mean, and
 both halves of their ids by exclusive or: where one camera is left, that is its id.
@@ -18,11 +19,15 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-FINEST, KEPT = 8, (8, 6, 4)
+FINEST, KEPT = 9, (9, 8, 6, 4)
 KEY = "cell, region, kind, status, functions"
 SUMS = ("count", "latitudes", "longitudes")
 IDS = ("id_high", "id_low")
 COLUMNS = f"{KEY}, {', '.join((*SUMS, *IDS))}"
+# Of all kinds and functions, which are kept under the kind '' besides.
+TOGETHER = (
+    f"cell, region, '' AS kind, status, '{{}}'::text[] AS functions, {', '.join((*SUMS, *IDS))}"
+)
 TYPES = """
     cell bigint NOT NULL,
     region text NOT NULL,
@@ -46,9 +51,8 @@ def upgrade() -> None:
         f" (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {TYPES})"
     )
     op.execute("SELECT set_config('app.kind', 'system', true)")
-    for resolution in KEPT:
-        rows = _rows("cameras", sign=1, resolution=resolution)
-        op.execute(f"INSERT INTO camera_cell_counts ({COLUMNS}) {_summed(rows)}")
+    for statement in FROM_CAMERAS:
+        op.execute(statement)
     op.execute("SELECT set_config('app.kind', '', true)")
     changed = f"UPDATE ({', '.join((*SUMS, *IDS))})"
     grant(op, "camera_cell_counts", f"SELECT, INSERT, {changed}, DELETE", runtime_role())
@@ -57,6 +61,8 @@ def upgrade() -> None:
         protect_rows(op, table, visible=IN_REGION)
     added = _rows("added", sign=1, resolution=FINEST)
     before = _rows("before", sign=-1, resolution=FINEST)
+    # For the cameras that stood at a place once.
+    op.execute("CREATE INDEX camera_versions_place ON camera_versions (latitude, longitude)")
     _trigger("INSERT", "NEW TABLE AS added", _summed(added))
     _trigger(
         "UPDATE", "OLD TABLE AS before NEW TABLE AS added", _summed(f"{before} UNION ALL {added}")
@@ -98,6 +104,17 @@ def _trigger(event: str, tables: str, changes: str) -> None:
         f"CREATE TRIGGER {name} AFTER {event} ON cameras REFERENCING {tables}"
         f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
     )
+
+
+def _from_cameras(resolution: int) -> list[str]:
+    rows = _rows("cameras", sign=1, resolution=resolution)
+    return [
+        f"INSERT INTO camera_cell_counts ({COLUMNS}) {_summed(each)}"
+        for each in (rows, f"SELECT {TOGETHER} FROM ({rows}) AS row")
+    ]
+
+
+FROM_CAMERAS = [each for resolution in KEPT for each in _from_cameras(resolution)]
 
 
 def downgrade() -> None:

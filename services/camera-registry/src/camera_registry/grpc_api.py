@@ -28,7 +28,7 @@ from camera_registry.messages import (
     statistics_to_proto,
     to_proto,
 )
-from camera_registry.messages_map import cluster_to_proto, read_view
+from camera_registry.messages_map import cluster_to_proto, read_spot, read_view, sight_to_proto
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.storage.counts import total
@@ -65,6 +65,7 @@ POLICY: Policy = {
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "GetStatistics": _READERS,
     _SERVICE + "CountCamerasOnMap": _READERS,
+    _SERVICE + "ListCamerasSeeing": _READERS,
     _SERVICE + "WatchCameras": _LISTERS,
 }
 
@@ -187,6 +188,13 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         view, filters = read_view(request)
         clusters = await self._register.clusters(view, filters, caller=current_caller())
         return pb.CountCamerasOnMapResponse(clusters=map(cluster_to_proto, clusters))
+
+    async def ListCamerasSeeing(
+        self, request: pb.ListCamerasSeeingRequest, context: ServicerContext
+    ) -> pb.ListCamerasSeeingResponse:
+        spot, at = read_spot(request)
+        sights = await self._register.seeing(spot, at, caller=current_caller())
+        return pb.ListCamerasSeeingResponse(cameras=map(sight_to_proto, sights))
 
     async def WatchCameras(
         self, request: pb.WatchCamerasRequest, context: ServicerContext

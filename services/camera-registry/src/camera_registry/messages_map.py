@@ -1,12 +1,16 @@
 """Conversion between the messages about the map and the model."""
 
-from chassis.fields import check_enums, enum_of
+from datetime import datetime
+
+from chassis.fields import check_enums, enum_of, read_moment
 from chassis.refusals import checks
 from tartip.cameras.v1 import cameras_pb2 as pb
 
+from camera_registry.messages import to_proto
 from camera_registry.model.camera import CameraStatus
 from camera_registry.model.description import AiFunction, CameraKind
 from camera_registry.model.map_view import Cluster, MapView, check_view
+from camera_registry.model.seeing import WITHIN_METRES_DEFAULT, Sight, Spot, check_spot
 from camera_registry.storage.cell_counts import MapFilters
 
 
@@ -43,4 +47,23 @@ def cluster_to_proto(cluster: Cluster) -> pb.MapCluster:
         offline=cluster.by_status[CameraStatus.OFFLINE],
         unknown=cluster.by_status[CameraStatus.UNKNOWN],
         camera_id=str(cluster.camera_id) if cluster.camera_id else "",
+    )
+
+
+def read_spot(request: pb.ListCamerasSeeingRequest) -> tuple[Spot, datetime | None]:
+    """Return the spot and the moment of a request. Raises BadRequest with every invalid field."""
+    at = None
+    spot = Spot(request.latitude, request.longitude, request.within_metres or WITHIN_METRES_DEFAULT)
+    with checks() as check:
+        check_spot(check, spot)
+        if request.HasField("at"):
+            at = read_moment(check, "at", request.at)
+    return spot, at
+
+
+def sight_to_proto(sight: Sight) -> pb.SeeingCamera:
+    return pb.SeeingCamera(
+        camera=to_proto(sight.camera),
+        distance_metres=sight.distance_metres,
+        is_certain=sight.is_certain,
     )

@@ -24,10 +24,12 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    literal,
     select,
+    true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, BIT, insert
+from sqlalchemy.dialects.postgresql import ARRAY, array, insert
 from statements.reads import Read
 
 from camera_registry.model.camera import ALIVE, CameraStatus
@@ -38,10 +40,13 @@ from camera_registry.storage.cameras import Known
 from camera_registry.storage.tables import CELL_RESOLUTION, cameras
 
 # The resolutions of the kept counts; the finest is that of their changes.
-KEPT = (4, 6, 8)
+KEPT = (4, 6, 8, 9)
 FOLDED_AT_ONCE = 10_000
 _KEY = ("cell", "region", "kind", "status", "functions")
 _SUMS, _IDS = ("count", "latitudes", "longitudes"), ("id_high", "id_low")
+# The kind under which the counts of all kinds and functions together are kept, for views without
+# such a filter: these are a tenth of the rows.
+_ALL_KINDS = ""
 # In which the sums of places are kept.
 _UNITS_A_DEGREE = 1e7
 
@@ -131,13 +136,10 @@ async def _counted(tx: Tx, view: MapView, filters: MapFilters) -> Iterable[_Row]
         values |= _listed(view.ranges(CELL_RESOLUTION))
         rows = await tx.read(_one_by_one(names), **values)
         return _in_cells(rows, view)
-    kept = next((each for each in KEPT if each >= view.resolution), None)
+    kept = next(each for each in KEPT if each >= view.resolution)
     mask, ones = _parent(view.resolution)
-    values |= {"mask": mask, "ones": ones, **_listed(view.ranges(kept or CELL_RESOLUTION))}
-    if kept is None:
-        rows = await tx.read(_of_cameras(names), **values)
-    else:
-        rows = await tx.read(_of_counts(names), **values, cells=list(view.cells))
+    values |= {"mask": mask, "ones": ones, "cells": list(view.cells), **_listed(view.ranges(kept))}
+    rows = await tx.read(_of_counts(names), **values)
     return [
         (row.cell, row.status, row.count, (row.latitudes, row.longitudes), _id_of(row))
         for row in rows
@@ -184,57 +186,42 @@ def _conditions(table: Any, given: frozenset[str]) -> list[Any]:
     return [condition for name, condition in conditions.items() if name in given]
 
 
-def _in_ranges(table: Any, given: frozenset[str]) -> list[Any]:
-    return [table.c.cell.between(_ranges.c.low, _ranges.c.high), *_conditions(table, given)]
+def _in_ranges(table: Any, columns: list[Any], conditions: list[Any]) -> Any:
+    """These columns of the rows in the given ranges of cells, range by range.
+
+    OFFSET keeps PostgreSQL from joining all ranges with the table at once: with its low estimates
+    under row-level security it would go through the whole table for each range.
+    """
+    in_range = table.c.cell.between(_ranges.c.low, _ranges.c.high)
+    rows = select(*columns).where(in_range, *conditions).offset(0).correlate(_ranges)
+    found = rows.lateral("found")
+    return select(found).select_from(_ranges.join(found, true()))
 
 
 @lru_cache(maxsize=8)
 def _of_counts(given: frozenset[str]) -> Read:
     """Sums by cell of the view and status: of the kept counts and what has changed since."""
     names = ("status", *_SUMS, *_IDS)
-    kept = select(_in_view(counts).label("cell"), *(counts.c[name] for name in names))
-    new = select(_in_view(changes).label("cell"), *(changes.c[name] for name in names))
+    kept, new = (
+        [_in_view(table).label("cell"), *(table.c[name] for name in names)]
+        for table in (counts, changes)
+    )
     is_in_view = _in_view(changes) == func.any(bindparam("cells", type_=ARRAY(BigInteger)))
+    is_filtered = bool(given & {"kind", "function"})
+    is_kept = (counts.c.kind != _ALL_KINDS) if is_filtered else (counts.c.kind == _ALL_KINDS)
     parts = union_all(
-        kept.select_from(_ranges).where(*_in_ranges(counts, given)),
-        new.where(is_in_view, *_conditions(changes, given)),
+        _in_ranges(counts, kept, [is_kept, *_conditions(counts, given)]),
+        select(*new).where(is_in_view, *_conditions(changes, given)),
     )
-    return Read(_summed(parts.subquery("parts")))
-
-
-@lru_cache(maxsize=8)
-def _of_cameras(given: frozenset[str]) -> Read:
-    """The same sums, of the cameras themselves."""
-    units = {
-        "latitudes": cast(func.round(cameras.c.latitude * _UNITS_A_DEGREE), BigInteger),
-        "longitudes": cast(func.round(cameras.c.longitude * _UNITS_A_DEGREE), BigInteger),
-    }
-    halves = {"id_high": _half(1), "id_low": _half(17)}
-    query = select(
-        _in_view(cameras).label("cell"),
-        cameras.c.status,
-        cast(1, BigInteger).label("count"),
-        *(expression.label(name) for name, expression in (units | halves).items()),
-    )
-    parts = query.select_from(_ranges).where(*_in_service(given))
     return Read(_summed(parts.subquery("parts")))
 
 
 @lru_cache(maxsize=8)
 def _one_by_one(given: frozenset[str]) -> Read:
-    names = ("camera_id", "latitude", "longitude", "status")
-    query = select(*(cameras.c[name] for name in names)).select_from(_ranges)
-    return Read(query.where(*_in_service(given)))
-
-
-def _in_service(given: frozenset[str]) -> list[Any]:
-    return [*_in_ranges(cameras, given), cameras.c.retired_at.is_(None)]
-
-
-def _half(first: int) -> ColumnElement[Any]:
-    """Half of a camera's id as a number, from its `first` hexadecimal digit on."""
-    digits = func.substr(func.replace(cast(cameras.c.camera_id, Text), "-", ""), first, 16)
-    return cast(cast(func.concat("x", digits), BIT(64)), BigInteger)
+    """The places of the cameras in service themselves."""
+    columns = [cameras.c[name] for name in ("camera_id", "latitude", "longitude", "status")]
+    conditions = [*_conditions(cameras, given), cameras.c.retired_at.is_(None)]
+    return Read(_in_ranges(cameras, columns, conditions))
 
 
 def _summed(parts: Any) -> Select[Any]:
@@ -251,14 +238,17 @@ def _fold() -> Any:
         .returning(*(changes.c[name] for name in (*_KEY, *_SUMS, *_IDS)))
         .cte("taken")
     )
-    names = (*_KEY[1:], *_SUMS, *_IDS)
+    joint = {name: taken.c[name] for name in (*_KEY, *_SUMS, *_IDS)}
+    nothing = cast(array([]), ARRAY(Text))
+    together = {**joint, "kind": literal(_ALL_KINDS, Text), "functions": nothing}
     parts = union_all(
         *(
-            select(
-                cast(taken.c.cell.bitwise_and(mask).bitwise_or(ones), BigInteger).label("cell"),
-                *(taken.c[name] for name in names),
+            select(*(each.label(name) for name, each in (columns | {"cell": cell}).items()))
+            for columns in (joint, together)
+            for cell in (
+                cast(taken.c.cell.bitwise_and(mask).bitwise_or(ones), BigInteger)
+                for mask, ones in map(_parent, KEPT)
             )
-            for mask, ones in map(_parent, KEPT)
         )
     ).subquery("parts")
     key = [parts.c[name] for name in _KEY]
