@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy import Connection, text
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -12,12 +12,14 @@ from law.regions.borders import borders
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc, hubs_pb2, hubs_pb2_grpc
 
 from camera_registry.consumers import ReportListener
-from camera_registry.grpc_api import POLICY, CameraRegistryApi
+from camera_registry.grpc_api import POLICY, CameraRegistryApi, UseCases
 from camera_registry.grpc_hubs import POLICY as HUBS_POLICY
 from camera_registry.grpc_hubs import CameraHubsApi
 from camera_registry.messages import statistics_to_proto
 from camera_registry.model.camera import INTERVALS_HEARD
+from camera_registry.resume_tokens import ResumeTokens
 from camera_registry.settings import RegistrySettings
+from camera_registry.usecases.change_feed import ChangeFeed
 from camera_registry.usecases.hubs import Hubs
 from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.merging import Merging
@@ -25,6 +27,7 @@ from camera_registry.usecases.register import Register
 from camera_registry.usecases.statistics import Statistics
 from camera_registry.usecases.tally import Tally
 from camera_registry.usecases.watch import Watch
+from camera_registry.watching import WatchedChanges
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -40,16 +43,19 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         measures_speed=lambda kind: guards.at(chassis.clock()).camera_kinds.measures_speed(kind),
     )
     listener = ReportListener(chassis.broker, watch, chassis.clock)
+    feed = ChangeFeed(chassis.db)
+    use_cases = UseCases(
+        register,
+        Imports(chassis.db),
+        Merging(chassis.db, register),
+        Statistics(chassis.db, chassis.clock, interval=interval, convert=statistics_to_proto),
+        WatchedChanges(feed, ResumeTokens(chassis.db.keyring)),
+    )
     chassis.serve(
         cameras_pb2.DESCRIPTOR.services_by_name["CameraRegistry"],
         cameras_pb2_grpc.add_CameraRegistryServicer_to_server,
         CameraRegistryApi(
-            register,
-            Imports(chassis.db),
-            Merging(chassis.db, register),
-            Statistics(chassis.db, chassis.clock, interval=interval, convert=statistics_to_proto),
-            Pages(chassis.db.keyring),
-            lambda: guards.at(chassis.clock()).camera_kinds,
+            use_cases, Pages(chassis.db.keyring), lambda: guards.at(chassis.clock()).camera_kinds
         ),
         POLICY,
     )
@@ -63,6 +69,8 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
     chassis.loop("tally", Tally(chassis.db).run)
+    chassis.loop("changes", feed.place)
+    chassis.loop("watched changes", feed.poll)
 
 
 SERVICE = Service(

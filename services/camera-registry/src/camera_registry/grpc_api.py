@@ -4,7 +4,7 @@ method."""
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from chassis import telemetry
@@ -28,6 +28,7 @@ from camera_registry.messages import (
     to_proto,
 )
 from camera_registry.messages_history import read_version_key, version_key, version_to_proto
+from camera_registry.messages_map import cluster_to_proto, read_spot, read_view, sight_to_proto
 from camera_registry.messages_questions import read_nearest
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
@@ -37,6 +38,7 @@ from camera_registry.usecases.imports import Imports
 from camera_registry.usecases.merging import Merging
 from camera_registry.usecases.register import Register
 from camera_registry.usecases.statistics import Statistics
+from camera_registry.watching import WatchedChanges
 
 _SERVICE = "/tartip.cameras.v1.CameraRegistry/"
 _WRITERS = allow(roles=("camera_administrator",))
@@ -68,24 +70,31 @@ POLICY: Policy = {
     _SERVICE + "ListCameras": _LISTERS,
     _SERVICE + "FindNearestCameras": _LISTERS,
     _SERVICE + "GetStatistics": _LISTERS,
+    _SERVICE + "CountCamerasOnMap": _READERS,
+    _SERVICE + "ListCamerasSeeing": _READERS,
+    _SERVICE + "WatchCameras": _LISTERS,
 }
 
 
+@dataclass(frozen=True)
+class UseCases:
+    """What the methods of the register call."""
+
+    register: Register
+    imports: Imports
+    merging: Merging
+    statistics: Statistics[pb.GetStatisticsResponse]
+    watched: WatchedChanges
+
+
 class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
-    def __init__(
-        self,
-        register: Register,
-        imports: Imports,
-        merging: Merging,
-        statistics: Statistics[pb.GetStatisticsResponse],
-        pages: Pages,
-        kinds: Callable[[], CameraKinds],
-    ) -> None:
+    def __init__(self, use_cases: UseCases, pages: Pages, kinds: Callable[[], CameraKinds]) -> None:
         """`kinds` returns what kinds of cameras may detect by the law in force now."""
-        self._register = register
-        self._imports = imports
-        self._merging = merging
-        self._statistics = statistics
+        self._register = use_cases.register
+        self._imports = use_cases.imports
+        self._merging = use_cases.merging
+        self._statistics = use_cases.statistics
+        self._watched = use_cases.watched
         self._pages = pages
         self._kinds = kinds
 
@@ -233,6 +242,27 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         with checks() as check:
             check_region(check, request.region)
         return await self._statistics.of(request.region, caller=current_caller())
+
+    async def CountCamerasOnMap(
+        self, request: pb.CountCamerasOnMapRequest, context: ServicerContext
+    ) -> pb.CountCamerasOnMapResponse:
+        view, filters = read_view(request)
+        clusters = await self._register.clusters(view, filters, caller=current_caller())
+        return pb.CountCamerasOnMapResponse(clusters=map(cluster_to_proto, clusters))
+
+    async def ListCamerasSeeing(
+        self, request: pb.ListCamerasSeeingRequest, context: ServicerContext
+    ) -> pb.ListCamerasSeeingResponse:
+        spot, at = read_spot(request)
+        sights = await self._register.seeing(spot, at, caller=current_caller())
+        return pb.ListCamerasSeeingResponse(cameras=map(sight_to_proto, sights))
+
+    async def WatchCameras(
+        self, request: pb.WatchCamerasRequest, context: ServicerContext
+    ) -> AsyncIterator[pb.WatchCamerasResponse]:
+        async with aclosing(self._watched.responses(request, current_caller())) as responses:
+            async for response in responses:
+                yield response
 
 
 def _place_key(place: Place) -> tuple[str, ...]:

@@ -203,8 +203,8 @@ def test_the_newest_version_of_before_becomes_the_row_that_holds(empty_database:
         for each, name, version in ((camera_id, "New", 2), (other, "Only", 1)):
             await connection.execute(
                 f"INSERT INTO {SCHEMA}.cameras (camera_id, {described}, status, status_as_of,"
-                f" version, registered_at) VALUES ($1, {values}, 'UNKNOWN', now(), $3,"
-                " '2025-03-01T00:00:00Z')",
+                f" version, registered_at, cell) VALUES ($1, {values}, 'UNKNOWN', now(), $3,"
+                " '2025-03-01T00:00:00Z', 0)",
                 each,
                 name,
                 version,

@@ -39,7 +39,17 @@ AiFunction = Literal["plate", "face", "crowd", "left_object", "zone", "vehicle"]
 SiteCategory = Literal[
     "state_critical", "strategic", "hazardous_industry", "economy_strategic", "mass_gathering"
 ]
-CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired"]
+CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired", "tampered"]
+StatusSource = Literal["register", "hub", "silence"]
+StatusReason = Literal[
+    "hub_silent",
+    "unreachable",
+    "not_reported",
+    "picture_stale",
+    "clock_off",
+    "verification_ended",
+    "flapping",
+]
 CameraOrder = Literal["id", "name"]
 _POINT = r"-?[0-9]{1,3}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?"
 _CIRCLE = ("latitude", "longitude", "radius_metres")
@@ -80,6 +90,7 @@ class CameraDescription(Answer):
     height_metres: float
     field_of_view_degrees: float
     retention_days: int
+    hub_id: str
 
 
 class Camera(Answer):
@@ -91,6 +102,9 @@ class Camera(Answer):
     registered_at: Moment
     retired_at: Moment
     retired_reason: str
+    status_source: StatusSource | None
+    status_reason: StatusReason | None
+    status_version: int
     merged_into: str = Field(description="Of a retired duplicate, the camera that was kept.")
 
 
@@ -153,6 +167,7 @@ class CameraDescriptionRequest(Request):
     height_metres: float = Field(0, ge=0, le=500, description="Above the ground; 0: not known.")
     field_of_view_degrees: float = Field(0, ge=0, le=360, description="0: not known.")
     retention_days: int = Field(0, ge=0, le=3650, description="0: not known.")
+    hub_id: str = Field("", max_length=36, description="The hub that reports on the camera.")
 
 
 class RegisterCamera(Request):

@@ -17,6 +17,7 @@ class StatusCounts(Answer):
     registered: int
     online: int
     degraded: int
+    tampered: int
     offline: int
     unknown: int
 
@@ -45,6 +46,7 @@ class RegionStatistics(Answer):
     offline: int
     unknown: int
     degraded: int
+    tampered: int
     kinds: list[KindStatistics]
     functions: list[FunctionStatistics]
     site_categories: list[SiteCategoryStatistics]

@@ -50,7 +50,7 @@ def cover(area: Area, resolution: int) -> tuple[Range, ...]:
             done += [(cell, False) for cell in parts]
             break
         cells = [child for cell in parts for child in h3.cell_to_children(cell)]
-    ranges = (Range(*_descendants(cell, resolution), whole) for cell, whole in done)
+    ranges = (Range(*descendants(cell, resolution), whole) for cell, whole in done)
     return tuple(sorted(ranges, key=lambda each: each.first))
 
 
@@ -63,7 +63,7 @@ def _disc(cell: int, *, is_last: bool) -> Disc:
     return Disc(latitude, longitude, farthest * (_OWN_REACH if is_last else _DESCENDANTS_REACH))
 
 
-def _descendants(cell: int, finer: int) -> tuple[int, int]:
+def descendants(cell: int, finer: int) -> tuple[int, int]:
     """The first and the last number among the cells of a finer resolution under an H3 cell."""
     resolution = h3.get_resolution(cell)
     first = cell & ~(0xF << 52) | finer << 52

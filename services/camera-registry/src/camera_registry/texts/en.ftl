@@ -7,4 +7,6 @@ HUB_NOT_FOUND = There is no such hub in service in the regions you may see.
 IMPORT_NOT_FOUND = You have no import with this id.
 KINDS_DIFFER = The two cameras are of different kinds, so they are not one camera.
 NOT_ALLOWED = This region is not among yours.
+RESUME_TOKEN_TOO_OLD = Changes after this resume token are no longer kept. Read the cameras anew, then watch from now on.
+RESUME_TOKEN_WRONG = This resume token was not given by this stream.
 SERIAL_TAKEN = Another camera in the register has this serial number.

@@ -16,8 +16,11 @@ from camera_registry.model.camera import Camera, CameraNotRegisteredThen, Region
 from camera_registry.model.description import Description
 from camera_registry.model.history import Version, with_changes
 from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
-from camera_registry.storage import cameras, hubs, search
+from camera_registry.model.map_view import Cluster, MapView
+from camera_registry.model.seeing import SIGHTS_MAX, Sight, Spot, sight_of
+from camera_registry.storage import cameras, cell_counts, hubs, search, seeing
 from camera_registry.storage.cameras import Known
+from camera_registry.storage.cell_counts import MapFilters
 from camera_registry.storage.history import NEWEST, versions_before
 from camera_registry.storage.search import Filters, Place
 
@@ -168,6 +171,27 @@ class Register:
         their distances in metres in ascending order; fewer if there are no more."""
         async with self._db.begin(caller.scope) as tx:
             return await search.nearest(tx, centre, filters, size=size, known=self._known())
+
+    async def clusters(
+        self, view: MapView, filters: MapFilters, *, caller: Caller
+    ) -> list[Cluster]:
+        """Count the cameras in service by the cells of a map view."""
+        async with self._db.begin(caller.scope) as tx:
+            return await cell_counts.clusters(tx, view, filters, self._known())
+
+    async def seeing(self, spot: Spot, at: datetime | None, *, caller: Caller) -> list[Sight]:
+        """The cameras that saw a spot at a moment, at most SIGHTS_MAX; the nearest come first.
+
+        None stands for now.
+        """
+        async with self._db.begin(caller.scope) as tx:
+            near = await seeing.cameras_near(tx, spot, at or await tx.now(), self._known())
+        sights = (sight_of(camera, spot) for camera in near)
+        found = sorted(
+            (sight for sight in sights if sight is not None),
+            key=lambda sight: (sight.distance_metres, sight.camera.camera_id),
+        )
+        return found[:SIGHTS_MAX]
 
     def _known(self) -> Known:
         return Known.at(self._clock(), self._interval)

@@ -7,13 +7,15 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM
 from host.leases import Lease, hold
 
+from camera_registry.storage import cell_counts
 from camera_registry.storage.counts import FOLDED_AT_ONCE, fold_changes
 
 PAUSE_SECONDS = 1.0
 
 
 class Tally:
-    """Adds to the stored counts of cameras the changes that the database has noted.
+    """Adds to the stored counts of cameras, by region and by H3 cell, the changes that the
+    database has noted.
 
     Statistics add the changes not yet in the stored counts, so they are exact even while no update
     runs.
@@ -38,4 +40,6 @@ class Tally:
     async def fold(self, lease: Lease) -> bool:
         """Update the counts by the oldest changes; return whether there may be more changes."""
         async with lease.begin(SYSTEM) as tx:
-            return await fold_changes(tx) >= FOLDED_AT_ONCE
+            is_more = await fold_changes(tx) >= FOLDED_AT_ONCE
+        async with lease.begin(SYSTEM) as tx:
+            return await cell_counts.fold_changes(tx) >= cell_counts.FOLDED_AT_ONCE or is_more

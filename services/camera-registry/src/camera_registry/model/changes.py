@@ -1,0 +1,63 @@
+"""Changes of the register as they are streamed, and where a stream goes on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from chassis.refusals import Kind, Refusal
+
+from camera_registry.model.status import CameraStatus
+
+NO_CAMERA = UUID(int=0)
+
+
+class ChangeKind(StrEnum):
+    REGISTERED = "REGISTERED"
+    CHANGED = "CHANGED"
+    RETIRED = "RETIRED"
+    STATUS_CHANGED = "STATUS_CHANGED"
+
+
+class ResumeTokenWrong(Refusal):
+    kind = Kind.INVALID
+    code = "RESUME_TOKEN_WRONG"
+
+
+class ResumeTokenTooOld(Refusal):
+    code = "RESUME_TOKEN_TOO_OLD"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a stream goes on: in the set of changes with this number, after this camera.
+
+    The changes of a set are ordered by region and camera id; the defaults are before the first one.
+    """
+
+    number: int
+    region: str = ""
+    camera_id: UUID = NO_CAMERA
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a camera. `version` and `status` are those after it."""
+
+    camera_id: UUID
+    region: str
+    version: int
+    kind: ChangeKind
+    status: CameraStatus
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a stream tells next, and where it goes on after that.
+
+    `change` is None where only changes were passed over that the caller does not watch.
+    """
+
+    change: Change | None
+    position: Position

@@ -1,0 +1,129 @@
+"""Streams every change of the register in order, to whoever watches.
+
+One replica, by a lease, gives new changes their positions about five times a second, and deletes
+those that are kept no longer. Each replica then looks for the last position as often, and only if
+there is a new one do its streams read.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.transaction import SYSTEM
+from host.leases import Lease, hold
+
+from camera_registry.model.changes import Position, Step
+from camera_registry.storage import changes
+
+POLL_SECONDS = 0.2
+FORGET_SECONDS = 600.0
+READ_AT_ONCE = 500
+# After so long without a change that is told, a stream tells its position alone.
+TOKEN_SECONDS = 60.0
+# So that no operator goes on with an access token that expired long ago.
+OPERATOR_SECONDS = 900.0
+
+
+class ChangeFeed:
+    """The streams of changes of one replica."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        token_seconds: float = TOKEN_SECONDS,
+        operator_seconds: float = OPERATOR_SECONDS,
+    ) -> None:
+        """`token_seconds` and `operator_seconds` are as TOKEN_SECONDS and OPERATOR_SECONDS."""
+        self._db = db
+        self._token_seconds = token_seconds
+        self._operator_seconds = operator_seconds
+        self._last = 0
+        self._polled = asyncio.Condition()
+        self._followers = 0
+
+    async def place(self) -> None:
+        """Give new changes their positions and delete old ones, until cancelled, if no other
+        replica does. Raises LeaseLost, or a database error."""
+        async with hold(self._db, "changes") as lease:
+            forgot_at = -FORGET_SECONDS
+            while True:
+                now = asyncio.get_running_loop().time()
+                if now - forgot_at >= FORGET_SECONDS:
+                    await self.forget(lease)
+                    forgot_at = now
+                if not await self._place_new(lease):
+                    await asyncio.sleep(POLL_SECONDS)
+
+    async def _place_new(self, lease: Lease) -> bool:
+        """Place some of the new changes; return whether there may be more."""
+        if not await changes.are_any_new(self._db):
+            return False
+        async with lease.begin(SYSTEM) as tx:
+            return await changes.place_new(tx) >= changes.PLACED_AT_ONCE
+
+    async def forget(self, lease: Lease) -> None:
+        """Delete the changes that are kept no longer, a part of them in each transaction."""
+        is_more = True
+        while is_more:
+            async with lease.begin(SYSTEM) as tx:
+                is_more = await changes.forget_old(tx) >= changes.FORGOTTEN_AT_ONCE
+
+    async def poll(self) -> None:
+        """Wake the waiting streams when there are new positions, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if self._followers:
+                self._last = await changes.last_position(self._db)
+                async with self._polled:
+                    self._polled.notify_all()
+
+    async def follow(
+        self, position: Position | None, region: str, caller: Caller
+    ) -> AsyncGenerator[Step, None]:
+        """Stream the changes of `region` ("": of all regions that the caller may see) from
+        `position` on; None begins with what comes from now on, and first yields that position.
+
+        A stream for an operator ends after `operator_seconds`, all others never. Raises
+        ResumeTokenTooOld or ResumeTokenWrong if the changes cannot be read from `position` on.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._operator_seconds if caller.operator else None
+        if position is None:
+            position = await self._now()
+            yield Step(None, position)
+        stepped_at = clock()
+        self._followers += 1
+        try:
+            while until is None or clock() < until:
+                async with self._db.begin(caller.scope) as tx:
+                    found = await changes.after(tx, position, region, READ_AT_ONCE)
+                for step in found.steps:
+                    yield step
+                    stepped_at = clock()
+                is_late = clock() - stepped_at >= self._token_seconds
+                if is_late and found.following != position and not found.steps:
+                    yield Step(None, found.following)
+                    stepped_at = clock()
+                position = found.following
+                if not await self._is_more(position, until):
+                    return
+        finally:
+            self._followers -= 1
+
+    async def _now(self) -> Position:
+        """After all that is committed now."""
+        while await changes.are_any_new(self._db):
+            async with self._db.begin(SYSTEM) as tx:
+                await changes.place_new(tx)
+        return Position(await changes.last_position(self._db) + 1)
+
+    async def _is_more(self, position: Position, until: float | None) -> bool:
+        """Wait until there is something from `position` on; False if there was not until then."""
+        try:
+            async with asyncio.timeout_at(until), self._polled:
+                await self._polled.wait_for(lambda: self._last >= position.number)
+        except TimeoutError:
+            return False
+        return True
