@@ -176,7 +176,7 @@ class MergeCameras(Request):
     reason: Reason
 
 
-class CameraListing(Listing):
+class CameraFilters(Request):
     region: Region = ""
     function: AiFunction | None = None
     kind: CameraKind | None = None
@@ -188,19 +188,28 @@ class CameraListing(Listing):
     radius_metres: float | None = Field(None, gt=0, le=50_000)
 
     @model_validator(mode="after")
-    def area_is_whole(self) -> "CameraListing":
+    def area_is_whole(self) -> "CameraFilters":
         given = [part is not None for part in (self.latitude, self.longitude, self.radius_metres)]
         if any(given) and not all(given):
             raise ValueError("an area needs latitude, longitude and radius_metres")
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        fields = {"latitude", "longitude", "radius_metres"}
-        flat = self.model_copy(update=dict.fromkeys(fields))
-        request = flat.message(cameras_pb2.ListCamerasRequest)
+        """The list that these filters ask for, without a page."""
+        area = {"latitude", "longitude", "radius_metres"}
+        given = self.model_dump(include=set(CameraFilters.model_fields) - area)
+        request = to_message(given, cameras_pb2.ListCamerasRequest)
         if self.radius_metres is not None:
-            request.area.CopyFrom(cameras_pb2.Area(**self.model_dump(include=fields)))
+            request.area.CopyFrom(cameras_pb2.Area(**self.model_dump(include=area)))
         return request
+
+
+class CameraListing(CameraFilters, Listing):
+    def request(self) -> cameras_pb2.ListCamerasRequest:
+        """The page that is asked for of the list."""
+        wanted = super().request()
+        wanted.page.size, wanted.page.token = self.page_size, self.page_token
+        return wanted
 
 
 @router.post("", status_code=201)
