@@ -323,6 +323,29 @@ def test_all_cameras_that_match_are_changed_by_one_command(
     assert done.returncode == Exit.USAGE and "--all" in done.stderr
 
 
+def test_cameras_are_imported_over_rest_as_they_are_listed_there(
+    mesh: RunningTestMesh, sample_cameras: Any
+) -> None:
+    async def imported(**changes: Any) -> Any:
+        async with Outside(
+            home=mesh.home, ports=mesh.ports, oidc_issuer=mesh.oidc_issuer
+        ) as outside:
+            desk = outside.as_operator(samples.ADMINISTRATOR)
+            listed = (await desk.get("/v1/cameras", page_size=2)).body["cameras"]
+            names = ("camera_id", "version", "description")
+            rows = [
+                {"row": row, **{name: camera[name] for name in names}, **changes}
+                for row, camera in enumerate(listed, 1)
+            ]
+            body = {"import_id": str(new_id()), "cameras": rows, "dry_run": bool(changes)}
+            return (await desk.post("/v1/cameras/import", body)).body
+
+    told = asyncio.run(imported())
+    assert (told["unchanged"], told["refused"]) == (2, [])
+    told = asyncio.run(imported(version=99))
+    assert [each["reason"] for each in told["refused"]] == ["CAMERA_CHANGED_MEANWHILE"] * 2
+
+
 def test_a_made_up_country_is_seeded_once(mesh: RunningTestMesh) -> None:
     for figure in ("added", "unchanged"):
         done = tartip(mesh.home.path, "seed", "cameras", "--count", "2500", "--seed", "3", "--json")

@@ -18,6 +18,7 @@ from law.yearly import read_yearly_tables
 
 from operator_gateway import (
     audit_routes,
+    camera_imports_routes,
     cameras_routes,
     console_routes,
     events_routes,
@@ -42,6 +43,7 @@ from operator_gateway.tickets import Tickets
 GRACE_SECONDS = 5
 BACKLOG = 256
 ROUTERS = (
+    camera_imports_routes.router,  # before the paths with an id
     cameras_routes.router,
     violations_routes.router,
     fines_routes.router,
@@ -158,6 +160,7 @@ SERVICE = Service(
     serve_http=GATEWAY.serve,
     ids={
         "camera": UUID_SHAPE,
+        "import": UUID_SHAPE,
         "violation": UUID_SHAPE,
         "report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}",
         "fine": "[0-9]{15}",

@@ -195,7 +195,7 @@ class MergeCameras(Request):
     reason: Reason
 
 
-class CameraListing(Listing):
+class CameraFilters(Request):
     region: Region = ""
     function: AiFunction | None = None
     kind: CameraKind | None = None
@@ -226,7 +226,7 @@ class CameraListing(Listing):
     order: CameraOrder | None = None
 
     @model_validator(mode="after")
-    def area_is_whole(self) -> "CameraListing":
+    def area_is_whole(self) -> "CameraFilters":
         for names in (_CIRCLE, _BOX):
             given = [getattr(self, name) is not None for name in names]
             if any(given) and not all(given):
@@ -234,8 +234,10 @@ class CameraListing(Listing):
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        flat = self.model_copy(update=dict.fromkeys((*_CIRCLE, *_BOX, "polygon")))
-        request = flat.message(cameras_pb2.ListCamerasRequest)
+        """The list that these filters ask for, without a page."""
+        areas = {*_CIRCLE, *_BOX, "polygon"}
+        given = self.model_dump(include=set(CameraFilters.model_fields) - areas)
+        request = to_message(given, cameras_pb2.ListCamerasRequest)
         if self.radius_metres is not None:
             request.area.CopyFrom(cameras_pb2.Area(**self.model_dump(include={*_CIRCLE})))
         if self.south is not None:
@@ -244,6 +246,14 @@ class CameraListing(Listing):
             latitude, longitude = map(float, point.split(","))
             request.polygon.points.add(latitude=latitude, longitude=longitude)
         return request
+
+
+class CameraListing(CameraFilters, Listing):
+    def request(self) -> cameras_pb2.ListCamerasRequest:
+        """The page that is asked for of the list."""
+        wanted = super().request()
+        wanted.page.size, wanted.page.token = self.page_size, self.page_token
+        return wanted
 
 
 class NearestListing(BaseModel):

@@ -312,6 +312,30 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
             camera.registered_at.CopyFrom(request.as_of)
         return cameras_pb2.GetCameraResponse(camera=camera)
 
+    async def ListCameras(self, request: Any, context: Any) -> Any:
+        """Two pages of two cameras; those of a region called "broken" have no second page."""
+        self._asked.note(cameras_pb2.ListCamerasRequest.FromString(request.SerializeToString()))
+        if request.page.token and request.region == "broken":
+            raise ViolationAlreadyDecided
+        at = 2 if request.page.token else 0
+        cameras = [
+            cameras_pb2.Camera(
+                camera_id=f"camera-{number}",
+                version=number,
+                description=cameras_pb2.CameraDescription(name=f"Абай {number}", connected=True),
+            )
+            for number in (at + 1, at + 2)
+        ]
+        return cameras_pb2.ListCamerasResponse(
+            cameras=cameras, next_page_token="" if at else "more"
+        )
+
+    async def ImportCameras(self, requests: Any, context: Any) -> Any:
+        async for request in requests:
+            self._asked.note(request)
+            finding = cameras_pb2.RowFinding(row=2, field="version", reason="X")
+            yield cameras_pb2.ImportCamerasResponse(number=1, changed=1, refused=[finding])
+
     async def ChangeCamera(self, request: Any, context: Any) -> Any:
         return cameras_pb2.ChangeCameraResponse(camera=self._next(request))
 

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from operator_gateway import (
     audit_routes,
+    camera_imports_routes,
     cameras_routes,
     fines_routes,
     reports_routes,
@@ -28,6 +29,7 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (cameras_routes.CameraAnswer, cameras_pb2.GetCameraResponse),
     (cameras_routes.CameraPage, cameras_pb2.ListCamerasResponse),
     (cameras_routes.NearestCameras, cameras_pb2.FindNearestCamerasResponse),
+    (camera_imports_routes.ImportOutcome, cameras_pb2.ImportCamerasResponse),
     (cameras_routes.CameraVersions, cameras_pb2.ListCameraVersionsResponse),
     (violations_routes.ViolationAnswer, violations_pb2.GetViolationResponse),
     (violations_routes.ViolationPage, violations_pb2.ListViolationsResponse),
@@ -48,6 +50,8 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (cameras_routes.RegisterCamera, cameras_pb2.RegisterCameraRequest),
     (cameras_routes.ChangeCamera, cameras_pb2.ChangeCameraRequest),
     (cameras_routes.RetireCamera, cameras_pb2.RetireCameraRequest),
+    (camera_imports_routes.ImportCameras, cameras_pb2.ImportCamerasRequest),
+    (camera_imports_routes.ImportedCameraRequest, cameras_pb2.ImportedCamera),
     (cameras_routes.MergeCameras, cameras_pb2.MergeCamerasRequest),
     (violations_routes.PrepareDecision, violations_pb2.PrepareDecisionRequest),
     (violations_routes.SignedDecision, violations_pb2.ConfirmViolationRequest),

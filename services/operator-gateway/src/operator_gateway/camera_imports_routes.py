@@ -1,0 +1,127 @@
+"""Many cameras at once over REST: a list as rows of JSON, and rows that are imported.
+
+What an export answers, an import takes; so a bulk change is an export, an edit, and an import with
+or without a dry run.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from itertools import count
+from typing import Annotated
+
+from chassis import telemetry
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+from tartip.cameras.v1 import cameras_pb2
+
+from operator_gateway.cameras_routes import (
+    CameraDescription,
+    CameraDescriptionRequest,
+    CameraFilters,
+)
+from operator_gateway.mapping import to_plain
+from operator_gateway.operator_context import AsOperator, OperatorContext
+from operator_gateway.schemas import PAGE_SIZE_MAX, Answer, ClientMadeId, Count, Request
+
+router = APIRouter(prefix="/v1/cameras", tags=["cameras"])
+ROWS_MAX = 1000
+LINES = "application/x-ndjson"
+
+
+class ExportedCamera(Answer):
+    """A line of an export, which is a row of an import."""
+
+    row: int
+    camera_id: str
+    version: int
+    description: CameraDescription
+
+
+class ImportedCameraRequest(Request):
+    row: Count = Field(description="From 1, rising: the number by which refusals name it.")
+    camera_id: str = Field(
+        "", max_length=36, description="Empty: sought by serial number and make."
+    )
+    version: Count = Field(
+        0, description="That the description was made from: of another one it is refused. 0: any."
+    )
+    description: CameraDescriptionRequest
+
+
+class ImportCameras(Request):
+    import_id: ClientMadeId
+    number: Count = Field(1, description="Of the batch, from 1; one more with each.")
+    dry_run: bool = Field(default=False, description="Answers what would be done; does nothing.")
+    cameras: list[ImportedCameraRequest] = Field(min_length=1, max_length=ROWS_MAX)
+
+
+class RowFinding(Answer):
+    row: int
+    field: str
+    reason: str
+    expected: str
+    camera_id: str
+
+
+class ImportOutcome(Answer):
+    number: int
+    added: int
+    changed: int
+    unchanged: int
+    refused: list[RowFinding]
+    probable_duplicates: list[RowFinding]
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {LINES: {}}, "model": ExportedCamera}},
+)
+async def export_cameras(
+    filters: Annotated[CameraFilters, Query()], context: AsOperator
+) -> StreamingResponse:
+    """Streams all cameras that match, a JSON object a line, as `import` takes them. An export that
+    breaks off does not end as HTTP has it, so that it cannot be taken for a whole one."""
+    wanted = filters.request()
+    wanted.page.size = PAGE_SIZE_MAX
+    # The first page is awaited before the status is sent, so that a refusal can set it.
+    first = await context.call(context.peers.cameras.ListCameras, wanted)
+    return StreamingResponse(_lines(context, wanted, first), media_type=LINES)
+
+
+@router.post("/import")
+async def import_cameras(body: ImportCameras, context: AsOperator) -> ImportOutcome:
+    """Registers and changes the cameras of a batch, and names every wrong field of the rows that it
+    does not take. The same import and number again answers the same. Role camera_administrator."""
+    request = body.message(cameras_pb2.ImportCamerasRequest)
+    telemetry.annotate(**{"import": body.import_id})
+    stream = context.stream(context.peers.cameras.ImportCameras, iter([request]))
+    async with aclosing(stream) as answers:
+        return ImportOutcome.of(await anext(answers))
+
+
+async def _lines(
+    context: OperatorContext,
+    wanted: cameras_pb2.ListCamerasRequest,
+    page: cameras_pb2.ListCamerasResponse,
+) -> AsyncIterator[bytes]:
+    """The lines of a page and of those after it, a page at a time."""
+    before = 0
+    while True:
+        yield "".join(map(_line, count(before + 1), page.cameras)).encode()
+        before += len(page.cameras)
+        if not page.next_page_token:
+            return
+        wanted.page.token = page.next_page_token
+        page = await context.call(context.peers.cameras.ListCameras, wanted)
+
+
+def _line(number: int, camera: cameras_pb2.Camera) -> str:
+    exported = ExportedCamera(
+        row=number,
+        camera_id=camera.camera_id,
+        version=camera.version,
+        description=CameraDescription.model_validate(to_plain(camera.description)),
+    )
+    return exported.model_dump_json() + "\n"
