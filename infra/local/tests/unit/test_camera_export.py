@@ -42,6 +42,7 @@ def camera(name: str = "Абай – Достық", **changes: object) -> pb.Cam
         height_metres=6,
         field_of_view_degrees=92.5,
         retention_days=30,
+        hub_id="01999999-9999-7999-8999-999999999999",
     )
     description.verifications.add(
         number="V-2",

@@ -19,6 +19,7 @@ from tartip_cli.topology import CAMERA_REGISTRY
 
 from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
 from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.register.hubs import MadeUpHubs, reports
 from tartip_bench.register.questions import (
     A_LOCAL_OWNER,
     BARE_TABLES,
@@ -86,7 +87,9 @@ async def measure(run: Run) -> Outcome:
     async with running_bench_mesh(_WITHOUT) as bench:
         database = await asyncpg.connect(bench.mesh.database.url)
         try:
-            imported = await _imported(run, bench, database, count)
+            hubs = MadeUpHubs()
+            await hubs.register(bench, round(count * country.CONNECTED_SHARE))
+            imported = await _imported(run, bench, database, count, hubs)
             run.report("statistics of the tables")
             await database.execute(BARE_TABLES)
             await database.execute("ANALYZE")
@@ -103,13 +106,19 @@ async def measure(run: Run) -> Outcome:
             run.report("statistics, 16 callers")
             statistics = await _statistics(everywhere, database, calls)
             registered = await registrations(run, bench, calls)
+            minutes = run.sized(full=5, quick=1)
+            reported = await reports(run, bench, database, hubs, minutes)
         finally:
             await database.close()
-    return _outcome(count, imported, answers, *statistics, registered)
+    return _outcome(count, imported, answers, *statistics, [*registered, *reported])
 
 
 async def _imported(
-    run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], count: int
+    run: Run,
+    bench: BenchMesh,
+    database: asyncpg.Connection[Any],
+    count: int,
+    hubs: MadeUpHubs,
 ) -> Imported:
     stub = CameraRegistryStub(bench.outside.as_command_line(CAMERA_REGISTRY))
     before = bench.memory_bytes(CAMERA_REGISTRY.name)
@@ -122,7 +131,12 @@ async def _imported(
             run.report(f"importing, {done:,} of {count:,}")
             shown += count // 20
 
-    result = await send_all(stub, str(new_id()), lambda: country.cameras(count, 1), after_each=show)
+    result = await send_all(
+        stub,
+        str(new_id()),
+        lambda: country.cameras(count, 1, hub_of=hubs.next_of),
+        after_each=show,
+    )
     if result.added != count:
         raise Failure(f"{result.added} of {count} cameras were added", Exit.PART_FAILED)
     await _drained(database)
@@ -138,6 +152,8 @@ async def _drained(database: asyncpg.Connection[Any]) -> None:
     waiting = (
         "SELECT (SELECT count(*) FROM camera_registry.outbox WHERE published_at IS NULL)"
         " + (SELECT count(*) FROM camera_registry.camera_count_changes)"
+        " + (SELECT count(*) FROM camera_registry.camera_cell_changes)"
+        " + (SELECT count(*) FROM camera_registry.camera_change_sets WHERE position IS NULL)"
     )
     while await database.fetchval(waiting):  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(0.1)
@@ -255,7 +271,7 @@ def _outcome(
     answers: list[Asked],
     statistics: Times,
     counted: Times,
-    registered: list[Figure],
+    more: list[Figure],
 ) -> Outcome:
     figures = _of_import(imported)
     for each in answers:
@@ -269,7 +285,7 @@ def _outcome(
             met=statistics.percentile(0.99) < STATISTICS_MS,
         )
     )
-    figures += registered
+    figures += more
     note = (
         "Callers, service, PostgreSQL and NATS share the cores. One caller asks at a time, an"
         " operator of one region; the bare statements run on a copy of the table with the same"

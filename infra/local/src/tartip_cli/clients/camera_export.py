@@ -132,4 +132,5 @@ _CELLS: Mapping[str, Callable[[pb.Camera], str]] = {
     "height_metres": _number(lambda given: given.height_metres),
     "field_of_view_degrees": _number(lambda given: given.field_of_view_degrees),
     "retention_days": _number(lambda given: given.retention_days),
+    "hub_id": _text(lambda given: given.hub_id),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,10 @@ _KINDS = (
 )
 
 
+def _no_hub(region: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class _Spot:
     """A place around which cameras stand: on a street, or at a site with a category."""
@@ -88,8 +92,13 @@ class _Spot:
     category: Any = None
 
 
-def cameras(count: int, seed: int) -> Iterator[pb.ImportedCamera]:
-    """Yield `count` cameras, region by region, with row numbers from 1."""
+def cameras(
+    count: int, seed: int, *, hub_of: Callable[[str], str] = _no_hub
+) -> Iterator[pb.ImportedCamera]:
+    """Yield `count` cameras, region by region, with row numbers from 1.
+
+    `hub_of` returns the id of the hub of the next connected camera in a region, or "" for none.
+    """
     draw = random.Random(seed)
     row = 0
     for code, wanted in _shares(count).items():
@@ -101,6 +110,7 @@ def cameras(count: int, seed: int) -> Iterator[pb.ImportedCamera]:
                 row += 1
                 left -= 1
                 description = _description(draw, code, spot, place, owner, row)
+                description.hub_id = hub_of(code) if description.connected else ""
                 yield pb.ImportedCamera(row=row, camera_id=_id(draw, row), description=description)
 
 
