@@ -33,7 +33,7 @@ from camera_registry.usecases.watch import Reports, Watch
 
 SUBJECT = "cameras.heartbeats.*"
 LOOK_SECONDS = 1.0
-# Of some 200 kB each, where a hub has 12 000 cameras.
+# Of some 200 kB each, where a hub has 11 000 cameras.
 PENDING_MAX = 1000
 log = logging.getLogger(__name__)
 

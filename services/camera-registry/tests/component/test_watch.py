@@ -12,9 +12,11 @@ from camera_registry.model.status import CameraStatus
 from camera_registry.storage.search import Filters
 from camera_registry.usecases import watch as watching
 from camera_registry.usecases.hubs import Hubs
+from chassis.clock import new_id
 from host.leases import LeaseLost
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import events_pb2
+from tartip_cli.clients.hub_reports import ReportingHub
 
 from .own_register import ADMINISTRATOR, UNREACHABLE, WORKING, OwnRegister
 
@@ -338,3 +340,28 @@ async def test_many_hubs_are_followed_in_several_transactions(
     own.now += 2 * SILENCE
     await own.judge(own.start)
     assert [(await own.status(each))[0] for each in cameras] == [UNKNOWN] * 4
+
+
+async def test_thousands_of_edge_boxes_are_followed_together(
+    own: OwnRegister, scratch: Any
+) -> None:
+    """More than one statement has parameters for."""
+    many = 6000
+    connection = await asyncpg.connect(scratch.provisioner)
+    boxes = [new_id() for _ in range(many)]
+    await connection.execute(
+        "INSERT INTO camera_registry.hubs (hub_id, region, name, kind, public_key, registered_at)"
+        " SELECT hub_id, 'KZ-75', 'Box', 'EDGE_BOX', uuid_send(hub_id), now()"
+        " FROM unnest($1::uuid[]) AS given(hub_id)",
+        boxes,
+    )
+    own.reports = await own.watch.begin(own.lease)
+    for hub_id in boxes:
+        signed = events_pb2.SignedHubReport.FromString(
+            ReportingHub(hub_id=hub_id, number=1).report({}, own.now)
+        )
+        own.reports.take(read_report(signed.report), own.now)
+    await own.judge(None)
+    stored = await connection.fetchval("SELECT count(*) FROM camera_registry.hub_life")
+    await connection.close()
+    assert stored == many

@@ -17,11 +17,12 @@ from camera_registry.model.hubs import (
     outcome_of_date,
 )
 from camera_registry.model.status import State
-from camera_registry.usecases.watch import Followed
+from camera_registry.usecases.watch import TRANSITIONS_IN_EVENT, Followed
 from chassis.clock import new_id
 from google.protobuf.message import DecodeError
 from tartip.cameras.v1 import events_pb2 as pb
 from tartip_cli.clients.hub_reports import ReportingHub
+from tartip_cli.parts.nats import MAX_PAYLOAD_BYTES
 
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -88,6 +89,21 @@ def test_conditions_and_clocks_become_states() -> None:
         State.PICTURE_STALE,
         State.CLOCK_OFF,
     ]
+
+
+def test_the_largest_report_and_its_event_fit_into_a_message() -> None:
+    clocks = [-(2**31)] * CAMERAS_MAX
+    signed = ReportingHub().signed_ids(
+        bytes(16) * CAMERAS_MAX, NOW, conditions=b"\1" * CAMERAS_MAX, clock_offsets=clocks
+    )
+    assert len(signed) < MAX_PAYLOAD_BYTES
+    event = pb.CameraStatusChanged(
+        camera_ids=bytes(16) * TRANSITIONS_IN_EVENT,
+        statuses=bytes(TRANSITIONS_IN_EVENT),
+        reasons=bytes(TRANSITIONS_IN_EVENT),
+        versions=[10**6] * TRANSITIONS_IN_EVENT,
+    )
+    assert len(event.SerializeToString()) < MAX_PAYLOAD_BYTES
 
 
 def test_without_conditions_all_cameras_of_a_report_work() -> None:

@@ -112,11 +112,14 @@ def report(
     ] = 0,
 ) -> None:
     """Report, signed as this hub, that all of its cameras work: for trying and for drills."""
-    from uuid import UUID
+    from chassis.clock import parse_id
 
     from tartip_cli.clients.hub_reports import ReportingHub, read_private_key
 
-    hub = ReportingHub(UUID(hub_id), read_private_key(key))
+    known = parse_id(hub_id)
+    if known is None:
+        raise Failure(f"{hub_id} is no id of a hub: `tartip hubs list` shows them", Exit.USAGE)
+    hub = ReportingHub(known, read_private_key(key))
     asyncio.run(_report(hub, every))
 
 

@@ -31,7 +31,7 @@ from tartip_cli.provision.streams import (
 )
 
 _SPARE_BYTES = 64 * 1024 * 1024
-_MAX_PAYLOAD_BYTES = 262_144
+MAX_PAYLOAD_BYTES = 262_144
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class NatsServer:
                 "  cipher: chachapoly",
                 f'  key: "{stored_secret(self.home.keys / "nats-store.key")}"',
                 "}",
-                f"max_payload: {_MAX_PAYLOAD_BYTES}",
+                f"max_payload: {MAX_PAYLOAD_BYTES}",
                 'write_deadline: "5s"',
                 'ping_interval: "20s"',
                 "ping_max: 2",

@@ -17,7 +17,7 @@ NAME_MAX = 200
 KEY_BYTES = 32
 ID_BYTES = 16
 # So many cameras, with their conditions and clock offsets, fit into one message of the broker.
-CAMERAS_MAX = 12_000
+CAMERAS_MAX = 11_000
 # The times in reports are the hubs' own: bounded both ways against the arrival.
 AHEAD_MAX = timedelta(minutes=1)
 # A larger step in a hub's numbers means that it began anew, and not that reports were lost.

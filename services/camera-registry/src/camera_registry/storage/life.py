@@ -40,6 +40,7 @@ CLOCKS_APART = timedelta(seconds=5)
 # A hub that falls silent again so soon after its incident has ended opens that one again.
 REOPENED_WITHIN = timedelta(hours=1)
 STATES_AT_ONCE = 5000
+HUBS_AT_ONCE = 1000
 MeasuresSpeed = Callable[[str], bool]
 
 
@@ -76,8 +77,9 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
         .select_from(hubs.outerjoin(hub_life, hub_life.c.hub_id == hubs.c.hub_id))
         .where(hubs.c.revoked_at.is_(None))
     )
+    given = {}
     if ids is not None:
-        query = query.where(hubs.c.hub_id.in_(ids))
+        query, given = query.where(hubs.c.hub_id == func.any(_ids)), {"ids": list(ids)}
     return [
         HubLife(
             row.hub_id,
@@ -89,7 +91,7 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
             row.has_incident,
             row.events or 0,
         )
-        for row in await tx.execute(query)
+        for row in await tx.execute(query, given)
     ]
 
 
@@ -163,11 +165,13 @@ async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
         }
         for hub in heard
     ]
-    if not values:
-        return
-    rows = insert(hub_life).values(values)
-    changed = {name: rows.excluded[name] for name in ("number", "heard_at", "is_silent", "events")}
-    await tx.execute(rows.on_conflict_do_update(index_elements=["hub_id"], set_=changed))
+    # A statement has a limited number of parameters.
+    for start in range(0, len(values), HUBS_AT_ONCE):
+        rows = insert(hub_life).values(values[start : start + HUBS_AT_ONCE])
+        changed = {
+            name: rows.excluded[name] for name in ("number", "heard_at", "is_silent", "events")
+        }
+        await tx.execute(rows.on_conflict_do_update(index_elements=["hub_id"], set_=changed))
 
 
 async def open_incident(tx: Tx, hub: HubLife, now: datetime, cameras_silent: int) -> Incident:

@@ -1,6 +1,6 @@
 """Follows the reports of hubs: the statuses of their cameras, and the hubs' own silence."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ from camera_registry.storage.life import MeasuresSpeed
 CAMERAS_AT_ONCE = 20_000
 # So many changed cameras in an event fit into one message of the broker.
 TRANSITIONS_IN_EVENT = 10_000
+HUBS_READ_AT_ONCE = 50
 # A hub's cameras are read anew after this time: a verification may have begun.
 READ_AGAIN_AFTER = timedelta(hours=1)
 
@@ -48,6 +49,11 @@ class Followed:
         if not self.is_silent(now, silence):
             return False
         return not self.row.is_silent or (has_listened and not self.row.has_incident)
+
+    def is_unread(self, now: datetime) -> bool:
+        """Whether the hub's cameras are to be read."""
+        is_old = self.read_at is not None and abs(now - self.read_at) > READ_AGAIN_AFTER
+        return self.children is None or is_old
 
     def is_silent(self, now: datetime, silence: timedelta) -> bool:
         """Whether the hub was heard, but not lately. A time ahead of the clock dates from before
@@ -168,14 +174,16 @@ class Watch:
         await life.keep_heard(tx, [replace(hub.row, is_silent=True, heard_at=as_of)])
 
     async def _with_children(
-        self, tx: Tx, due: Iterable[Followed], now: datetime
+        self, tx: Tx, due: Sequence[Followed], now: datetime
     ) -> AsyncIterator[Followed]:
-        """Yield hubs one after another, with their cameras read."""
-        for hub in due:
-            is_old = hub.read_at is not None and abs(now - hub.read_at) > READ_AGAIN_AFTER
-            if hub.children is None or is_old:
-                await self._read_children(tx, [hub], now)
-            yield hub
+        """Yield hubs one after another, with their cameras read, those of several hubs at once."""
+        for start in range(0, len(due), HUBS_READ_AT_ONCE):
+            part = due[start : start + HUBS_READ_AT_ONCE]
+            unread = [hub for hub in part if hub.is_unread(now)]
+            if unread:
+                await self._read_children(tx, unread, now)
+            for hub in part:
+                yield hub
 
     async def _read_children(self, tx: Tx, given: list[Followed], now: datetime) -> None:
         ids = [hub.row.hub_id for hub in given]
