@@ -299,6 +299,17 @@ async def test_the_cameras_of_a_revoked_hub_are_unknown_and_its_reports_nobodys(
     assert own.reports.key_of(hub.hub_id) is None
 
 
+async def test_a_revoked_hub_that_never_reported_was_never_heard(own: OwnRegister) -> None:
+    hub = await own.hub()
+    camera = await own.camera(hub_id=str(hub.hub_id))
+    await own.judge(None)
+    await Hubs(own.db).revoke(hub.hub_id, reason="", caller=ADMINISTRATOR)
+    await own.judge(None)
+    found = await Hubs(own.db).page("", is_silent=False, after=None, size=9, caller=ADMINISTRATOR)
+    assert [each.heard_at for each in found if each.hub_id == hub.hub_id] == [None]
+    assert await own.reason(camera) == (UNKNOWN, "")
+
+
 async def test_who_restarts_knows_what_was_reported(own: OwnRegister) -> None:
     """Another copy takes over: nothing changes by that alone, and old numbers stay old."""
     camera, hub = await own.camera(), own.hubs["KZ-75"]

@@ -169,9 +169,10 @@ class Watch:
         await life.close_incident(tx, hub.row.hub_id, now)
         await self._read_children(tx, [hub], now)
         assert hub.children is not None
-        as_of = min(hub.row.heard_at or now, now)
-        await self._write(tx, hub, hub.children.fall_silent(now), as_of)
-        await life.keep_heard(tx, [replace(hub.row, is_silent=True, heard_at=as_of)])
+        if hub.row.heard_at is not None:
+            as_of = min(hub.row.heard_at, now)
+            await self._write(tx, hub, hub.children.fall_silent(now), as_of)
+            await life.keep_heard(tx, [replace(hub.row, is_silent=True)])
 
     async def _with_children(
         self, tx: Tx, due: Sequence[Followed], now: datetime
