@@ -123,10 +123,13 @@ class ReportedHub:
                     await client.publish(self.hub.subject, report)
                 await asyncio.sleep(REPORT_EVERY_SECONDS)
 
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(keep_reporting())
+        task = asyncio.create_task(keep_reporting())
+        try:
             yield
+        finally:
             task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 @pytest.fixture(scope="module")

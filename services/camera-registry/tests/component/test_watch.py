@@ -45,6 +45,7 @@ async def events(scratch: Any, subject: str) -> list[bytes]:
 async def test_a_hub_says_which_of_its_cameras_work(own: OwnRegister) -> None:
     conditions = {await own.camera(): number for number in (1, 2, 3, 4)}
     left_out = await own.camera()
+    own.now += 2 * INTERVAL
     assert await own.report(own.hubs["KZ-75"], conditions) is Outcome.HEARD
     assert [await own.reason(each) for each in (*conditions, left_out)] == [
         (ONLINE, ""),
@@ -67,8 +68,22 @@ async def test_a_status_that_stays_is_as_of_the_last_report(own: OwnRegister) ->
     await own.beat()
     assert await own.status(working) == (ONLINE, own.now)
     assert await own.status(gone) == (OFFLINE, own.now)
-    # Left out of the first report, and unreachable by the second.
-    assert (await own.known(gone)).status_version == 2
+    assert (await own.known(gone)).status_version == 1
+
+
+async def test_a_camera_is_not_left_out_of_a_report_that_is_older_than_it(
+    own: OwnRegister,
+) -> None:
+    hub = own.hubs["KZ-75"]
+    signed = events_pb2.SignedHubReport.FromString(hub.report({}, own.now))
+    camera = await own.camera()
+    await own.judge(None)
+    own.reports.take(read_report(signed.report), own.now)
+    await own.judge(None)
+    assert await own.reason(camera) == (UNKNOWN, "")
+    own.now += 2 * INTERVAL
+    await own.report(hub, {})
+    assert await own.reason(camera) == (OFFLINE, "NOT_REPORTED")
 
 
 async def test_a_hub_reports_on_its_own_cameras_alone(own: OwnRegister) -> None:

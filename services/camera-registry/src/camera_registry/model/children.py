@@ -20,6 +20,8 @@ from camera_registry.model.status import State
 
 HOUR = timedelta(hours=1)
 STEADY = timedelta(minutes=10)
+# Within this time after it has got a camera, a hub may send a report without it.
+JOINING = timedelta(minutes=1)
 # Changes within the hour, after which the next is to FLAPPING.
 CHANGES_FREE = 4
 # After more changes within the hour, a camera of a silent hub stays UNKNOWN when the hub returns.
@@ -28,12 +30,14 @@ CHANGES_BEFORE_RETURN = 3
 
 @dataclass(frozen=True)
 class Child:
-    """A camera as it is stored. `verified_until` is None if it needs no verification."""
+    """A camera as it is stored. `verified_until` is None if it needs no verification, `joined_at` the
+    moment at which a camera that is UNHEARD got this hub."""
 
     camera_id: UUID
     state: State
     changed_at: tuple[datetime, ...] = ()
     verified_until: datetime | None = None
+    joined_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Children:
     _states: NDArray[np.uint8]
     # Seconds since 1970; infinite where no verification is needed.
     _verified_until: NDArray[np.float64]
+    # Seconds since 1970; infinitely long ago where that is not known.
+    _joined_at: NDArray[np.float64]
     _changed_at: dict[int, tuple[datetime, ...]]
     _steady: dict[int, _Steady] = field(default_factory=dict)
     # The last report's ids, and which of them are this hub's cameras, at which index.
@@ -75,12 +81,14 @@ class Children:
             child.verified_until.timestamp() if child.verified_until else np.inf
             for child in ordered
         ]
+        joined = [child.joined_at.timestamp() if child.joined_at else -np.inf for child in ordered]
         ids = b"".join(child.camera_id.bytes for child in ordered)
         return cls(
             np.frombuffer(ids, f"S{ID_BYTES}"),
             ids,
             np.array([child.state for child in ordered], np.uint8),
             np.array(ends, np.float64),
+            np.array(joined, np.float64),
             {place: child.changed_at for place, child in enumerate(ordered) if child.changed_at},
         )
 
@@ -97,6 +105,9 @@ class Children:
         are not this hub's."""
         is_ours, places = self._found(report.camera_ids)
         reported = np.full(len(self._ids), State.NOT_REPORTED, np.uint8)
+        # A report may be older than its hub knows of a camera: that one was not left out of it.
+        is_new = self._joined_at > (report.sent_at - JOINING).timestamp()
+        reported[is_new & (self._states == State.UNHEARD)] = State.UNHEARD
         reported[places] = report.states[is_ours]
         has_ended = self._verified_until <= now.timestamp()
         reported[has_ended & (reported == State.ONLINE)] = State.VERIFICATION_ENDED

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from camera_registry.model.children import Child, Transition
 from camera_registry.model.hubs import HubLife, Incident
-from camera_registry.model.status import CameraStatus, StatusReason, state_of
+from camera_registry.model.status import CameraStatus, State, StatusReason, state_of
 from camera_registry.storage.tables import (
     cameras,
     heartbeat_watch,
@@ -104,7 +104,9 @@ async def read_children(
         until = _verified_until(row.verifications, now) if measures_speed(row.kind) else None
         reason = StatusReason(row.status_reason) if row.status_reason else None
         state = state_of(CameraStatus(row.status), reason)
-        found[row.hub_id].append(Child(row.camera_id, state, tuple(row.status_changed_at), until))
+        joined_at = row.status_as_of if state is State.UNHEARD else None
+        child = Child(row.camera_id, state, tuple(row.status_changed_at), until, joined_at)
+        found[row.hub_id].append(child)
     return found
 
 
@@ -235,6 +237,7 @@ _CHILDREN = select(
     cameras.c.verifications,
     cameras.c.status,
     cameras.c.status_reason,
+    cameras.c.status_as_of,
     # Of no use to other statements, so not a column of the table there.
     column("status_changed_at", ARRAY(moment)),
 ).where(cameras.c.hub_id == func.any(_ids), cameras.c.retired_at.is_(None))
