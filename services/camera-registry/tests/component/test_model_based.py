@@ -4,7 +4,6 @@ Damping by flapping is left out: before a report, time passes where one more cha
 """
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 from camera_registry.model.description import Description
 from camera_registry.model.imports import Batch, Row
 from camera_registry.model.merging import Seen
@@ -34,8 +34,6 @@ from .own_register import ADMINISTRATOR, REGIONS, WORKING, OwnRegister
 from .register_model import CLOCK_OFF, HOUR, Hub, ImportedRow, Look, Model, Refused
 from .test_counts import _flat
 
-NIGHTLY = bool(os.environ.get("TARTIP_NIGHTLY"))
-EXAMPLES, STEPS = (1000, 60) if NIGHTLY else (20, 30)
 # Every camera is read after so many steps, and at the end.
 READ_EVERY = 5
 CLOCK_OFF_MILLISECONDS = 2001
@@ -84,22 +82,19 @@ def step(name: str, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[
     return st.tuples(st.just(name), st.fixed_dictionaries(given))
 
 
-steps = st.lists(
-    st.one_of(
-        step("register", look=looks),
-        step("take", rows=st.lists(rows, min_size=1, max_size=4)),
-        step("report", region=regions, said=conditions),
-        step("change", camera=which, look=looks),
-        step("report", region=regions, said=conditions),
-        step("merge", kept=which, duplicate=which),
-        step("retire", camera=which),
-        step("pass_time", by=seconds),
-        step("judge"),
-        step("fold"),
-        step("revoke", region=regions),
-    ),
-    min_size=STEPS // 2,
-    max_size=STEPS,
+steps = st.one_of(
+    step("register", look=looks),
+    step("take", rows=st.lists(rows, min_size=1, max_size=4)),
+    step("report", region=regions, said=conditions),
+    step("change", camera=which, look=looks),
+    step("report", region=regions, said=conditions),
+    step("merge", kept=which, duplicate=which),
+    step("retire", camera=which),
+    step("pass_time", by=seconds),
+    step("judge", by=seconds),
+    step("judge", by=seconds),
+    step("fold"),
+    step("revoke", region=regions),
 )
 
 
@@ -238,7 +233,9 @@ class Both:
     async def pass_time(self, by: int) -> None:
         self.own.now += by * (HOUR / 3600)
 
-    async def judge(self) -> None:
+    async def judge(self, by: int) -> None:
+        """Time passes, and then somebody looks for reports."""
+        await self.pass_time(by)
         await self.own.judge(self.own.start)
         self.model.judge(self.own.now)
 
@@ -271,7 +268,7 @@ class Both:
             assert (camera.version, camera.merged_into) == (len(entry.looks), entry.merged_into)
             assert look_of(camera.description) == entry.look
             versions = await self.own.register.versions(
-                camera_id, before=None, size=STEPS * 2, caller=ADMINISTRATOR
+                camera_id, before=None, size=1000, caller=ADMINISTRATOR
             )
             kept = {version.number: look_of(version.description) for version, _ in versions}
             assert kept == dict(enumerate(entry.looks, 1))
@@ -342,18 +339,21 @@ async def follow(address: str, describe: Any, keys: Path, done: list[tuple[str, 
                 await both.check_cameras()
 
 
+@pytest.mark.parametrize(
+    ("examples", "longest"), [(35, 30), pytest.param(400, 60, marks=pytest.mark.nightly)]
+)
 def test_the_register_does_what_its_model_does(
-    scratch: Scratch, describe: Any, tmp_path: Path
+    scratch: Scratch, describe: Any, tmp_path: Path, examples: int, longest: int
 ) -> None:
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
     )
-    @given(done=steps)
+    @given(done=st.lists(steps, min_size=longest - 10, max_size=longest))
     def example(done: list[tuple[str, Any]]) -> None:
         with copied(scratch) as address:
             asyncio.run(follow(address, describe, tmp_path, done))
