@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,11 +190,10 @@ def scratch(empty_database: Scratch) -> Scratch:
     return empty_database
 
 
-@pytest_asyncio.fixture
-async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnRegister]:
-    db = Database(
-        scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
-    )
+@asynccontextmanager
+async def opened(address: str, describe: Any, keys: Path) -> AsyncIterator[OwnRegister]:
+    """A register of its own on the database at an address, with its keys in a folder."""
+    db = Database(address, service="test", keyring=Keyring(keys), clock=lambda: datetime.now(UTC))
     start = datetime.now(UTC)
     register = Register(db, lambda: found.now, interval=INTERVAL)
     counted = Statistics(db, lambda: found.now, interval=INTERVAL, convert=lambda regions: regions)
@@ -208,3 +208,9 @@ async def own(scratch: Any, describe: Any, tmp_path: Path) -> AsyncIterator[OwnR
         await found.open()
         yield found
     await db.close()
+
+
+@pytest_asyncio.fixture
+async def own(scratch: Scratch, describe: Any, tmp_path: Path) -> AsyncIterator[OwnRegister]:
+    async with opened(scratch.runtime, describe, tmp_path) as found:
+        yield found
