@@ -181,6 +181,10 @@ class Model:
             said = conditions.get(camera_id, 0)
             self._stand(entry, REPORTED.get(said, NOT_REPORTED), now, now)
 
+    def has_unheard(self, hub_id: UUID) -> bool:
+        """Whether a hub has not reported yet on one of its cameras."""
+        return any(entry.standing == UNHEARD for _, entry in self._of_hub(hub_id))
+
     def judge(self, now: datetime) -> None:
         """Somebody looks for reports: hubs without one for too long are silent."""
         self.looked_at = now

@@ -223,6 +223,9 @@ class Both:
         hub = self.own.hubs[region]
         if self.model.is_any_damped(hub.hub_id, self.own.now):
             self.own.now += HOUR
+        if self.model.has_unheard(hub.hub_id):
+            # For a minute a hub may not know of a camera yet.
+            self.own.now += HOUR / 30
         told = dict(zip(self.model.cameras, said * len(self.model.cameras), strict=False))
         told = {camera_id: each for camera_id, each in told.items() if each}
         off = {each: CLOCK_OFF_MILLISECONDS for each in told if told[each] == CLOCK_OFF}

@@ -11,7 +11,14 @@ import pytest
 from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera, CameraChangedMeanwhile, CameraRetired
 from camera_registry.model.cover import cover
-from camera_registry.model.description import CameraKind, Description, Place, check_description
+from camera_registry.model.description import (
+    CameraKind,
+    Description,
+    Place,
+    Verification,
+    check_description,
+)
+from camera_registry.model.imports import completed
 from camera_registry.model.status import CameraStatus
 from chassis.clock import new_id
 from chassis.refusals import Checks
@@ -113,3 +120,14 @@ def test_the_cells_of_a_circle_hold_every_place_in_it(
         east_of = (longitude + east + 180) % 360 - 180
         cell = h3.latlng_to_cell(latitude + north, east_of, 9)
         assert any(each.first <= cell <= each.last for each in ranges)
+
+
+def test_a_row_that_names_one_known_verification_changes_nothing() -> None:
+    first, second, third = (
+        Verification(number, NOW, NOW + timedelta(days=700)) for number in ("V-1", "V-2", "V-3")
+    )
+    known = replace(DESCRIPTION, verifications=(first, second))
+    for named in (first, second):
+        assert completed(replace(known, verifications=(named,)), known) == known
+    changed = completed(replace(known, verifications=(third, first)), known)
+    assert changed.verifications == (first, second, third)

@@ -84,7 +84,7 @@ def _face_basis(given: pb.CameraDescription) -> str:
 
 
 def _last(given: pb.CameraDescription) -> pb.Verification:
-    # The last one: an import puts what the register has besides before that of the row.
+    # The last one: an import puts new ones at the end.
     return given.verifications[-1] if given.verifications else pb.Verification()
 
 

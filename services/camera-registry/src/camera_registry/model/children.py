@@ -30,8 +30,8 @@ CHANGES_BEFORE_RETURN = 3
 
 @dataclass(frozen=True)
 class Child:
-    """A camera as it is stored. `verified_until` is None if it needs no verification, `joined_at` the
-    moment at which a camera that is UNHEARD got this hub."""
+    """A camera as it is stored. `verified_until` is None if it needs no verification, `joined_at`
+    is the moment at which a camera that is UNHEARD got this hub."""
 
     camera_id: UUID
     state: State

@@ -158,13 +158,14 @@ def completed(given: Description, known: Description) -> Description:
     These are the device's key, earlier verifications, by which past measurements are judged, the
     bases of functions for which the row names none, and the hub.
     """
-    numbers = {paper.number for paper in given.verifications}
-    earlier = [paper for paper in known.verifications if paper.number not in numbers]
+    # In the order in which they are known, so that a row that names one of them changes nothing.
+    named = {paper.number: paper for paper in given.verifications}
+    kept = [named.pop(paper.number, paper) for paper in known.verifications]
     bases = {name: basis for name, basis in known.bases.items() if name in given.functions}
     return replace(
         given,
         device_key=given.device_key or known.device_key,
-        verifications=(*earlier, *given.verifications),
+        verifications=(*kept, *named.values()),
         bases=bases | given.bases,
         hub_id=given.hub_id or known.hub_id,
     )
