@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from audit_log.api import POLICY as AUDIT
 from camera_registry.grpc_api import POLICY as CAMERAS
+from camera_registry.grpc_hubs import POLICY as HUBS
 from chassis.identity import Allow
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY
 from fines.grpc_api.desk import POLICY as FINES
@@ -23,6 +24,7 @@ from violations.grpc_api import POLICY as VIOLATIONS
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES: Mapping[str, Allow] = {
     **CAMERAS,
+    **HUBS,
     **AUDIT,
     **APPS_POLICY,
     **DESK_POLICY,
