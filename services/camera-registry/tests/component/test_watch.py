@@ -1,5 +1,6 @@
 """Statuses, on a register of its own: what a hub reports, what its silence means, and when."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -391,3 +392,53 @@ async def test_thousands_of_edge_boxes_are_followed_together(
     stored = await connection.fetchval("SELECT count(*) FROM camera_registry.hub_life")
     await connection.close()
     assert stored == many
+
+
+async def test_a_hub_that_was_revoked_while_nobody_looked_is_silent_too(own: OwnRegister) -> None:
+    camera, hub = await own.camera(), own.hubs["KZ-75"]
+    await own.beat(camera)
+    await Hubs(own.db).revoke(hub.hub_id, reason="stolen", caller=ADMINISTRATOR)
+    own.reports = await own.watch.begin(own.lease)
+    await own.judge(None)
+    assert await own.reason(camera) == (UNKNOWN, "HUB_SILENT")
+    own.reports = await own.watch.begin(own.lease)
+    assert hub.hub_id not in own.reports.hubs
+
+
+async def test_an_incident_ends_when_its_hub_is_revoked(own: OwnRegister) -> None:
+    await own.beat(await own.camera())
+    own.now += 2 * SILENCE
+    await own.judge(own.start - SILENCE)
+    assert await incident(own)
+    hub_id = own.hubs["KZ-75"].hub_id
+    await Hubs(own.db).revoke(hub_id, reason="broken", caller=ADMINISTRATOR)
+    await own.judge(own.start - SILENCE)
+    await own.judge(own.start - SILENCE)
+    assert await incident(own) is None
+
+
+async def test_cameras_are_locked_in_one_order_whatever_their_hubs(
+    own: OwnRegister, scratch: Any
+) -> None:
+    """So that an import, which locks them by id, and the watch never wait for each other."""
+    one, other = await own.hub(), await own.hub()
+    low, high = [await own.camera(hub_id=str(hub.hub_id)) for hub in (other, one)]
+    await own.judge(None)
+    own.reports.hubs = {each.hub_id: own.reports.hubs[each.hub_id] for each in (one, other)}
+    for hub, camera in ((one, high), (other, low)):
+        signed = events_pb2.SignedHubReport.FromString(hub.report({camera: WORKING}, own.now))
+        own.reports.take(read_report(signed.report), own.now)
+    lock = "SELECT FROM camera_registry.cameras WHERE camera_id = $1 FOR UPDATE"
+    connection = await asyncpg.connect(scratch.provisioner)
+    async with asyncio.TaskGroup() as group, connection.transaction():
+        await connection.execute(lock, low)
+        task = group.create_task(own.judge(None))
+        while not await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND datname = current_database()"
+        ):
+            await asyncio.sleep(0.05)
+        await connection.execute(lock, high)
+    await task
+    await connection.close()
+    assert [(await own.status(each))[0] for each in (low, high)] == [ONLINE, ONLINE]

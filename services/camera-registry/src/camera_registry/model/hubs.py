@@ -71,7 +71,7 @@ class Hub:
 
 @dataclass(frozen=True)
 class HubLife:
-    """A hub in service, with the number and time of its last report (0 and None before the first).
+    """A hub with the number and time of its last report (0 and None before the first).
 
     `events` counts the published events about its cameras and its silence.
     """
@@ -84,6 +84,7 @@ class HubLife:
     is_silent: bool
     has_incident: bool
     events: int
+    is_revoked: bool = False
 
 
 class Outcome(StrEnum):

@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    or_,
     select,
     text,
     update,
@@ -70,12 +71,15 @@ async def take_changes(tx: Tx) -> set[UUID]:
 
 
 async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife]:
-    """Return the hubs in service, or those of them with these ids."""
+    """Return the hubs to be followed, or those of them with these ids.
+
+    These are the hubs in service, and the revoked ones whose cameras are not yet unknown for it.
+    """
     is_open = (hub_incidents.c.hub_id == hubs.c.hub_id) & hub_incidents.c.ended_at.is_(None)
     query = (
         select(hubs, hub_life, exists(hub_incidents.c.hub_id).where(is_open).label("has_incident"))
         .select_from(hubs.outerjoin(hub_life, hub_life.c.hub_id == hubs.c.hub_id))
-        .where(hubs.c.revoked_at.is_(None))
+        .where(or_(hubs.c.revoked_at.is_(None), hub_life.c.is_silent.is_(False)))
     )
     given = {}
     if ids is not None:
@@ -90,6 +94,7 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
             bool(row.is_silent),
             row.has_incident,
             row.events or 0,
+            is_revoked=row.revoked_at is not None,
         )
         for row in await tx.execute(query, given)
     ]
@@ -122,10 +127,19 @@ def _verified_until(papers: Iterable[Mapping[str, str]], now: datetime) -> datet
     return max(ends)
 
 
+async def lock_cameras(tx: Tx, ids: Collection[UUID]) -> None:
+    """Lock the rows of cameras whose states change, in the order in which an import locks them.
+
+    So neither waits for the other; it takes all cameras of a transaction at once.
+    """
+    await tx.execute(_LOCK, {"ids": list(ids)})
+
+
 async def set_states(
     tx: Tx, hub_id: UUID, transitions: Sequence[Transition], as_of: datetime
 ) -> dict[UUID, int]:
-    """Store changed states of a hub's cameras; return their status versions by camera.
+    """Store changed states of a hub's cameras, whose rows are locked; return their status versions
+    by camera.
 
     Left out are cameras that were meanwhile retired or got another hub.
     """
@@ -133,12 +147,10 @@ async def set_states(
     for start in range(0, len(transitions), STATES_AT_ONCE):
         given = transitions[start : start + STATES_AT_ONCE]
         standings = [each.state.standing for each in given]
-        ids = [each.camera_id for each in given]
-        await tx.execute(_LOCK, {"ids": ids})
         values = {
             "hub_id": hub_id,
             "as_of": as_of,
-            "ids": ids,
+            "ids": [each.camera_id for each in given],
             "statuses": [each.status.value for each in standings],
             "sources": [each.source.value for each in standings],
             "reasons": [each.reason.value if each.reason else "" for each in standings],
@@ -241,7 +253,6 @@ _CHILDREN = select(
     # Of no use to other statements, so not a column of the table there.
     column("status_changed_at", ARRAY(moment)),
 ).where(cameras.c.hub_id == func.any(_ids), cameras.c.retired_at.is_(None))
-# In the order in which an import locks them, so that neither waits for the other.
 _LOCK = (
     select(cameras.c.camera_id)
     .where(cameras.c.camera_id == func.any(_ids))

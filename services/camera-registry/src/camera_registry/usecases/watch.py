@@ -44,6 +44,8 @@ class Followed:
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
         """Whether there is a report to follow, or silence to find or to open an incident for."""
+        if self.row.is_revoked:
+            return not self.row.is_silent
         if self.report is not None:
             return True
         if not self.is_silent(now, silence):
@@ -60,6 +62,19 @@ class Followed:
         the clock was set back."""
         heard_at = self.row.heard_at
         return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a report, or a hub's silence, changes of its cameras, as of the hub's last report.
+
+    `foreign` counts the cameras in the report that are not this hub's.
+    """
+
+    hub: Followed
+    transitions: list[Transition]
+    as_of: datetime
+    foreign: int = 0
 
 
 @dataclass
@@ -79,7 +94,7 @@ class Reports:
     def key_of(self, hub_id: UUID) -> bytes | None:
         """The public key of a hub in service, None for any other id."""
         hub = self.hubs.get(hub_id)
-        return hub.row.public_key if hub else None
+        return hub.row.public_key if hub and not hub.row.is_revoked else None
 
     def take(self, report: Report, arrived_at: datetime) -> tuple[Outcome, int]:
         """Keep a report whose signature is right, if it is the hub's newest.
@@ -116,9 +131,8 @@ class Watch:
         return hold(self._db, "heartbeats")
 
     async def begin(self, lease: Lease) -> Reports:
-        """Read the hubs in service. All that is to be known of them is read anew by this."""
+        """Read the hubs to be followed. What changes from then on is noted for `look`."""
         async with lease.begin(SYSTEM) as tx:
-            await life.take_changes(tx)
             rows = await life.read_hubs(tx)
         return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})
 
@@ -139,40 +153,33 @@ class Watch:
                 for hub in reports.hubs.values()
                 if hub.is_due(now, self.silence, has_listened=has_listened)
             ]
-            followed, count = [], 0
+            followed: list[Changed] = []
+            count = 0
             async for hub in self._with_children(tx, due, now):
-                reports.foreign += await self._follow(tx, hub, now, has_listened=has_listened)
-                followed.append(hub.row)
+                followed.append(await self._follow(tx, hub, now, has_listened=has_listened))
                 count += len(hub.children or ())
                 if count >= CAMERAS_AT_ONCE:
                     break
-            await life.keep_heard(tx, followed)
+            await self._write(tx, followed)
+            reports.foreign += sum(each.foreign for each in followed)
             await life.look(tx, now)
         return len(followed) < len(due)
 
     async def _read_changes(self, tx: Tx, reports: Reports, now: datetime) -> None:
-        """Read the changed hubs; those that are no longer in service fall silent for good."""
+        """Read the changed hubs; those that are no longer in service are silent for good."""
         changed = await life.take_changes(tx)
         rows = {row.hub_id: row for row in await life.read_hubs(tx, changed)} if changed else {}
         for hub_id in changed:
             known, row = reports.hubs.get(hub_id), rows.get(hub_id)
+            if row is None or row.is_revoked:
+                await life.close_incident(tx, hub_id, now)
             if row is None:
-                if reports.hubs.pop(hub_id, None) is not None:
-                    await self._revoke(tx, known, now)
+                reports.hubs.pop(hub_id, None)
             elif known is None:
                 reports.hubs[hub_id] = Followed(row)
             else:
                 known.children = None
-
-    async def _revoke(self, tx: Tx, hub: Followed | None, now: datetime) -> None:
-        assert hub is not None
-        await life.close_incident(tx, hub.row.hub_id, now)
-        await self._read_children(tx, [hub], now)
-        assert hub.children is not None
-        if hub.row.heard_at is not None:
-            as_of = min(hub.row.heard_at, now)
-            await self._write(tx, hub, hub.children.fall_silent(now), as_of)
-            await life.keep_heard(tx, [replace(hub.row, is_silent=True)])
+                known.row = replace(known.row, is_revoked=row.is_revoked)
 
     async def _with_children(
         self, tx: Tx, due: Sequence[Followed], now: datetime
@@ -192,15 +199,13 @@ class Watch:
         for hub in given:
             hub.children, hub.read_at = Children.of(found[hub.row.hub_id]), now
 
-    async def _follow(self, tx: Tx, hub: Followed, now: datetime, *, has_listened: bool) -> int:
-        """Do what a hub's newest report, or its silence, asks for. Returns how many of the report's
-        cameras are not this hub's."""
+    async def _follow(self, tx: Tx, hub: Followed, now: datetime, *, has_listened: bool) -> Changed:
+        """Return what a hub's newest report, or its silence, makes of its cameras."""
         assert hub.children is not None and hub.row.heard_at is not None
         as_of = min(hub.row.heard_at, now)
-        if hub.report is None:
-            await self._follow_silence(tx, hub, as_of, now, has_listened=has_listened)
-            return 0
         report, hub.report = hub.report, None
+        if report is None or hub.row.is_revoked:
+            return Changed(hub, await self._fall_silent(tx, hub, now, has_listened), as_of)
         transitions, foreign = hub.children.follow(report, now)
         if hub.row.has_incident:
             incident_id = await life.close_incident(tx, hub.row.hub_id, now)
@@ -208,32 +213,39 @@ class Watch:
                 hub.row = replace(hub.row, events=hub.row.events + 1)
                 tx.emit(hub_heard(hub.row, incident_id))
         hub.row = replace(hub.row, is_silent=False, has_incident=False)
-        await self._write(tx, hub, transitions, as_of)
-        return foreign
+        return Changed(hub, transitions, as_of, foreign)
 
-    async def _follow_silence(
-        self, tx: Tx, hub: Followed, as_of: datetime, now: datetime, *, has_listened: bool
-    ) -> None:
+    async def _fall_silent(
+        self, tx: Tx, hub: Followed, now: datetime, has_listened: bool
+    ) -> list[Transition]:
         assert hub.children is not None
+        transitions: list[Transition] = []
         if not hub.row.is_silent:
             transitions = hub.children.fall_silent(now)
             hub.cameras_silent = len(transitions)
             hub.row = replace(hub.row, is_silent=True)
-            await self._write(tx, hub, transitions, as_of)
-        if has_listened and not hub.row.has_incident:
+        if has_listened and not hub.row.has_incident and not hub.row.is_revoked:
             count = hub.cameras_silent or len(hub.children)
             hub.row = replace(hub.row, has_incident=True, events=hub.row.events + 1)
             incident = await life.open_incident(tx, hub.row, now, count)
             tx.emit(hub_silent(hub.row, incident))
+        return transitions
 
-    async def _write(
-        self, tx: Tx, hub: Followed, transitions: list[Transition], as_of: datetime
-    ) -> None:
-        """Store changed states, and publish them in as few events as possible."""
-        if not transitions:
-            return
-        versions = await life.set_states(tx, hub.row.hub_id, transitions, as_of)
-        written = [each for each in transitions if each.camera_id in versions]
+    async def _write(self, tx: Tx, followed: Sequence[Changed]) -> None:
+        """Store what was found of hubs and their cameras, and publish changed states, those of a
+        hub in as few events as possible."""
+        ids = {each.camera_id for changed in followed for each in changed.transitions}
+        if ids:
+            await life.lock_cameras(tx, ids)
+        for changed in followed:
+            if changed.transitions:
+                await self._write_states(tx, changed)
+        await life.keep_heard(tx, [changed.hub.row for changed in followed])
+
+    async def _write_states(self, tx: Tx, changed: Changed) -> None:
+        hub, as_of = changed.hub, changed.as_of
+        versions = await life.set_states(tx, hub.row.hub_id, changed.transitions, as_of)
+        written = [each for each in changed.transitions if each.camera_id in versions]
         for start in range(0, len(written), TRANSITIONS_IN_EVENT):
             hub.row = replace(hub.row, events=hub.row.events + 1)
             given = written[start : start + TRANSITIONS_IN_EVENT]
