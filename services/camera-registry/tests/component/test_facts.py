@@ -1,4 +1,4 @@
-"""What others learn of cameras: events on the stream, heartbeats, the audit log."""
+"""What others learn of cameras: events on the stream, statuses by reports, the audit log."""
 
 import asyncio
 import json

@@ -110,7 +110,7 @@ class Certificates:
     @property
     def broker_clients(self) -> Path:
         """The file with the certificates of the authorities whose clients NATS accepts: those of
-        services and, since devices send heartbeats, of devices."""
+        services and, since hubs send their reports, of devices."""
         return self.folder / "broker-clients.pem"
 
     @property

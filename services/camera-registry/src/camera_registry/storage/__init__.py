@@ -1,1 +1,1 @@
-"""All SQL of this service: cameras with their versions, and their heartbeats."""
+"""All SQL of this service: cameras with their versions, and the hubs that report on them."""

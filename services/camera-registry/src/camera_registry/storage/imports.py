@@ -189,7 +189,7 @@ _WITH_IDS = (
     select(cameras)
     .where(cameras.c.camera_id == func.any(_ids))
     .order_by(cameras.c.camera_id)
-    # Not their keys: heartbeats refer to these while an import holds the rows.
+    # Not their keys: rows of `camera_functions` refer to these.
     .with_for_update(key_share=True)
 )
 _PLAN_ANEW = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")

@@ -19,8 +19,8 @@ def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
 
 
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
-    """The found cameras in order of a column and then of id, with the moments of their last
-    heartbeats."""
+    """The found cameras in order of a column and then of id, with the moments of their hubs' last
+    reports."""
     listed = found.subquery("listed")
     return (
         select(listed, hub_life.c.heard_at)

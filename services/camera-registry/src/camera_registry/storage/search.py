@@ -76,7 +76,7 @@ async def nearest(
 
 
 async def _begin(tx: Tx, known: Known) -> bool:
-    """Whether a status that lasts only while heartbeats arrive still holds."""
+    """Whether a status that a hub reported still holds."""
     found: bool = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     return found
 

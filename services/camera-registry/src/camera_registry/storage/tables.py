@@ -168,7 +168,7 @@ hub_changes = Table(
     Column("hub_id", Uuid),
     Column("region", Text),
 )
-# A single row: the moment of the last look, by which heartbeats are stored and silence is judged.
+# A single row: the moment of the last look, by which reports are followed and silence is found.
 heartbeat_watch = Table(
     "heartbeat_watch",
     MetaData(),
