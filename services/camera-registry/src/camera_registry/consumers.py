@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from tartip.cameras.v1 import events_pb2
 
 from camera_registry.hearing import Hearing, Look
-from camera_registry.measures import heartbeats, heartbeats_deaf
+from camera_registry.measures import heartbeats, heartbeats_deaf, hubs_silent
 from camera_registry.model.hubs import (
     CAMERAS_MAX,
     ID_BYTES,
@@ -120,6 +120,7 @@ class ReportListener:
         since = self._hearing.since
         has_listened = since is not None and now - since >= self._watch.silence
         heartbeats_deaf.set(int(not has_listened))
+        hubs_silent.set(self._reports.silent)
         self._outcomes[Outcome.FOREIGN] += self._reports.take_foreign()
         for outcome, count in self._outcomes.items():
             if count:

@@ -148,9 +148,10 @@ async def test_a_silent_hub_makes_its_cameras_unknown_and_one_incident_and_retur
     assert await own.reason(cameras[0]) == (UNKNOWN, "HUB_SILENT")
     found = await incident(own)
     assert (found.silent_since, found.cameras, found.times) == (heard_at, 3, 1)
+    assert own.reports.silent == 1
     await own.beat()
     assert [await own.status(each) for each in cameras] == [(ONLINE, own.now)] * 3
-    assert await incident(own) is None
+    assert await incident(own) is None and own.reports.silent == 0
     for subject in ("cameras.v1.hub_silent", "cameras.v1.hub_heard"):
         assert len(await events(scratch, subject)) == 1
     changes = [

@@ -86,6 +86,11 @@ class Reports:
     # Reported cameras that are not the reporting hub's.
     foreign: int = 0
 
+    @property
+    def silent(self) -> int:
+        """How many hubs in service are silent, as was last found."""
+        return sum(hub.row.is_silent and not hub.row.is_revoked for hub in self.hubs.values())
+
     def take_foreign(self) -> int:
         """How many cameras were reported by a hub that is not theirs, since the last call."""
         foreign, self.foreign = self.foreign, 0
