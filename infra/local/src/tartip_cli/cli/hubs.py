@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.failures import Exit, Failure
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tartip.cameras.v1 import hubs_pb2 as pb
 
 _TIMEOUT_SECONDS = 10
+_ID_WIDTH = 36
 HubId = Annotated[str, typer.Argument(help="The hub's id, as `tartip hubs list` shows it.")]
 
 
@@ -181,15 +182,18 @@ def _shape(hub: pb.Hub) -> dict[str, object]:
 
 
 def _table(found: list[pb.Hub]) -> Table:
-    table = Table("hub", "name", "region", "last heard", "silent since", "cameras silent")
+    # Ids are given to other commands, so each stands whole in its line, however narrow the screen.
+    table = Table(Column("hub", no_wrap=True, min_width=_ID_WIDTH), "name, region", "last heard")
     for hub in found:
-        incident = hub.incident if hub.HasField("incident") else None
-        table.add_row(
-            hub.hub_id,
-            hub.name + (" (revoked)" if hub.HasField("revoked_at") else ""),
-            hub.region,
-            hub.heard_at.ToJsonString() if hub.HasField("heard_at") else "never",
-            incident.silent_since.ToJsonString() if incident else "",
-            str(incident.cameras) if incident else "",
-        )
+        table.add_row(hub.hub_id, f"{hub.name}, {hub.region}", _heard(hub))
     return table
+
+
+def _heard(hub: pb.Hub) -> str:
+    """When a hub was last heard, and what is to be known of its silence."""
+    heard = hub.heard_at.ToJsonString() if hub.HasField("heard_at") else "never"
+    if hub.HasField("revoked_at"):
+        return f"{heard}, revoked"
+    if hub.HasField("incident"):
+        return f"{heard}, silent: {hub.incident.cameras} cameras"
+    return heard
