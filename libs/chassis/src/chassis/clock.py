@@ -25,6 +25,9 @@ _ONE_MILLISECOND = timedelta(milliseconds=1)
 _TIME_BITS_FROM = 80  # of a UUIDv7: milliseconds of the epoch stand above
 # By so much the clock of a client that makes an id may be ahead of ours.
 ID_AHEAD_MAX = timedelta(days=1)
+# No client made an id before: UUIDs of version 7 were proposed later. An earlier time is that of a
+# clock that was never set.
+ID_EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 _offset = timedelta()
 
 
@@ -73,13 +76,15 @@ def parse_new_id(text: str) -> UUID | None:
     """The UUID of a UUIDv7 that a client made for something new; None if `parse_id` returns None.
 
     Also None for an id whose time is more than ID_AHEAD_MAX ahead of both `system_clock` and
-    `real_clock`: it would sort after ids that are made later.
+    `real_clock`, since it would sort after ids that are made later, or before ID_EARLIEST.
     """
     parsed = parse_id(text)
     if parsed is None:
         return None
     latest = max(real_clock(), system_clock()) + ID_AHEAD_MAX
-    return parsed if parsed.int >> _TIME_BITS_FROM <= latest.timestamp() * 1000 else None
+    milliseconds = parsed.int >> _TIME_BITS_FROM
+    is_in_time = ID_EARLIEST.timestamp() * 1000 <= milliseconds <= latest.timestamp() * 1000
+    return parsed if is_in_time else None
 
 
 @overload

@@ -28,6 +28,7 @@ from camera_registry.messages import (
     statistics_to_proto,
     to_proto,
 )
+from camera_registry.messages_record import content_of
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.storage.counts import total
@@ -90,7 +91,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             camera_id,
             description,
             caller=current_caller(),
-            content=request.description.SerializeToString(deterministic=True),
+            content=content_of(request.description, self._register.keyring),
         )
         return pb.RegisterCameraResponse(camera=to_proto(camera))
 
@@ -121,7 +122,10 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     async def ImportCameras(
         self, request_iterator: AsyncIterator[pb.ImportCamerasRequest], context: ServicerContext
     ) -> AsyncIterator[pb.ImportCamerasResponse]:
-        batches = (await read_batch(request, self._kinds()) async for request in request_iterator)
+        keyring = self._register.keyring
+        batches = (
+            await read_batch(request, self._kinds(), keyring) async for request in request_iterator
+        )
         async with aclosing(read_ahead(batches)) as following:
             async for batch in following:
                 telemetry.annotate(**{"import": str(batch.import_id)})
@@ -146,7 +150,11 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         camera = await self._register.get(
             _known_id(request.camera_id), as_of=as_of, caller=current_caller()
         )
-        return pb.GetCameraResponse(camera=to_proto(camera))
+        answer = to_proto(camera)
+        if as_of is None:  # the owner of the past is not kept
+            owner_iin = await self._register.owner_iin(camera, caller=current_caller())
+            answer.description.owner_iin = owner_iin
+        return pb.GetCameraResponse(camera=answer)
 
     async def ListCameras(
         self, request: pb.ListCamerasRequest, context: ServicerContext

@@ -14,7 +14,15 @@ from law.guards import CameraKinds
 from law.regions import REGIONS
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
+from vault.keyring import Keyring
 
+from camera_registry.messages_record import (
+    read_certificate_validity,
+    read_owner_filter,
+    read_streams,
+    streams_to_proto,
+    without_secrets,
+)
 from camera_registry.model.area import Circle, check_circle
 from camera_registry.model.camera import Camera, CameraStatus
 from camera_registry.model.description import (
@@ -71,16 +79,23 @@ def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKi
         height_metres=given.height_metres,
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
+        streams=read_streams(given.streams),
+        onvif_profiles=tuple(given.onvif_profiles),
+        control_centre=given.control_centre,
+        certificate_valid_until=read_certificate_validity(check, given),
+        owner_iin=given.owner_iin,
     )
-    check_description(check, description, kinds)
+    check_description(check, description, kinds, is_person=given.owner_is_person)
     return description
 
 
-async def read_batch(request: pb.ImportCamerasRequest, kinds: CameraKinds) -> Batch:
+async def read_batch(
+    request: pb.ImportCamerasRequest, kinds: CameraKinds, keyring: Keyring
+) -> Batch:
     """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
     Raises BadRequest if another field is invalid. `kinds` are the kinds of camera by the law in
-    force.
+    force; with the keys of `keyring`, the hash of the rows is made of no secret in plain text.
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:
@@ -94,9 +109,16 @@ async def read_batch(request: pb.ImportCamerasRequest, kinds: CameraKinds) -> Ba
         if place % ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)  # other calls are answered meanwhile
         rows.append(_read_row(camera, kinds))
-        digest.update(camera.SerializeToString(deterministic=True))
+        digest.update(_content_of(camera, keyring))
     assert import_id is not None
     return Batch(import_id, request.number, tuple(rows), digest.digest(), request.dry_run)
+
+
+def _content_of(given: pb.ImportedCamera, keyring: Keyring) -> bytes:
+    hidden = without_secrets(given.description, keyring)
+    if hidden is not given.description:
+        given = pb.ImportedCamera(row=given.row, camera_id=given.camera_id, description=hidden)
+    return given.SerializeToString(deterministic=True)
 
 
 def _read_row(given: pb.ImportedCamera, kinds: CameraKinds) -> Row:
@@ -152,7 +174,9 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
             ("status", request.status, pb.CameraStatus),
         )
         check_enums(check, given)
-        check_text(check, "serial_or_name", request.serial_or_name, longest=TEXT_MAX)
+        called = request.serial_or_name
+        check_text(check, "serial_or_name", called, longest=TEXT_MAX, with_invisible=True)
+        owner_iin = read_owner_filter(check, request.owner_iin)
     return Filters(
         region=request.region,
         function=enum_of(AiFunction, pb.AiFunction, request.function),
@@ -160,7 +184,8 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
         status=enum_of(CameraStatus, pb.CameraStatus, request.status),
         circle=circle,
         with_retired=request.with_retired,
-        serial_or_name=request.serial_or_name,
+        serial_or_name=called,
+        owner_iin=owner_iin,
     )
 
 
@@ -171,6 +196,7 @@ def _read_circle(check: Checks, area: pb.Area) -> Circle:
 
 
 def to_proto(camera: Camera) -> pb.Camera:
+    """Convert a camera, without passwords and without the IIN of its owner."""
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=_description_to_proto(camera.description),
@@ -210,6 +236,11 @@ def _description_to_proto(given: Description) -> pb.CameraDescription:
         height_metres=given.height_metres,
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
+        streams=streams_to_proto(given.streams),
+        onvif_profiles=given.onvif_profiles,
+        control_centre=given.control_centre,
+        owner_is_person=not given.owner_bin,
+        certificate_valid_until=to_timestamp(given.certificate_valid_until),
     )
 
 

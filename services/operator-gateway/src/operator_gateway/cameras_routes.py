@@ -1,10 +1,11 @@
 """The register of cameras over REST."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from tartip.cameras.v1 import cameras_pb2
 
 from operator_gateway.mapping import to_message
@@ -21,8 +22,6 @@ from operator_gateway.schemas import (
     Listing,
     Moment,
     Place,
-    PlaceRequest,
-    Reason,
     Region,
     Request,
     client_made_id,
@@ -38,6 +37,19 @@ SiteCategory = Literal[
     "state_critical", "strategic", "hazardous_industry", "economy_strategic", "mass_gathering"
 ]
 CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired"]
+StreamRole = Literal["main", "sub"]
+
+
+def _convertible(value: datetime) -> datetime:
+    if not 1 < value.year < 9999:
+        raise ValueError("must lie in the years 2 to 9998")
+    return value
+
+
+# The register checks what is in a description, and names all that is wrong with it at once. So only
+# what no message can hold is refused here.
+CameraMoment = Annotated[AwareDatetime, AfterValidator(_convertible)]
+Whole = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 
 class Verification(Answer):
@@ -49,6 +61,16 @@ class Verification(Answer):
 class FunctionBasis(Answer):
     function: AiFunction | None
     basis: str
+
+
+class CameraStream(Answer):
+    """A stream; its password is never answered."""
+
+    name: str
+    url: str
+    user: str
+    role: StreamRole | None
+    has_password: bool
 
 
 class CameraDescription(Answer):
@@ -74,6 +96,12 @@ class CameraDescription(Answer):
     height_metres: float
     field_of_view_degrees: float
     retention_days: int
+    streams: list[CameraStream]
+    onvif_profiles: list[str]
+    control_centre: str
+    owner_iin: str
+    owner_is_person: bool
+    certificate_valid_until: Moment
 
 
 class Camera(Answer):
@@ -96,44 +124,80 @@ class CameraPage(Answer):
     next_page_token: str
 
 
+class PlaceRequest(Request):
+    latitude: float = Field(description="Degrees, -90 to 90.")
+    longitude: float = Field(description="Degrees, -180 to 180.")
+    region: str = Field(examples=["KZ-75"])
+    address: str = Field("", description="At most 500 characters.")
+    kato: str = Field("", description="KATO code of the district or settlement: 9 digits.")
+
+
 class VerificationRequest(Request):
-    number: str = Field(max_length=100)
-    valid_from: Instant
-    valid_until: Instant
+    number: str = Field(description="1 to 200 characters.")
+    valid_from: CameraMoment
+    valid_until: CameraMoment
 
 
 class FunctionBasisRequest(Request):
     function: AiFunction
     basis: str = Field(
-        min_length=1,
-        max_length=500,
-        description="The act with its article, or the decision with its number and date.",
+        description="The act with its article, or the decision with its number and date: 1 to 500"
+        " characters.",
     )
 
 
+class CameraStreamRequest(Request):
+    name: str = Field(description="1 to 100 characters.")
+    url: str = Field(
+        description="rtsp, rtsps, http or https, at most 500 characters. User and password in it"
+        " are moved to their fields."
+    )
+    user: str = Field("", description="At most 200 characters.")
+    password: str = Field(
+        "",
+        repr=False,
+        description="At most 200 characters; never answered. Empty: a stream of this name keeps"
+        " the one that it has.",
+    )
+    role: StreamRole
+    has_password: bool = Field(False, description="Ignored, so that an answer can be sent back.")
+
+
 class CameraDescriptionRequest(Request):
-    name: str = Field(max_length=200)
+    name: str = Field(description="1 to 200 characters.")
     place: PlaceRequest
     kind: CameraKind
-    serial: str = Field(max_length=100)
-    make: str = Field("", max_length=100)
-    model: str = Field("", max_length=100)
-    azimuth_degrees: float = Field(0, ge=0, lt=360)
-    owner_bin: str = Field("", max_length=12)
+    serial: str = Field(description="1 to 200 characters.")
+    make: str = Field("", description="At most 200 characters.")
+    model: str = Field("", description="At most 200 characters.")
+    azimuth_degrees: float = Field(0, description="0 to below 360.")
+    owner_bin: str = Field("", description="12 digits; either this or owner_iin.")
     connected: bool = False
-    functions: list[AiFunction] = Field([], max_length=16)
-    verifications: list[VerificationRequest] = Field([], max_length=100)
+    functions: list[AiFunction] = Field([])
+    verifications: list[VerificationRequest] = Field([], description="At most 100.")
     device_key: Bytes = b""
-    certificate_number: str = Field("", max_length=100)
-    speed_tolerance_kmh: float = Field(0, ge=0, le=100)
-    dedupe_seconds: int = Field(0, ge=0, le=86_400)
-    bases: list[FunctionBasisRequest] = Field([], max_length=16)
-    site: str = Field("", max_length=200, description="The site that the camera watches.")
+    certificate_number: str = Field("", description="At most 200 characters.")
+    speed_tolerance_kmh: float = Field(0, description="0 to 20.")
+    dedupe_seconds: Whole = Field(0, description="0 (for 600) to 86400.")
+    bases: list[FunctionBasisRequest] = Field([])
+    site: str = Field("", description="The site that the camera watches: at most 200 characters.")
     site_category: SiteCategory | None = None
-    operator_bin: str = Field("", max_length=12, description="Empty: the owner runs the camera.")
-    height_metres: float = Field(0, ge=0, le=500, description="Above the ground; 0: not known.")
-    field_of_view_degrees: float = Field(0, ge=0, le=360, description="0: not known.")
-    retention_days: int = Field(0, ge=0, le=3650, description="0: not known.")
+    operator_bin: str = Field("", description="Empty: the owner runs the camera.")
+    height_metres: float = Field(0, description="Above the ground, 0 to 500; 0: not known.")
+    field_of_view_degrees: float = Field(0, description="0 to 360; 0: not known.")
+    retention_days: Whole = Field(0, description="0 to 3650; 0: not known.")
+    streams: list[CameraStreamRequest] = Field([], description="At most 16.")
+    onvif_profiles: list[str] = Field([], description="Of A, C, D, G, M, Q, S and T, each once.")
+    control_centre: str = Field(
+        "", description="At most 200 characters; only of a camera that is connected."
+    )
+    owner_iin: str = Field(
+        "", repr=False, description="IIN of an owner who is a person: 12 digits."
+    )
+    owner_is_person: bool = Field(
+        False, description="With neither BIN nor IIN, a change leaves the owner as it is."
+    )
+    certificate_valid_until: CameraMoment | None = None
 
 
 class RegisterCamera(Request):
@@ -147,7 +211,7 @@ class ChangeCamera(Request):
 
 
 class RetireCamera(Request):
-    reason: Reason
+    reason: str = Field(description="At most 500 characters.")
 
 
 class CameraListing(Listing):
@@ -199,11 +263,26 @@ async def list_cameras(
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
+class OwnerSearch(Listing):
+    owner_iin: str = Field(repr=False, description="IIN of an owner who is a person.")
+
+
+@router.post("/owned")
+async def list_owned_cameras(search: OwnerSearch, context: AsOperator) -> CameraPage:
+    """Cameras of a person. The search is audited. It is a POST, so that no IIN stands in an
+    address. Roles camera_administrator and supervisor."""
+    request = search.message(cameras_pb2.ListCamerasRequest)
+    return CameraPage.of(await context.call(context.peers.cameras.ListCameras, request))
+
+
 @router.get("/{camera_id}")
 async def get_camera(
     camera_id: Id, context: AsOperator, as_of: Annotated[Instant | None, Query()] = None
 ) -> CameraAnswer:
-    """One camera with its current description, or with the one that was valid at `as_of`."""
+    """One camera with its current description, or with the one that was valid at `as_of`.
+
+    The IIN of an owner who is a person is answered to the roles camera_administrator and supervisor
+    with the header Tartip-Purpose, and that is audited."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)

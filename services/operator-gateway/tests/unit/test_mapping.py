@@ -42,6 +42,8 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (audit_routes.Proof, audit_pb2.ProveInclusionResponse),
     (audit_routes.AttemptsPage, audit_pb2.ListAttemptsResponse),
 ]
+# Fields that are only given.
+NEVER_ANSWERED = {"CameraStream.password"}
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (cameras_routes.RegisterCamera, cameras_pb2.RegisterCameraRequest),
     (cameras_routes.ChangeCamera, cameras_pb2.ChangeCameraRequest),
@@ -64,7 +66,7 @@ def test_every_field_of_an_answer_arrives_with_its_own_value(
 ) -> None:
     filled = filled_distinctly(message)
     told = answer.of(filled).model_dump()
-    assert told == to_plain(filled)
+    assert told == _answered(to_plain(filled))
     leaves = list(leaves_of(told))
     assert leaves
     assert None not in leaves
@@ -129,12 +131,25 @@ def test_literals_are_the_contracts_names() -> None:
         (cameras_pb2.CameraKind, cameras_routes.CameraKind),
         (cameras_pb2.AiFunction, cameras_routes.AiFunction),
         (cameras_pb2.CameraStatus, cameras_routes.CameraStatus),
+        (cameras_pb2.StreamRole, cameras_routes.StreamRole),
         (violations_pb2.ViolationState, violations_routes.ViolationState),
         (fines_pb2.FineState, fines_routes.FineState),
         (reports_pb2.Category, reports_routes.Category),
         (reports_pb2.ReportStatus, reports_routes.ReportStatus),
     ]:
         assert set(short_names(enum.DESCRIPTOR).values()) == set(typing.get_args(literal))
+
+
+def _answered(plain: Any) -> Any:
+    """A message's plain values without those that are never answered: they are empty."""
+    if isinstance(plain, list):
+        return [_answered(each) for each in plain]
+    if not isinstance(plain, dict):
+        return plain
+    never = {name.partition(".")[2] for name in NEVER_ANSWERED}
+    return {
+        key: _answered(value) for key, value in plain.items() if key not in never or value != ""
+    }
 
 
 def filled_distinctly(message_type: type[Message]) -> Any:
@@ -146,6 +161,8 @@ def filled_distinctly(message_type: type[Message]) -> Any:
 
 def _fill(message: Any, descriptor: Any, numbers: Any) -> None:
     for field in descriptor.fields:
+        if f"{descriptor.name}.{field.name}" in NEVER_ANSWERED:
+            continue
         if field.message_type is not None and field.message_type.full_name != (
             Timestamp.DESCRIPTOR.full_name
         ):

@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from chassis.fields import check_text
-from chassis.refusals import Checks, Kind, Refusal
+from chassis.refusals import BadRequest, Checks, FieldError, Kind, Refusal
 
-from camera_registry.model.description import Description
+from camera_registry.model.description import Description, check_line
+from camera_registry.model.owner import IIN_EXPECTED
 
 # The interval without a heartbeat after which a camera is no longer known to be alive.
 SILENCE = timedelta(minutes=3)
 REASON_MAX = 500
+# Of a description that leaves the owner as he is, where no person is known to be the owner.
+NO_OWNER = FieldError("description.owner_iin", "BAD_REQUEST", IIN_EXPECTED)
 
 
 class CameraStatus(StrEnum):
@@ -86,16 +88,23 @@ class Camera:
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
-        """Return a new camera in its first version, with the status UNKNOWN."""
+        """Return a new camera in its first version, with the status UNKNOWN. Raises BadRequest if
+        its owner is not named."""
+        _require_owner(description)
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, *, from_version: int) -> "Camera":
-        """Return the next version; the camera itself if the description is the same. Raises
-        CameraRetired, or CameraChangedMeanwhile if the current version is not `from_version`."""
+        """Return the next version; the camera itself if the description is the same.
+
+        Raises CameraRetired, CameraChangedMeanwhile if the current version is not `from_version`,
+        or BadRequest if the owner is left as it is and was no person.
+        """
         if self.retired_at is not None:
             raise CameraRetired
         if self.version != from_version:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
+        description = description.kept_from(self.description)
+        _require_owner(description)
         if description == self.description:
             return self
         return replace(self, description=description, version=self.version + 1)
@@ -116,4 +125,9 @@ class Camera:
 
 def check_reason(check: Checks, reason: str) -> None:
     """Add the field `reason` of a retirement to `check` if it is too long; it may be empty."""
-    check_text(check, "reason", reason, longest=REASON_MAX, required=False)
+    check_line(check, "reason", reason, longest=REASON_MAX)
+
+
+def _require_owner(description: Description) -> None:
+    if not description.names_owner:
+        raise BadRequest(fields=(NO_OWNER,))

@@ -8,7 +8,13 @@ from uuid import UUID
 from chassis.clock import new_id
 from chassis.refusals import FieldError, IdReused, Kind, Refusal
 
-from camera_registry.model.camera import Camera, CameraRetired, RegionNotYours, SerialTaken
+from camera_registry.model.camera import (
+    NO_OWNER,
+    Camera,
+    CameraRetired,
+    RegionNotYours,
+    SerialTaken,
+)
 from camera_registry.model.description import Description, SerialKey
 
 ROWS_MAX = 2000
@@ -140,8 +146,8 @@ def decide(
 def completed(given: Description, known: Description) -> Description:
     """The description of a row, with what the known one has and files seldom hold.
 
-    These are the device's key, earlier verifications, by which past measurements are judged, and
-    the bases of functions for which the row names none.
+    These are the device's key, the streams, earlier verifications, by which past measurements are
+    judged, and the bases of functions for which the row names none.
     """
     numbers = {paper.number for paper in given.verifications}
     earlier = [paper for paper in known.verifications if paper.number not in numbers]
@@ -149,6 +155,7 @@ def completed(given: Description, known: Description) -> Description:
     return replace(
         given,
         device_key=given.device_key or known.device_key,
+        streams=given.streams or known.streams,
         verifications=(*earlier, *given.verifications),
         bases=bases | given.bases,
     )
@@ -171,6 +178,10 @@ def _decide_row(
         or found.camera_id in decision.camera_ids
     ):
         decision.refuse_serial(row.number, str(of_serial.camera_id))
+        return
+    kept = row.description.kept_from(found.description) if found else row.description
+    if not kept.names_owner:
+        decision.refuse(row.number, NO_OWNER.field, NO_OWNER.code, NO_OWNER.description)
         return
     if found is None:
         camera = Camera.register(row.camera_id or new_id(), row.description, now)

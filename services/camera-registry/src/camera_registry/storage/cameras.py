@@ -19,7 +19,7 @@ from statements.reads import Read
 
 from camera_registry.model.camera import ALIVE, Camera, CameraNotFound, CameraStatus, SerialTaken
 from camera_registry.model.description import Description
-from camera_registry.storage import life
+from camera_registry.storage import life, record, streams
 from camera_registry.storage.tables import (
     camera_of,
     camera_row,
@@ -43,6 +43,7 @@ async def add(tx: Tx, camera: Camera) -> bool:
         if _ID in str(error.orig):
             return False
         raise
+    await record.add(tx, [camera])
     await _add_version(tx, camera, held_from=camera.registered_at)
     return True
 
@@ -94,11 +95,13 @@ async def get_alone(db: Database, scope: Scope, camera_id: UUID, known: Known) -
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
     """Return a camera as stored and lock its row for a change. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
-    return await _one(tx, query)
+    [camera] = await record.completed(tx, [await _one(tx, query)])
+    return camera
 
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    """Store a changed camera and its new version, valid from `held_from`. Raises SerialTaken."""
+    """Store a changed camera and its new version, valid from `held_from`; a retired camera's
+    passwords are erased. Raises SerialTaken."""
     values = camera_row(camera)
     try:
         await tx.execute(
@@ -107,6 +110,10 @@ async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     except IntegrityError as error:
         _raise_if_serial_taken(error)
         raise
+    if camera.retired_at is None:
+        await record.save(tx, [camera])
+    else:
+        await streams.erase_passwords(tx, camera.camera_id)
     await _add_version(tx, camera, held_from=held_from)
 
 
@@ -133,7 +140,11 @@ def _found(rows: list[Any]) -> Camera:
     """Raises CameraNotFound if there is no row."""
     if not rows:
         raise CameraNotFound
-    return known_camera(rows[0], is_watched=rows[0].is_watched)
+    camera = known_camera(rows[0], is_watched=rows[0].is_watched)
+    if rows[0].streams is None:
+        return camera
+    known = streams.read_json(rows[0].streams)
+    return replace(camera, description=replace(camera.description, streams=known))
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
@@ -150,9 +161,9 @@ _WITH_LIFE = select(cameras, heard.c.heard_at).outerjoin_from(
     cameras, heard, heard.c.camera_id == cameras.c.camera_id
 )
 _BY_ID = Read(
-    _WITH_LIFE.add_columns(life.is_watched().label("is_watched")).where(
-        cameras.c.camera_id == bindparam("camera_id")
-    )
+    _WITH_LIFE.add_columns(
+        life.is_watched().label("is_watched"), streams.streams_as_json().label("streams")
+    ).where(cameras.c.camera_id == bindparam("camera_id"))
 )
 
 

@@ -1,7 +1,7 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from camera_registry.model.imports import (
     Row,
     Standing,
 )
+from camera_registry.storage import record
 from camera_registry.storage.cameras import is_about_serial
 from camera_registry.storage.tables import (
     camera_of,
@@ -53,10 +54,11 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     }
     ids = {row.camera_id for row in rows if row.camera_id and not row.errors}
     ids |= {row.camera_id for row in await tx.execute(_WITH_SERIALS, given)}
-    return [camera_of(row) for row in await tx.execute(_WITH_IDS, {"ids": sorted(ids)})]
+    found = await tx.execute(_WITH_IDS, {"ids": sorted(ids)})
+    return await record.completed(tx, [camera_of(row) for row in found])
 
 
-async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
+async def add_cameras(tx: Tx, added: Collection[Camera]) -> set[UUID]:
     """Add cameras and their first versions; return the ids of those added.
 
     A camera is not added if its id or serial number is taken, even by a camera that the transaction
@@ -67,6 +69,7 @@ async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
     if not rows:
         return set()
     ids = {row.camera_id for row in await tx.execute(_ADD, {"rows": _json(rows)})}
+    await record.add(tx, [camera for camera in added if camera.camera_id in ids])
     await _add_versions(tx, ids, held_from=rows[0]["registered_at"])
     return ids
 
@@ -96,6 +99,7 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
     try:
         async with tx.savepoint():
             await tx.execute(_CHANGE, {"rows": _json(list(map(camera_row, changed)))})
+            await record.save(tx, changed)
             await _add_versions(tx, {each.camera_id for each in changed}, held_from=held_from)
     except IntegrityError as error:
         if not is_about_serial(error):

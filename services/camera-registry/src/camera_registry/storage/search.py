@@ -6,7 +6,7 @@ for each region or range of cells, in the order of an index (migration 0014).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Double,
+    LargeBinary,
     Select,
     Text,
     Uuid,
@@ -30,12 +31,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from statements.reads import Read
 
+from camera_registry.keyed import owner_index
 from camera_registry.model.area import EARTH_RADIUS_METRES, Circle
 from camera_registry.model.camera import ALIVE, Camera, CameraStatus
 from camera_registry.model.description import AiFunction, CameraKind
 from camera_registry.serials import folded
 from camera_registry.storage import life
 from camera_registry.storage.cameras import Known, known_camera
+from camera_registry.storage.owners import camera_owners
 from camera_registry.storage.tables import (
     CELL_RESOLUTION,
     camera_functions,
@@ -68,6 +71,7 @@ class Filters:
     circle: Circle | None = None
     with_retired: bool = False
     serial_or_name: str = ""
+    owner_iin: str = field(default="", repr=False)
 
     @property
     def is_by_cell(self) -> bool:
@@ -83,6 +87,8 @@ async def page(
     if filters.status in ALIVE and not is_watched:
         return []  # nobody knows who is
     values = _values(filters, after, is_watched=is_watched)
+    if filters.owner_iin:
+        values["owner_index"] = owner_index(tx.keys, filters.owner_iin)
     with_retired = filters.with_retired or filters.status is CameraStatus.RETIRED
     statement = _statement(frozenset(values), with_retired=with_retired)
     rows = await tx.read(statement, **values, regions=_regions(tx, filters), size=size)
@@ -156,6 +162,8 @@ def _statement(given: frozenset[str], *, with_retired: bool) -> Read:
         conditions.append(bindparam("function", type_=Text) == func.any(cameras.c.functions))
     if "lows" in given:
         return Read(_with_life(_in_cells(conditions), by_cell=True))
+    if "owner_index" in given:
+        return Read(_with_life(_owned(conditions), by_cell=False))
     if "serial" in given:
         return Read(_with_life(_called(conditions), by_cell=False))
     found = _in_regions(given, conditions, with_retired=with_retired)
@@ -181,6 +189,19 @@ def _called(conditions: list[Any]) -> Select[Any]:
         *conditions,
     )
     return query.order_by(cameras.c.camera_id).limit(_SIZE)
+
+
+def _owned(conditions: list[Any]) -> Select[Any]:
+    """The cameras of a person, which are few."""
+    of = camera_owners
+    query = select(cameras).join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
+    query = query.where(
+        of.c.owner_index == _OWNER,
+        of.c.camera_id > bindparam("after_id"),
+        cameras.c.region == func.any(_regions_given),
+        *conditions,
+    )
+    return query.order_by(of.c.camera_id).limit(_SIZE)
 
 
 def _in_regions(given: frozenset[str], conditions: list[Any], *, with_retired: bool) -> Select[Any]:
@@ -256,7 +277,11 @@ _cells = (
     .table_valued("low", "high", "after_id", name="cells")
     .render_derived()
 )
+_OWNER = bindparam("owner_index", type_=LargeBinary)
 _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "owner_index": cameras.c.camera_id.in_(
+        select(camera_owners.c.camera_id).where(camera_owners.c.owner_index == _OWNER)
+    ),
     "kind": cameras.c.kind == bindparam("kind"),
     "status": cameras.c.status == bindparam("status"),
     "serial": or_(

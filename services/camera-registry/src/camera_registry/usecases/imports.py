@@ -1,5 +1,6 @@
 """Importing cameras by batches, each of them one decision in one transaction."""
 
+from dataclasses import replace
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from chassis.db import Database
@@ -8,6 +9,7 @@ from chassis.refusals import checks
 from chassis.transaction import Tx
 
 from camera_registry.events import camera_changed, cameras_imported
+from camera_registry.keyed import keyed
 from camera_registry.model.imports import (
     Batch,
     Decision,
@@ -32,6 +34,9 @@ class Imports:
         Raises BadRequest if the batch's number is not the next of the import, or IdReused if the
         number was used before for other rows.
         """
+        keyring = self._db.keyring
+        rows = (replace(row, description=keyed(row.description, keyring)) for row in batch.rows)
+        batch = replace(batch, rows=tuple(rows))
         if batch.is_dry_run:
             async with self._db.begin(caller.scope) as tx:
                 decision = await _decision(tx, batch)

@@ -7,13 +7,16 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.refusals import IdReused
+from chassis.refusals import IdReused, NotAllowed
 from chassis.transaction import Scope
+from vault.keyring import Keyring
 
 from camera_registry.events import camera_changed, camera_registered, camera_retired
+from camera_registry.keyed import keyed, owner_index
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
-from camera_registry.storage import cameras, life, search
+from camera_registry.model.owner import ROLES_THAT_KNOW_PERSONS
+from camera_registry.storage import cameras, life, owners, search
 from camera_registry.storage.cameras import Known
 from camera_registry.storage.counts import RegionCounts, read_counts
 from camera_registry.storage.search import Filters, Place
@@ -33,15 +36,22 @@ class Register:
         # up to an interval then is UNKNOWN at most one and a half intervals after its heartbeat.
         self._known_for = silence / 2
 
+    @property
+    def keyring(self) -> Keyring:
+        """The keys for keyed hashes of the secrets in a request."""
+        return self._db.keyring
+
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
     ) -> Camera:
         """Register a camera and return it. A repeated call with the same id and `content` (the
-        serialised description) returns the stored camera.
+        serialised description, without its secrets) returns the stored camera.
 
-        Raises RegionNotYours, IdReused for an id used with other content, or SerialTaken.
+        Raises RegionNotYours, IdReused for an id used with other content, SerialTaken, or
+        BadRequest if the owner is not named.
         """
         _require_region(caller.scope, description)
+        description = keyed(description, self.keyring)
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, camera_id, content):
                 return await cameras.get(tx, camera_id, self._known())
@@ -60,9 +70,11 @@ class Register:
     ) -> Camera:
         """Replace the description and return the new version; the same description changes nothing.
 
-        Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile or SerialTaken.
+        Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile, SerialTaken,
+        or BadRequest if the owner is left as it is and was no person.
         """
         _require_region(caller.scope, description)
+        description = keyed(description, self.keyring)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             changed = current.change(description, from_version=from_version)
@@ -107,16 +119,40 @@ class Register:
             raise CameraNotRegisteredThen
         return replace(camera, description=described)
 
+    async def owner_iin(self, camera: Camera, *, caller: Caller) -> str:
+        """Return the IIN of a camera's owner, and audit that it was read.
+
+        Returns "" if the owner is no person, or if the caller has no role that may know or states
+        no purpose.
+        """
+        if camera.description.owner_bin or not (caller.purpose and _may_know_persons(caller)):
+            return ""
+        async with self._db.begin(caller.scope) as tx:
+            iin, index = await owners.open_iin(tx, camera.camera_id)
+            if iin:
+                region = camera.description.place.region
+                facts = {"owner": index.hex()}
+                tx.audit("read_owner", f"camera:{camera.camera_id}", region=region, facts=facts)
+        return iin
+
     async def page(
         self, filters: Filters, *, after: Place | None, size: int, caller: Caller
     ) -> list[Camera]:
         """Return up to `size` cameras that match the filters, starting after `after`.
 
         None starts at the first camera. Cameras are ordered by id or, if an area is given, by H3
-        cell and then id.
+        cell and then id. A search by owner is audited with the blind index of the IIN. Raises
+        NotAllowed for it if the caller has no role that may know which person owns a camera.
         """
+        if filters.owner_iin and not _may_know_persons(caller):
+            raise NotAllowed
         async with self._db.begin(caller.scope) as tx:
-            return await search.page(tx, filters, after=after, size=size, known=self._known())
+            found = await search.page(tx, filters, after=after, size=size, known=self._known())
+            if filters.owner_iin:
+                asked = owner_index(self.keyring, filters.owner_iin).hex()
+                facts = {"key": "owner", "asked": asked, "found": str(len(found))}
+                tx.audit("look_up", "cameras", region=filters.region, facts=facts)
+        return found
 
     async def statistics(self, region: str, *, caller: Caller) -> list[RegionCounts]:
         """Counts of cameras not retired, by region; "" selects every region the caller may see."""
@@ -133,3 +169,8 @@ class Register:
 def _require_region(scope: Scope, description: Description) -> None:
     if not scope.sees(description.place.region):
         raise RegionNotYours
+
+
+def _may_know_persons(caller: Caller) -> bool:
+    roles = caller.operator.roles if caller.operator else frozenset()
+    return not ROLES_THAT_KNOW_PERSONS.isdisjoint(roles)
