@@ -19,7 +19,9 @@ from host.leases import Lease
 from law.guards import load
 
 ADMINISTRATOR = Caller(
-    "service", "operator-gateway", Operator("cameras-1", frozenset(), ("KZ-75", "KZ-71"))
+    "service",
+    "operator-gateway",
+    Operator("cameras-1", frozenset({"camera_administrator"}), ("KZ-75", "KZ-71")),
 )
 
 

@@ -1,6 +1,7 @@
 """Streams and owners who are persons: what is answered to whom, and what is never answered."""
 
 import asyncio
+import hashlib
 import json
 import random
 from collections.abc import Awaitable, Callable
@@ -319,8 +320,6 @@ async def test_a_row_of_an_import_takes_streams_and_a_person_and_keeps_them(
 async def test_the_audit_entry_of_an_import_has_no_plain_hash_of_secrets(
     administrator: Any, describe: Describe, engines: RunningTestMesh
 ) -> None:
-    import hashlib
-
     wanted = batch([describe(place=somewhere(), streams=[stream(password=SECRET)])])
     await send(administrator, [wanted])
     [entry] = await audited(engines, f"import:{wanted.import_id}")
@@ -336,3 +335,33 @@ async def test_two_first_cameras_of_one_person_at_once_are_both_registered(
         *(register(describe(owner_bin="", owner_iin=iin)) for _ in range(4))
     )
     assert all(camera.description.owner_is_person for camera in made)
+
+
+async def test_the_cameras_of_a_person_are_read_by_an_index_under_row_level_security(
+    scratch: Any,
+) -> None:
+    connection = await asyncpg.connect(scratch.runtime)
+    await connection.execute("SELECT set_config('app.kind', 'service', false)")
+    await connection.execute("SET enable_seqscan = off")
+    plan = await connection.fetch(
+        "EXPLAIN SELECT camera_id FROM camera_registry.camera_owners WHERE owner_index = 'x'::bytea"
+    )
+    await connection.close()
+    assert any("Index Cond: (owner_index =" in row[0] for row in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("roles", "sees"), [("camera_administrator", True), ("supervisor", True), ("inspector", False)]
+)
+async def test_the_database_hides_persons_from_other_roles(
+    register: Register, describe: Describe, engines: RunningTestMesh, roles: str, sees: bool
+) -> None:
+    camera = await register(describe(owner_bin="", owner_iin=synthetic_iin(DRAW)))
+    connection = await asyncpg.connect(engines.database.runtime_url("camera_registry"))
+    settings = {"kind": "operator", "regions": '["KZ-75"]', "roles": f'["{roles}"]'}
+    for name, value in settings.items():
+        await connection.execute("SELECT set_config($1, $2, false)", f"app.{name}", value)
+    query = "SELECT count(*) FROM camera_registry.camera_owners WHERE camera_id = $1"
+    found = await connection.fetchval(query, camera.camera_id)
+    await connection.close()
+    assert bool(found) == sees
