@@ -84,15 +84,16 @@ def check_text(
     Invisible characters, such as zero-width spaces, are refused unless `with_invisible`; control
     characters and direction marks always.
     """
-    shortest = 1 if required else 0
-    check.that(
-        (is_visible(text) or not required)
+    if (
+        (not required or is_visible(text))
         and len(text) <= longest
         and is_one_line(text)
-        and (with_invisible or is_all_visible(text)),
-        field,
-        f"{shortest} to {longest} characters in one line, no control or invisible characters",
-    )
+        and (with_invisible or is_all_visible(text))
+    ):
+        return
+    shortest = 1 if required else 0
+    expected = f"{shortest} to {longest} characters in one line, no control or invisible characters"
+    check.wrong(field, expected)
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:

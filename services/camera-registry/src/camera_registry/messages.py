@@ -79,7 +79,7 @@ def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKi
         height_metres=given.height_metres,
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
-        streams=read_streams(given.streams),
+        streams=read_streams(given.streams) if given.streams else (),
         onvif_profiles=tuple(given.onvif_profiles),
         control_centre=given.control_centre,
         certificate_valid_until=read_certificate_validity(check, given),

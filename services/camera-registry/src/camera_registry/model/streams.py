@@ -41,7 +41,7 @@ class CameraStream:
 
 def holds_password(text: str) -> bool:
     """Whether a text has an address with a password in it, such as "rtsp://user:password@host"."""
-    return _PASSWORD_IN_ADDRESS.search(text) is not None
+    return "@" in text and _PASSWORD_IN_ADDRESS.search(text) is not None
 
 
 def with_split_url(given: CameraStream) -> CameraStream:
@@ -64,6 +64,8 @@ def with_split_url(given: CameraStream) -> CameraStream:
 def check_streams(check: Checks, at: str, streams: tuple[CameraStream, ...]) -> None:
     """Add every invalid field of the streams to `check`; `at` is their path. No error repeats a
     value, because an address may hold a password."""
+    if not streams:
+        return
     check.that(len(streams) <= STREAMS_MAX, at, f"at most {STREAMS_MAX}")
     names = [stream.name for stream in streams]
     check.that(len(set(names)) == len(names), at, "streams of different names")

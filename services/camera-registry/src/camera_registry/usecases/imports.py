@@ -14,6 +14,7 @@ from camera_registry.model.imports import (
     Batch,
     Decision,
     Outcome,
+    Row,
     Standing,
     decide,
     outcome_of,
@@ -34,9 +35,7 @@ class Imports:
         Raises BadRequest if the batch's number is not the next of the import, or IdReused if the
         number was used before for other rows.
         """
-        keyring = self._db.keyring
-        rows = (replace(row, description=keyed(row.description, keyring)) for row in batch.rows)
-        batch = replace(batch, rows=tuple(rows))
+        batch = replace(batch, rows=tuple(self._keyed(row) for row in batch.rows))
         if batch.is_dry_run:
             async with self._db.begin(caller.scope) as tx:
                 decision = await _decision(tx, batch)
@@ -51,6 +50,10 @@ class Imports:
             with checks() as check:
                 check.that(batch.number == following, "number", f"{following}, the next batch")
             return await self._write(tx, batch)
+
+    def _keyed(self, row: Row) -> Row:
+        description = keyed(row.description, self._db.keyring)
+        return row if description is row.description else replace(row, description=description)
 
     async def standing(self, import_id: UUID, caller: Caller) -> Standing:
         """Return what was taken of the caller's import so far. Raises ImportNotFound."""
