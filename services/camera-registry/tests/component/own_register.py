@@ -27,7 +27,11 @@ from tartip.cameras.v1 import events_pb2
 from tartip_cli.clients.hub_reports import ReportingHub
 
 REGIONS = ("KZ-75", "KZ-71")
-ADMINISTRATOR = Caller("service", "operator-gateway", Operator("cameras-1", frozenset(), REGIONS))
+ADMINISTRATOR = Caller(
+    "service",
+    "operator-gateway",
+    Operator("cameras-1", frozenset({"camera_administrator"}), REGIONS),
+)
 
 
 WORKING = events_pb2.CAMERA_CONDITION_WORKING

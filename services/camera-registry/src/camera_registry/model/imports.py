@@ -9,6 +9,7 @@ from chassis.clock import new_id
 from chassis.refusals import FieldError, IdReused, Kind, Refusal
 
 from camera_registry.model.camera import (
+    NO_OWNER,
     Camera,
     CameraChangedMeanwhile,
     CameraNotFound,
@@ -155,8 +156,8 @@ def decide(
 def completed(given: Description, known: Description) -> Description:
     """The description of a row, with what the known one has and files seldom hold.
 
-    These are the device's key, earlier verifications, by which past measurements are judged, the
-    bases of functions for which the row names none, and the hub.
+    These are the device's key, the streams, earlier verifications, by which past measurements are
+    judged, the bases of functions for which the row names none, and the hub.
     """
     # In the order in which they are known, so that a row that names one of them changes nothing.
     named = {paper.number: paper for paper in given.verifications}
@@ -165,6 +166,7 @@ def completed(given: Description, known: Description) -> Description:
     return replace(
         given,
         device_key=given.device_key or known.device_key,
+        streams=given.streams or known.streams,
         verifications=(*kept, *named.values()),
         bases=bases | given.bases,
         hub_id=given.hub_id or known.hub_id,
@@ -209,6 +211,10 @@ def _decide_row(
         return
     if row.version and (found is None or found.version != row.version):
         _refuse_version(decision, row, found)
+        return
+    kept = row.description.kept_from(found.description) if found else row.description
+    if not kept.names_owner:
+        decision.refuse(row.number, NO_OWNER.field, NO_OWNER.code, NO_OWNER.description)
         return
     if found is None:
         camera = Camera.register(row.camera_id or new_id(), row.description, now)
