@@ -65,7 +65,7 @@ class OwnRegister:
     async def hub(self, region: str = "KZ-75") -> ReportingHub:
         """Another hub of a region."""
         hub = ReportingHub()
-        given = NewHub(hub.hub_id, "Hub", region, HubKind.CONTROL_CENTRE, hub.public_key)
+        given = NewHub(hub.hub_id, "Hub", region, HubKind.EDGE_BOX, hub.public_key)
         await Hubs(self.db).register(given, content=b"", caller=ADMINISTRATOR)
         return hub
 

@@ -142,6 +142,16 @@ class Description:
         have tables of their own."""
         return not (self.streams or self.owner_iin)
 
+    def needs_hub(self, before: "Description | None") -> bool:
+        """Whether the hub must be one that may report on the camera. A hub that was revoked since
+        stays as it was `before`; None stands for a new camera."""
+        if self.hub_id is None:
+            return False
+        if before is None or self.hub_id != before.hub_id:
+            return True
+        is_cut_off = before.connected and not self.connected
+        return is_cut_off or self.place.region != before.place.region
+
     @property
     def names_owner(self) -> bool:
         """Whether it is known who the owner is."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database, RowExists
 from chassis.identity import Caller
-from chassis.refusals import BadRequest, NotAllowed, checks
+from chassis.refusals import BadRequest, NotAllowed
 from chassis.transaction import Scope, Tx
 from vault.keyring import Keyring
 
@@ -17,7 +17,7 @@ from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
 from camera_registry.model.history import Version, with_changes
-from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
+from camera_registry.model.hubs import wrong_hub
 from camera_registry.model.map_view import Cluster, MapView
 from camera_registry.model.owner import ROLES_THAT_KNOW_PERSONS
 from camera_registry.model.seeing import SIGHTS_MAX, Sight, Spot, sight_of
@@ -118,7 +118,7 @@ class Register:
             changed = current.change(description, now, from_version=from_version)
             if changed is current:
                 return current
-            if _needs_hub(description, current.description):
+            if description.needs_hub(current.description):
                 await require_hub(tx, description)
             await cameras.save(tx, changed, held_from=now)
             tx.emit(camera_changed(changed, now))
@@ -255,18 +255,14 @@ def _require_region(scope: Scope, description: Description) -> None:
         raise RegionNotYours
 
 
-def _needs_hub(description: Description, before: Description) -> bool:
-    """Whether the camera would get another hub, or keep its hub in another region."""
-    is_kept = description.hub_id == before.hub_id
-    return not (is_kept and description.place.region == before.place.region)
-
-
 async def require_hub(tx: Tx, description: Description) -> None:
-    """Raise BadRequest if a description names a hub that is not in service in its region."""
-    hub_id, region = description.hub_id, description.place.region
-    if hub_id is not None and not await hubs.in_service(tx, {(hub_id, region)}):
-        with checks() as check:
-            check.wrong("description.hub_id", EXPECTED_HUB, code=HubNotFound.code)
+    """Raise BadRequest if a description names a hub that may not report on it."""
+    if description.hub_id is None:
+        return
+    named = (description.hub_id, description.place.region)
+    kind = (await hubs.in_service(tx, {named})).get(named)
+    if error := wrong_hub(kind, connected=description.connected):
+        raise BadRequest(fields=(error,))
 
 
 def _may_know_persons(caller: Caller) -> bool:
