@@ -6,7 +6,6 @@ Row-level security limits every statement to the reports in the transaction's sc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +13,7 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
 from law.report_deadlines import Deadline
-from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 from statements.reads import Read
 
 from citizen_reports.model.refusals import ReportNotFound
@@ -33,7 +31,6 @@ from citizen_reports.storage.tables import (
     contents,
     media,
     media_chunks,
-    report_numbers,
     reporters,
     reports,
 )
@@ -99,22 +96,12 @@ async def get_by_number(tx: Tx, number: str) -> Report:
 async def save_report(tx: Tx, before: Report, after: Report) -> None:
     """Store the columns in which `after` differs from `before`. The transaction must have
     locked the report's row. Raises LookupError if the row no longer has `before.version`."""
-    saved = await tx.execute(_SAVE, {**_old(before), **_changed(before, after)})
-    if saved.rowcount != 1:
-        raise _not_locked(before)
-
-
-def _old(before: Report) -> dict[str, Any]:
-    return {"old_report_id": before.report_id, "old_version": before.version}
-
-
-def _changed(before: Report, after: Report) -> dict[str, Any]:
     old = to_row(before)
-    return {name: value for name, value in to_row(after).items() if value != old[name]}
-
-
-def _not_locked(before: Report) -> LookupError:
-    return LookupError(f"report {before.report_id} was not locked before it was changed")
+    changed = {name: value for name, value in to_row(after).items() if value != old[name]}
+    is_locked = {"old_report_id": before.report_id, "old_version": before.version}
+    saved = await tx.execute(_SAVE, {**is_locked, **changed})
+    if saved.rowcount != 1:
+        raise LookupError(f"report {before.report_id} was not locked before it was changed")
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
@@ -187,35 +174,8 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
     tx.add(changes, row)
 
 
-async def register(tx: Tx, before: Report, after: Report) -> bool:
-    """Store the columns in which `after` differs from `before`, and reserve the number of `after`.
-
-    Returns False and stores nothing if another report has the number. Waits if another open
-    transaction has reserved it. The transaction must have locked the row of `before`.
-    """
-    changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
-    values = {**_old(before), **changed, "claimed": after.number}
-    rows = await tx.read(_registration(tuple(changed)), **values)
-    if rows and rows[0].report_id is None:
-        raise _not_locked(before)
-    return bool(rows)
-
-
-@lru_cache(maxsize=16)
-def _registration(changed: tuple[str, ...]) -> Read:
-    """The statement of `register`, which saves only where it has claimed the number.
-
-    It gives no row where the number is taken, and null where the report was not locked.
-    """
-    claimed = insert(report_numbers).values(number=bindparam("claimed")).on_conflict_do_nothing()
-    number = claimed.returning(report_numbers.c.number).cte("number")
-    new: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed}
-    saving = _SAVE.where(exists(select(number.c.number))).values(new)
-    saved = saving.returning(reports.c.report_id).cte("saved")
-    return Read(select(saved.c.report_id).select_from(number.outerjoin(saved, true())))
-
-
 def to_row(report: Report) -> dict[str, Any]:
+    """Return the row of the table `reports`, except for computed columns."""
     receipt, deadline = report.receipt, report.deadline
     return {
         "report_id": report.report_id,
