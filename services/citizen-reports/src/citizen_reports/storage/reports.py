@@ -1,6 +1,8 @@
 """Stores reports and adds their changes; the module `changes` numbers and reads the changes.
 
-Row-level security limits every statement to the reports in the transaction's scope.
+Row-level security limits every statement to the reports in the transaction's scope. A submission
+holds no lock while it decides: it is stored only if the report still has the version that was read.
+Whatever changes a draft, such as the beginning of an upload, gives it a new version.
 """
 
 from collections.abc import Sequence
@@ -9,13 +11,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chassis.db import Database
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
-from chassis.transaction import Tx
+from chassis.tables import data_keys
+from chassis.transaction import Scope, Tx
 from law.report_deadlines import Deadline
 from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 from statements.reads import Read
 
+from citizen_reports.model.media import Media
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import (
     CLOCK_RUNS,
@@ -26,16 +31,19 @@ from citizen_reports.model.report import (
     Report,
     Status,
 )
+from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.tables import (
     changes,
     contents,
     media,
     media_chunks,
+    report_numbers,
     reporters,
     reports,
 )
 
 KEY = "reports_pkey"
+NUMBER_KEY = "report_numbers_pkey"
 _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 # Made once: the calls of apps execute these.
 _WITH_ID = select(reports).where(reports.c.report_id == bindparam("report_id"))
@@ -43,6 +51,45 @@ _GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
 _SAVE = update(reports).where(
     reports.c.report_id == bindparam("old_report_id"), reports.c.version == bindparam("old_version")
 )
+
+
+_OF_REPORT = ("report_id", "partner")
+_report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
+# All that a submission decides on: a row for each file, or a single row without one.
+_SUBMITTED = Read(
+    select(
+        reports,
+        *(column for column in contents.c if column.name not in _OF_REPORT),
+        _report_key.c.wrapped,
+        reporters.c.sealed.label("reporter"),
+        reporters.c.key_id.label("person_key_id"),
+        _person_key.c.wrapped.label("person_wrapped"),
+        *(column for column in media.c if column.name not in _OF_REPORT),
+    )
+    .select_from(
+        reports.join(contents, contents.c.report_id == reports.c.report_id)
+        .outerjoin(_report_key, _report_key.c.key_id == contents.c.key_id)
+        .outerjoin(reporters, reporters.c.report_id == reports.c.report_id)
+        .outerjoin(_person_key, _person_key.c.key_id == reporters.c.key_id)
+        .outerjoin(media, media.c.report_id == reports.c.report_id)
+    )
+    .where(reports.c.report_id == bindparam("report_id"))
+    .order_by(media.c.position)
+)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A report as it was read to be submitted: its media, in the order in which their uploads
+    began, and the rows of its contents and reporter, still encrypted."""
+
+    report: Report
+    media: list[Media]
+    sealed: Any
+
+    def written(self, db: Database) -> Written:
+        """Decrypt the contents and the reporter."""
+        return to_written(self.sealed, db.keyring.unwrapped)
 
 
 @dataclass(frozen=True)
@@ -172,6 +219,28 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
         "changed_at": at,
     }
     tx.add(changes, row)
+
+
+async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
+    """Read a report that its app submits, in one round trip. Raises ReportNotFound, also for a
+    report outside the scope."""
+    rows = await db.read(scope, _SUBMITTED, report_id=report_id)
+    if not rows:
+        raise ReportNotFound
+    items = [to_media(row) for row in rows if row.media_id is not None]
+    return Submitted(to_report(rows[0]), items, rows[0])
+
+
+def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
+    """Replace `before` by `after` and claim the number of `after`.
+
+    `tx.was_current` says after the commit whether the report was still as in `before`; if not,
+    nothing is stored. The end of `tx` raises RowExists (`NUMBER_KEY`) if another report has the
+    number. It waits for another open transaction that has claimed the number and, with `waits`,
+    for one that has locked the report; without, a locked report counts as changed.
+    """
+    tx.replace(reports, to_row(after), version=before.version, waits=waits)
+    tx.add(report_numbers, {"number": after.number})
 
 
 def to_row(report: Report) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from citizen_reports.model.report import BEFORE_WORK, Receipt, Report, Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.app_views import AppView, view_of
 from citizen_reports.storage.contents import Written
-from citizen_reports.storage.submissions import NUMBER_KEY, Submitted, submitted
+from citizen_reports.storage.reports import Submitted
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import REPORTER, ReportRecorder, audit, bind_trace
 
@@ -90,7 +90,7 @@ class Intake:
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
         is_shared = True
         while True:  # the report has changed since it was read, or was locked
-            found = await submitted(self._db, caller.scope, report_id)
+            found = await reports.submitted(self._db, caller.scope, report_id)
             report = found.report
             bind_trace(report)
             if report.receipt is not None:
@@ -196,7 +196,7 @@ class Intake:
                     audit(tx, "submit", routed)
                 return routed if tx.was_current else None
             except RowExists as error:
-                if error.key != NUMBER_KEY:
+                if error.key != reports.NUMBER_KEY:
                     raise
         raise AssertionError("numbers end with an error")
 

@@ -16,7 +16,7 @@ from vault.keyring import DataKey
 
 from citizen_reports import events
 from citizen_reports.model.report import Deadlines, Receipt, Report, drawn_numbers
-from citizen_reports.storage import contents, reports, submissions
+from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"
 CLOSE = "close"
@@ -93,14 +93,14 @@ class ReportRecorder:
         self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None, *, waits: bool
     ) -> Report:
         """Store the report as registered and routed, unless it has changed meanwhile, and return
-        it. See `submissions.register` for what the end of `tx` says and raises, and for `waits`.
+        it. See `reports.register` for what the end of `tx` says and raises, and for `waits`.
 
         `key` is the data key of the report.
         """
         at = receipt.registered_at
         registered = report.submit(receipt)
         routed = registered.route(receipt.unit)
-        submissions.register(tx, report, routed, waits=waits)
+        reports.register(tx, report, routed, waits=waits)
         decision = _Decision(registered, REPORTER, events.report_received(registered))
         await self._add(tx, report, decision, at=at, key=key)
         decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
