@@ -88,7 +88,7 @@ def with_table(postgres: Any, db: Database) -> Callable[[Table], Awaitable[None]
             operations = Operations(MigrationContext.configure(connection))
             operations.execute(f"SET search_path = {SCHEMA}")
             table.create(connection)
-            operations.execute(f"GRANT SELECT, INSERT ON {table.name} TO {ROLE}")
+            operations.execute(f"GRANT SELECT, INSERT, UPDATE ON {table.name} TO {ROLE}")
             protect_rows(operations, table.name, visible=IN_REGION)
 
         parts = urlsplit(postgres.database.url)

@@ -147,12 +147,14 @@ class Database:
                 if tx.connection is not None:
                     await tx.flush()
                 elif writes := tx.taken():
-                    tx.was_first = await self._write(scope, writes, shared=shared)
+                    is_met = await self._write(scope, writes, shared=shared)
+                    tx.was_first = tx.was_current = is_met
             finally:
                 _in_transaction.reset(token)
 
     async def _write(self, scope: Scope, writes: Writes, *, shared: bool) -> bool:
-        """Commit writes by one statement; return whether their request id is new."""
+        """Commit writes by one statement; return whether their condition was met: that the request
+        id is new, or that the row to replace is unchanged."""
         if shared:
             is_new = await self._shared_commits.write(scope, writes)
         else:

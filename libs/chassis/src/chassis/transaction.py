@@ -18,7 +18,7 @@ from sqlalchemy import Executable, Table, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 from statements.reads import Read
-from statements.writes import Writes, write
+from statements.writes import Replacement, Rows, Writes, write
 from vault.data_keys import DataKeys
 from vault.keyring import Keyring
 
@@ -88,6 +88,8 @@ class Tx:
         self.keys = DataKeys(self, keyring, clock)
         # Whether the id of `write_once` was new; known after the commit.
         self.was_first = True
+        # Whether the row of `replace` was unchanged; known after the commit.
+        self.was_current = True
         self.connection: AsyncConnection | None = None
         self._connect = connect
         self._keyring = keyring
@@ -134,9 +136,23 @@ class Tx:
         IdReused if the id was used with other content. Such a transaction executes no statement:
         RuntimeError is raised if one was executed before, or is executed later.
         """
-        if self.connection is not None:
-            raise RuntimeError("the transaction has executed statements already")
+        self._require_no_statement()
         self._facts.request = idempotency.request_id_of(caller, request_id, content)
+
+    def replace(
+        self, table: Table, row: Mapping[str, Any], *, version: int, waits: bool = True
+    ) -> None:
+        """Replace the row with the same primary key; write this and what this transaction adds only
+        if the stored row still has this version.
+
+        After the commit, `was_current` says whether it had. The table has a column `version`; `row`
+        holds a value for each column without a default. Without `waits`, a row that another
+        transaction has locked counts as changed. Such a transaction executes no statement:
+        RuntimeError is raised if one was executed before, or is executed later.
+        """
+        self._require_no_statement()
+        kind = Rows(table, tuple(sorted(row)), or_ignored=False)
+        self._facts.replaced = Replacement(kind, row, version, waits)
 
     def add(self, table: Table, row: Mapping[str, Any], *, or_ignored: bool = False) -> None:
         """Add a row, to be inserted before the next executed statement or at the transaction's end.
@@ -215,11 +231,15 @@ class Tx:
         """Return the buffered writes and empty the buffer, for `Database` to write them."""
         rows, facts = self._rows, self._facts
         self._rows, self._facts = Writes(), Writes()
-        return Writes(facts.request, {**rows.rows, **facts.rows})
+        return Writes(facts.request, facts.replaced, {**rows.rows, **facts.rows})
+
+    def _require_no_statement(self) -> None:
+        if self.connection is not None:
+            raise RuntimeError("the transaction has executed statements already")
 
     async def _ready(self) -> AsyncConnection:
         """The connection, once the transaction has begun and the added rows are written."""
-        if self._facts.request is not None:
+        if self._facts.condition is not None:
             raise RuntimeError("a transaction that writes once executes no statement")
         connection = await self._begun()
         rows, self._rows = self._rows, Writes()

@@ -15,7 +15,7 @@ from chassis.refusals import IdReused
 from chassis.tables import audit, audit_pending, outbox, requests, work
 from chassis.transaction import SYSTEM, Scope, Tx
 from google.protobuf.wrappers_pb2 import StringValue
-from sqlalchemy import Column, MetaData, Table, Text, Uuid, func, select, text
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, Uuid, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 BANK = Scope("partner", "kaspi", ("KZ-75",))
@@ -36,6 +36,25 @@ async def noted(
 ) -> AsyncIterator[Database]:
     """A database with the table `notes`, of which a scope sees its regions."""
     await with_table(notes)
+    yield db
+
+
+versions = Table(
+    "versions",
+    MetaData(),
+    Column("note_id", Uuid, primary_key=True),
+    Column("region", Text, nullable=False),
+    Column("content", Text),
+    Column("version", BigInteger, nullable=False),
+)
+
+
+@pytest.fixture
+async def versioned(
+    db: Database, with_table: Callable[[Table], Awaitable[None]]
+) -> AsyncIterator[Database]:
+    """A database with the table `versions`, of which a scope sees its regions."""
+    await with_table(versions)
     yield db
 
 
@@ -138,6 +157,69 @@ async def test_one_that_fails_harms_no_other(noted: Database) -> None:
     failed = {place: error for place, error in enumerate(ended) if error is not True}
     assert sorted(failed) == [7, 12] and isinstance(failed[12], IntegrityError)
     assert await counts(noted) == all_counts(1 + 18)
+
+
+async def rewrite(
+    db: Database, note_id: UUID, version: int, *, scope: Scope = BANK, waits: bool = True
+) -> bool:
+    """Replace a note that is in this version, with an event and an audit entry."""
+    async with db.begin(scope, shared=True) as tx:
+        row = {"note_id": note_id, "region": "KZ-75", "content": "new", "version": version + 1}
+        tx.replace(versions, row, version=version, waits=waits)
+        tx.audit("rewrite", f"note:{note_id}", region="KZ-75")
+    assert tx.connection is None
+    return tx.was_current
+
+
+async def in_version_1(db: Database) -> UUID:
+    note_id = new_id()
+    async with db.begin(BANK) as tx:
+        row = {"note_id": note_id, "region": "KZ-75", "content": "", "version": 1}
+        tx.add(versions, row)
+    return note_id
+
+
+async def entries(db: Database) -> int:
+    async with db.begin(SYSTEM) as tx:
+        return int(await tx.scalar(select(func.count()).select_from(audit)))
+
+
+async def test_a_row_is_replaced_only_in_the_version_that_was_read(versioned: Database) -> None:
+    note_id = await in_version_1(versioned)
+    assert await rewrite(versioned, note_id, 1)
+    assert not await rewrite(versioned, note_id, 1)
+    assert not await rewrite(versioned, new_id(), 1)
+    assert await entries(versioned) == 1
+    async with versioned.begin(BANK) as tx:
+        [row] = (await tx.execute(select(versions))).all()
+        with pytest.raises(RuntimeError, match="executed statements"):
+            tx.replace(versions, row._asdict(), version=2)
+    assert (row.note_id, row.content, row.version) == (note_id, "new", 2)
+
+
+async def test_a_row_that_the_scope_does_not_see_counts_as_changed(versioned: Database) -> None:
+    note_id = await in_version_1(versioned)
+    assert not await rewrite(versioned, note_id, 1, scope=Scope("partner", "other", ("KZ-71",)))
+    assert await entries(versioned) == 0 and await rewrite(versioned, note_id, 1)
+
+
+async def test_of_many_replacements_at_once_each_row_has_one(versioned: Database) -> None:
+    ids = [await in_version_1(versioned) for _ in range(20)]
+    calls = [*(rewrite(versioned, each, 1) for each in ids)]
+    calls += [*(rewrite(versioned, ids[0], 1) for _ in range(5)), rewrite(versioned, ids[1], 7)]
+    ended = await asyncio.gather(*calls)
+    assert sum(ended) == 20 and ended[1:20] == [True] * 19 and not ended[-1]
+    assert await entries(versioned) == 20
+
+
+async def test_a_locked_row_is_waited_for_only_on_request(versioned: Database) -> None:
+    note_id, other = await in_version_1(versioned), await in_version_1(versioned)
+    async with versioned.begin(BANK) as tx:
+        await tx.execute(select(versions).where(versions.c.note_id == note_id).with_for_update())
+        assert not await rewrite(versioned, note_id, 1, waits=False)
+        assert await rewrite(versioned, other, 1, waits=False)
+        waiting = asyncio.ensure_future(rewrite(versioned, note_id, 1))
+    assert await waiting
 
 
 async def test_added_rows_are_there_for_the_next_statement(noted: Database) -> None:

@@ -12,7 +12,7 @@ from statements.writes import Shape, Writes
 
 TOGETHER_MAX = 64
 S = TypeVar("S", bound=Hashable)  # a scope
-# Writes all or none; returns the positions of those whose request id was new.
+# Writes all or none; returns the positions of those whose condition was met.
 Write = Callable[[S, Sequence[Writes]], Awaitable[set[int]]]
 _Call = tuple[Writes, "asyncio.Future[bool]"]
 
@@ -32,10 +32,11 @@ class SharedCommits(Generic[S]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, scope: S, writes: Writes) -> bool:
-        """Write under a scope and wait for the commit; return whether the request id was new.
+        """Write under a scope and wait for the commit; return whether the condition was met.
 
-        Without a request id, the result is True. Raises what the `Write` function of this object
-        raises. If the caller is cancelled, the writes may still be committed.
+        The condition is a new request id or an unchanged row; without one, the result is True.
+        Raises what the `Write` function of this object raises. If the caller is cancelled, the
+        writes may still be committed.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())
         key = (scope, writes.shape)
@@ -81,13 +82,13 @@ class SharedCommits(Generic[S]):
 
 
 def _next_batch(calls: list[_Call]) -> tuple[list[_Call], list[_Call]]:
-    """The next calls to write together, and the rest: a repeated request id waits for the first."""
+    """The next calls to write together, and the rest: of several calls with the same request id, or
+    for the same row, the later ones wait for the first."""
     batch: list[_Call] = []
     rest: list[_Call] = []
     used = set()
     for call in calls:
-        request = call[0].request
-        name = (request.caller, request.request_id) if request else object()
+        name = call[0].condition or object()
         full = len(batch) >= TOGETHER_MAX
         (rest if full or name in used else batch).append(call)
         used.add(name)

@@ -1,8 +1,10 @@
 """Inserts all rows of a transaction with a single statement.
 
 The rows are those of the request id, the change itself, its events and its audit entries. If there
-is a request id, rows are inserted only if the id was not used before. Several transactions of one
-scope can be written by the same statement, and then share its commit (`shared_commits`).
+is a request id, rows are inserted only if the id was not used before. A transaction can replace one
+row instead; its other rows are inserted only if the stored row still has the version that was read.
+Several transactions of one scope can be written by the same statement, and then share its commit
+(`shared_commits`).
 
 The statement itself sets the scope that row-level security reads, so it can also be executed alone,
 without BEGIN and COMMIT, in a single round trip. All rows are joined to the row that sets the
@@ -11,7 +13,7 @@ see each other: no policy may look up a row that the same statement adds.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
@@ -60,11 +62,27 @@ class Rows:
     or_ignored: bool
 
 
+@dataclass(frozen=True)
+class Replacement:
+    """A row that replaces the stored row with the same primary key, if that still has `version`.
+
+    The table has a column `version`. With `waits`, a row that another transaction has locked is
+    waited for; without, it counts as changed, so that the rest of a batch is not held up.
+    """
+
+    kind: Rows
+    row: Mapping[str, Any]
+    version: int
+    waits: bool
+
+
 @dataclass
 class Writes:
-    """The rows that a transaction adds at its end, and the request id, if any, that must be new."""
+    """The rows that a transaction adds at its end, and their condition, if any: a request id that
+    must be new, or a row to replace that must be unchanged. There is at most one condition."""
 
     request: RequestId | None = None
+    replaced: Replacement | None = None
     rows: dict[Rows, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def add(self, table: Table, row: Mapping[str, Any], *, or_ignored: bool = False) -> None:
@@ -77,27 +95,44 @@ class Writes:
     @property
     def shape(self) -> "Shape":
         """The tables and columns to be written; writes of equal shape can be written together."""
-        kinds = sorted(self.rows, key=lambda kind: (kind.table.name, kind.columns))
-        return Shape(self.request is not None, tuple(kinds))
+        kinds = tuple(sorted(self.rows, key=lambda kind: (kind.table.name, kind.columns)))
+        if self.replaced is None:
+            return Shape(self.request is not None, kinds)
+        return Shape(False, kinds, self.replaced.kind, self.replaced.waits)
+
+    @property
+    def condition(self) -> Hashable | None:
+        """What only one of several writes of a statement may have: a request id, or the key of the
+        row to replace. None if there is no condition."""
+        if self.request is not None:
+            return self.request.caller, self.request.request_id
+        if self.replaced is not None:
+            row = self.replaced.row
+            return tuple(row[name] for name in _key_of(self.replaced.kind.table))
+        return None
 
     def __bool__(self) -> bool:
-        return self.request is not None or bool(self.rows)
+        return self.condition is not None or bool(self.rows)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The tables and columns that a statement inserts into, and whether it stores request ids."""
+    """The tables and columns that a statement inserts into, whether it stores request ids, and the
+    table in which it replaces rows (None: in none), waiting for locked ones or not."""
 
     has_request: bool
     rows: tuple[Rows, ...]
+    replaced: Rows | None = None
+    waits: bool = False
 
 
 async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes]) -> set[int]:
     """Insert several writes of the same shape by one statement, which takes effect as a whole.
 
     `driver` is an asyncpg connection; `scope` has a value for each setting in `SCOPE`. Writes whose
-    request id was used before are skipped; no two may have the same request id. Returns the
-    positions in `together` of the writes that were not skipped.
+    request id was used before, or whose row to replace has changed, are skipped; no two may have
+    the same request id or replace the same row. Returns the positions in `together` of the writes
+    that were not skipped.
 
     Raises RowExists, SQLAlchemy's IntegrityError or DBAPIError, or for a broken connection
     asyncpg's InterfaceError or OSError.
@@ -122,14 +157,25 @@ def _arguments(shape: Shape, scope: Mapping[str, str], together: Sequence[Writes
         values += [[request.caller for request in requests]]
         values += [[request.request_id for request in requests]]
         values += [[request.fingerprint for request in requests]]
+    if shape.replaced is not None:
+        replaced = [each.replaced for each in together if each.replaced is not None]
+        values += [[each.version for each in replaced]]
+        values += _columns(shape.replaced, [each.row for each in replaced])
     for kind in shape.rows:
         rows = [(item, row) for item, each in enumerate(together) for row in each.rows[kind]]
         values.append([item for item, _ in rows])
-        for name in kind.columns:
-            process = _processor(kind.table, name)
-            column = [row[name] for _, row in rows]
-            values.append(list(map(process, column)) if process else column)
+        values += _columns(kind, [row for _, row in rows])
     return values
+
+
+def _columns(kind: Rows, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """The values of rows of one kind as the driver takes them, column by column."""
+    columns = []
+    for name in kind.columns:
+        process = _processor(kind.table, name)
+        column = [row[name] for row in rows]
+        columns.append(list(map(process, column)) if process else column)
+    return columns
 
 
 @lru_cache(maxsize=256)
@@ -148,12 +194,42 @@ def _statement(shape: Shape) -> str:
             " RETURNING caller, request_id)",
             "item AS MATERIALIZED (SELECT _item FROM request JOIN used USING (caller, request_id))",
         ]
+    elif shape.replaced is not None:
+        parts += _replacement(shape.replaced, items, number, waits=shape.waits)
     else:
         parts.append(
             f"item AS MATERIALIZED (SELECT _item FROM scope CROSS JOIN {items}) AS row(_item))"
         )
     parts += [f"rows_{place} AS ({_insert(kind, number)})" for place, kind in enumerate(shape.rows)]
     return f"WITH {', '.join(parts)} SELECT _item FROM item"
+
+
+def _replacement(
+    kind: Rows, items: str, number: "count[int]", *, waits: bool
+) -> tuple[str, str, str]:
+    """The parts of a statement that replace rows. `item` are those that were as they had been read.
+
+    A row is locked by a lateral subquery that refers to the rows joined to the scope, so that the
+    scope is set before. PostgreSQL could begin an UPDATE with the table, which row-level security
+    would then hide; an INSERT that meets the locked row looks it up when the scope is set.
+    """
+    table, columns = kind.table.name, [f'"{name}"' for name in kind.columns]
+    key = [f'"{name}"' for name in _key_of(kind.table)]
+    types = ("bigint", *(_type(kind.table, name) for name in kind.columns))
+    arrays = ", ".join(f"${next(number)}::{each}[]" for each in types)
+    is_same = " AND ".join(f"held.{name} = given.{name}" for name in key)
+    values = ", ".join(_value(kind.table, name) for name in kind.columns)
+    new = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    lock = "FOR UPDATE" if waits else "FOR UPDATE SKIP LOCKED"
+    return (
+        f"given AS MATERIALIZED (SELECT row.* FROM scope CROSS JOIN {items}, {arrays})"
+        f" AS row(_item, _version, {', '.join(columns)}))",
+        "item AS MATERIALIZED (SELECT given.* FROM given CROSS JOIN LATERAL"
+        f' (SELECT FROM "{table}" AS held WHERE {is_same} AND held.version = given._version'
+        f" OFFSET 0 {lock}) AS found)",
+        f'saved AS (INSERT INTO "{table}" ({", ".join(columns)}) SELECT {values} FROM item'
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {new})",
+    )
 
 
 def _insert(kind: Rows, number: "count[int]") -> str:
@@ -164,8 +240,9 @@ def _insert(kind: Rows, number: "count[int]") -> str:
     arrays = ", ".join(f"${next(number)}::{each}[]" for each in types)
     ignored = " ON CONFLICT DO NOTHING" if kind.or_ignored else ""
     return (
-        f'INSERT INTO "{kind.table.name}" ({columns}) SELECT {values} FROM item'
-        f" JOIN unnest({arrays}) WITH ORDINALITY AS row(_item, {columns}, _place) USING (_item)"
+        f'INSERT INTO "{kind.table.name}" ({columns}) SELECT {values}'
+        f" FROM (SELECT _item FROM item) AS item JOIN unnest({arrays})"
+        f" WITH ORDINALITY AS row(_item, {columns}, _place) USING (_item)"
         f" ORDER BY _place{ignored}"
     )
 
@@ -176,6 +253,10 @@ def _value(table: Table, name: str) -> str:
     if not isinstance(kind, ARRAY):
         return f'"{name}"'
     return f'ARRAY(SELECT jsonb_array_elements_text("{name}"))::{kind.compile(dialect=_DIALECT)}'
+
+
+def _key_of(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
 
 
 @lru_cache(maxsize=1024)

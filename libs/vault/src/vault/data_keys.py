@@ -104,7 +104,7 @@ class DataKeys:
 
         Returns None if the key was destroyed, so that `wrapped` is None.
         """
-        return None if wrapped is None else self._keyring.unwrap(key_class, key_id, wrapped)
+        return self._keyring.unwrapped(key_class, key_id, wrapped)
 
     async def destroy(self, key_id: UUID) -> None:
         """Destroy a key, so that everything encrypted with it can no longer be read."""

@@ -91,6 +91,11 @@ class Keyring:
         )
         return DataKey(key_id, wrapped, plain)
 
+    def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
+        """Decrypt a data key as `unwrap` does; None for a destroyed key, of which nothing is
+        stored."""
+        return None if wrapped is None else self.unwrap(key_class, key_id, wrapped)
+
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:
         """The blind index of a value: 16 bytes, equal for equal values of one class and field."""
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")

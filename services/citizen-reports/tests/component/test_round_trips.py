@@ -16,7 +16,7 @@ from tartip_testing.mesh import RunningTestMesh
 from .inside import EURASIAN, intake_on, new_person, opened, until_a_lock_is_waited_for
 from .round_trips import RoundTrips
 
-SUBMIT_TRIPS_MAX = 7
+SUBMIT_TRIPS_MAX = 2
 OPEN_TRIPS_MAX = 2
 
 

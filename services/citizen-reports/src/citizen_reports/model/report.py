@@ -238,6 +238,10 @@ class Report:
         """Whether the deadline is not suspended and has passed."""
         return self.due_at is not None and now >= self.due_at
 
+    def with_another_file(self) -> "Report":
+        """Return the draft in a new version, since the upload of another file has begun."""
+        return replace(self, version=self.version + 1)
+
     def submit(self, receipt: Receipt) -> "Report":
         """Return the report with the status REGISTERED, this receipt and the receipt's deadline.
         Raises StatusNotAllowed."""

@@ -7,6 +7,7 @@ Media are stored here in pieces until the whole file is in the evidence store.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,8 @@ from citizen_reports.storage.tables import contents, media, media_chunks, report
 PERSON = "person"
 REPORT = "report"
 NOWHERE = Place(0.0, 0.0, "", "")
+# Decrypts a data key from its class, id and encrypted form; None if that was destroyed.
+Unwrap = Callable[[str, UUID, bytes | None], DataKey | None]
 # Made once: the calls of apps read by these.
 _report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
 _OF_REPORT = contents.c.report_id == bindparam("report_id")
@@ -137,8 +140,13 @@ async def written_of(tx: Tx, report_id: UUID) -> Written:
     reporter, or if the person's key was destroyed.
     """
     [row] = await tx.read(_WRITTEN, report_id=report_id)
-    key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
-    person_key = tx.keys.unwrapped(PERSON, row.person_key_id, row.person_wrapped)
+    return to_written(row, tx.keys.unwrapped)
+
+
+def to_written(row: Any, unwrapped: Unwrap) -> Written:
+    """Decrypt a row of `contents` that was joined with its reporter and with both keys."""
+    key = unwrapped(REPORT, row.key_id, row.wrapped)
+    person_key = unwrapped(PERSON, row.person_key_id, row.person_wrapped)
     return Written(_to_contents(row, key), _to_reporter(row, person_key), key)
 
 
@@ -203,7 +211,7 @@ async def report_key(tx: Tx, report_id: UUID) -> DataKey:
 
 async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
     """Return the report's media in the order in which their uploads began."""
-    return [_to_media(row) for row in await tx.read(_MEDIA, report_id=report_id)]
+    return [to_media(row) for row in await tx.read(_MEDIA, report_id=report_id)]
 
 
 async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
@@ -322,7 +330,7 @@ def _media_with_id(report_id: UUID, media_id: UUID) -> Select[Any]:
 
 
 def _found_media(row: Row[Any] | None) -> Media | None:
-    return _to_media(row) if row else None
+    return to_media(row) if row else None
 
 
 def _chunk_place(item: Media, start: int) -> str:
@@ -343,7 +351,8 @@ def _media_to_row(item: Media) -> dict[str, Any]:
     }
 
 
-def _to_media(row: Row[Any]) -> Media:
+def to_media(row: Any) -> Media:
+    """Return the media of a row of the table `media`."""
     return Media(
         report_id=row.report_id,
         media_id=row.media_id,

@@ -1,23 +1,26 @@
 """Stores reports and adds their changes; the module `changes` numbers and reads the changes.
 
-Row-level security limits every statement to the reports in the transaction's scope.
+Row-level security limits every statement to the reports in the transaction's scope. A submission
+holds no lock while it decides: it is stored only if the report still has the version that was read.
+Whatever changes a draft, such as the beginning of an upload, gives it a new version.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from chassis.db import Database
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
-from chassis.transaction import Tx
+from chassis.tables import data_keys
+from chassis.transaction import Scope, Tx
 from law.report_deadlines import Deadline
-from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 from statements.reads import Read
 
+from citizen_reports.model.media import Media
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import (
     CLOCK_RUNS,
@@ -28,6 +31,7 @@ from citizen_reports.model.report import (
     Report,
     Status,
 )
+from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.tables import (
     changes,
     contents,
@@ -39,6 +43,7 @@ from citizen_reports.storage.tables import (
 )
 
 KEY = "reports_pkey"
+NUMBER_KEY = "report_numbers_pkey"
 _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 # Made once: the calls of apps execute these.
 _WITH_ID = select(reports).where(reports.c.report_id == bindparam("report_id"))
@@ -46,6 +51,45 @@ _GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
 _SAVE = update(reports).where(
     reports.c.report_id == bindparam("old_report_id"), reports.c.version == bindparam("old_version")
 )
+
+
+_OF_REPORT = ("report_id", "partner")
+_report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
+# All that a submission decides on: a row for each file, or a single row without one.
+_SUBMITTED = Read(
+    select(
+        reports,
+        *(column for column in contents.c if column.name not in _OF_REPORT),
+        _report_key.c.wrapped,
+        reporters.c.sealed.label("reporter"),
+        reporters.c.key_id.label("person_key_id"),
+        _person_key.c.wrapped.label("person_wrapped"),
+        *(column for column in media.c if column.name not in _OF_REPORT),
+    )
+    .select_from(
+        reports.join(contents, contents.c.report_id == reports.c.report_id)
+        .outerjoin(_report_key, _report_key.c.key_id == contents.c.key_id)
+        .outerjoin(reporters, reporters.c.report_id == reports.c.report_id)
+        .outerjoin(_person_key, _person_key.c.key_id == reporters.c.key_id)
+        .outerjoin(media, media.c.report_id == reports.c.report_id)
+    )
+    .where(reports.c.report_id == bindparam("report_id"))
+    .order_by(media.c.position)
+)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A report as it was read to be submitted: its media, in the order in which their uploads
+    began, and the rows of its contents and reporter, still encrypted."""
+
+    report: Report
+    media: list[Media]
+    sealed: Any
+
+    def written(self, db: Database) -> Written:
+        """Decrypt the contents and the reporter."""
+        return to_written(self.sealed, db.keyring.unwrapped)
 
 
 @dataclass(frozen=True)
@@ -99,22 +143,12 @@ async def get_by_number(tx: Tx, number: str) -> Report:
 async def save_report(tx: Tx, before: Report, after: Report) -> None:
     """Store the columns in which `after` differs from `before`. The transaction must have
     locked the report's row. Raises LookupError if the row no longer has `before.version`."""
-    saved = await tx.execute(_SAVE, {**_old(before), **_changed(before, after)})
-    if saved.rowcount != 1:
-        raise _not_locked(before)
-
-
-def _old(before: Report) -> dict[str, Any]:
-    return {"old_report_id": before.report_id, "old_version": before.version}
-
-
-def _changed(before: Report, after: Report) -> dict[str, Any]:
     old = to_row(before)
-    return {name: value for name, value in to_row(after).items() if value != old[name]}
-
-
-def _not_locked(before: Report) -> LookupError:
-    return LookupError(f"report {before.report_id} was not locked before it was changed")
+    changed = {name: value for name, value in to_row(after).items() if value != old[name]}
+    is_locked = {"old_report_id": before.report_id, "old_version": before.version}
+    saved = await tx.execute(_SAVE, {**is_locked, **changed})
+    if saved.rowcount != 1:
+        raise LookupError(f"report {before.report_id} was not locked before it was changed")
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
@@ -187,35 +221,30 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
     tx.add(changes, row)
 
 
-async def register(tx: Tx, before: Report, after: Report) -> bool:
-    """Store the columns in which `after` differs from `before`, and reserve the number of `after`.
+async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
+    """Read a report that its app submits, in one round trip. Raises ReportNotFound, also for a
+    report outside the scope."""
+    rows = await db.read(scope, _SUBMITTED, report_id=report_id)
+    if not rows:
+        raise ReportNotFound
+    items = [to_media(row) for row in rows if row.media_id is not None]
+    return Submitted(to_report(rows[0]), items, rows[0])
 
-    Returns False and stores nothing if another report has the number. Waits if another open
-    transaction has reserved it. The transaction must have locked the row of `before`.
+
+def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
+    """Replace `before` by `after` and claim the number of `after`.
+
+    `tx.was_current` says after the commit whether the report was still as in `before`; if not,
+    nothing is stored. The end of `tx` raises RowExists (`NUMBER_KEY`) if another report has the
+    number. It waits for another open transaction that has claimed the number and, with `waits`,
+    for one that has locked the report; without, a locked report counts as changed.
     """
-    changed = {f"new_{name}": value for name, value in _changed(before, after).items()}
-    values = {**_old(before), **changed, "claimed": after.number}
-    rows = await tx.read(_registration(tuple(changed)), **values)
-    if rows and rows[0].report_id is None:
-        raise _not_locked(before)
-    return bool(rows)
-
-
-@lru_cache(maxsize=16)
-def _registration(changed: tuple[str, ...]) -> Read:
-    """The statement of `register`, which saves only where it has claimed the number.
-
-    It gives no row where the number is taken, and null where the report was not locked.
-    """
-    claimed = insert(report_numbers).values(number=bindparam("claimed")).on_conflict_do_nothing()
-    number = claimed.returning(report_numbers.c.number).cte("number")
-    new: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in changed}
-    saving = _SAVE.where(exists(select(number.c.number))).values(new)
-    saved = saving.returning(reports.c.report_id).cte("saved")
-    return Read(select(saved.c.report_id).select_from(number.outerjoin(saved, true())))
+    tx.replace(reports, to_row(after), version=before.version, waits=waits)
+    tx.add(report_numbers, {"number": after.number})
 
 
 def to_row(report: Report) -> dict[str, Any]:
+    """Return the row of the table `reports`, except for computed columns."""
     receipt, deadline = report.receipt, report.deadline
     return {
         "report_id": report.report_id,

@@ -4,6 +4,7 @@ Row-level security limits each transaction to the reports of the calling partner
 """
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from citizen_reports.model.report import BEFORE_WORK, Receipt, Report, Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.app_views import AppView, view_of
 from citizen_reports.storage.contents import Written
+from citizen_reports.storage.reports import Submitted
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import REPORTER, ReportRecorder, audit, bind_trace
 
@@ -85,27 +87,22 @@ class Intake:
         Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
         CalendarYearMissing.
         """
-        async with self._db.begin(caller.scope) as tx:
-            report = await reports.get_for_update(tx, report_id)
+        # Only at first, so that one whose row is locked does not hold up the rest of a batch.
+        is_shared = True
+        while True:  # the report has changed since it was read, or was locked
+            found = await reports.submitted(self._db, caller.scope, report_id)
+            report = found.report
             bind_trace(report)
             if report.receipt is not None:
                 return report.receipt
             self._partners.require_kind(caller, report.category)
-            items = await contents.media_of(tx, report_id)
-            _require_whole(items)
-            written = await contents.written_of(tx, report_id)
-            # Read after the row is locked: a call that waited is not registered in the past.
-            now = self._clock()
-            receipt = self._receipt(report, items, written, now)
-            routed = await self._recorder.register(tx, report, receipt, written.key)
-            for item in items:
-                await tx.schedule(STORE_MEDIA, f"{report_id}:{item.media_id}", now)
-            if report.cell and not report.is_complaint:
-                await tx.schedule(FIND_DUPLICATES, str(report_id), now)
-            audit(tx, "submit", routed)
-            bind_trace(routed)
-            assert routed.receipt is not None
-            return routed.receipt
+            _require_whole(found.media)
+            routed = await self._register(found, caller, is_shared=is_shared)
+            if routed is not None:
+                bind_trace(routed)
+                assert routed.receipt is not None
+                return routed.receipt
+            is_shared = False
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
         """Return the report as shown to its app. Raises ReportNotFound."""
@@ -181,6 +178,28 @@ class Intake:
                     raise
         return tx.was_first
 
+    async def _register(
+        self, found: Submitted, caller: Caller, *, is_shared: bool
+    ) -> Report | None:
+        """Store the report as registered and routed; None, and nothing is stored, if it has changed
+        since it was read, or with `is_shared` if it is locked."""
+        report, written, now = found.report, found.written(self._db), self._clock()
+        receipt = self._receipt(report, found.media, written, now)
+        for number in self._recorder.numbers(report, now):
+            numbered = replace(receipt, number=number)
+            try:
+                async with self._db.begin(caller.scope, shared=is_shared) as tx:
+                    routed = await self._recorder.register(
+                        tx, report, numbered, written.key, waits=not is_shared
+                    )
+                    await _schedule(tx, report, found.media, now)
+                    audit(tx, "submit", routed)
+                return routed if tx.was_current else None
+            except RowExists as error:
+                if error.key != reports.NUMBER_KEY:
+                    raise
+        raise AssertionError("numbers end with an error")
+
     def _receipt(
         self, report: Report, items: list[Media], written: Written, now: datetime
     ) -> Receipt:
@@ -220,6 +239,14 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
         cell=place.cell,
         place_abroad=draft.place_abroad,
     )
+
+
+async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -> None:
+    """Schedule what is done about a report once it is registered."""
+    for item in items:
+        await tx.schedule(STORE_MEDIA, f"{report.report_id}:{item.media_id}", now)
+    if report.cell and not report.is_complaint:
+        await tx.schedule(FIND_DUPLICATES, str(report.report_id), now)
 
 
 def _require_whole(items: list[Media]) -> None:

@@ -5,8 +5,8 @@ If the decision sets a new deadline, the first escalation after that deadline is
 """
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chassis import telemetry
@@ -84,21 +84,23 @@ class ReportRecorder:
         await self._add(tx, before, decision, at=at, key=key)
         return after
 
-    async def register(
-        self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None
-    ) -> Report:
-        """Store the report as registered and routed, and return it.
+    def numbers(self, report: Report, at: datetime) -> Iterator[str]:
+        """Yield random numbers for a report registered at `at`; others may have them already.
+        Raises RuntimeError when too many were asked for."""
+        return drawn_numbers(report.region, at, self._draw)
 
-        The number in `receipt` is replaced by a random one that no other report has. `key` is the
-        data key of the report. Raises RuntimeError if no free number is found.
+    async def register(
+        self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None, *, waits: bool
+    ) -> Report:
+        """Store the report as registered and routed, unless it has changed meanwhile, and return
+        it. See `reports.register` for what the end of `tx` says and raises, and for `waits`.
+
+        `key` is the data key of the report.
         """
         at = receipt.registered_at
-        numbers = drawn_numbers(report.region, at, self._draw)
-        is_registered = False
-        while not is_registered:  # the number is taken
-            registered = report.submit(replace(receipt, number=next(numbers)))
-            routed = registered.route(receipt.unit)
-            is_registered = await reports.register(tx, report, routed)
+        registered = report.submit(receipt)
+        routed = registered.route(receipt.unit)
+        reports.register(tx, report, routed, waits=waits)
         decision = _Decision(registered, REPORTER, events.report_received(registered))
         await self._add(tx, report, decision, at=at, key=key)
         decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)

@@ -23,7 +23,7 @@ from citizen_reports.model.refusals import (
     ReportAlreadySubmitted,
     TooManyMedia,
 )
-from citizen_reports.model.report import Status
+from citizen_reports.model.report import Report, Status
 from citizen_reports.pictures import is_picture_or_film
 from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import bind_trace
@@ -49,7 +49,7 @@ class Uploads:
                 if item is not None and item.new_part_of(piece) == b"":
                     return item  # a repeated piece whose answer was lost
                 raise ReportAlreadySubmitted
-            item = item or await self._begin(tx, report_id, piece)
+            item = item or await self._begin(tx, report, piece)
             item = await self._receive(tx, item, piece)
         if item.is_whole and item.state is MediaState.RECEIVING:
             return await self._finish(item, caller)
@@ -63,13 +63,16 @@ class Uploads:
             await contents.save_media(tx, item)
         return item
 
-    async def _begin(self, tx: Tx, report_id: UUID, piece: Piece) -> Media:
+    async def _begin(self, tx: Tx, report: Report, piece: Piece) -> Media:
+        report_id = report.report_id
         if piece.offset > 0:
             raise MediaGap(facts={"received_bytes": "0"})
         if len(await contents.media_of(tx, report_id)) >= MEDIA_MAX:
             raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
         item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
         contents.add_media(tx, item)
+        # A submission that has read the media before this one is not stored.
+        await reports.save_report(tx, report, report.with_another_file())
         return item
 
     async def _receive(self, tx: Tx, item: Media, piece: Piece) -> Media:
