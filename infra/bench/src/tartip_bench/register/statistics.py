@@ -7,6 +7,7 @@ gRPC, TLS and the caller, which share the cores with it here.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip_cli.telemetry.spans import SpanFiles
 
 from tartip_bench.bench_mesh import BenchMesh
-from tartip_bench.chassis.load import at_rate, timed_in_turn
+from tartip_bench.chassis.load import Call, timed_in_turn
 from tartip_bench.outcomes import Figure
 from tartip_bench.register.questions import Times, timed
 from tartip_bench.run import Run
@@ -59,10 +60,29 @@ async def _asked(bench: BenchMesh, stub: Any, seconds: float) -> Asked:
     took, passed, _ = await timed_in_turn(ask, CALLERS, seconds)
     rate = len(took) / passed / 2
     began = real_clock().timestamp()
-    times = Times(1, [each * 1e3 for each in await at_rate(ask, rate, seconds)])
+    times = await _open_loop(ask, rate, seconds)
     ended = real_clock().timestamp()
     await asyncio.sleep(_EXPORTED_SECONDS)
     return Asked(rate, times, _inside(bench, began * 1e9, ended * 1e9))
+
+
+async def _open_loop(ask: Call, rate: float, seconds: float) -> Times:
+    """Let each caller call when its calls are due, or as soon as its last one is answered; together
+    that is `rate` a second. Times are from when a call was due."""
+    began = time.perf_counter()
+    milliseconds: list[float] = []
+
+    async def caller(first: int) -> None:
+        for number in range(first, int(rate * seconds), CALLERS):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await ask()
+            milliseconds.append((time.perf_counter() - due) * 1e3)
+
+    async with asyncio.TaskGroup() as group:
+        for first in range(CALLERS):
+            group.create_task(caller(first))
+    return Times(1, milliseconds)
 
 
 def _inside(bench: BenchMesh, began_ns: float, ended_ns: float) -> Times:
