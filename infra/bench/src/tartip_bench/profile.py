@@ -31,6 +31,7 @@ LIBRARIES = {
     "chassis": "chassis",
     "host": "host",
     "statements": "statements",
+    "camera_registry": "camera-registry",
     "citizen_reports": "citizen-reports",
     "law": "law",
     "partners": "partners",

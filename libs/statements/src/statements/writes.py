@@ -10,6 +10,9 @@ The statement itself sets the scope that row-level security reads, so it can als
 without BEGIN and COMMIT, in a single round trip. All rows are joined to the row that sets the
 scope, so that the scope is set before row-level security checks them. Rows of one statement do not
 see each other: no policy may look up a row that the same statement adds.
+
+The most frequent case, one transaction with one row of each kind, has a statement with single
+values, which costs the driver and PostgreSQL less than one with lists.
 """
 
 import json
@@ -138,8 +141,12 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
     asyncpg's InterfaceError or OSError.
     """
     shape = together[0].shape
+    if _are_single(together):
+        statement, arguments = _single_statement(shape), _single_arguments(shape, scope, *together)
+    else:
+        statement, arguments = _statement(shape), _arguments(shape, scope, together)
     try:
-        written = await driver.fetch(_statement(shape), *_arguments(shape, scope, together))
+        written = await driver.fetch(statement, *arguments)
     except asyncpg.UniqueViolationError as error:
         raise RowExists(error) from error
     except asyncpg.IntegrityConstraintViolationError as error:
@@ -147,6 +154,53 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
     except asyncpg.PostgresError as error:
         raise DBAPIError("the rows of a transaction", None, error) from error
     return {record[0] for record in written}
+
+
+def _are_single(together: Sequence[Writes]) -> bool:
+    """Whether `_single_statement` can write them: one transaction that replaces nothing, with one
+    row of each kind."""
+    if len(together) > 1 or together[0].replaced is not None:
+        return False
+    return all(len(rows) == 1 for rows in together[0].rows.values())
+
+
+def _single_arguments(shape: Shape, scope: Mapping[str, str], writes: Writes) -> list[Any]:
+    """The values of the parameters of `_single_statement`."""
+    values: list[Any] = [scope[name] for name in SCOPE]
+    if writes.request is not None:
+        values += (writes.request.caller, writes.request.request_id, writes.request.fingerprint)
+    for kind in shape.rows:
+        [row] = writes.rows[kind]
+        for name in kind.columns:
+            process, value = _single_processor(kind.table, name), row[name]
+            values.append(process(value) if process else value)
+    return values
+
+
+@lru_cache(maxsize=256)
+def _single_statement(shape: Shape) -> str:
+    number = count(1)
+    parts = [f"scope AS MATERIALIZED (SELECT {settings_of_scope(number)})"]
+    source = "scope"
+    if shape.has_request:
+        values = ", ".join(f"${next(number)}::{kind}" for kind in ("text", "uuid", "bytea"))
+        parts.append(
+            "used AS (INSERT INTO requests (caller, request_id, fingerprint)"
+            f" SELECT {values} FROM scope ON CONFLICT DO NOTHING RETURNING caller)"
+        )
+        source = "used"
+    parts.append(f"item AS MATERIALIZED (SELECT 0 AS _item FROM {source})")
+    for place, kind in enumerate(shape.rows):
+        parts.append(f"rows_{place} AS ({_single_insert(kind, number)})")
+    return f"WITH {', '.join(parts)} SELECT _item FROM item"
+
+
+def _single_insert(kind: Rows, number: "count[int]") -> str:
+    columns = ", ".join(f'"{name}"' for name in kind.columns)
+    types = (kind.table.c[name].type.compile(dialect=_DIALECT) for name in kind.columns)
+    values = ", ".join(f"${next(number)}::{each}" for each in types)
+    ignored = " ON CONFLICT DO NOTHING" if kind.or_ignored else ""
+    return f'INSERT INTO "{kind.table.name}" ({columns}) SELECT {values} FROM item{ignored}'
 
 
 def _arguments(shape: Shape, scope: Mapping[str, str], together: Sequence[Writes]) -> list[Any]:
@@ -272,4 +326,10 @@ def _processor(table: Table, name: str) -> Callable[[Any], Any] | None:
     kind = table.c[name].type
     if isinstance(kind, ARRAY):
         return json.dumps
-    return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    return _single_processor(table, name)
+
+
+@lru_cache(maxsize=1024)
+def _single_processor(table: Table, name: str) -> Callable[[Any], Any] | None:
+    """As `_processor`, where an array is given as one."""
+    return table.c[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT)

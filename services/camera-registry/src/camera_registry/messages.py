@@ -5,6 +5,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import pairwise
 
 from chassis.clock import to_timestamp
@@ -263,8 +264,14 @@ def _verification_to_proto(paper: Verification) -> pb.Verification:
 def statistics_to_proto(regions: list[RegionCounts]) -> pb.GetStatisticsResponse:
     """Convert the counts of regions, with their total."""
     return pb.GetStatisticsResponse(
-        total=_region_to_proto(total(regions)), regions=map(_region_to_proto, regions)
+        total=_region_to_proto(total(regions)), regions=map(_kept_region, regions)
     )
+
+
+@lru_cache(maxsize=256)
+def _kept_region(counts: RegionCounts) -> pb.RegionStatistics:
+    """The same message for the same object; most regions' counts stay as they are for a while."""
+    return _region_to_proto(counts)
 
 
 def _region_to_proto(counts: RegionCounts) -> pb.RegionStatistics:

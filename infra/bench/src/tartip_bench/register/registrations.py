@@ -23,9 +23,11 @@ from tartip_bench.chassis.load import Call, call_of, channel, read_config
 from tartip_bench.chassis.measure import config_of, started
 from tartip_bench.chassis.schema import made
 from tartip_bench.outcomes import Figure
+from tartip_bench.profile import profiled
 from tartip_bench.register.questions import Times
 from tartip_bench.run import Run
 
+NAME = "a camera registered, one call at a time"
 SHARE = 0.7
 CALL_SECONDS = 0.011
 # Cameras of another country than the one that was imported.
@@ -41,17 +43,38 @@ async def registrations(run: Run, bench: BenchMesh, calls: int) -> list[Figure]:
     bare = await started("bare", config_of(bench, database, "bare", run.scratch))
     try:
         async with channel(read_config(bare.config)) as opened:
-            register = await _register(bench, calls + WARM_UP)
+            register = await _register(bench, 2 * calls + WARM_UP)
             write = call_of(opened, "Write")
             await _in_turn(register, write, WARM_UP)
             before = bench.cpu_seconds(CAMERA_REGISTRY.name), cpu_seconds(bare.process.pid)
             ours, theirs = await _in_turn(register, write, calls)
             after = bench.cpu_seconds(CAMERA_REGISTRY.name), cpu_seconds(bare.process.pid)
+            async with profiled(bench.pid(CAMERA_REGISTRY.name), run.scratch) as profile:
+                stored = await _stored_ms(bench, register, calls)
+            stored_bare = await _stored_ms(bench, write, calls)
     finally:
         bare.process.terminate()
         await bare.process.wait()
     spent = [(end - start) / calls * 1e3 for start, end in zip(before, after, strict=True)]
-    return figures_of(ours, theirs, (spent[0], spent[1]))
+    return [
+        *figures_of(ours, theirs, (spent[0], spent[1])),
+        Figure(
+            name=f"{NAME}: processor time of PostgreSQL a call, with what follows it",
+            measured=f"{stored:.2f} ms",
+            bare=f"{stored_bare:.2f} ms",
+        ),
+        profile.figure(NAME),
+    ]
+
+
+async def _stored_ms(bench: BenchMesh, call: Call, calls: int) -> float:
+    """PostgreSQL's processor time of a call in milliseconds, events and counts included."""
+    before = bench.cpu_seconds("postgres")
+    for _ in range(calls):
+        due = time.perf_counter() + CALL_SECONDS
+        await call()
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+    return (bench.cpu_seconds("postgres") - before) / calls * 1e3
 
 
 async def _register(bench: BenchMesh, count: int) -> Call:
@@ -86,17 +109,16 @@ def figures_of(ours: Times, bare: Times, spent: tuple[float, float]) -> list[Fig
     """The figures of registrations and of the bare handler; `spent` is the processor time of their
     servers a call, in milliseconds."""
     share = bare.percentile(0.5) / ours.percentile(0.5)
-    what = "a camera registered, one call at a time"
     return [
-        Figure(name=f"{what}: over gRPC", measured=ours.text, bare=bare.text),
+        Figure(name=f"{NAME}: over gRPC", measured=ours.text, bare=bare.text),
         Figure(
-            name=f"{what}: share of a bare handler with two inserts and a commit, by the medians",
+            name=f"{NAME}: share of a bare handler with two inserts and a commit, by the medians",
             measured=f"{share:.2f}",
             target=f"at least {SHARE}",
             met=share >= SHARE,
         ),
         Figure(
-            name=f"{what}: processor time of the server a call",
+            name=f"{NAME}: processor time of the server a call",
             measured=f"{spent[0]:.2f} ms",
             bare=f"{spent[1]:.2f} ms",
         ),

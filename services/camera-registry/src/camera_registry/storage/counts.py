@@ -1,9 +1,11 @@
 """Reads the counts of cameras that the database keeps (migration 0012), and sums them up."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from chassis.db import Database
@@ -11,6 +13,7 @@ from chassis.transaction import Scope, Tx
 from sqlalchemy import (
     BigInteger,
     Select,
+    Text,
     bindparam,
     cast,
     delete,
@@ -19,7 +22,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from statements.reads import Read
 
 from camera_registry.model.status import REPORTED, CameraStatus
@@ -31,13 +34,14 @@ FOLDED_AT_ONCE = 10_000
 _KEY = ("region", "property", "value", "status")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegionCounts:
     """Counts, by property and status, of the cameras of a region that are not retired.
 
     The region "" stands for all regions together.
     A property is "registered", "connected" or "with_ai" with the value "", or "kind", "function"
-    or "site_category" with one of its values.
+    or "site_category" with one of its values. Equal counts of a region that were read one after the
+    other are the same object, so that what is made of it can be kept.
     """
 
     region: str
@@ -58,7 +62,9 @@ def total(regions: Iterable[RegionCounts]) -> RegionCounts:
     summed: dict[tuple[str, str], Counter[CameraStatus]] = {}
     for region in regions:
         for key, numbers in region.by_status.items():
-            summed.setdefault(key, Counter()).update(numbers)
+            of_key = summed.setdefault(key, Counter())
+            for status, number in numbers.items():
+                of_key[status] += number
     return RegionCounts("", summed)
 
 
@@ -89,16 +95,19 @@ async def read_counts(
     If the register is not watched, cameras that are stored by a report count as UNKNOWN.
     """
     rows = await (db.read(scope, _OF_REGION, region=region) if region else db.read(scope, _OF_ALL))
-    regions: dict[str, dict[tuple[str, str], Counter[CameraStatus]]] = {}
-    for row in rows:
-        status = CameraStatus(row.status)
+    return [_read_region(row.region, row.counts, is_watched) for row in sorted(rows)]
+
+
+@lru_cache(maxsize=256)
+def _read_region(region: str, listed: str, is_watched: bool) -> RegionCounts:
+    """The counts of a region, `listed` as `_current` does."""
+    by_status: dict[tuple[str, str], Counter[CameraStatus]] = {}
+    for name, value, stored, count in json.loads(listed):
+        status = CameraStatus(stored)
         if status in REPORTED and not is_watched:
             status = CameraStatus.UNKNOWN
-        numbers = regions.setdefault(row.region, {}).setdefault(
-            (row.property, row.value), Counter()
-        )
-        numbers[status] += row.count
-    return [RegionCounts(each, by_status) for each, by_status in sorted(regions.items())]
+        by_status.setdefault((name, value), Counter())[status] += count
+    return RegionCounts(region, by_status)
 
 
 async def fold_changes(tx: Tx) -> int:
@@ -108,7 +117,8 @@ async def fold_changes(tx: Tx) -> int:
 
 
 def _current(*conditions: Any) -> Select[Any]:
-    """The counts with what has changed since, without those that are zero."""
+    """The counts with what has changed since, without those that are zero: of each region as the
+    JSON of an array of [property, value, status, count], which is the same while they are."""
     parts = [
         select(*(table.c[name] for name in (*_KEY, "count"))) for table in (counts, count_changes)
     ]
@@ -116,7 +126,12 @@ def _current(*conditions: Any) -> Select[Any]:
     summed = cast(func.sum(rows.c.count), BigInteger)
     key = [rows.c[name] for name in _KEY]
     query = select(*key, summed.label("count")).group_by(*key).having(summed != 0)
-    return query.where(*(rows.c.region == each for each in conditions))
+    each = query.where(*(rows.c.region == region for region in conditions)).subquery()
+    region, *others = (each.c[name] for name in _KEY)
+    listed = func.json_agg(
+        aggregate_order_by(func.json_build_array(*others, each.c.count), *others)
+    )
+    return select(region, cast(listed, Text).label("counts")).group_by(region)
 
 
 def _fold() -> Any:

@@ -7,21 +7,26 @@ from typing import Generic, TypeVar
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
+from chassis.transaction import Scope
 
 from camera_registry.storage import counts
 from camera_registry.storage.cameras import Known
 from camera_registry.storage.counts import RegionCounts, Standing
+from camera_registry.usecases.shared_answers import SharedAnswers
 
 # Answers that are kept: one for each region that was asked for, by each set of regions seen.
 KEPT_MAX = 512
 Answer = TypeVar("Answer")
+# The regions that the caller sees, as row-level security reads them, and the region asked for.
+_Key = tuple[str, str]
 
 
 class Statistics(Generic[Answer]):
     """Answers how many cameras there are, exact at the moment of the answer.
 
     An answer is kept with the state of the counts from which it was made. A repeated question costs
-    one small read of that state, and no more while it is the same.
+    one small read of that state, and no more while it is the same. Callers who ask at the same time
+    share that read, which begins after each of them has asked.
     """
 
     def __init__(
@@ -38,14 +43,20 @@ class Statistics(Generic[Answer]):
         self._clock = clock
         self._interval = interval
         self._convert = convert
-        self._kept: dict[tuple[str, str], tuple[Standing, Answer]] = {}
+        self._kept: dict[_Key, tuple[Standing, Answer]] = {}
+        self._shared: SharedAnswers[_Key, Answer] = SharedAnswers()
 
     async def of(self, region: str, *, caller: Caller) -> Answer:
         """Counts of cameras not retired, by region; "" selects every region the caller may see."""
-        known = Known.at(self._clock(), self._interval)
         scope = caller.scope
-        standing = await counts.read_standing(self._db, scope, known.parameters)
         # What row-level security shows of the counts depends on nothing else.
+        key = (scope.settings["regions"], region)
+        return await self._shared.of(key, lambda: self._made(scope, region))
+
+    async def _made(self, scope: Scope, region: str) -> Answer:
+        """The answer as of a moment after the call: the kept one, or one that is kept from now."""
+        known = Known.at(self._clock(), self._interval)
+        standing = await counts.read_standing(self._db, scope, known.parameters)
         key = (scope.settings["regions"], region)
         kept = self._kept.get(key)
         if kept is not None and kept[0] == standing:

@@ -1,0 +1,112 @@
+"""Measures the statistics of the register, asked in an open loop at half of the capacity.
+
+The time inside the service is that of the call's span: from its admission to its answer, without
+gRPC, TLS and the caller, which share the cores with it here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from chassis.clock import real_clock
+from tartip.cameras.v1 import cameras_pb2 as pb
+from tartip_cli.telemetry.spans import SpanFiles
+
+from tartip_bench.bench_mesh import BenchMesh
+from tartip_bench.chassis.load import Call, timed_in_turn
+from tartip_bench.outcomes import Figure
+from tartip_bench.register.questions import Times, timed
+from tartip_bench.run import Run
+
+CALLERS = 16
+TARGET_MS = 5.0
+_SPAN = "tartip.cameras.v1.CameraRegistry/GetStatistics"
+# Services export their spans twice a second.
+_EXPORTED_SECONDS = 2.0
+_FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region, status"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Times of GetStatistics at `rate` calls a second: over gRPC and inside the service."""
+
+    rate: float
+    over_grpc: Times
+    inside: Times
+
+
+async def statistics(
+    run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], stub: Any
+) -> list[Figure]:
+    """Ask for the statistics of all regions and return the figures."""
+    run.report(f"statistics, {CALLERS} callers")
+
+    async def count() -> int:
+        return len(await database.fetch(_FULL_COUNT))
+
+    counted = await timed(count, calls=10)
+    asked = await _asked(bench, stub, run.sized(full=20, quick=5))
+    return _figures(asked, counted)
+
+
+async def _asked(bench: BenchMesh, stub: Any, seconds: float) -> Asked:
+    async def ask() -> object:
+        return await stub.GetStatistics(pb.GetStatisticsRequest(), timeout=30)
+
+    took, passed, _ = await timed_in_turn(ask, CALLERS, seconds)
+    rate = len(took) / passed / 2
+    began = real_clock().timestamp()
+    times = await _open_loop(ask, rate, seconds)
+    ended = real_clock().timestamp()
+    await asyncio.sleep(_EXPORTED_SECONDS)
+    return Asked(rate, times, _inside(bench, began * 1e9, ended * 1e9))
+
+
+async def _open_loop(ask: Call, rate: float, seconds: float) -> Times:
+    """Let each caller call when its calls are due, or as soon as its last one is answered; together
+    that is `rate` a second. Times are from when a call was due."""
+    began = time.perf_counter()
+    milliseconds: list[float] = []
+
+    async def caller(first: int) -> None:
+        for number in range(first, int(rate * seconds), CALLERS):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await ask()
+            milliseconds.append((time.perf_counter() - due) * 1e3)
+
+    async with asyncio.TaskGroup() as group:
+        for first in range(CALLERS):
+            group.create_task(caller(first))
+    return Times(1, milliseconds)
+
+
+def _inside(bench: BenchMesh, began_ns: float, ended_ns: float) -> Times:
+    """The durations of the spans of GetStatistics that began in a period."""
+    spans = SpanFiles(bench.mesh.home.spans).spans_mentioning((_SPAN,))
+    return Times(
+        1,
+        [
+            span.duration_ms
+            for span in spans
+            if span.name == _SPAN and began_ns <= span.start_ns <= ended_ns
+        ],
+    )
+
+
+def _figures(asked: Asked, counted: Times) -> list[Figure]:
+    name = f"statistics of the country, {CALLERS} callers, {asked.rate:,.0f} a second"
+    return [
+        Figure(
+            name=f"{name}: inside the service",
+            measured=f"{asked.inside.text} ({len(asked.inside.milliseconds):,} calls)",
+            bare=f"{counted.text} (a full count, one caller)",
+            target=f"p99 under {TARGET_MS:.0f} ms",
+            met=asked.inside.percentile(0.99) < TARGET_MS,
+        ),
+        Figure(name=f"{name}: over gRPC", measured=asked.over_grpc.text),
+    ]

@@ -1,0 +1,53 @@
+"""Lets concurrent callers with the same question share one answer that is as new as each needs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+Key = TypeVar("Key", bound=Hashable)
+Answer = TypeVar("Answer")
+
+
+class _Shared(Generic[Answer]):
+    """The answer to callers who asked before it was begun, or the error that took its place."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.error: Exception | None = None
+
+    async def take(self, make: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return the answer; the first caller makes it. Cancelled, it leaves that to the next."""
+        if self.error is not None:
+            raise self.error
+        if not self.answers:
+            try:
+                self.answers.append(await make())
+            except Exception as error:
+                self.error = error
+                raise
+        return self.answers[0]
+
+
+class SharedAnswers(Generic[Key, Answer]):
+    """The answers of one process that are being made, one at a time for each key.
+
+    Callers share an answer only if all of them asked before it was begun. Whoever asks while one is
+    being made waits for the next, so that no answer is older than its question.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+        self._next: dict[Key, _Shared[Answer]] = {}
+
+    async def of(self, key: Key, make: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return an answer that is begun after this call.
+
+        `make` makes one; any caller's with the same key will do. Raises what `make` raises.
+        """
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        shared = self._next.setdefault(key, _Shared())
+        async with lock:
+            if self._next.get(key) is shared:
+                del self._next[key]
+            return await shared.take(make)
