@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from operator_gateway import (
     audit_routes,
     camera_imports_routes,
+    camera_map_routes,
     cameras_routes,
     fines_routes,
     reports_routes,
@@ -31,6 +32,7 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (cameras_routes.NearestCameras, cameras_pb2.FindNearestCamerasResponse),
     (camera_imports_routes.ImportOutcome, cameras_pb2.ImportCamerasResponse),
     (cameras_routes.CameraVersions, cameras_pb2.ListCameraVersionsResponse),
+    (camera_map_routes.MapClusters, cameras_pb2.CountCamerasOnMapResponse),
     (violations_routes.ViolationAnswer, violations_pb2.GetViolationResponse),
     (violations_routes.ViolationPage, violations_pb2.ListViolationsResponse),
     (violations_routes.Prepared, violations_pb2.PrepareDecisionResponse),
