@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from chassis.refusals import checks
 from fastapi import APIRouter, Path, Query
 from fastapi import Response as Reply
-from pydantic import Field
+from law.regions import REGIONS
+from law.regions.outlines import outlines
+from pydantic import BaseModel, Field
 from tartip.cameras.v1 import cameras_pb2
 
 from operator_gateway.camera_tiles import MEDIA_TYPE, SINGLES_MAX, ZOOM_MAX, Tile, encode
@@ -70,6 +72,22 @@ class MapClusters(Answer):
     clusters: list[MapCluster]
 
 
+class RegionOutline(BaseModel):
+    """A region with its names. Points are longitude and latitude."""
+
+    code: str
+    kk: str
+    ru: str
+    en: str
+    city: bool
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+    label: tuple[float, float]
+
+
+class RegionOutlines(BaseModel):
+    regions: list[RegionOutline]
+
+
 Zoom = Annotated[int, Path(ge=0, le=ZOOM_MAX)]
 Column = Annotated[int, Path(ge=0, description="Eastwards, less than two to the power of z.")]
 Row = Annotated[int, Path(ge=0, description="Southwards, less than two to the power of z.")]
@@ -82,6 +100,27 @@ async def cameras_on_map(view: Annotated[MapView, Query()], context: AsOperator)
     values = view.model_dump(exclude=_BOX) | {"box": view.model_dump(include=_BOX)}
     request = to_message(values, cameras_pb2.CountCamerasOnMapRequest)
     return MapClusters.of(await context.call(context.peers.cameras.CountCamerasOnMap, request))
+
+
+@router.get("/map/regions")
+def regions_on_map(context: AsOperator, response: Reply) -> RegionOutlines:
+    """The regions with their names, and with outlines that are up to two kilometres from their
+    borders, to draw the map on."""
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    drawn = outlines()
+    regions = [
+        RegionOutline(
+            code=code,
+            kk=region.kk,
+            ru=region.ru,
+            en=region.en,
+            city=region.city,
+            rings=drawn[code].rings,
+            label=drawn[code].label,
+        )
+        for code, region in REGIONS.items()
+    ]
+    return RegionOutlines(regions=regions)
 
 
 @router.get("/tiles/{z}/{x}/{y}.mvt", response_class=Reply, responses=_TILE_ANSWERS)
