@@ -246,26 +246,31 @@ async def test_a_foreign_signature_confirms_nothing(new_frame: Any, outside: Out
 
 
 async def test_rest_tells_of_every_wrong_field_at_once(outside: Outside) -> None:
-    body = {
-        "camera_id": str(new_id()),
-        "description": {
-            "name": "x",
-            "place": {"latitude": 143.0, "longitude": 76.9, "region": "KZ-75"},
-            "kind": "speed_point",
-            "serial": "S",
-            "azimuth_degrees": 400.0,
-            "surplus": 1,
-        },
+    """First of what no message can hold; then, as gRPC does, of every value that is wrong."""
+    description = {
+        "name": "x",
+        "place": {"latitude": 143.0, "longitude": 76.9, "region": "KZ-75"},
+        "kind": "speed_point",
+        "serial": "S",
+        "azimuth_degrees": 400.0,
     }
-    with pytest.raises(Refusal) as refused:
-        await outside.as_operator("cameras-1").post("/v1/cameras", body)
-    assert refused.value.reason == "BAD_REQUEST"
-    wrong = {error.field for error in refused.value.fields}
+    assert await _wrong_fields(outside, description | {"surplus": 1, "connected": "perhaps"}) == {
+        "description.surplus",
+        "description.connected",
+    }
     assert {
         "description.place.latitude",
         "description.azimuth_degrees",
-        "description.surplus",
-    } <= wrong
+        "description.owner_bin",
+    } <= await _wrong_fields(outside, description)
+
+
+async def _wrong_fields(outside: Outside, description: dict[str, object]) -> set[str]:
+    body = {"camera_id": str(new_id()), "description": description}
+    with pytest.raises(Refusal) as refused:
+        await outside.as_operator("cameras-1").post("/v1/cameras", body)
+    assert refused.value.reason == "BAD_REQUEST"
+    return {error.field for error in refused.value.fields}
 
 
 def test_nothing_of_it_was_logged_in_full(mesh: RunningTestMesh) -> None:

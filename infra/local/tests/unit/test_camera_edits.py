@@ -80,7 +80,37 @@ def test_every_wrong_edit_is_named_at_once() -> None:
 
 
 def test_every_column_but_those_of_one_camera_alone_may_be_set() -> None:
-    assert set(COLUMNS) - set(FIELDS) == {"camera_id", "serial", "latitude", "longitude", "region"}
+    own = {"camera_id", "serial", "latitude", "longitude", "region"}
+    secret = {"owner_iin", "owner_is_person", *(name for name in COLUMNS if "stream_" in name)}
+    assert len(secret) == 8
+    assert set(COLUMNS) - set(FIELDS) == own | secret
+
+
+def test_every_field_that_may_be_set_can_be_set_and_cleared() -> None:
+    values = {
+        "yes or no": "yes",
+        "text": "text",
+        "a number": "1",
+        "a whole number": "1",
+        "letters of profiles, such as S|T": "S|T",
+        "names of AI functions, such as plate|vehicle": "plate",
+        "a date, such as 2028-01-31": "2028-01-31",
+    }
+    for name in FIELDS:
+        if name in ("kind", "site_category") or name.startswith("verif"):
+            continue
+        before = description()
+        changed = edited(f"{name}={values[COLUMNS[name].expected]}")
+        assert changed != before, name
+        Edits((f"{name}=",)).apply(changed)
+        assert changed != edited(f"{name}={values[COLUMNS[name].expected]}"), name
+
+
+def test_a_firm_that_becomes_the_owner_takes_the_place_of_a_person() -> None:
+    given = description()
+    given.owner_is_person = True
+    Edits(("owner_bin=100140000003",)).apply(given)
+    assert given.owner_bin == "100140000003" and not given.owner_is_person
 
 
 async def test_only_cameras_that_change_are_sent_in_their_versions() -> None:

@@ -46,6 +46,32 @@ def test_cells_may_hold_commas_and_decimals_points(tmp_path: Path) -> None:
     assert list(camera.description.functions) == [pb.AI_FUNCTION_PLATE, pb.AI_FUNCTION_ZONE]
 
 
+def test_streams_and_owners_have_columns(tmp_path: Path) -> None:
+    more = ("owner_iin", "onvif_profiles", "certificate_valid_until", "owner_is_person")
+    streams = ("stream_url", "stream_password", "substream_url", "control_centre")
+    head = (*(name for name in HEAD if name != "owner_bin"), *more, *streams)
+    cells = ("900101300017", "s, t", "2028-01-31", "да", "rtsp://10.0.0.1/1", "x", "", "ЦОУ 1")
+    row = (*ROW[:5], *ROW[6:], *cells)
+    path = tmp_path / "cameras.csv"
+    path.write_text(";".join(head) + "\n" + ";".join(row) + "\n")
+    file = CameraFile(path)
+    [camera] = file.cameras()
+    given = camera.description
+    assert not file.wrong
+    assert (given.owner_iin, given.owner_is_person, given.control_centre) == (
+        *cells[:1],
+        True,
+        "ЦОУ 1",
+    )
+    assert list(given.onvif_profiles) == ["S", "T"]
+    assert given.certificate_valid_until.ToJsonString() == "2028-01-30T19:00:00Z"
+    assert list(given.streams) == [
+        pb.CameraStream(
+            name="main", role=pb.STREAM_ROLE_MAIN, url="rtsp://10.0.0.1/1", password="x"
+        )
+    ]
+
+
 def test_a_row_whose_decimal_commas_make_cells_of_their_own_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cameras.csv"
     path.write_text(",".join(HEAD) + "\nAbai,43,24,76,95,anpr,SN-1,100140000003,1,plate\n")

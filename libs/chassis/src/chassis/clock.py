@@ -28,6 +28,10 @@ _TIME_BITS_FROM = 80  # of a UUIDv7: milliseconds of the epoch stand above
 ID_AHEAD_MAX = timedelta(days=1)
 # Version 7 and the variant of RFC 9562.
 _CANONICAL_V7 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# No client made an id before: UUIDs of version 7 were proposed later. An earlier time is that of a
+# clock that was never set.
+ID_EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+_EARLIEST_MILLISECONDS = int(ID_EARLIEST.timestamp()) * 1000
 _offset = timedelta()
 
 
@@ -74,13 +78,15 @@ def parse_new_id(text: str) -> UUID | None:
     """The UUID of a UUIDv7 that a client made for something new; None if `parse_id` returns None.
 
     Also None for an id whose time is more than ID_AHEAD_MAX ahead of both `system_clock` and
-    `real_clock`: it would sort after ids that are made later.
+    `real_clock`, since it would sort after ids that are made later, or before ID_EARLIEST.
     """
     parsed = parse_id(text)
     if parsed is None:
         return None
     latest = real_clock() + max(_offset, timedelta(0)) + ID_AHEAD_MAX
-    return parsed if parsed.int >> _TIME_BITS_FROM <= latest.timestamp() * 1000 else None
+    milliseconds = parsed.int >> _TIME_BITS_FROM
+    is_in_time = _EARLIEST_MILLISECONDS <= milliseconds <= latest.timestamp() * 1000
+    return parsed if is_in_time else None
 
 
 @overload

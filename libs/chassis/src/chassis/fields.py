@@ -14,12 +14,12 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.characters import is_one_line, is_visible
+from chassis.characters import is_all_visible, is_one_line, is_visible
 from chassis.clock import from_timestamp, parse_id, parse_new_id
 from chassis.refusals import Checks
 
 NO_ID = UUID(int=0)
-NEW_ID = "a UUIDv7 in lower case whose time is not ahead"
+NEW_ID = "a UUIDv7 in lower case whose time is not ahead, and not before 2020"
 EPOCH = datetime.fromtimestamp(0, UTC)
 E = TypeVar("E", bound=Enum)
 
@@ -33,7 +33,7 @@ def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") 
 
 def read_new_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
     """Return the UUIDv7 that the client made for something new; for any other text and for an id
-    that is dated ahead (`clock.parse_new_id`), add an error and return NO_ID."""
+    that is dated ahead or too early (`clock.parse_new_id`), add an error and return NO_ID."""
     found = parse_new_id(text)
     check.that(found is not None, field, NEW_ID, code=code)
     return found or NO_ID
@@ -71,14 +71,24 @@ def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
 
 
 def check_text(
-    check: Checks, field: str, text: str, *, longest: int, required: bool = False
+    check: Checks,
+    field: str,
+    text: str,
+    *,
+    longest: int,
+    required: bool = False,
+    with_invisible: bool = False,
 ) -> None:
-    """Check that a text is one line of at most `longest` characters and, if required, not blank."""
+    """Check that a text is one line of at most `longest` characters and, if required, not blank.
+
+    Invisible characters, such as zero-width spaces, are refused unless `with_invisible`; control
+    characters and direction marks always.
+    """
     is_short = len(text) <= longest and (not required or is_visible(text))
-    if not (is_short and is_one_line(text)):
+    if not (is_short and is_one_line(text) and (with_invisible or is_all_visible(text))):
         shortest = 1 if required else 0
-        expected = f"{shortest} to {longest} characters in one line, no control characters"
-        check.wrong(field, expected)
+        visible = "no control or invisible characters"
+        check.wrong(field, f"{shortest} to {longest} characters in one line, {visible}")
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:

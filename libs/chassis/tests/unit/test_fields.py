@@ -49,6 +49,48 @@ def test_an_id_for_something_new_is_not_dated_ahead() -> None:
     assert wrong(check) == ["camera_id"] * 3
 
 
+def test_an_id_for_something_new_is_not_of_a_clock_that_was_never_set() -> None:
+    check = Checks()
+    for made in ("00000000-0001-7c27-89c5-2ebe821e365e", "00dc6acf-ac00-7c27-89c5-2ebe821e365e"):
+        assert fields.read_new_id(check, "camera_id", made) == fields.NO_ID
+    assert wrong(check) == ["camera_id"] * 2
+    old = dated(timedelta(days=-5 * 365))
+    assert str(fields.read_new_id(check, "camera_id", old)) == old
+
+
+INVISIBLE = (
+    *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u180e", "\U000e0041"),
+    *("\u3164", "\u115f", "\uffa0", "\u2800", "\u034f", "\ufe0f", "\ue000", "\uffff"),
+)
+
+
+@pytest.mark.parametrize("character", INVISIBLE)
+def test_a_text_has_no_character_that_nobody_sees(character: str) -> None:
+    check = Checks()
+    for text in (f"Abai{character}", f"Абай{character} 1", character):
+        fields.check_text(check, "name", text, longest=20)
+    assert wrong(check) == ["name"] * 3
+    fields.check_text(check, "serial", f"SN{character}1", longest=20, with_invisible=True)
+    fields.check_text(check, "serial", character, longest=20, required=True, with_invisible=True)
+    assert wrong(check) == ["name"] * 3 + ["serial"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Қонаев көшесі, 12",
+        "Абаи\u0306 Құнанбаи\u0306ұлы",
+        "Ёлка е\u0308",
+        "a\u00a0b",
+        "№ 5 – «Әуезов»",
+    ],
+)
+def test_letters_with_their_marks_and_blanks_are_seen(text: str) -> None:
+    check = Checks()
+    fields.check_text(check, "name", text, longest=40, required=True)
+    assert not check.errors
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 10**15, -(10**15)])
 def test_a_moment_lies_after_1970_and_in_the_calendar(seconds: int) -> None:
     check = Checks()

@@ -30,6 +30,7 @@ from camera_registry.messages import (
 from camera_registry.messages_history import read_version_key, version_key, version_to_proto
 from camera_registry.messages_map import cluster_to_proto, read_spot, read_view, sight_to_proto
 from camera_registry.messages_questions import read_nearest
+from camera_registry.messages_record import content_of
 from camera_registry.model.camera import CameraNotFound, check_reason
 from camera_registry.model.imports import Batch, ImportNotFound
 from camera_registry.model.merging import Seen
@@ -109,7 +110,7 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
             camera_id,
             description,
             caller=current_caller(),
-            content=request.description.SerializeToString(deterministic=True),
+            content=content_of(request.description, self._register.keyring),
         )
         return pb.RegisterCameraResponse(camera=to_proto(camera))
 
@@ -163,7 +164,10 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
     async def ImportCameras(
         self, request_iterator: AsyncIterator[pb.ImportCamerasRequest], context: ServicerContext
     ) -> AsyncIterator[pb.ImportCamerasResponse]:
-        batches = (await read_batch(request, self._kinds()) async for request in request_iterator)
+        keyring = self._register.keyring
+        batches = (
+            await read_batch(request, self._kinds(), keyring) async for request in request_iterator
+        )
         async with aclosing(read_ahead(batches)) as following:
             async for batch in following:
                 telemetry.annotate(**{"import": str(batch.import_id)})
@@ -188,7 +192,11 @@ class CameraRegistryApi(cameras_pb2_grpc.CameraRegistryServicer):
         camera = await self._register.get(
             _known_id(request.camera_id), as_of=as_of, caller=current_caller()
         )
-        return pb.GetCameraResponse(camera=to_proto(camera))
+        answer = to_proto(camera)
+        if as_of is None:  # the owner of the past is not kept
+            owner_iin = await self._register.owner_iin(camera, caller=current_caller())
+            answer.description.owner_iin = owner_iin
+        return pb.GetCameraResponse(camera=answer)
 
     async def ListCameraVersions(
         self, request: pb.ListCameraVersionsRequest, context: ServicerContext

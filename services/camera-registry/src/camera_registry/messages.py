@@ -14,9 +14,17 @@ from law.guards import CameraKinds
 from law.regions import REGIONS
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
+from vault.keyring import Keyring
 
 from camera_registry.events import reason_to_proto, status_to_proto
 from camera_registry.messages_questions import read_more_filters
+from camera_registry.messages_record import (
+    read_certificate_validity,
+    read_owner_filter,
+    read_streams,
+    streams_to_proto,
+    without_secrets,
+)
 from camera_registry.model.camera import Camera
 from camera_registry.model.description import (
     DEDUPE_SECONDS_DEFAULT,
@@ -74,16 +82,23 @@ def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKi
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
         hub_id=read_id(check, at + "hub_id", given.hub_id) if given.hub_id else None,
+        streams=read_streams(given.streams) if given.streams else (),
+        onvif_profiles=tuple(given.onvif_profiles),
+        control_centre=given.control_centre,
+        certificate_valid_until=read_certificate_validity(check, given),
+        owner_iin=given.owner_iin,
     )
-    check_description(check, description, kinds)
+    check_description(check, description, kinds, is_person=given.owner_is_person)
     return description
 
 
-async def read_batch(request: pb.ImportCamerasRequest, kinds: CameraKinds) -> Batch:
+async def read_batch(
+    request: pb.ImportCamerasRequest, kinds: CameraKinds, keyring: Keyring
+) -> Batch:
     """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
     Raises BadRequest if another field is invalid. `kinds` are the kinds of camera by the law in
-    force.
+    force; with the keys of `keyring`, the hash of the rows is made of no secret in plain text.
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:
@@ -97,9 +112,16 @@ async def read_batch(request: pb.ImportCamerasRequest, kinds: CameraKinds) -> Ba
         if place % ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)  # other calls are answered meanwhile
         rows.append(_read_row(camera, kinds))
-        digest.update(camera.SerializeToString(deterministic=True))
+        digest.update(_content_of(camera, keyring))
     assert import_id is not None
     return Batch(import_id, request.number, tuple(rows), digest.digest(), request.dry_run)
+
+
+def _content_of(given: pb.ImportedCamera, keyring: Keyring) -> bytes:
+    hidden = without_secrets(given.description, keyring)
+    if hidden is not given.description:
+        given = pb.ImportedCamera(row=given.row, camera_id=given.camera_id, description=hidden)
+    return given.SerializeToString(deterministic=True)
 
 
 def _read_row(given: pb.ImportedCamera, kinds: CameraKinds) -> Row:
@@ -154,7 +176,9 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
             ("status", request.status, pb.CameraStatus),
         )
         check_enums(check, given)
-        check_text(check, "serial_or_name", request.serial_or_name, longest=TEXT_MAX)
+        called = request.serial_or_name
+        check_text(check, "serial_or_name", called, longest=TEXT_MAX, with_invisible=True)
+        owner_iin = read_owner_filter(check, request.owner_iin)
         more = read_more_filters(check, request)
     return Filters(
         region=request.region,
@@ -162,12 +186,14 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
         kind=enum_of(CameraKind, pb.CameraKind, request.kind),
         status=enum_of(CameraStatus, pb.CameraStatus, request.status),
         with_retired=request.with_retired,
-        serial_or_name=request.serial_or_name,
+        serial_or_name=called,
+        owner_iin=owner_iin,
         **more,
     )
 
 
 def to_proto(camera: Camera) -> pb.Camera:
+    """Convert a camera, without passwords and without the IIN of its owner."""
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=description_to_proto(camera.description),
@@ -212,6 +238,11 @@ def description_to_proto(given: Description) -> pb.CameraDescription:
         field_of_view_degrees=given.field_of_view_degrees,
         retention_days=given.retention_days,
         hub_id=str(given.hub_id) if given.hub_id else "",
+        streams=streams_to_proto(given.streams),
+        onvif_profiles=given.onvif_profiles,
+        control_centre=given.control_centre,
+        owner_is_person=not given.owner_bin,
+        certificate_valid_until=to_timestamp(given.certificate_valid_until),
     )
 
 

@@ -27,7 +27,11 @@ from tartip.cameras.v1 import events_pb2
 from tartip_cli.clients.hub_reports import ReportingHub
 
 REGIONS = ("KZ-75", "KZ-71")
-ADMINISTRATOR = Caller("service", "operator-gateway", Operator("cameras-1", frozenset(), REGIONS))
+ADMINISTRATOR = Caller(
+    "service",
+    "operator-gateway",
+    Operator("cameras-1", frozenset({"camera_administrator"}), REGIONS),
+)
 
 
 WORKING = events_pb2.CAMERA_CONDITION_WORKING
@@ -61,7 +65,7 @@ class OwnRegister:
     async def hub(self, region: str = "KZ-75") -> ReportingHub:
         """Another hub of a region."""
         hub = ReportingHub()
-        given = NewHub(hub.hub_id, "Hub", region, HubKind.CONTROL_CENTRE, hub.public_key)
+        given = NewHub(hub.hub_id, "Hub", region, HubKind.EDGE_BOX, hub.public_key)
         await Hubs(self.db).register(given, content=b"", caller=ADMINISTRATOR)
         return hub
 

@@ -147,11 +147,12 @@ class Model:
                 added += 1
             else:
                 entry = self.cameras[camera_id]
-                hub_id = row.look.hub_id or entry.look.hub_id
+                is_cut_off = entry.look.connected and not row.look.connected
+                hub_id = row.look.hub_id or (None if is_cut_off else entry.look.hub_id)
                 look = replace(row.look, hub_id=hub_id).with_papers(entry.look)
                 if look == entry.look:
                     unchanged += 1
-                elif not self._is_hub_there(look):
+                elif not self._may_have_hub(entry.look, look):
                     refused.append(number)
                 else:
                     self._describe(entry, look)
@@ -258,8 +259,11 @@ class Model:
             entry.standing, entry.as_of = UNHEARD, None
         entry.looks.append(look)
 
-    def _is_hub_there(self, look: Look) -> bool:
-        if look.hub_id is None:
+    def _may_have_hub(self, before: Look, look: Look) -> bool:
+        """A hub that was revoked keeps the cameras that nothing takes from it."""
+        is_cut_off = before.connected and not look.connected
+        is_kept = look.hub_id == before.hub_id and look.region == before.region
+        if look.hub_id is None or (is_kept and not is_cut_off):
             return True
         hub = self.hubs[look.hub_id]
         return hub.is_in_service and hub.region == look.region

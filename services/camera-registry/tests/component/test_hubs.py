@@ -14,6 +14,7 @@ from tartip.common.v1 import common_pb2
 from tartip_cli.clients.hub_reports import ReportingHub
 
 from .own_register import ADMINISTRATOR, REGIONS, OwnRegister
+from .test_import import batch, figures, send
 
 Register = Callable[..., Awaitable[pb.Camera]]
 
@@ -91,6 +92,41 @@ async def test_a_camera_names_a_hub_in_service_of_its_region(
     assert await refused(administrator.call("ChangeCamera", change)) == "HUB_NOT_FOUND"
 
 
+async def test_a_control_centre_reports_on_connected_cameras_alone(
+    administrator: Any, register: Register, describe: Any
+) -> None:
+    centre, box = given(), given(kind=hubs_pb2.HUB_KIND_EDGE_BOX)
+    for request in (centre, box):
+        await administrator.hub("RegisterHub", request)
+    wrong = register(describe(hub_id=centre.hub_id, connected=False))
+    assert [each.field for each in (await _refusal(wrong)).fields] == ["description.connected"]
+    assert await register(describe(hub_id=box.hub_id, connected=False))
+    camera = await register(describe(hub_id=centre.hub_id))
+    cut_off = describe(hub_id=centre.hub_id, serial=camera.description.serial, connected=False)
+    change = pb.ChangeCameraRequest(camera_id=camera.camera_id, version=1, description=cut_off)
+    assert await refused(administrator.call("ChangeCamera", change)) == "BAD_REQUEST"
+    cut_off.hub_id = ""
+    change.description.CopyFrom(cut_off)
+    changed = (await administrator.call("ChangeCamera", change)).camera
+    assert (changed.version, changed.status) == (2, pb.CAMERA_STATUS_UNKNOWN)
+
+
+async def test_a_row_that_cuts_a_camera_off_takes_its_hub_away(
+    administrator: Any, register: Register, describe: Any
+) -> None:
+    centre = given()
+    await administrator.hub("RegisterHub", centre)
+    camera = await register(describe(hub_id=centre.hub_id))
+    row = describe(serial=camera.description.serial, hub_id=centre.hub_id, connected=False)
+    [answer] = await send(administrator, [batch([row])])
+    assert figures(answer) == (0, 0, 0, [(1, "description.connected", "BAD_REQUEST")])
+    row.hub_id = ""
+    [answer] = await send(administrator, [batch([row])])
+    assert figures(answer) == (0, 1, 0, [])
+    found = await administrator.call("GetCamera", pb.GetCameraRequest(camera_id=camera.camera_id))
+    assert found.camera.description.hub_id == ""
+
+
 async def test_a_revoked_hub_stays_with_its_cameras_and_gets_no_others(
     administrator: Any, register: Register, describe: Any
 ) -> None:
@@ -105,6 +141,9 @@ async def test_a_revoked_hub_stays_with_its_cameras_and_gets_no_others(
     renamed = describe(hub_id=request.hub_id, serial=camera.description.serial, name="Renamed")
     change = pb.ChangeCameraRequest(camera_id=camera.camera_id, version=1, description=renamed)
     assert (await administrator.call("ChangeCamera", change)).camera.version == 2
+    renamed.name = "Renamed by a row"
+    [answer] = await send(administrator, [batch([renamed])])
+    assert figures(answer) == (0, 1, 0, [])
     unknown = hubs_pb2.RevokeHubRequest(hub_id=str(new_id()))
     assert await refused(administrator.hub("RevokeHub", unknown)) == "HUB_NOT_FOUND"
 

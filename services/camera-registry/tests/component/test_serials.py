@@ -62,6 +62,10 @@ async def test_a_serial_number_is_free_again_after_retirement_and_leaves_a_trace
         ("serial", "\u200b\u2060"),
         ("serial", "--"),
         ("make", "Dahua\r"),
+        ("make", "Dah\u200bua"),
+        ("site", "Mall\u2060"),
+        ("model", "rtsp://root:se/cret@10.0.0.1/"),
+        ("serial", "SN-\u202e1"),
     ],
 )
 async def test_a_text_that_nobody_can_read_in_a_list_or_that_holds_a_password_is_refused(

@@ -15,11 +15,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from tartip.cameras.v1 import cameras_pb2
 
-from operator_gateway.cameras_routes import (
-    CameraDescription,
-    CameraDescriptionRequest,
-    CameraFilters,
-)
+from operator_gateway.camera_schemas import CameraDescription, CameraDescriptionRequest
+from operator_gateway.cameras_routes import CameraFilters
 from operator_gateway.mapping import to_plain
 from operator_gateway.operator_context import AsOperator, OperatorContext
 from operator_gateway.schemas import PAGE_SIZE_MAX, Answer, ClientMadeId, Count, Request

@@ -11,8 +11,8 @@ from law.regions.outlines import outlines
 from pydantic import BaseModel, Field
 from tartip.cameras.v1 import cameras_pb2
 
+from operator_gateway.camera_schemas import AiFunction, CameraKind
 from operator_gateway.camera_tiles import MEDIA_TYPE, SINGLES_MAX, ZOOM_MAX, Tile, encode
-from operator_gateway.cameras_routes import AiFunction, CameraKind
 from operator_gateway.etags import IfNoneMatch, is_known
 from operator_gateway.mapping import to_message
 from operator_gateway.operator_context import AsOperator

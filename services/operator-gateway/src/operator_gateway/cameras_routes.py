@@ -1,6 +1,6 @@
 """The register of cameras over REST."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
@@ -8,23 +8,29 @@ from fastapi import Response as Reply
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tartip.cameras.v1 import cameras_pb2
 
+from operator_gateway.camera_schemas import (
+    AiFunction,
+    CameraAnswer,
+    CameraKind,
+    CameraOrder,
+    CameraPage,
+    CameraStatus,
+    CameraVersions,
+    ChangeCamera,
+    MergeCameras,
+    NearestCameras,
+    RegisterCamera,
+    RetireCamera,
+    SiteCategory,
+)
 from operator_gateway.etags import IfMatch, IfNoneMatch, is_known, same_version, tag, tag_of
 from operator_gateway.mapping import to_message
 from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
-    Answer,
-    Base64,
-    Bytes,
-    ClientMadeId,
-    Count,
     Id,
     IdempotencyKey,
     Instant,
     Listing,
-    Moment,
-    Place,
-    PlaceRequest,
-    Reason,
     Region,
     Request,
     client_made_id,
@@ -32,167 +38,9 @@ from operator_gateway.schemas import (
 
 router = APIRouter(prefix="/v1/cameras", tags=["cameras"])
 
-CameraKind = Literal[
-    "overview", "face", "anpr", "speed_point", "speed_section", "red_light", "body", "drone"
-]
-AiFunction = Literal["plate", "face", "crowd", "left_object", "zone", "vehicle"]
-SiteCategory = Literal[
-    "state_critical", "strategic", "hazardous_industry", "economy_strategic", "mass_gathering"
-]
-CameraStatus = Literal["unknown", "online", "degraded", "offline", "retired", "tampered"]
-StatusSource = Literal["register", "hub", "silence"]
-StatusReason = Literal[
-    "hub_silent",
-    "unreachable",
-    "not_reported",
-    "picture_stale",
-    "clock_off",
-    "verification_ended",
-    "flapping",
-]
-CameraOrder = Literal["id", "name"]
 _POINT = r"-?[0-9]{1,3}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?"
 _CIRCLE = ("latitude", "longitude", "radius_metres")
 _BOX = ("south", "west", "north", "east")
-
-
-class Verification(Answer):
-    number: str
-    valid_from: Moment
-    valid_until: Moment
-
-
-class FunctionBasis(Answer):
-    function: AiFunction | None
-    basis: str
-
-
-class CameraDescription(Answer):
-    name: str
-    place: Place | None
-    kind: CameraKind | None
-    serial: str
-    make: str
-    model: str
-    azimuth_degrees: float
-    owner_bin: str
-    connected: bool
-    functions: list[AiFunction | None]
-    verifications: list[Verification]
-    device_key: Base64
-    certificate_number: str
-    speed_tolerance_kmh: float
-    dedupe_seconds: int
-    bases: list[FunctionBasis]
-    site: str
-    site_category: SiteCategory | None
-    operator_bin: str
-    height_metres: float
-    field_of_view_degrees: float
-    retention_days: int
-    hub_id: str
-
-
-class Camera(Answer):
-    camera_id: str
-    description: CameraDescription | None
-    status: CameraStatus | None
-    status_as_of: Moment
-    version: int
-    registered_at: Moment
-    retired_at: Moment
-    retired_reason: str
-    status_source: StatusSource | None
-    status_reason: StatusReason | None
-    status_version: int
-    merged_into: str = Field(description="Of a retired duplicate, the camera that was kept.")
-
-
-class CameraAnswer(Answer):
-    camera: Camera
-
-
-class CameraPage(Answer):
-    cameras: list[Camera]
-    next_page_token: str
-
-
-class CameraVersion(Answer):
-    version: int
-    held_from: Moment
-    description: CameraDescription | None
-    changed: list[str]
-
-
-class CameraVersions(Answer):
-    versions: list[CameraVersion]
-    next_page_token: str
-
-
-class VerificationRequest(Request):
-    number: str = Field(max_length=100)
-    valid_from: Instant
-    valid_until: Instant
-
-
-class FunctionBasisRequest(Request):
-    function: AiFunction
-    basis: str = Field(
-        min_length=1,
-        max_length=500,
-        description="The act with its article, or the decision with its number and date.",
-    )
-
-
-class CameraDescriptionRequest(Request):
-    name: str = Field(max_length=200)
-    place: PlaceRequest
-    kind: CameraKind
-    serial: str = Field(max_length=100)
-    make: str = Field("", max_length=100)
-    model: str = Field("", max_length=100)
-    azimuth_degrees: float = Field(0, ge=0, lt=360)
-    owner_bin: str = Field("", max_length=12)
-    connected: bool = False
-    functions: list[AiFunction] = Field([], max_length=16)
-    verifications: list[VerificationRequest] = Field([], max_length=100)
-    device_key: Bytes = b""
-    certificate_number: str = Field("", max_length=100)
-    speed_tolerance_kmh: float = Field(0, ge=0, le=100)
-    dedupe_seconds: int = Field(0, ge=0, le=86_400)
-    bases: list[FunctionBasisRequest] = Field([], max_length=16)
-    site: str = Field("", max_length=200, description="The site that the camera watches.")
-    site_category: SiteCategory | None = None
-    operator_bin: str = Field("", max_length=12, description="Empty: the owner runs the camera.")
-    height_metres: float = Field(0, ge=0, le=500, description="Above the ground; 0: not known.")
-    field_of_view_degrees: float = Field(0, ge=0, le=360, description="0: not known.")
-    retention_days: int = Field(0, ge=0, le=3650, description="0: not known.")
-    hub_id: str = Field("", max_length=36, description="The hub that reports on the camera.")
-
-
-class RegisterCamera(Request):
-    camera_id: ClientMadeId | None = None
-    description: CameraDescriptionRequest
-
-
-VersionOfIfMatch = Annotated[Count, Field(description="As in If-Match; may be left out.")]
-
-
-class ChangeCamera(Request):
-    version: VersionOfIfMatch = 0
-    description: CameraDescriptionRequest
-
-
-class RetireCamera(Request):
-    version: VersionOfIfMatch = 0
-    reason: Reason
-
-
-class MergeCameras(Request):
-    version: VersionOfIfMatch = 0
-    duplicate_id: str = Field(max_length=36, description="The camera that is retired.")
-    duplicate_version: Count = Field(description="Its version that was read.")
-    reason: Reason
 
 
 class CameraFilters(Request):
@@ -268,15 +116,6 @@ class NearestListing(BaseModel):
     kind: CameraKind | None = None
 
 
-class NearCamera(Answer):
-    camera: Camera | None
-    distance_metres: float
-
-
-class NearestCameras(Answer):
-    cameras: list[NearCamera]
-
-
 @router.post("", status_code=201)
 async def register_camera(
     body: RegisterCamera,
@@ -304,6 +143,18 @@ async def list_cameras(
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
+class OwnerSearch(Listing):
+    owner_iin: str = Field(repr=False, description="IIN of an owner who is a person.")
+
+
+@router.post("/owned")
+async def list_owned_cameras(search: OwnerSearch, context: AsOperator) -> CameraPage:
+    """Cameras of a person. The search is audited. It is a POST, so that no IIN stands in an
+    address. Roles camera_administrator and supervisor."""
+    request = search.message(cameras_pb2.ListCamerasRequest)
+    return CameraPage.of(await context.call(context.peers.cameras.ListCameras, request))
+
+
 @router.get("/nearest")
 async def find_nearest_cameras(
     listing: Annotated[NearestListing, Query()], context: AsOperator
@@ -323,7 +174,10 @@ async def get_camera(
     if_none_match: IfNoneMatch = "",
 ) -> CameraAnswer | Reply:
     """One camera with its current description, or with the one that was valid at `as_of`. Its ETag
-    goes into If-Match of a change, and into If-None-Match to be answered 304 if nothing changed."""
+    goes into If-Match of a change, and into If-None-Match to be answered 304 if nothing changed.
+
+    The IIN of an owner who is a person is answered to the roles camera_administrator and supervisor
+    with the header Tartip-Purpose, and that is audited."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)

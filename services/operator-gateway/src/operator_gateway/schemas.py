@@ -111,14 +111,6 @@ class Place(Answer):
     kato: str
 
 
-class PlaceRequest(Request):
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
-    region: Region
-    address: str = Field("", max_length=500)
-    kato: str = Field("", max_length=9, description="KATO code of the district or settlement.")
-
-
 Moment = datetime | None
 
 

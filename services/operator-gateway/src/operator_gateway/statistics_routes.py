@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
 
-from operator_gateway.cameras_routes import AiFunction, CameraKind, SiteCategory
+from operator_gateway.camera_schemas import AiFunction, CameraKind, SiteCategory
 from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import Answer, Day, Money, Region, Request
 

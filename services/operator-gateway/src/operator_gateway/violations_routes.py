@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from tartip.violations.v1 import violations_pb2
 
-from operator_gateway.cameras_routes import CameraKind
+from operator_gateway.camera_schemas import CameraKind
 from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
     Answer,

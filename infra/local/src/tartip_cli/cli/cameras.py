@@ -42,16 +42,18 @@ def import_cameras(
 ) -> None:
     """Register and change the cameras in a file, and name each row that is refused.
 
-    Columns: name, latitude, longitude, kind, serial and owner_bin; optional: camera_id, region,
-    address, kato, make, model, azimuth_degrees, operator_bin, connected, functions, face_basis,
-    certificate_number, verification_number, verified_from, verified_until, speed_tolerance_kmh,
-    dedupe_seconds, site, site_category, height_metres, field_of_view_degrees, retention_days and
-    hub_id.
+    Columns: name, latitude, longitude, kind, serial and owner_bin or owner_iin; optional:
+    camera_id, region, address, kato, make, model, azimuth_degrees, operator_bin, connected,
+    control_centre, functions, face_basis, certificate_number, certificate_valid_until,
+    verification_number, verified_from, verified_until, speed_tolerance_kmh, dedupe_seconds, site,
+    site_category, height_metres, field_of_view_degrees, retention_days, onvif_profiles,
+    owner_is_person (yes: the owner stays the person who it is), stream_url, stream_user,
+    stream_password, substream_url, substream_user, substream_password and hub_id.
 
     A camera is found by camera_id if given, else by serial and make. It stays unchanged if its
     description is the same. If not, all of it becomes as the row says, also what the file leaves
-    out, except its device key, its hub, its verifications with other numbers, and the bases of
-    functions.
+    out, except its device key, its hub, its streams and passwords, its verifications with other
+    numbers, and the bases of functions.
 
     The same command resumes an import that was interrupted. Exit code 11 if a row was refused; the
     other rows are imported.

@@ -13,7 +13,9 @@ from tartip_cli.failures import Exit, Failure
 
 # Each camera has its own; the region follows from the place.
 _OWN = ("camera_id", "serial", "latitude", "longitude", "region")
-FIELDS = tuple(name for name in COLUMNS if name not in _OWN)
+# Each camera has its own too, and neither secrets nor persons belong on a command line.
+_SECRET = ("owner_iin", "owner_is_person", *(name for name in COLUMNS if "stream_" in name))
+FIELDS = tuple(name for name in COLUMNS if name not in _OWN + _SECRET)
 _PAPER = ("verification_number", "verified_from", "verified_until")
 _LENGTH_BYTES = 4
 
@@ -77,6 +79,23 @@ def _functions(description: pb.CameraDescription, sample: pb.CameraDescription) 
     description.functions[:] = sample.functions
 
 
+def _onvif_profiles(description: pb.CameraDescription, sample: pb.CameraDescription) -> None:
+    description.onvif_profiles[:] = sample.onvif_profiles
+
+
+def _owner_bin(description: pb.CameraDescription, sample: pb.CameraDescription) -> None:
+    """The owner is the organisation then, and no person."""
+    description.owner_bin, description.owner_is_person = sample.owner_bin, False
+
+
+def _certificate_valid_until(
+    description: pb.CameraDescription, sample: pb.CameraDescription
+) -> None:
+    description.ClearField("certificate_valid_until")
+    if sample.HasField("certificate_valid_until"):
+        description.certificate_valid_until.CopyFrom(sample.certificate_valid_until)
+
+
 def _face_basis(description: pb.CameraDescription, sample: pb.CameraDescription) -> None:
     others = [basis for basis in description.bases if basis.function != pb.AI_FUNCTION_FACE]
     _replace(description.bases, [*others, *sample.bases])
@@ -110,6 +129,9 @@ _APPLY: Mapping[str, _Apply] = {
     "address": _set_of_place("address"),
     "kato": _set_of_place("kato"),
     "functions": _functions,
+    "onvif_profiles": _onvif_profiles,
+    "owner_bin": _owner_bin,
+    "certificate_valid_until": _certificate_valid_until,
     "face_basis": _face_basis,
     "verification_number": _verification,
     "verified_from": _nothing,

@@ -1,7 +1,8 @@
 """Writes cameras as the rows of a CSV file that `camera_files` reads.
 
-What no column holds is kept by the register when the file is imported: the device key, the
-verifications but the last, and the bases of other functions than FACE.
+What the file does not hold is kept by the register when it is imported: the device key, the
+verifications but the last, the bases of other functions than FACE, and what a list does not answer,
+which is the streams and the IIN of an owner who is a person.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from law.zone import almaty_day, start_of
 from tartip.cameras.v1 import cameras_pb2 as pb
 
-from tartip_cli.clients.camera_files import COLUMNS, enum_values
+from tartip_cli.clients.camera_files import enum_values
 
 # As spreadsheets take it for a formula, and what an import would take for the mark against that.
 _FORMULA = re.compile(r"'*[=+\-@]")
@@ -36,7 +37,7 @@ async def write_csv(
     try:
         with part.open("w", encoding="utf-8-sig", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
-            lines.writerow(COLUMNS)
+            lines.writerow(_CELLS)
             async for camera in cameras:
                 lines.writerow(cells_of(camera))
                 number += 1
@@ -48,8 +49,8 @@ async def write_csv(
 
 
 def cells_of(camera: pb.Camera) -> list[str]:
-    """The cells of a camera's row, in the order of COLUMNS."""
-    return [_CELLS[name](camera) for name in COLUMNS]
+    """The cells of a camera's row, in the order of the file's columns."""
+    return [cell(camera) for cell in _CELLS.values()]
 
 
 def _text(read: Callable[[pb.CameraDescription], str]) -> Callable[[pb.Camera], str]:
@@ -67,6 +68,16 @@ def _number(read: Callable[[pb.CameraDescription], float]) -> Callable[[pb.Camer
 def _enum(name: str, kinds: Any) -> Callable[[pb.Camera], str]:
     names = {number: name for name, number in enum_values(kinds).items()}
     return lambda camera: names.get(getattr(camera.description, name), "")
+
+
+def _owner_is_person(camera: pb.Camera) -> str:
+    return "yes" if camera.description.owner_is_person else ""
+
+
+def _certificate_valid_until(camera: pb.Camera) -> str:
+    given = camera.description
+    has_it = given.HasField("certificate_valid_until")
+    return _moment(given.certificate_valid_until) if has_it else ""
 
 
 def _connected(camera: pb.Camera) -> str:
@@ -132,5 +143,9 @@ _CELLS: Mapping[str, Callable[[pb.Camera], str]] = {
     "height_metres": _number(lambda given: given.height_metres),
     "field_of_view_degrees": _number(lambda given: given.field_of_view_degrees),
     "retention_days": _number(lambda given: given.retention_days),
+    "owner_is_person": _owner_is_person,
+    "certificate_valid_until": _certificate_valid_until,
+    "onvif_profiles": _text(lambda given: "|".join(given.onvif_profiles)),
+    "control_centre": _text(lambda given: given.control_centre),
     "hub_id": _text(lambda given: given.hub_id),
 }

@@ -61,7 +61,10 @@ class CameraFile:
         if unknown := ", ".join(sorted(set(given) - set(COLUMNS))):
             known = ", ".join(COLUMNS)
             raise Failure(f"{self.path}: no such column: {unknown}; there are {known}", Exit.USAGE)
-        if missing := [name for name in REQUIRED if name not in given]:
+        missing = [name for name in REQUIRED if name not in given]
+        if not OWNERS.intersection(given):
+            missing.append("owner_bin")
+        if missing:
             raise Failure(f"{self.path}: columns are missing: {', '.join(missing)}", Exit.USAGE)
         self._names = given
 
@@ -202,10 +205,14 @@ def _value(values: Mapping[str, int], cell: str) -> Any:
 
 
 def _connected(camera: pb.ImportedCamera, cell: str) -> None:
+    camera.description.connected = _is_true(cell)
+
+
+def _is_true(cell: str) -> bool:
     answer = cell.casefold()
     if answer not in _TRUE | _FALSE:
         raise ValueError(cell)
-    camera.description.connected = answer in _TRUE
+    return answer in _TRUE
 
 
 def _functions(camera: pb.ImportedCamera, cell: str) -> None:
@@ -238,6 +245,29 @@ def _moment(cell: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(cell)
     return moment
+
+
+def _onvif_profiles(camera: pb.ImportedCamera, cell: str) -> None:
+    camera.description.onvif_profiles.extend(cell.upper().translate(_LIST_MARKS).split())
+
+
+def _owner_is_person(camera: pb.ImportedCamera, cell: str) -> None:
+    camera.description.owner_is_person = _is_true(cell)
+
+
+def _certificate_valid_until(camera: pb.ImportedCamera, cell: str) -> None:
+    camera.description.certificate_valid_until.CopyFrom(to_timestamp(_moment(cell)))
+
+
+def _stream(name: str, role: pb.StreamRole.ValueType, part: str) -> _Column:
+    """A column with one part of the stream of this name."""
+
+    def read(camera: pb.ImportedCamera, cell: str) -> None:
+        streams = camera.description.streams
+        found = next((each for each in streams if each.name == name), None)
+        setattr(found or streams.add(name=name, role=role), part, cell)
+
+    return _Column("text", read)
 
 
 def _camera_id(camera: pb.ImportedCamera, cell: str) -> None:
@@ -273,7 +303,20 @@ COLUMNS: Mapping[str, _Column] = {
     "height_metres": _number("height_metres"),
     "field_of_view_degrees": _number("field_of_view_degrees"),
     "retention_days": _whole("retention_days"),
+    "owner_iin": _text("owner_iin"),
+    "owner_is_person": _Column("yes or no", _owner_is_person),
+    "certificate_valid_until": _Column("a date, such as 2028-01-31", _certificate_valid_until),
+    "onvif_profiles": _Column("letters of profiles, such as S|T", _onvif_profiles),
+    "control_centre": _text("control_centre"),
+    "stream_url": _stream("main", pb.STREAM_ROLE_MAIN, "url"),
+    "stream_user": _stream("main", pb.STREAM_ROLE_MAIN, "user"),
+    "stream_password": _stream("main", pb.STREAM_ROLE_MAIN, "password"),
+    "substream_url": _stream("sub", pb.STREAM_ROLE_SUB, "url"),
+    "substream_user": _stream("sub", pb.STREAM_ROLE_SUB, "user"),
+    "substream_password": _stream("sub", pb.STREAM_ROLE_SUB, "password"),
     "hub_id": _text("hub_id"),
 }
 """The columns of a file, by name; "region" may be left out, since the place decides it."""
-REQUIRED = ("name", "latitude", "longitude", "kind", "serial", "owner_bin")
+REQUIRED = ("name", "latitude", "longitude", "kind", "serial")
+# At least one of them.
+OWNERS = frozenset(("owner_bin", "owner_iin", "owner_is_person"))

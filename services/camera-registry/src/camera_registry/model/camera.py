@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chassis.fields import check_text
-from chassis.refusals import Checks, Kind, Refusal
+from chassis.refusals import BadRequest, Checks, FieldError, Kind, Refusal
 
-from camera_registry.model.description import Description
+from camera_registry.model.description import Description, check_line
+from camera_registry.model.owner import IIN_EXPECTED
 from camera_registry.model.status import CameraStatus, StatusReason, StatusSource
 
 # The interval at which hubs report.
@@ -18,6 +18,8 @@ INTERVAL = timedelta(minutes=1)
 # Intervals after a hub's last report for which it still holds.
 INTERVALS_HEARD = 1.5
 REASON_MAX = 500
+# Of a description that leaves the owner as he is, where no person is known to be the owner.
+NO_OWNER = FieldError("description.owner_iin", "BAD_REQUEST", IIN_EXPECTED)
 
 
 class CameraNotFound(Refusal):
@@ -70,18 +72,23 @@ class Camera:
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
-        """Return a new camera in its first version, with the status UNKNOWN."""
+        """Return a new camera in its first version, with the status UNKNOWN. Raises BadRequest if
+        its owner is not named."""
+        _require_owner(description)
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, now: datetime, *, from_version: int) -> "Camera":
         """Return the next version; the camera itself if the description is the same.
 
-        A camera that gets another hub is UNKNOWN until that one reports. Raises CameraRetired, or
-        CameraChangedMeanwhile if the current version is not `from_version`.
+        A camera that gets another hub is UNKNOWN until that one reports. Raises CameraRetired,
+        CameraChangedMeanwhile if the current version is not `from_version`, or BadRequest if the
+        owner is left as it is and was no person.
         """
         if self.retired_at is not None:
             raise CameraRetired
         self.require_version(from_version)
+        description = description.kept_from(self.description)
+        _require_owner(description)
         if description == self.description:
             return self
         changed = replace(self, description=description, version=self.version + 1)
@@ -120,4 +127,9 @@ class Camera:
 
 def check_reason(check: Checks, reason: str) -> None:
     """Add the field `reason` of a retirement to `check` if it is too long; it may be empty."""
-    check_text(check, "reason", reason, longest=REASON_MAX, required=False)
+    check_line(check, "reason", reason, longest=REASON_MAX)
+
+
+def _require_owner(description: Description) -> None:
+    if not description.names_owner:
+        raise BadRequest(fields=(NO_OWNER,))

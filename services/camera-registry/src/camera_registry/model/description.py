@@ -1,20 +1,25 @@
 """What an administrator states about a camera, and which descriptions are valid."""
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from uuid import UUID
 
 from chassis.fields import check_point, check_text
 from chassis.refusals import Checks
 from law.guards import CameraKinds
-from law.identity_numbers import has_check_digit, is_bin
 from law.regions import REGIONS
 from law.regions.borders import is_on_earth, region_of
 from law.regions.kato import check_kato
 
+from camera_registry.model.owner import check_bin, check_owner
+from camera_registry.model.streams import (
+    CameraStream,
+    check_streams,
+    holds_password,
+    with_kept_passwords,
+)
 from camera_registry.serials import folded
 
 DEDUPE_SECONDS_DEFAULT = 600
@@ -27,9 +32,8 @@ TOLERANCE_KMH_MAX = 20.0
 DEVICE_KEY_BYTES = 32
 HEIGHT_METRES_MAX = 500.0
 RETENTION_DAYS_MAX = 3650
-# As in "rtsp://user:password@host".
+ONVIF_PROFILES = frozenset("ACDGMQST")
 SerialKey = tuple[str, str]
-_PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s@]*:[^/\s@]*@")
 
 
 class CameraKind(StrEnum):
@@ -122,6 +126,48 @@ class Description:
     retention_days: int = 0
     # The hub that reports on the camera, None if none does.
     hub_id: UUID | None = None
+    # Those of now: descriptions of the past, and those of a list, have none.
+    streams: tuple[CameraStream, ...] = ()
+    onvif_profiles: tuple[str, ...] = ()
+    control_centre: str = ""
+    certificate_valid_until: datetime | None = None
+    # Of an owner who is a person: the IIN as given in a request, else ""; and its keyed hash, b""
+    # where that was not read. Such a description has no `owner_bin`.
+    owner_iin: str = field(default="", repr=False, compare=False)
+    owner_index: bytes = b""
+
+    @property
+    def is_all_in_its_row(self) -> bool:
+        """Whether the row of the camera holds it all: neither streams nor a person as owner, which
+        have tables of their own."""
+        return not (self.streams or self.owner_iin)
+
+    def needs_hub(self, before: "Description | None") -> bool:
+        """Whether the hub must be one that may report on the camera. A hub that was revoked since
+        stays as it was `before`; None stands for a new camera."""
+        if self.hub_id is None:
+            return False
+        if before is None or self.hub_id != before.hub_id:
+            return True
+        is_cut_off = before.connected and not self.connected
+        return is_cut_off or self.place.region != before.place.region
+
+    @property
+    def names_owner(self) -> bool:
+        """Whether it is known who the owner is."""
+        return bool(self.owner_bin or self.owner_iin or self.owner_index)
+
+    def kept_from(self, known: "Description") -> "Description":
+        """Return the description with what a change leaves as it is: passwords of streams of the
+        same name, and the owner if neither BIN nor IIN is given."""
+        is_left = not (self.owner_bin or self.owner_index)
+        if not self.streams and not is_left:
+            return self
+        return replace(
+            self,
+            streams=tuple(with_kept_passwords(self.streams, known.streams)),
+            owner_index=known.owner_index if is_left else self.owner_index,
+        )
 
     @cached_property
     def serial_key(self) -> SerialKey:
@@ -129,16 +175,27 @@ class Description:
         return folded(self.serial), folded(self.make)
 
 
-def check_description(check: Checks, given: Description, kinds: CameraKinds) -> None:
+def check_description(
+    check: Checks, given: Description, kinds: CameraKinds, *, is_person: bool = False
+) -> None:
     """Add every invalid field of a description to `check`, except enums and times, which were
-    checked when the request was converted."""
+    checked when the request was converted.
+
+    `is_person` says that the owner, of whom no number need be given then, is a person.
+    """
     at = "description."
     _check_texts(check, given)
     check_place(check, at + "place.", given.place)
     check.that(0 <= given.azimuth_degrees < 360, at + "azimuth_degrees", "0 to below 360")
-    _check_bin(check, at + "owner_bin", given.owner_bin)
+    check_owner(
+        check,
+        at,
+        owner_bin=given.owner_bin,
+        owner_iin=given.owner_iin,
+        is_person=is_person,
+    )
     if given.operator_bin:
-        _check_bin(check, at + "operator_bin", given.operator_bin)
+        check_bin(check, at + "operator_bin", given.operator_bin)
     is_each_once = len(set(given.functions)) == len(given.functions)
     check.that(is_each_once, at + "functions", "each function once")
     _check_view(check, given)
@@ -146,16 +203,21 @@ def check_description(check: Checks, given: Description, kinds: CameraKinds) -> 
     _check_device(check, given)
     _check_papers(check, given, kinds)
     _check_verifications(check, given.verifications)
+    _check_connection(check, given)
 
 
-def _check_bin(check: Checks, name: str, number: str) -> None:
-    check.that(_is_firm(number), name, "a BIN: 12 digits with their check digit")
-
-
-# Few firms own many cameras.
-@lru_cache(maxsize=4096)
-def _is_firm(number: str) -> bool:
-    return has_check_digit(number) and is_bin(number)
+def _check_connection(check: Checks, given: Description) -> None:
+    """How the camera's pictures are fetched, and which centre shows them."""
+    at = "description."
+    check_streams(check, at + "streams", given.streams)
+    profiles = given.onvif_profiles
+    is_known = ONVIF_PROFILES.issuperset(profiles) and len(set(profiles)) == len(profiles)
+    check.that(is_known, at + "onvif_profiles", "each once, of A, C, D, G, M, Q, S and T")
+    is_shown = given.connected or not given.control_centre
+    check.that(is_shown, at + "control_centre", "a centre only of a camera that is connected")
+    has_certificate = given.certificate_valid_until is None or bool(given.certificate_number)
+    expected = "only with the number of the certificate"
+    check.that(has_certificate, at + "certificate_valid_until", expected)
 
 
 def _check_view(check: Checks, given: Description) -> None:
@@ -180,13 +242,16 @@ def check_place(check: Checks, at: str, place: Place) -> None:
     if is_on_earth(place.latitude, place.longitude):
         _check_region(check, at, place, known=known)
     check_kato(check, at + "kato", place.kato, place.region)
-    check_text(check, at + "address", place.address, longest=ADDRESS_MAX, required=False)
+    check_line(check, at + "address", place.address, longest=ADDRESS_MAX)
 
 
 def _check_region(check: Checks, at: str, place: Place, *, known: bool) -> None:
     """Check the region against the borders; a code that is not `known` was already refused."""
     region = region_of(place.latitude, place.longitude)
-    if region is None:
+    if region is None and region_of(place.longitude, place.latitude):
+        expected = "a place in Kazakhstan: latitude and longitude look swapped"
+        check.wrong(at.removesuffix("."), expected, code="PLACE_SWAPPED")
+    elif region is None:
         check.wrong(at.removesuffix("."), "a place in Kazakhstan", code="PLACE_ABROAD")
     elif known:
         check.that(
@@ -202,22 +267,33 @@ def _check_texts(check: Checks, given: Description) -> None:
     serial = given.serial
     is_number = serial[:1].isalnum() or any(each.isalnum() for each in serial)
     check.that(is_number or not serial, at + "serial", "a letter or a digit at least")
-    for name, value in (
-        ("name", given.name),
-        ("place.address", given.place.address),
-        ("site", given.site),
-    ):
-        if "://" in value and _PASSWORD_IN_ADDRESS.search(value):
-            check.wrong(at + name, "no address that holds a password")
-    for name, value in (("name", given.name), ("serial", given.serial)):
-        check_text(check, at + name, value, longest=TEXT_MAX, required=True)
+    check_line(check, at + "name", given.name, longest=TEXT_MAX, required=True)
+    # Invisible characters make no difference to a serial number.
+    check_line(check, at + "serial", serial, longest=TEXT_MAX, required=True, with_invisible=True)
     for name, value in (
         ("make", given.make),
         ("model", given.model),
         ("certificate_number", given.certificate_number),
         ("site", given.site),
+        ("control_centre", given.control_centre),
     ):
-        check_text(check, at + name, value, longest=TEXT_MAX, required=False)
+        check_line(check, at + name, value, longest=TEXT_MAX)
+
+
+def check_line(
+    check: Checks,
+    name: str,
+    text: str,
+    *,
+    longest: int,
+    required: bool = False,
+    with_invisible: bool = False,
+) -> None:
+    """Add the field `name` to `check` unless it is right by `check_text` and holds no address with
+    a password, which would be shown to everybody who may see the camera."""
+    if holds_password(text):
+        check.wrong(name, "no address that holds a password")
+    check_text(check, name, text, longest=longest, required=required, with_invisible=with_invisible)
 
 
 def _check_device(check: Checks, given: Description) -> None:
@@ -237,7 +313,7 @@ def _check_bases(check: Checks, given: Description) -> None:
     is_of_functions = set(given.bases) <= set(given.functions)
     check.that(is_of_functions, at, "bases of functions of the camera alone")
     for basis in given.bases.values():
-        check_text(check, at, basis, longest=BASIS_MAX, required=True)
+        check_line(check, at, basis, longest=BASIS_MAX, required=True)
     for function in NEEDS_BASIS:
         has_basis = function not in given.functions or function in given.bases
         check.that(has_basis, at, f"the legal basis of {function}", code="BASIS_REQUIRED")
@@ -264,5 +340,5 @@ def _check_verifications(check: Checks, verifications: tuple[Verification, ...])
     check.that(len(verifications) <= VERIFICATIONS_MAX, at, f"at most {VERIFICATIONS_MAX}")
     for index, verification in enumerate(verifications):
         number, lasts = verification.number, verification.valid_from < verification.valid_until
-        check_text(check, f"{at}[{index}].number", number, longest=TEXT_MAX, required=True)
+        check_line(check, f"{at}[{index}].number", number, longest=TEXT_MAX, required=True)
         check.that(lasts, f"{at}[{index}].valid_until", "after valid_from")

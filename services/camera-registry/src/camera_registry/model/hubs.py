@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import numpy as np
-from chassis.refusals import Kind, Refusal
+from chassis.refusals import BadRequest, FieldError, Kind, Refusal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from numpy.typing import NDArray
@@ -23,8 +23,9 @@ AHEAD_MAX = timedelta(minutes=1)
 # A larger step in a hub's numbers means that it began anew, and not that reports were lost.
 GAP_MAX = 1440
 CLOCK_OFFSET_MAX_MILLISECONDS = 2000
-# Of the field hub_id of a camera's description.
+# Of the fields hub_id and connected of a camera's description.
 EXPECTED_HUB = "a hub in service in the camera's region, or nothing"
+EXPECTED_CONNECTED = "true, for the hub that reports on the camera is a control centre"
 # What is put before the bytes of a report to be signed.
 SIGNED = b"tartip.cameras.v1.HubReport\0"
 
@@ -37,6 +38,16 @@ class HubKind(StrEnum):
 class HubNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "HUB_NOT_FOUND"
+
+
+def wrong_hub(kind: HubKind | None, *, connected: bool) -> FieldError | None:
+    """The wrong field of a description that names a hub of this `kind`, None if it may report on
+    the camera. The kind is None if no such hub is in service in the camera's region."""
+    if kind is None:
+        return FieldError("description.hub_id", HubNotFound.code, EXPECTED_HUB)
+    if kind is HubKind.CONTROL_CENTRE and not connected:
+        return FieldError("description.connected", BadRequest.code, EXPECTED_CONNECTED)
+    return None
 
 
 class HubKeyTaken(Refusal):

@@ -1,14 +1,16 @@
 """Imports: what becomes of each camera in a batch of rows."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from chassis.clock import new_id
 from chassis.refusals import FieldError, IdReused, Kind, Refusal
 
 from camera_registry.model.camera import (
+    NO_OWNER,
     Camera,
     CameraChangedMeanwhile,
     CameraNotFound,
@@ -17,9 +19,10 @@ from camera_registry.model.camera import (
     SerialTaken,
 )
 from camera_registry.model.description import Description, SerialKey
-from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
+from camera_registry.model.hubs import HubKind, wrong_hub
 
 ROWS_MAX = 2000
+NO_HUBS: Mapping[tuple[UUID, str], HubKind] = MappingProxyType({})
 
 
 class ImportNotFound(Refusal):
@@ -123,17 +126,18 @@ def decide(
     now: datetime,
     *,
     sees: Callable[[str], bool],
-    hubs: Container[tuple[UUID, str]] = (),
+    hubs: Mapping[tuple[UUID, str], HubKind] = NO_HUBS,
 ) -> Decision:
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
     `known` are the registered cameras that have the id or serial number of any of the rows; `sees`
-    returns whether the caller may write in a region; `hubs` has the hubs in service that the rows
-    and the known cameras name, each with its region. If two rows of a batch describe one camera,
-    the second is refused.
+    returns whether the caller may write in a region; `hubs` has the kinds of the hubs in service
+    that the rows and the known cameras name, by id and region. If two rows of a batch describe one
+    camera, the second is refused.
     """
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}
+    before = {camera.camera_id: camera.description for camera in known}
     serials = {
         camera.description.serial_key: camera for camera in known if camera.retired_at is None
     }
@@ -148,26 +152,29 @@ def decide(
             decision.refuse(row.number, at, RegionNotYours.code, "a region of yours")
         else:
             _decide_row(decision, row, ids, serials, now)
-            _refuse_unknown_hub(decision, row.number, hubs)
+            _refuse_wrong_hub(decision, row.number, before, hubs)
     return decision
 
 
 def completed(given: Description, known: Description) -> Description:
     """The description of a row, with what the known one has and files seldom hold.
 
-    These are the device's key, earlier verifications, by which past measurements are judged, the
-    bases of functions for which the row names none, and the hub.
+    These are the device's key, the streams, earlier verifications, by which past measurements are
+    judged, the bases of functions for which the row names none, and the hub of a camera that is not
+    cut off from its control centre.
     """
     # In the order in which they are known, so that a row that names one of them changes nothing.
     named = {paper.number: paper for paper in given.verifications}
     kept = [named.pop(paper.number, paper) for paper in known.verifications]
     bases = {name: basis for name, basis in known.bases.items() if name in given.functions}
+    is_cut_off = known.connected and not given.connected
     return replace(
         given,
         device_key=given.device_key or known.device_key,
+        streams=given.streams or known.streams,
         verifications=(*kept, *named.values()),
         bases=bases | given.bases,
-        hub_id=given.hub_id or known.hub_id,
+        hub_id=given.hub_id or (None if is_cut_off else known.hub_id),
     )
 
 
@@ -180,13 +187,21 @@ def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, 
     return {(hub_id, region) for hub_id in ids for region in regions}
 
 
-def _refuse_unknown_hub(decision: Decision, row: int, hubs: Container[tuple[UUID, str]]) -> None:
-    """Do not take a row whose camera would have a hub that is not in service in its region."""
+def _refuse_wrong_hub(
+    decision: Decision,
+    row: int,
+    before: Mapping[UUID, Description],
+    hubs: Mapping[tuple[UUID, str], HubKind],
+) -> None:
+    """Do not take a row whose camera would get a hub that may not report on it."""
     camera = decision.added.get(row) or decision.changed.get(row)
-    if camera is None or camera.description.hub_id is None:
+    if camera is None or not camera.description.needs_hub(before.get(camera.camera_id)):
         return
-    if (camera.description.hub_id, camera.description.place.region) not in hubs:
-        decision.refuse(row, "description.hub_id", HubNotFound.code, EXPECTED_HUB)
+    given = camera.description
+    assert given.hub_id is not None
+    kind = hubs.get((given.hub_id, given.place.region))
+    if error := wrong_hub(kind, connected=given.connected):
+        decision.refuse(row, error.field, error.code, error.description)
 
 
 def _decide_row(
@@ -209,6 +224,10 @@ def _decide_row(
         return
     if row.version and (found is None or found.version != row.version):
         _refuse_version(decision, row, found)
+        return
+    kept = row.description.kept_from(found.description) if found else row.description
+    if not kept.names_owner:
+        decision.refuse(row.number, NO_OWNER.field, NO_OWNER.code, NO_OWNER.description)
         return
     if found is None:
         camera = Camera.register(row.camera_id or new_id(), row.description, now)

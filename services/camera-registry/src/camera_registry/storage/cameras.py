@@ -26,7 +26,7 @@ from statements.reads import Read
 from camera_registry.model.camera import Camera, CameraNotFound, SerialTaken
 from camera_registry.model.description import Description
 from camera_registry.model.status import REPORTED, CameraStatus, StatusSource
-from camera_registry.storage import life
+from camera_registry.storage import life, record, streams
 from camera_registry.storage.tables import (
     camera_of,
     camera_row,
@@ -58,7 +58,8 @@ async def before_registration(db: Database, scope: Scope, description: Descripti
 
 
 def add(tx: Tx, camera: Camera) -> None:
-    """Add a camera at the transaction's end, which may raise RowExists (see `refusal_of`)."""
+    """Add a camera before the next statement or at the transaction's end, which may raise RowExists
+    (see `refusal_of`). `record.add` adds what stands in other tables."""
     tx.add(cameras, camera_row(camera, held_from=camera.registered_at))
 
 
@@ -111,7 +112,8 @@ async def exists(tx: Tx, camera_id: UUID) -> bool:
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
     """Return a camera as stored and lock its row for a change. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
-    return await _one(tx, query)
+    [camera] = await record.completed(tx, [await _one(tx, query)])
+    return camera
 
 
 async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera, Camera]:
@@ -119,7 +121,8 @@ async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera
     query = select(cameras).where(cameras.c.camera_id.in_((first, second)))
     # In one order everywhere, so that two merges at once cannot wait for each other.
     rows = await tx.execute(query.order_by(cameras.c.camera_id).with_for_update())
-    found = {row.camera_id: camera_of(row) for row in rows}
+    known = await record.completed(tx, [camera_of(row) for row in rows])
+    found = {camera.camera_id: camera for camera in known}
     if len(found) < 2:
         raise CameraNotFound
     return found[first], found[second]
@@ -127,7 +130,8 @@ async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera
 
 async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     """Store a changed camera, whose row is locked and which holds from `held_from`; its description
-    of before is kept as a version. Raises SerialTaken."""
+    of before is kept as a version, and the passwords of a retired camera are erased. Raises
+    SerialTaken."""
     superseded = keep_version(cameras.c.camera_id == camera.camera_id).cte("superseded")
     try:
         await tx.execute(
@@ -139,6 +143,10 @@ async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
     except IntegrityError as error:
         _raise_if_serial_taken(error)
         raise
+    if camera.retired_at is None:
+        await record.save(tx, [camera])
+    else:
+        await streams.erase_passwords(tx, camera.camera_id)
 
 
 def keep_version(condition: ColumnElement[bool]) -> Insert:
@@ -168,7 +176,11 @@ def _found(rows: list[Any]) -> Camera:
     """Raises CameraNotFound if there is no row."""
     if not rows:
         raise CameraNotFound
-    return known_camera(rows[0], is_watched=rows[0].is_watched)
+    camera = known_camera(rows[0], is_watched=rows[0].is_watched)
+    if rows[0].streams is None:
+        return camera
+    known = streams.read_json(rows[0].streams)
+    return replace(camera, description=replace(camera.description, streams=known))
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
@@ -193,9 +205,9 @@ _WITH_LIFE = select(cameras, hub_life.c.heard_at).outerjoin_from(
     cameras, hub_life, hub_life.c.hub_id == cameras.c.hub_id
 )
 _BY_ID = Read(
-    _WITH_LIFE.add_columns(life.is_watched().label("is_watched")).where(
-        cameras.c.camera_id == bindparam("camera_id")
-    )
+    _WITH_LIFE.add_columns(
+        life.is_watched().label("is_watched"), streams.streams_as_json().label("streams")
+    ).where(cameras.c.camera_id == bindparam("camera_id"))
 )
 
 

@@ -50,6 +50,9 @@ _DESCRIBED: dict[str, tuple[str, Callable[[Description], Any]]] = {
     "field_of_view_degrees": (_DOUBLE, lambda of: of.field_of_view_degrees),
     "retention_days": ("integer", lambda of: of.retention_days),
     "hub_id": ("uuid", lambda of: of.hub_id),
+    "onvif_profiles": (_TEXT, lambda of: f"{{{','.join(of.onvif_profiles)}}}"),
+    "control_centre": (_TEXT, lambda of: of.control_centre),
+    "certificate_valid_until": ("timestamptz", lambda of: of.certificate_valid_until),
     "make_folded": (_TEXT, lambda of: of.serial_key[1]),
     "serial_folded": (_TEXT, lambda of: of.serial_key[0]),
     "name_folded": (_TEXT, lambda of: name_folded(of.name)),
@@ -66,6 +69,7 @@ COLUMNS = {"camera_id": "uuid", **{name: kind for name, (kind, _) in _DESCRIBED.
 AS_TEXT = {
     "connected": "boolean",
     "functions": "text[]",
+    "onvif_profiles": "text[]",
     "words": "text[]",
     "verifications": "jsonb",
     "device_key": "bytea",

@@ -1,7 +1,7 @@
 """What a list of cameras is asked for: its conditions, its order, and their parameters in SQL."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -67,6 +67,8 @@ class Filters:
     text: str = ""
     kato_prefix: str = ""
     by_name: bool = False
+    # Of a person; no condition of `conditions_of`, for its hash needs keys.
+    owner_iin: str = field(default="", repr=False)
 
     @property
     def area(self) -> Area | None:

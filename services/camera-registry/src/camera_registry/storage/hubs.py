@@ -78,14 +78,18 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
     return [_hub_of(row) for row in await tx.execute(query)]
 
 
-async def in_service(tx: Tx, given: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
-    """Return those pairs of a hub's id and a region of which such a hub is in service."""
+async def in_service(
+    tx: Tx, given: Collection[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], HubKind]:
+    """Return the kinds of the hubs in service, by those of the given pairs of id and region that
+    are a hub's."""
     if not given:
-        return set()
-    query = select(hubs.c.hub_id, hubs.c.region).where(
+        return {}
+    query = select(hubs.c.hub_id, hubs.c.region, hubs.c.kind).where(
         tuple_(hubs.c.hub_id, hubs.c.region).in_(given), hubs.c.revoked_at.is_(None)
     )
-    return {(row.hub_id, row.region) for row in await tx.execute(query)}
+    rows = await tx.execute(query)
+    return {(row.hub_id, row.region): HubKind(row.kind) for row in rows}
 
 
 def _hubs() -> Select[Any]:

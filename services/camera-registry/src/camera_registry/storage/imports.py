@@ -1,6 +1,6 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +20,7 @@ from camera_registry.model.imports import (
     Standing,
 )
 from camera_registry.model.status import CameraStatus
+from camera_registry.storage import record
 from camera_registry.storage.cameras import is_about_serial
 from camera_registry.storage.columns import AS_TEXT, COLUMNS, array, columns_of, texts
 from camera_registry.storage.tables import camera_of, cameras, cell_of, import_batches, versions
@@ -44,10 +45,11 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     }
     ids = {row.camera_id for row in rows if row.camera_id and not row.errors}
     ids |= {row.camera_id for row in await tx.execute(_WITH_SERIALS, given)}
-    return [camera_of(row) for row in await tx.execute(_WITH_IDS, {"ids": sorted(ids)})]
+    found = await tx.execute(_WITH_IDS, {"ids": sorted(ids)})
+    return await record.completed(tx, [camera_of(row) for row in found])
 
 
-async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
+async def add_cameras(tx: Tx, added: Collection[Camera]) -> set[UUID]:
     """Add newly registered cameras; return the ids of those added.
 
     A camera is not added if its id or serial number is taken, even by a camera that the transaction
@@ -60,7 +62,9 @@ async def add_cameras(tx: Tx, added: Iterable[Camera]) -> set[UUID]:
     first = new[0]
     given = {"status": first.status.value, "now": first.registered_at, "version": first.version}
     rows = await tx.execute(_ADD, {**columns_of(new), **given})
-    return {row.camera_id for row in rows}
+    ids = {row.camera_id for row in rows}
+    await record.add(tx, [camera for camera in new if camera.camera_id in ids])
+    return ids
 
 
 async def change_cameras(
@@ -93,6 +97,7 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
                 "now": held_from,
             }
             await tx.execute(_CHANGE, {**columns_of(changed), **given})
+            await record.save(tx, changed)
     except IntegrityError as error:
         if not is_about_serial(error):
             raise

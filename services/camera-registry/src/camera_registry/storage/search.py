@@ -10,9 +10,10 @@ from typing import Any
 
 from chassis.transaction import Tx
 from law.regions import REGIONS
-from sqlalchemy import Select, Text, bindparam, func, select, true, tuple_
+from sqlalchemy import LargeBinary, Select, Text, bindparam, func, select, true, tuple_
 from statements.reads import Read
 
+from camera_registry.keyed import owner_index
 from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera
 from camera_registry.model.status import REPORTED
@@ -26,6 +27,7 @@ from camera_registry.storage.filters import (
     values_of,
     within_area,
 )
+from camera_registry.storage.owners import camera_owners
 from camera_registry.storage.parts import SIZE, region, regions_given, sort_column, with_life
 from camera_registry.storage.tables import camera_functions, cameras
 
@@ -45,7 +47,10 @@ async def page(
         return []  # nobody knows who is
     values = values_of(filters, is_watched=is_watched)
     values["regions"] = _regions(tx, filters)
-    if filters.words:
+    if filters.owner_iin:
+        values["owner_index"] = owner_index(tx.keys, filters.owner_iin)
+        rows = await _owned(tx, filters, values, after=after, size=size)
+    elif filters.words:
         rows = await _with_words(tx, filters, values, after=after, size=size)
     else:
         rows = await _page(tx, filters, values, after=after, size=size)
@@ -129,6 +134,14 @@ async def _seeded(
     return await tx.read(statement, **values, **_after(filters, after), size=size)
 
 
+async def _owned(
+    tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
+) -> list[Any]:
+    """A page of the cameras of a person."""
+    statement = _of_owner(frozenset(values), filters.sorted_by, filters.includes_retired)
+    return await tx.read(statement, **values, **_after(filters, after), size=size)
+
+
 def _after(filters: Filters, after: Place | None) -> dict[str, Any]:
     """Where the page begins in the order of the list."""
     if filters.sorted_by == "cell":
@@ -167,6 +180,28 @@ def _of_seeds(given: frozenset[str], sorted_by: str, with_retired: bool) -> Read
         conditions.append(within_area(given))
     found = words.with_seeds([*conditions, _is_after(sorted_by)])
     return Read(with_life(_first(found, sorted_by), sorted_by))
+
+
+@lru_cache(maxsize=64)
+def _of_owner(given: frozenset[str], sorted_by: str, with_retired: bool) -> Read:
+    """The statement of a page of a person's cameras, which are few; compiled once."""
+    conditions = conditions_of(given, with_retired=with_retired)
+    if sorted_by == "cell":
+        conditions.append(within_area(given))
+    of = camera_owners
+    found = (
+        select(cameras)
+        .join_from(of, cameras, cameras.c.camera_id == of.c.camera_id)
+        .where(
+            of.c.owner_index == bindparam("owner_index", type_=LargeBinary),
+            cameras.c.region == func.any(regions_given),
+            _is_after(sorted_by),
+            *conditions,
+        )
+        .order_by(sort_column(cameras, sorted_by), cameras.c.camera_id)
+        .limit(SIZE)
+    )
+    return Read(with_life(found, sorted_by))
 
 
 def _called(conditions: list[Any], sorted_by: str) -> Select[Any]:

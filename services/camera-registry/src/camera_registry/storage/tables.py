@@ -83,6 +83,9 @@ def _description_columns() -> list[Column[Any]]:
         Column("field_of_view_degrees", Double),
         Column("retention_days", Integer),
         Column("hub_id", Uuid),
+        Column("onvif_profiles", ARRAY(Text)),
+        Column("control_centre", Text),
+        Column("certificate_valid_until", moment),
     ]
 
 
@@ -297,6 +300,9 @@ def description_row(given: Description) -> dict[str, Any]:
         "field_of_view_degrees": given.field_of_view_degrees,
         "retention_days": given.retention_days,
         "hub_id": given.hub_id,
+        "onvif_profiles": list(given.onvif_profiles),
+        "control_centre": given.control_centre,
+        "certificate_valid_until": given.certificate_valid_until,
     }
 
 
@@ -319,6 +325,8 @@ def camera_of(row: Any) -> Camera:
 
 
 def description_of(row: Any) -> Description:
+    """Convert a row of `cameras` or `camera_versions` to a description without streams and without
+    the owner's IIN and its keyed hash, which have tables of their own."""
     return Description(
         name=row.name,
         place=Place(row.latitude, row.longitude, row.region, row.address, row.kato),
@@ -343,6 +351,9 @@ def description_of(row: Any) -> Description:
         field_of_view_degrees=row.field_of_view_degrees,
         retention_days=row.retention_days,
         hub_id=row.hub_id,
+        onvif_profiles=tuple(row.onvif_profiles),
+        control_centre=row.control_centre,
+        certificate_valid_until=row.certificate_valid_until,
     )
 
 

@@ -1,5 +1,6 @@
 """Importing cameras by batches, each of them one decision in one transaction."""
 
+from dataclasses import replace
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from chassis.db import Database
@@ -8,10 +9,12 @@ from chassis.refusals import checks
 from chassis.transaction import Tx
 
 from camera_registry.events import camera_changed, cameras_imported
+from camera_registry.keyed import keyed
 from camera_registry.model.imports import (
     Batch,
     Decision,
     Outcome,
+    Row,
     Standing,
     decide,
     named_hubs,
@@ -33,6 +36,7 @@ class Imports:
         Raises BadRequest if the batch's number is not the next of the import, or IdReused if the
         number was used before for other rows.
         """
+        batch = replace(batch, rows=tuple(self._keyed(row) for row in batch.rows))
         if batch.is_dry_run:
             async with self._db.begin(caller.scope) as tx:
                 decision = await _decision(tx, batch)
@@ -47,6 +51,10 @@ class Imports:
             with checks() as check:
                 check.that(batch.number == following, "number", f"{following}, the next batch")
             return await self._write(tx, batch)
+
+    def _keyed(self, row: Row) -> Row:
+        description = keyed(row.description, self._db.keyring)
+        return row if description is row.description else replace(row, description=description)
 
     async def standing(self, import_id: UUID, caller: Caller) -> Standing:
         """Return what was taken of the caller's import so far. Raises ImportNotFound."""

@@ -7,18 +7,21 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database, RowExists
 from chassis.identity import Caller
-from chassis.refusals import BadRequest, checks
+from chassis.refusals import BadRequest, NotAllowed
 from chassis.transaction import Scope, Tx
+from vault.keyring import Keyring
 
 from camera_registry.events import camera_changed, camera_registered, camera_retired
+from camera_registry.keyed import keyed, owner_index
 from camera_registry.model.area import Circle
 from camera_registry.model.camera import Camera, CameraNotRegisteredThen, RegionNotYours
 from camera_registry.model.description import Description
 from camera_registry.model.history import Version, with_changes
-from camera_registry.model.hubs import EXPECTED_HUB, HubNotFound
+from camera_registry.model.hubs import wrong_hub
 from camera_registry.model.map_view import Cluster, MapView
+from camera_registry.model.owner import ROLES_THAT_KNOW_PERSONS
 from camera_registry.model.seeing import SIGHTS_MAX, Sight, Spot, sight_of
-from camera_registry.storage import cameras, cell_counts, hubs, search, seeing
+from camera_registry.storage import cameras, cell_counts, hubs, owners, record, search, seeing
 from camera_registry.storage.cameras import Known
 from camera_registry.storage.cell_counts import MapFilters
 from camera_registry.storage.history import NEWEST, versions_before
@@ -38,31 +41,54 @@ class Register:
         self._clock = clock
         self._interval = interval
 
+    @property
+    def keyring(self) -> Keyring:
+        """The keys for keyed hashes of the secrets in a request."""
+        return self._db.keyring
+
     async def register(
         self, camera_id: UUID, description: Description, *, content: bytes, caller: Caller
     ) -> Camera:
         """Register a camera and return it. A repeated call with the same id and `content` (the
-        serialised description) returns the stored camera.
+        serialised description, without its secrets) returns the stored camera.
 
-        Raises RegionNotYours, IdReused for an id used with other content, or SerialTaken.
+        Raises RegionNotYours, IdReused for an id used with other content, SerialTaken, or
+        BadRequest if the owner is not named.
         """
         _require_region(caller.scope, description)
+        description = keyed(description, self.keyring)
         before = await cameras.before_registration(self._db, caller.scope, description)
         await self._require_hub(camera_id, description, caller)
         camera = Camera.register(camera_id, description, before.now)
         facts = {"serial_of_retired": str(before.retired)} if before.retired else {}
-        region = description.place.region
         try:
-            async with self._db.begin(caller.scope) as tx:
-                tx.write_once(caller.key, camera_id, content)
-                cameras.add(tx, camera)
-                tx.emit(camera_registered(camera))
-                tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
+            if await self._add(camera, content=content, facts=facts, caller=caller):
+                return camera
         except RowExists as error:
             raise cameras.refusal_of(error) or error from error
-        if tx.was_first:
-            return camera
         return await cameras.get_alone(self._db, caller.scope, camera_id, self._known())
+
+    async def _add(
+        self, camera: Camera, *, content: bytes, facts: dict[str, str], caller: Caller
+    ) -> bool:
+        """Store a new camera; False, and nothing is written, if the request was made before.
+
+        Raises IdReused for an id used with other content, or RowExists.
+        """
+        camera_id, region = camera.camera_id, camera.description.place.region
+        async with self._db.begin(caller.scope) as tx:
+            if camera.description.is_all_in_its_row:
+                tx.write_once(caller.key, camera_id, content)
+                cameras.add(tx, camera)
+            else:
+                # Whether a row of another table may be written is read from the camera's.
+                if not await tx.once(caller.key, camera_id, content):
+                    return False
+                cameras.add(tx, camera)
+                await record.add(tx, [camera])
+            tx.emit(camera_registered(camera))
+            tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
+        return tx.was_first
 
     async def _require_hub(self, camera_id: UUID, description: Description, caller: Caller) -> None:
         """Raise BadRequest if a camera that is not registered yet names a hub out of service."""
@@ -81,16 +107,18 @@ class Register:
     ) -> Camera:
         """Replace the description and return the new version; the same description changes nothing.
 
-        Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile or SerialTaken.
+        Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile, SerialTaken,
+        or BadRequest if the owner is left as it is and was no person.
         """
         _require_region(caller.scope, description)
+        description = keyed(description, self.keyring)
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
             now = await tx.now()
             changed = current.change(description, now, from_version=from_version)
             if changed is current:
                 return current
-            if _needs_hub(description, current.description):
+            if description.needs_hub(current.description):
                 await require_hub(tx, description)
             await cameras.save(tx, changed, held_from=now)
             tx.emit(camera_changed(changed, now))
@@ -153,16 +181,41 @@ class Register:
             found = await versions_before(tx, camera_id, first, size=size + 1)
         return with_changes(found, size)
 
+    async def owner_iin(self, camera: Camera, *, caller: Caller) -> str:
+        """Return the IIN of a camera's owner, and audit that it was read.
+
+        Returns "" if the owner is no person, or if the caller has no role that may know or states
+        no purpose.
+        """
+        if camera.description.owner_bin or not (caller.purpose and _may_know_persons(caller)):
+            return ""
+        async with self._db.begin(caller.scope) as tx:
+            iin, index = await owners.open_iin(tx, camera.camera_id)
+            if iin:
+                region = camera.description.place.region
+                facts = {"owner": index.hex()}
+                tx.audit("read_owner", f"camera:{camera.camera_id}", region=region, facts=facts)
+        return iin
+
     async def page(
         self, filters: Filters, *, after: Place | None, size: int, caller: Caller
     ) -> list[Camera]:
         """Return up to `size` cameras that match the filters, starting after `after`.
 
         None starts at the first camera. Cameras are ordered by id; or, before the id, by name, by
-        KATO code if its beginning is given, or by H3 cell if an area is given.
+        KATO code if its beginning is given, or by H3 cell if an area is given. A search by an
+        owner's IIN is audited with its blind index. Raises NotAllowed for it if the caller has no
+        role that may know which person owns a camera.
         """
+        if filters.owner_iin and not _may_know_persons(caller):
+            raise NotAllowed
         async with self._db.begin(caller.scope) as tx:
-            return await search.page(tx, filters, after=after, size=size, known=self._known())
+            found = await search.page(tx, filters, after=after, size=size, known=self._known())
+            if filters.owner_iin:
+                asked = owner_index(self.keyring, filters.owner_iin).hex()
+                facts = {"key": "owner", "asked": asked, "found": str(len(found))}
+                tx.audit("look_up", "cameras", region=filters.region, facts=facts)
+        return found
 
     async def nearest(
         self, centre: Circle, filters: Filters, *, size: int, caller: Caller
@@ -202,15 +255,16 @@ def _require_region(scope: Scope, description: Description) -> None:
         raise RegionNotYours
 
 
-def _needs_hub(description: Description, before: Description) -> bool:
-    """Whether the camera would get another hub, or keep its hub in another region."""
-    is_kept = description.hub_id == before.hub_id
-    return not (is_kept and description.place.region == before.place.region)
-
-
 async def require_hub(tx: Tx, description: Description) -> None:
-    """Raise BadRequest if a description names a hub that is not in service in its region."""
-    hub_id, region = description.hub_id, description.place.region
-    if hub_id is not None and not await hubs.in_service(tx, {(hub_id, region)}):
-        with checks() as check:
-            check.wrong("description.hub_id", EXPECTED_HUB, code=HubNotFound.code)
+    """Raise BadRequest if a description names a hub that may not report on it."""
+    if description.hub_id is None:
+        return
+    named = (description.hub_id, description.place.region)
+    kind = (await hubs.in_service(tx, {named})).get(named)
+    if error := wrong_hub(kind, connected=description.connected):
+        raise BadRequest(fields=(error,))
+
+
+def _may_know_persons(caller: Caller) -> bool:
+    roles = caller.operator.roles if caller.operator else frozenset()
+    return not ROLES_THAT_KNOW_PERSONS.isdisjoint(roles)

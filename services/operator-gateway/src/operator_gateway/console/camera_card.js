@@ -1,7 +1,7 @@
 // A camera as it is now, and what it was before.
 
 import { get } from "./api.js";
-import { facts, h, written } from "./dom.js";
+import { facts, h, visible, written } from "./dom.js";
 import { fullMoment, moment } from "./formats.js";
 import { code, fieldName, t } from "./texts.js";
 
@@ -61,8 +61,9 @@ function whatItIs({ description }, regionName) {
 function whoRunsIt(camera) {
   const { description } = camera;
   return [
-    [t("owner.bin"), description?.owner_bin], [t("operator.bin"), description?.operator_bin],
-    [t("centre"), description && t(description.connected ? "centre.yes" : "centre.no")],
+    // The IIN of a person is not asked for here: that needs a purpose.
+    [t("owner"), description?.owner_is_person && t("owner.person")], [t("owner.bin"), description?.owner_bin], [t("operator.bin"), description?.operator_bin],
+    [t("centre"), description && [t(description.connected ? "centre.yes" : "centre.no"), visible(description.control_centre)].filter(Boolean).join(": ")],
     [t("hub"), description?.hub_id && h("span", { class: "mono" }, description.hub_id)],
     [t("registered.at"), moment(camera.registered_at)], [t("retired.at"), moment(camera.retired_at)],
     [t("reason"), camera.retired_reason && written(camera.retired_reason)],

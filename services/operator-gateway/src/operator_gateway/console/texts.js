@@ -301,6 +301,7 @@ export const TEXTS = {
   "wrong.REASON_TOO_LONG": ["Тым ұзын: 500 таңбадан аспасын.", "Слишком длинно: не более 500 знаков.", "Too long: at most 500 characters."],
   "wrong.TEXT_TOO_LONG": ["Тым ұзын: 4000 таңбадан аспасын.", "Слишком длинно: не более 4000 знаков.", "Too long: at most 4000 characters."],
   "wrong.PLACE_ABROAD": ["Бұл орын Қазақстаннан тыс.", "Это место за пределами Казахстана.", "This place lies outside of Kazakhstan."],
+  "wrong.PLACE_SWAPPED": ["Ендік пен бойлық орын ауыстырған сияқты.", "Широта и долгота, похоже, перепутаны.", "Latitude and longitude look swapped."],
   "wrong.REGION_MISMATCH": ["Бұл орын басқа өңірде.", "Это место в другом регионе.", "This place lies in another region."],
   "wrong.KATO_WRONG": ["ӘАОЖ коды тоғыз саннан тұрады.", "Код КАТО состоит из девяти цифр.", "A KATO code has nine digits."],
   "wrong.KATO_MISMATCH": ["ӘАОЖ коды басқа өңірдікі.", "Код КАТО другого региона.", "The KATO code is of another region."],

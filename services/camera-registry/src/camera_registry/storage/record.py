@@ -1,0 +1,46 @@
+"""The parts of a camera's description that stand in tables of their own: streams, and an owner who
+is a person."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from chassis.transaction import Tx
+
+from camera_registry.model.camera import Camera
+from camera_registry.storage import owners, streams
+
+
+async def completed(tx: Tx, cameras: Sequence[Camera]) -> list[Camera]:
+    """Return the cameras with their streams and the blind indexes of their owners, as a description
+    must be that is compared with another."""
+    if not cameras:
+        return []
+    found = await streams.streams_of(tx, [camera.camera_id for camera in cameras])
+    persons = [camera.camera_id for camera in cameras if not camera.description.owner_bin]
+    indexes = await owners.indexes_of(tx, persons) if persons else {}
+    return [
+        replace(
+            camera,
+            description=replace(
+                camera.description,
+                streams=found.get(camera.camera_id, ()),
+                owner_index=indexes.get(camera.camera_id, b""),
+            ),
+        )
+        for camera in cameras
+    ]
+
+
+async def add(tx: Tx, cameras: Collection[Camera]) -> None:
+    """Store streams and owners of new cameras, which are in the table `cameras` already."""
+    described = {camera.camera_id: camera.description for camera in cameras}
+    await owners.add(tx, described)
+    await streams.add(tx, {key: each.streams for key, each in described.items() if each.streams})
+
+
+async def save(tx: Tx, cameras: Collection[Camera]) -> None:
+    """Store streams and owners of changed cameras; a stream that is left out is deleted."""
+    described = {camera.camera_id: camera.description for camera in cameras}
+    if described:
+        await owners.save(tx, described)
+        await streams.save(tx, {key: each.streams for key, each in described.items()})
