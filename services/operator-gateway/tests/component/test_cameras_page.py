@@ -94,6 +94,7 @@ async def test_a_click_on_a_cluster_comes_closer_until_a_camera_opens(
         await expect(card).to_contain_text(text)
     await expect(card).to_contain_text("Состояние на 18.11.2026")
     await expect(card.locator(".versions")).to_contain_text("адрес")
+    assert "" not in await card.locator("dd").all_inner_texts(), "what is not known is left out"
     await expect(desk.page.locator(f".pin.chosen[data-id='{alone}']")).to_have_count(1)
 
 
@@ -132,6 +133,7 @@ async def test_cameras_of_one_pole_are_listed(
     await desk.page.get_by_role("button", name="Показать на карте").click()
     await desk.page.fill("input[type=search]", "")
     await shows(desk, 2)
+    await expect(marks(desk)).to_have_class("pin many chosen")
     await marks(desk).click()
     await expect(desk.page.locator(".notes button")).to_have_text("Только в этом месте ✕")
     await expect(rows).to_have_count(2)

@@ -62,7 +62,7 @@ function whoRunsIt(camera) {
   const { description } = camera;
   return [
     // The IIN of a person is not asked for here: that needs a purpose.
-    [t("owner"), description?.owner_is_person && t("owner.person")], [t("owner.bin"), description?.owner_bin], [t("operator.bin"), description?.operator_bin],
+    [t("owner"), description?.owner_is_person ? t("owner.person") : ""], [t("owner.bin"), description?.owner_bin], [t("operator.bin"), description?.operator_bin],
     [t("centre"), description && [t(description.connected ? "centre.yes" : "centre.no"), visible(description.control_centre)].filter(Boolean).join(": ")],
     [t("hub"), description?.hub_id && h("span", { class: "mono" }, description.hub_id)],
     [t("registered.at"), moment(camera.registered_at)], [t("retired.at"), moment(camera.retired_at)],

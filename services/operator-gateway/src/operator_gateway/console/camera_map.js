@@ -206,7 +206,7 @@ export class CameraMap {
     const seen = ({ at }) => at.x > -30 && at.y > -30 && at.x < frame.width + 30 && at.y < frame.height + 30;
     const marks = marksOf(this.clusters, frame).filter(seen);
     this.marks.replaceChildren(...marks.map((mark) => drawMark(mark, {
-      chosen: Boolean(mark.camera_id) && mark.camera_id === this.chosen, pick: (picked) => this.pick(picked) })));
+      chosen: Boolean(this.chosen) && mark.ids.includes(this.chosen), pick: (picked) => this.pick(picked) })));
     this.marks.firstElementChild?.setAttribute("tabindex", 0);
     if (focused !== null) (this.marks.querySelector(`[data-id="${focused}"]`) ?? picture).focus();
     const all = this.clusters.reduce((sum, cluster) => sum + cluster.count, 0);

@@ -29,7 +29,7 @@ export function marksOf(clusters, frame) {
     const around = [-1, 0, 1].flatMap((x) => [-1, 0, 1].map((y) => near.get(`${column + x}:${row + y}`)));
     const held = around.find((mark) => mark && Math.hypot(mark.at.x - at.x, mark.at.y - at.y) < TOO_NEAR_PIXELS);
     if (held) { join(held, cluster); continue; }
-    const mark = { ...cluster, at, south: cluster.latitude, north: cluster.latitude, west: cluster.longitude, east: cluster.longitude };
+    const mark = { ...cluster, ids: [cluster.camera_id], at, south: cluster.latitude, north: cluster.latitude, west: cluster.longitude, east: cluster.longitude };
     marks.push(mark);
     near.set(`${column}:${row}`, mark);
   }
@@ -38,6 +38,7 @@ export function marksOf(clusters, frame) {
 
 function join(mark, cluster) {
   for (const name of ["count", ...STATUSES]) mark[name] += cluster[name];
+  mark.ids.push(cluster.camera_id);
   mark.camera_id = "";
   mark.kind = null;
   mark.south = Math.min(mark.south, cluster.latitude);
