@@ -17,7 +17,8 @@ from camera_registry.storage.cell_counts import MapFilters
 def read_view(request: pb.CountCamerasOnMapRequest) -> tuple[MapView, MapFilters]:
     """Return the view and the filters of a request. Raises BadRequest with every invalid field."""
     box = request.box
-    view = MapView(box.south, box.west, box.north, box.east, request.zoom)
+    edges = (box.south, box.west, box.north, box.east)
+    view = MapView(*edges, request.zoom, request.singles_max)
     with checks() as check:
         check.that(request.HasField("box"), "box", "the part of the map")
         check_view(check, view)
@@ -38,6 +39,7 @@ def read_view(request: pb.CountCamerasOnMapRequest) -> tuple[MapView, MapFilters
 
 
 def cluster_to_proto(cluster: Cluster) -> pb.MapCluster:
+    kind = cluster.kind
     return pb.MapCluster(
         latitude=cluster.latitude,
         longitude=cluster.longitude,
@@ -48,6 +50,7 @@ def cluster_to_proto(cluster: Cluster) -> pb.MapCluster:
         unknown=cluster.by_status[CameraStatus.UNKNOWN],
         tampered=cluster.by_status[CameraStatus.TAMPERED],
         camera_id=str(cluster.camera_id) if cluster.camera_id else "",
+        kind=pb.CameraKind.Value(f"CAMERA_KIND_{kind or 'UNSPECIFIED'}"),
     )
 
 

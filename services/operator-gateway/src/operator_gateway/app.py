@@ -19,6 +19,7 @@ from law.yearly import read_yearly_tables
 from operator_gateway import (
     audit_routes,
     camera_imports_routes,
+    camera_map_routes,
     cameras_routes,
     console_routes,
     events_routes,
@@ -44,6 +45,7 @@ GRACE_SECONDS = 5
 BACKLOG = 256
 ROUTERS = (
     camera_imports_routes.router,  # before the paths with an id
+    camera_map_routes.router,
     cameras_routes.router,
     violations_routes.router,
     fines_routes.router,

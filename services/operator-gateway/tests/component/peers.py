@@ -14,11 +14,13 @@ from chassis.purpose import PurposeRequired
 from chassis.refusals import Kind, Refusal, checks
 from chassis.texts import Message
 from PIL import Image, ImageDraw
-from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2_grpc
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
+
+from .map_peer import PeerMap
 
 SHA = "ab" * 32
 PICTURE = bytes(range(256)) * 4096
@@ -74,6 +76,7 @@ class Asked:
     tampered: dict[str, Any] = field(default_factory=dict)
     spelled: bytes = b""
     fines: int = 0
+    cameras: dict[str, cameras_pb2.Camera] = field(default_factory=dict)
     camera_status: cameras_pb2.CameraStatus.ValueType = cameras_pb2.CAMERA_STATUS_ONLINE
     # Where they listen: the variables that tell a gateway so.
     addresses: dict[str, str] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class Asked:
     def clear(self) -> None:
         for held in (self.requests, self.callers, self.violations, self.reports, self.tampered):
             held.clear()
+        self.cameras.clear()
         self.spelled, self.fines = b"", 0
 
 
@@ -278,11 +282,9 @@ class CameraChangedMeanwhile(Refusal):
     )
 
 
-class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
-    """A register whose cameras are in version 3, or in the next one after a change."""
-
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+class PeerCameras(PeerMap):
+    """A register whose cameras are in version 3, or in the next one after a change; where it holds
+    cameras (`Asked.cameras`), those are what it answers."""
 
     async def RegisterCamera(self, request: Any, context: Any) -> Any:
         with checks() as check:
@@ -306,6 +308,8 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
 
     async def GetCamera(self, request: Any, context: Any) -> Any:
         """A camera that was registered at the moment it was asked for, if one was named."""
+        if request.camera_id in self._asked.cameras:
+            return cameras_pb2.GetCameraResponse(camera=self._asked.cameras[request.camera_id])
         camera = cameras_pb2.Camera(camera_id=request.camera_id, version=3)
         camera.status = self._asked.camera_status
         if request.HasField("as_of"):
@@ -315,6 +319,8 @@ class PeerCameras(cameras_pb2_grpc.CameraRegistryServicer):
     async def ListCameras(self, request: Any, context: Any) -> Any:
         """Two pages of two cameras; those of a region called "broken" have no second page."""
         self._asked.note(cameras_pb2.ListCamerasRequest.FromString(request.SerializeToString()))
+        if self._asked.cameras:
+            return self.page(request)
         if request.page.token and request.region == "broken":
             raise ViolationAlreadyDecided
         at = 2 if request.page.token else 0

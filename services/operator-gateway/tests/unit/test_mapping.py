@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from operator_gateway import (
     audit_routes,
     camera_imports_routes,
+    camera_map_routes,
     camera_schemas,
     cameras_routes,
     fines_routes,
@@ -32,6 +33,7 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (camera_schemas.NearestCameras, cameras_pb2.FindNearestCamerasResponse),
     (camera_imports_routes.ImportOutcome, cameras_pb2.ImportCamerasResponse),
     (camera_schemas.CameraVersions, cameras_pb2.ListCameraVersionsResponse),
+    (camera_map_routes.MapClusters, cameras_pb2.CountCamerasOnMapResponse),
     (violations_routes.ViolationAnswer, violations_pb2.GetViolationResponse),
     (violations_routes.ViolationPage, violations_pb2.ListViolationsResponse),
     (violations_routes.Prepared, violations_pb2.PrepareDecisionResponse),

@@ -28,12 +28,13 @@ Filters = Annotated[
 
 def export_cameras(
     file: Annotated[
-        Path, typer.Argument(help="The CSV file to write; one that exists is replaced.")
+        Path, typer.Argument(help="The CSV or .parquet file to write; one that exists is replaced.")
     ],
     given: Filters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the cameras that are not retired, or those of them that match, into a CSV file.
+    """Write the cameras that are not retired, or those of them that match, into a file: Parquet if
+    it is called so (.parquet), else CSV.
 
     The columns are those of `tartip cameras import`, which finds nothing to change in the file.
     """
@@ -69,13 +70,14 @@ async def _export(settings: Settings, file: Path, wanted: pb.ListCamerasRequest)
     from tartip_cli.cli.client import service_stub
     from tartip_cli.clients.camera_export import write_csv
     from tartip_cli.clients.camera_list import each_camera, expected
+    from tartip_cli.clients.camera_parquet import is_parquet, write_parquet
     from tartip_cli.topology import CAMERA_REGISTRY
 
     stub_of = cameras_pb2_grpc.CameraRegistryStub
     async with service_stub(settings, stub_of, CAMERA_REGISTRY) as stub:
         with bar() as progress:
             task = progress.add_task("cameras", total=await expected(stub, wanted))
-            number = await write_csv(
+            number = await (write_parquet if is_parquet(file) else write_csv)(
                 file,
                 each_camera(stub, wanted),
                 after_each=lambda done: progress.update(task, completed=done),

@@ -34,7 +34,10 @@ def register(app: App) -> None:
 
 
 def import_cameras(
-    file: Annotated[Path, typer.Argument(help="A CSV file; its first line names the columns.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A CSV file, whose first line names the columns, or .parquet."),
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
     ] = False,
@@ -59,8 +62,9 @@ def import_cameras(
     other rows are imported.
     """
     from tartip_cli.clients.camera_files import CameraFile
+    from tartip_cli.clients.camera_parquet import ParquetCameraFile, is_parquet
 
-    given = CameraFile(file)
+    given = ParquetCameraFile(file) if is_parquet(file) else CameraFile(file)
     name = hashlib.sha256(file.read_bytes()).hexdigest()
     result = asyncio.run(
         send(read_settings(), name, given.cameras, total=len(given), dry_run=dry_run)

@@ -149,3 +149,5 @@ _CELLS: Mapping[str, Callable[[pb.Camera], str]] = {
     "control_centre": _text(lambda given: given.control_centre),
     "hub_id": _text(lambda given: given.hub_id),
 }
+EXPORTED = tuple(_CELLS)
+"""The columns of a file that is written."""

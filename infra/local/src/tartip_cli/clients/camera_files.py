@@ -27,7 +27,7 @@ _TRUE = frozenset(("1", "true", "yes", "да", "иә", "y", "t"))
 _FALSE = frozenset(("", "0", "false", "no", "нет", "жоқ", "n", "f"))
 # A spreadsheet takes such a text for a formula unless an apostrophe stands before it (OWASP, CSV
 # injection); an export writes one, and it is not part of the text.
-_GUARDED = re.compile(r"'+[=+\-@]")
+GUARDED = re.compile(r"'+[=+\-@]")
 _LIST_MARKS = str.maketrans(";,/|", "    ")
 
 
@@ -48,6 +48,12 @@ class CameraFile:
     wrong: list[Wrong] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._open()
+        # Once through, so that nothing is sent of a file that cannot be read to its end.
+        self._count = self._count_lines()
+        self._names = _known([_plain(name) for name in next(self._lines(), [])], self.path)
+
+    def _open(self) -> None:
         try:
             content = self.path.read_bytes()
         except OSError as error:
@@ -55,18 +61,9 @@ class CameraFile:
         self._text = _decoded(self.path, content)
         head = self._text.split("\n", 1)[0]
         self._separator = max(";,\t", key=head.count)
-        # Once through, so that nothing is sent of a file that cannot be read to its end.
-        self._count = sum(1 for _ in self._lines())
-        given = [_plain(name) for name in next(self._lines(), [])]
-        if unknown := ", ".join(sorted(set(given) - set(COLUMNS))):
-            known = ", ".join(COLUMNS)
-            raise Failure(f"{self.path}: no such column: {unknown}; there are {known}", Exit.USAGE)
-        missing = [name for name in REQUIRED if name not in given]
-        if not OWNERS.intersection(given):
-            missing.append("owner_bin")
-        if missing:
-            raise Failure(f"{self.path}: columns are missing: {', '.join(missing)}", Exit.USAGE)
-        self._names = given
+
+    def _count_lines(self) -> int:
+        return sum(1 for _ in self._lines())
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -97,7 +94,7 @@ class CameraFile:
         try:
             yield from lines
         except csv.Error as error:
-            raise _broken(self.path, f"line {lines.line_num}: {error}") from error
+            raise broken(self.path, f"line {lines.line_num}: {error}") from error
 
     def _read(self, camera: pb.ImportedCamera, number: int, name: str, cell: str) -> None:
         if not cell:
@@ -108,9 +105,22 @@ class CameraFile:
             self.wrong.append(Wrong(number, name, COLUMNS[name].expected))
 
 
+def _known(given: list[str], path: Path) -> list[str]:
+    """The names of a file's columns. Raises Failure for an unknown one and if one is missing."""
+    if unknown := ", ".join(sorted(set(given) - set(COLUMNS))):
+        known = ", ".join(COLUMNS)
+        raise Failure(f"{path}: no such column: {unknown}; there are {known}", Exit.USAGE)
+    missing = [name for name in REQUIRED if name not in given]
+    if not OWNERS.intersection(given):
+        missing.append("owner_bin")
+    if missing:
+        raise Failure(f"{path}: columns are missing: {', '.join(missing)}", Exit.USAGE)
+    return given
+
+
 def read_cell(camera: pb.ImportedCamera, name: str, cell: str) -> None:
     """Read a cell that is not empty into a camera. Raises ValueError if it cannot be read."""
-    COLUMNS[name].read(camera, cell[1:] if _GUARDED.match(cell) else cell)
+    COLUMNS[name].read(camera, cell[1:] if GUARDED.match(cell) else cell)
 
 
 @dataclass(frozen=True)
@@ -128,16 +138,17 @@ def _decoded(path: Path, content: bytes) -> str:
     except UnicodeDecodeError as error:
         # Letters of UTF-8 before it: the file is broken there, and not of another encoding.
         if not content[: error.start].isascii():
-            raise _broken(path, f"byte {error.start} is not UTF-8") from error
+            raise broken(path, f"byte {error.start} is not UTF-8") from error
         try:
             text = content.decode("cp1251")
         except UnicodeDecodeError as other:
             reason = f"byte {other.start} is neither UTF-8 nor Windows-1251"
-            raise _broken(path, reason) from other
+            raise broken(path, reason) from other
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _broken(path: Path, reason: str) -> Failure:
+def broken(path: Path, reason: str) -> Failure:
+    """The failure of a file that cannot be read to its end."""
     return Failure(f"{path}: {reason}; nothing was sent", Exit.USAGE)
 
 

@@ -12,10 +12,12 @@ from chassis.refusals import Checks
 
 from camera_registry.model.area import EARTH_RADIUS_METRES
 from camera_registry.model.cover import descendants
+from camera_registry.model.description import CameraKind
 from camera_registry.model.status import CameraStatus
 
 ZOOM_MAX = 22
 CLUSTERS_MAX = 1000
+SINGLES_MAX = 1000
 FINEST_RESOLUTION = 12
 # Of the cells that are stored of places; coarser cells are known only as their parents.
 STORED_RESOLUTION = 9
@@ -40,6 +42,8 @@ class Cluster:
     by_status: Counter[CameraStatus]
     # Of a single camera.
     camera_id: UUID | None
+    # Of a single camera that was read itself (`MapView.reads_cameras`).
+    kind: CameraKind | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,23 @@ class MapView:
     north: float
     east: float
     zoom: int
+    # So many cameras, at most, are answered one by one where the cameras themselves are read.
+    singles_max: int = 0
+
+    @property
+    def reads_cameras(self) -> bool:
+        """Whether the cameras themselves are read, and not the counts that are kept of cells."""
+        return self.resolution > STORED_RESOLUTION
+
+    @property
+    def shows_singles(self) -> bool:
+        """Whether the cameras of the box, and no others, are answered one by one if they are few
+        enough."""
+        return self.singles_max > 0 and self.reads_cameras
+
+    def holds(self, latitude: float, longitude: float) -> bool:
+        """Whether a place lies in the box, its edges included."""
+        return self.south <= latitude <= self.north and (longitude - self.west) % 360 <= self._width
 
     @property
     def resolution(self) -> int:
@@ -121,6 +142,7 @@ def check_view(check: Checks, view: MapView) -> None:
         check.that(-most <= degrees <= most, f"box.{name}", f"degrees, -{most} to {most}")
     check.that(view.south <= view.north, "box.north", "not less than south")
     check.that(0 <= view.zoom <= ZOOM_MAX, "zoom", f"0 to {ZOOM_MAX}")
+    check.that(0 <= view.singles_max <= SINGLES_MAX, "singles_max", f"0 to {SINGLES_MAX}")
 
 
 def _resolution_of(zoom: int) -> int:

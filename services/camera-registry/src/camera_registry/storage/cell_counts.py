@@ -5,8 +5,8 @@ The counts by cell are kept by the database (migration 0019); the sum of `camera
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -81,20 +81,36 @@ class MapFilters:
         return {name: each.value for name, each in given.items() if each is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Cameras of one cell and status: their number, sums of places in units, and exclusive or of
+    ids; the kind, if it is a single camera that was read itself."""
+
+    cell: int
+    status: CameraStatus
+    count: int
+    latitudes: int
+    longitudes: int
+    ids: int
+    kind: CameraKind | None = None
+
+
 @dataclass
 class _Sums:
-    """Of the cameras of one cell: sums of places in units, and their ids by exclusive or."""
+    """What makes a cluster, of all rows with one cell."""
 
     latitudes: int = 0
     longitudes: int = 0
     ids: int = 0
+    kind: CameraKind | None = None
     by_status: Counter[CameraStatus] = field(default_factory=Counter)
 
-    def add(self, status: CameraStatus, count: int, place: tuple[int, int], ids: int) -> None:
-        self.by_status[status] += count
-        self.latitudes += place[0]
-        self.longitudes += place[1]
-        self.ids ^= ids
+    def add(self, row: _Row) -> None:
+        self.by_status[row.status] += row.count
+        self.latitudes += row.latitudes
+        self.longitudes += row.longitudes
+        self.ids ^= row.ids
+        self.kind = row.kind
 
     @property
     def cluster(self) -> Cluster:
@@ -102,19 +118,25 @@ class _Sums:
         mean = (self.latitudes / count, self.longitudes / count)
         latitude, longitude = (round(each / _UNITS_A_DEGREE, 7) for each in mean)
         camera_id = UUID(int=self.ids) if count == 1 else None
-        return Cluster(latitude, longitude, self.by_status, camera_id)
+        kind = self.kind if count == 1 else None
+        return Cluster(latitude, longitude, self.by_status, camera_id, kind)
 
 
 async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> list[Cluster]:
-    """Count the cameras in service that match the filters, by the cells of a view."""
+    """Count the cameras in service that match the filters, by the cells of a view, or one by one
+    where the view asks for that and they are few enough."""
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
+    rows: list[_Row] = []
+    for row in await _counted(tx, view, filters):
+        status = row.status if is_watched or row.status not in REPORTED else CameraStatus.UNKNOWN
+        if row.count and filters.status in (None, status):
+            rows.append(row if row.status is status else replace(row, status=status))
+    if view.shows_singles and len(rows) <= view.singles_max:
+        rows.sort(key=lambda row: row.ids)
+        rows = [replace(row, cell=number) for number, row in enumerate(rows)]
     found: dict[int, _Sums] = {}
-    for cell, stored, count, place, ids in await _counted(tx, view, filters):
-        status = CameraStatus(stored)
-        if status in REPORTED and not is_watched:
-            status = CameraStatus.UNKNOWN
-        if count and filters.status in (None, status):
-            found.setdefault(cell, _Sums()).add(status, count, place, ids)
+    for row in rows:
+        found.setdefault(row.cell, _Sums()).add(row)
     return [found[cell].cluster for cell in sorted(found)]
 
 
@@ -124,15 +146,12 @@ async def fold_changes(tx: Tx) -> int:
     return folded
 
 
-_Row = tuple[int, str, int, tuple[int, int], int]
-
-
 async def _counted(tx: Tx, view: MapView, filters: MapFilters) -> Iterable[_Row]:
     """Counts by cell of the view and status."""
     given, regions = filters.values, None if tx.scope.sees_all_regions else list(tx.scope.regions)
     values: dict[str, Any] = {**given, "regions": regions}
     names = frozenset(name for name, value in values.items() if value is not None)
-    if view.resolution > CELL_RESOLUTION:
+    if view.reads_cameras:
         values |= _listed(view.ranges(CELL_RESOLUTION))
         rows = await tx.read(_one_by_one(names), **values)
         return _in_cells(rows, view)
@@ -141,17 +160,27 @@ async def _counted(tx: Tx, view: MapView, filters: MapFilters) -> Iterable[_Row]
     values |= {"mask": mask, "ones": ones, "cells": list(view.cells), **_listed(view.ranges(kept))}
     rows = await tx.read(_of_counts(names), **values)
     return [
-        (row.cell, row.status, row.count, (row.latitudes, row.longitudes), _id_of(row))
+        _Row(
+            row.cell,
+            CameraStatus(row.status),
+            row.count,
+            row.latitudes,
+            row.longitudes,
+            _id_of(row),
+        )
         for row in rows
     ]
 
 
-def _in_cells(rows: Iterable[Any], view: MapView) -> Iterable[_Row]:
+def _in_cells(rows: Iterable[Any], view: MapView) -> Iterator[_Row]:
     for row in rows:
         cell = view.cell_of(row.latitude, row.longitude)
+        if view.shows_singles and not view.holds(row.latitude, row.longitude):
+            continue
         if cell in view.cells:
             place = (round(row.latitude * _UNITS_A_DEGREE), round(row.longitude * _UNITS_A_DEGREE))
-            yield cell, row.status, 1, place, row.camera_id.int
+            status, kind = CameraStatus(row.status), CameraKind(row.kind)
+            yield _Row(cell, status, 1, place[0], place[1], row.camera_id.int, kind)
 
 
 def _id_of(row: Any) -> int:
@@ -219,7 +248,7 @@ def _of_counts(given: frozenset[str]) -> Read:
 @lru_cache(maxsize=8)
 def _one_by_one(given: frozenset[str]) -> Read:
     """The places of the cameras in service themselves."""
-    columns = [cameras.c[name] for name in ("camera_id", "latitude", "longitude", "status")]
+    columns = [cameras.c[name] for name in ("camera_id", "latitude", "longitude", "status", "kind")]
     conditions = [*_conditions(cameras, given), cameras.c.retired_at.is_(None)]
     return Read(_in_ranges(cameras, columns, conditions))
 

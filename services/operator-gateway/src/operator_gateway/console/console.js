@@ -1,11 +1,12 @@
 // The shell: sign-in, tabs, keys, and what every view does while it loads or fails.
 
 import { currentSession, developmentToken, isAbort, keepSession, me, open } from "./api.js";
+import { camerasView } from "./cameras.js";
 import { forgetDrafts } from "./dialog.js";
 import { h, notify, state } from "./dom.js";
 import { emergencies } from "./emergencies.js";
 import { feed } from "./feed.js";
-import { camerasView, finesView } from "./figures.js";
+import { finesView } from "./figures.js";
 import { keyHint, listenToKeys, showKeys } from "./keys.js";
 import { liveView } from "./live.js";
 import { drawNotices, watchNotices } from "./notices.js";

@@ -1,8 +1,8 @@
-// Fines and the statistics of cameras: tables.
+// Fines: a table, and the open one.
 
 import { get, isAbort } from "./api.js";
 import { arrange, facts, h, state, visible } from "./dom.js";
-import { count, moment, sum } from "./formats.js";
+import { moment, sum } from "./formats.js";
 import { CasePanel, failedState } from "./panel.js";
 import { purposeChip, purposeOf, requirePurpose } from "./purpose.js";
 import { fetchRows } from "./queue.js";
@@ -154,21 +154,4 @@ function about(fine, { close, open }) {
       [t("story"), fine.story && h("span", { class: "mono" }, fine.story)],
     ]),
   ].filter(Boolean);
-}
-
-export async function camerasView(view) {
-  const { total, regions } = await get("/v1/statistics/cameras");
-  const names = ["registered", "connected", "with_ai", "online", "offline", "unknown"];
-  const bar = h("div", { class: "bar" }, h("h1", {}, t("tab.cameras")), h("span", { class: "grow" }),
-    h("button", { onclick: () => view.again() }, t("refresh")));
-  if (!total?.registered) return [bar, h("div", { class: "card" }, state("◌", t("cameras.empty")))];
-  return [
-    bar,
-    h("div", { class: "tiles" }, names.map((name) =>
-      h("div", { class: "card tile" }, h("b", {}, count(total[name])), h("span", { class: "soft" }, t(name))))),
-    h("div", { class: "card table" }, h("table", {}, h("caption", { class: "unseen" }, t("tab.cameras")),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("region")), names.map((name) => h("th", { scope: "col", class: "number" }, t(name))))),
-      h("tbody", {}, regions.map((row) => h("tr", {}, h("td", {}, row.region),
-        names.map((name) => h("td", { class: "number" }, count(row[name]))))))))
-  ];
 }

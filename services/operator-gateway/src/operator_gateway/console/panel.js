@@ -14,15 +14,16 @@ export const failedState = (error, again) => h("div", { class: "state failed", r
 export class CasePanel {
   // `load(id, signal)` reads a case whole, `draw(panel, data)` shows it; `idOf` and `versionOf` name it.
   // `allow()` is asked before each read: it resolves to whether there is a purpose to read for.
-  constructor({ view, load, draw, idOf, versionOf, allow }) {
-    Object.assign(this, { view, load, draw, idOf, versionOf, allow });
+  // `label` names the panel; with `listed` it says of a case that it is not in the list beside it.
+  constructor({ view, load, draw, idOf, versionOf, allow, label = t("case"), listed = true }) {
+    Object.assign(this, { view, load, draw, idOf, versionOf, allow, listed });
     this.id = "";
     this.data = null;
     this.signal = null;
     // The newest version that was heard of while it could not be read.
     this.latest = 0;
     this.onchange = () => {};
-    this.element = h("section", { class: "card case", tabIndex: -1, "aria-label": t("case") });
+    this.element = h("section", { class: "card case", tabIndex: -1, "aria-label": label });
     this.away = h("p", { class: "unlisted", hidden: true }, t("case.not.listed"));
     this.close();
     view.onleave(() => this.abort());
@@ -121,5 +122,5 @@ export class CasePanel {
   }
 
   // Whether the open case stands in the list beside it.
-  mark(listed) { this.away.hidden = listed || !this.id; }
+  mark(listed) { this.away.hidden = listed || !this.listed || !this.id; }
 }

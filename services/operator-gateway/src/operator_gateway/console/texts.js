@@ -1,5 +1,6 @@
 // Labels in Kazakh, Russian and English.
 
+import { CAMERAS } from "./camera_texts.js";
 import { CODES } from "./codes.js";
 
 const KEPT = "tartip.language";
@@ -10,6 +11,7 @@ let chosen = localStorage.getItem(KEPT) ?? wished ?? "kk";
 // name: [kk, ru, en]
 export const TEXTS = {
   ...CODES,
+  ...CAMERAS,
   "tab.violations": ["Бұзушылықтар", "Нарушения", "Violations"],
   "tab.reports": ["Өтініштер", "Обращения", "Reports"],
   "tab.fines": ["Айыппұлдар", "Штрафы", "Fines"],
