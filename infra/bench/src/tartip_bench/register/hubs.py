@@ -121,8 +121,8 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Report on all connected cameras for `minutes`, then once with a planned outage, and then for
-    about a minute at FLOOD_A_SECOND cameras a second."""
+    """Report on all connected cameras for `minutes` minutes, then once with a planned outage, and
+    then for about a minute at FLOOD_A_SECOND cameras a second."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))

@@ -124,8 +124,8 @@ class Polygon:
 
     @cached_property
     def west(self) -> float:
-        """The least longitude of the ring. To a longitude less than this, 360 degrees are added before
-        it is compared with the ring."""
+        """The least longitude of the ring. Before a place with a lesser longitude is compared with
+        the ring, 360 degrees are added to its longitude."""
         return min(longitude for _, longitude in self.ring)
 
     @cached_property
