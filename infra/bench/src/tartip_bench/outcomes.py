@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def broken(self) -> list[str]:
-        """What breaks a rule, each as a line of text."""
+        """A line of text for each rule (figure with `is_rule`) whose target is missed."""
         return [
             f"{self.part}: {figure.name} is {figure.measured}, aimed at: {figure.target}"
             for figure in self.figures

@@ -77,8 +77,8 @@ def parse_id(text: str) -> UUID | None:
 def parse_new_id(text: str) -> UUID | None:
     """The UUID of a UUIDv7 that a client made for something new; None if `parse_id` returns None.
 
-    Also None for an id whose time is more than ID_AHEAD_MAX ahead of both `system_clock` and
-    `real_clock`, since it would sort after ids that are made later, or before ID_EARLIEST.
+    Also None if the time in the id is before ID_EARLIEST, or more than ID_AHEAD_MAX ahead of both
+    `system_clock` and `real_clock`: such an id would sort after ids that are made later.
     """
     parsed = parse_id(text)
     if parsed is None:

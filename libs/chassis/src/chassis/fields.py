@@ -32,8 +32,8 @@ def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") 
 
 
 def read_new_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """Return the UUIDv7 that the client made for something new; for any other text and for an id
-    that is dated ahead or too early (`clock.parse_new_id`), add an error and return NO_ID."""
+    """Return the UUIDv7 that the client made for something new. If `clock.parse_new_id` refuses the
+    text (no UUIDv7, or its time is too late or too early), add an error and return NO_ID."""
     found = parse_new_id(text)
     check.that(found is not None, field, NEW_ID, code=code)
     return found or NO_ID

@@ -1,4 +1,4 @@
-"""Composition root: builds the use cases, gRPC services and listener to hubs of the service."""
+"""Composition root: builds the use cases, the gRPC services and the listener to reports of hubs."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class ReportListener:
-    """Alternately receives reports and has them followed."""
+    """Collects the reports of hubs; about once a second, has the `Watch` process what it has."""
 
     def __init__(
         self, broker: Broker, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX

@@ -99,7 +99,7 @@ async def read_batch(
     """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
     Raises BadRequest if another field is invalid. `kinds` are the kinds of camera by the law in
-    force; with the keys of `keyring`, the hash of the rows is made of no secret in plain text.
+    force. Before the rows are hashed, each secret in them is replaced by its hash under `keyring`.
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:

@@ -1,4 +1,4 @@
-"""What lists and the search for the nearest cameras are asked for: from messages to filters."""
+"""Conversion of requests for lists and for the nearest cameras into filters."""
 
 import re
 from typing import Any

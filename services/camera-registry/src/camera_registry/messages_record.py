@@ -1,5 +1,5 @@
 """Conversion of streams, owners and papers between the messages of the contract and the model, and
-messages without their secrets."""
+copies of descriptions with keyed hashes in place of secrets."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -31,7 +31,7 @@ def read_streams(given: Iterable[pb.CameraStream]) -> tuple[CameraStream, ...]:
 
 
 def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStream]:
-    """Convert streams without their passwords; each says whether it has one."""
+    """Convert streams without their passwords; `has_password` says whether a stream has one."""
     for each in streams:
         yield pb.CameraStream(
             name=each.name,

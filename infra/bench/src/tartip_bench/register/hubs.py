@@ -64,7 +64,8 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register as many hubs in each region as all `connected` cameras would need there."""
+        """Register the same number of hubs in each region: enough for a sixth of all `connected`
+        cameras, at CAMERAS_OF_HUB a hub."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [
@@ -101,7 +102,8 @@ class MadeUpHubs:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds, cores of the service and PostgreSQL together, and cameras a second."""
+    """What `reports` measured. `cores` and `flood_cores` are processor cores used by the service
+    and PostgreSQL together; `flood_rate` is in cameras a second."""
 
     cameras: int
     hubs: int
@@ -119,7 +121,8 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Report on all connected cameras for some minutes, then for a minute as fast as a flood."""
+    """Report on all connected cameras for `minutes` minutes, then once with a planned outage, and
+    then for about a minute at FLOOD_A_SECOND cameras a second."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))

@@ -74,10 +74,11 @@ class Imported:
 
 @dataclass(frozen=True)
 class Asked:
-    """How long a question and its bare statement took. `scans` counts the sequential scans of the
-    cameras, their words and functions for the question, `rows_read` the rows of cameras that were
-    read for each row of its answers, `entries` those of words and functions for each row of a full
-    page."""
+    """How long a question and its bare statement took, and what the database read for the question.
+
+    `scans` counts sequential scans of the tables of cameras, words and functions. `rows_read` is
+    the number of camera rows read per row answered, and `entries` the number of index entries of
+    words and functions read per row of a full page."""
 
     question: Question
     times: Times

@@ -106,8 +106,8 @@ async def _in_turn(ours: Call, theirs: Call, calls: int) -> tuple[Times, Times]:
 
 
 def figures_of(ours: Times, bare: Times, spent: tuple[float, float]) -> list[Figure]:
-    """The figures of registrations and of the bare handler; `spent` is the processor time of their
-    servers a call, in milliseconds."""
+    """The figures of registrations and of the bare handler. `spent` is the processor time for each
+    call, in milliseconds: of the service, then of the bare handler's server."""
     share = bare.percentile(0.5) / ours.percentile(0.5)
     return [
         Figure(name=f"{NAME}: over gRPC", measured=ours.text, bare=bare.text),

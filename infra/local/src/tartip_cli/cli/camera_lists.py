@@ -36,7 +36,7 @@ def export_cameras(
     """Write the cameras that are not retired, or those of them that match, into a file: Parquet if
     it is called so (.parquet), else CSV.
 
-    The columns are those of `tartip cameras import`, which finds nothing to change in the file.
+    The columns are those of `tartip cameras import`. Importing the unedited file changes nothing.
     """
     wanted = read_filters(given or [])
     number = asyncio.run(_export(read_settings(), file, wanted))
@@ -47,7 +47,7 @@ def export_cameras(
 
 
 def read_filters(given: list[str]) -> pb.ListCamerasRequest:
-    """The list that filters as "kind=anpr" ask for. Raises Failure for one that there is not."""
+    """Convert filters such as "kind=anpr" into a request. Raises Failure for an unknown filter."""
     from tartip.cameras.v1 import cameras_pb2 as pb
 
     wanted = pb.ListCamerasRequest()

@@ -46,8 +46,8 @@ async def send(
     total: int,
     dry_run: bool = False,
 ) -> Result:
-    """Send rows to the register with a progress bar. Resumes an interrupted import of this name,
-    if it has one."""
+    """Send rows to the register and show a progress bar. If an earlier import with the same `name`
+    was interrupted, it is resumed; a dry run or an import without a name resumes none."""
     from chassis.clock import new_id
     from tartip.cameras.v1 import cameras_pb2_grpc
 

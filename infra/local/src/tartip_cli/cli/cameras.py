@@ -50,13 +50,13 @@ def import_cameras(
     control_centre, functions, face_basis, certificate_number, certificate_valid_until,
     verification_number, verified_from, verified_until, speed_tolerance_kmh, dedupe_seconds, site,
     site_category, height_metres, field_of_view_degrees, retention_days, onvif_profiles,
-    owner_is_person (yes: the owner stays the person who it is), stream_url, stream_user,
+    owner_is_person (yes: the registered owner, a person, stays the owner), stream_url, stream_user,
     stream_password, substream_url, substream_user, substream_password and hub_id.
 
     A camera is found by camera_id if given, else by serial and make. It stays unchanged if its
-    description is the same. If not, all of it becomes as the row says, also what the file leaves
-    out, except its device key, its hub, its streams and passwords, its verifications with other
-    numbers, and the bases of functions.
+    description is the same. If not, the row replaces the description, and fields that the row does
+    not have are cleared. But the device key, verifications with other numbers and, where the row
+    has none, the hub, the streams, their passwords and the bases of functions are kept.
 
     The same command resumes an import that was interrupted. Exit code 11 if a row was refused; the
     other rows are imported.

@@ -35,7 +35,7 @@ class Edits:
             raise Failure("; ".join(wrong) or "nothing to --set", Exit.USAGE)
 
     def apply(self, description: pb.CameraDescription) -> None:
-        """Edit a description in place. Bases of functions that it has no more are removed."""
+        """Edit a description in place. Removes the bases of functions that it no longer has."""
         for name in self._names:
             _APPLY.get(name, _set(name))(description, self._sample.description)
         kept = [basis for basis in description.bases if basis.function in description.functions]
@@ -140,7 +140,7 @@ _APPLY: Mapping[str, _Apply] = {
 
 
 class ChangedRows:
-    """The rows of an import of the cameras that edits change, kept in a temporary file."""
+    """The rows of an import, one for each camera that edits change, kept in a temporary file."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
@@ -161,7 +161,8 @@ class ChangedRows:
     async def read(
         self, cameras: AsyncIterator[pb.Camera], edits: Edits, after_each: Callable[[int], None]
     ) -> None:
-        """Add the cameras; `after_each` is called with the number of cameras so far."""
+        """Apply the edits to each camera, and add a row for each camera that they change.
+        `after_each` is called with the number of cameras read so far."""
         async for camera in cameras:
             self.matched += 1
             before = camera.description.SerializeToString(deterministic=True)

@@ -1,8 +1,8 @@
 """Writes cameras as the rows of a CSV file that `camera_files` reads.
 
-What the file does not hold is kept by the register when it is imported: the device key, the
-verifications but the last, the bases of other functions than FACE, and what a list does not answer,
-which is the streams and the IIN of an owner who is a person.
+The file does not hold everything. When it is imported, the register keeps what is missing: the
+device key, all verifications but the last, the bases of functions other than FACE, the streams, and
+the IIN of an owner who is a person. The last two are not in the answers of ListCameras.
 """
 
 from __future__ import annotations

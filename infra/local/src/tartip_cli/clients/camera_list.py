@@ -18,7 +18,7 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator[pb.Camera]:
-    """Yield every camera that matches `wanted`, whose page is left out.
+    """Yield every camera that matches `wanted`, page by page; the `page` of `wanted` is ignored.
 
     Raises Refusal if the register refuses for good, or if ten attempts in a row fail.
     """
@@ -35,9 +35,9 @@ async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator
 
 
 async def expected(stub: Any, wanted: pb.ListCamerasRequest) -> int | None:
-    """How many cameras match, if the register keeps count of it; else None.
+    """How many cameras match `wanted`, if the statistics of the register tell it; else None.
 
-    It counts by region, and in it by one of kind, function and status.
+    They count by region, and within a region by only one of kind, function and status.
     """
     if wanted.serial_or_name or sum(map(bool, (wanted.kind, wanted.function, wanted.status))) > 1:
         return None

@@ -21,7 +21,7 @@ _Point = tuple[float, float]
 
 
 class Overlap(Enum):
-    """How a disc on the ground lies to an area."""
+    """How much of a disc on the ground lies within an area."""
 
     NONE = "none"
     PART = "part"
@@ -57,7 +57,7 @@ class Circle:
     radius_metres: float
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """How each disc lies to the circle; PART if it is not certain."""
+        """How much of each disc lies within the circle; PART unless NONE or WHOLE is certain."""
         return [self._overlap(disc) for disc in discs]
 
     def _overlap(self, disc: Disc) -> Overlap:
@@ -84,7 +84,7 @@ class Box:
         return self.east - self.west + (360 if self.east < self.west else 0)
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """How each disc lies to the box; PART if it is not certain."""
+        """How much of each disc lies within the box; PART unless NONE or WHOLE is certain."""
         return [self._overlap(disc) for disc in discs]
 
     def _overlap(self, disc: Disc) -> Overlap:
@@ -124,7 +124,8 @@ class Polygon:
 
     @cached_property
     def west(self) -> float:
-        """The least longitude of the ring; a place less than this is to be taken 360 degrees on."""
+        """The least longitude of the ring. Before a place with a lesser longitude is compared with
+        the ring, 360 degrees are added to its longitude."""
         return min(longitude for _, longitude in self.ring)
 
     @cached_property
@@ -135,7 +136,7 @@ class Polygon:
         return found
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """How each disc lies to the polygon; PART if it is not certain."""
+        """How much of each disc lies within the polygon; PART unless NONE or WHOLE is certain."""
         meets, holds = [False] * len(discs), [False] * len(discs)
         for turn in (-360.0, 0.0, 360.0):
             west = [disc.longitude - disc.half_width + turn for disc in discs]

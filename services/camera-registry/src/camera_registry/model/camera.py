@@ -81,8 +81,8 @@ class Camera:
         """Return the next version; the camera itself if the description is the same.
 
         A camera that gets another hub is UNKNOWN until that one reports. Raises CameraRetired,
-        CameraChangedMeanwhile if the current version is not `from_version`, or BadRequest if the
-        owner is left as it is and was no person.
+        CameraChangedMeanwhile if the current version is not `from_version`, or BadRequest if
+        neither BIN nor IIN is given and the present owner is no person.
         """
         if self.retired_at is not None:
             raise CameraRetired

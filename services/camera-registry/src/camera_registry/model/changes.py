@@ -1,4 +1,4 @@
-"""Changes of the register as they are streamed, and where a stream goes on."""
+"""Changes of the register as they are streamed, and the positions at which a stream resumes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +30,7 @@ class ResumeTokenTooOld(Refusal):
 
 @dataclass(frozen=True)
 class Position:
-    """Where a stream goes on: in the set of changes with this number, after this camera.
+    """Where a stream resumes: in the set of changes with this number, after this camera's change.
 
     The changes of a set are ordered by region and camera id; the defaults are before the first one.
     """
@@ -54,9 +54,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """What a stream tells next, and where it goes on after that.
+    """The next change that a stream sends, and the position at which it resumes after that.
 
-    `change` is None where only changes were passed over that the caller does not watch.
+    `change` is None if the stream only passed changes that its caller does not watch.
     """
 
     change: Change | None

@@ -1,10 +1,10 @@
 """The cameras of one hub in memory: what its reports and its silence make of each of them.
 
 A status changes at most six times an hour by what the hub reports. The fifth change within an hour
-makes the camera DEGRADED by flapping; it leaves that state when its reports have not changed for
-ten minutes and at most four changes lie within the hour, so that one is left to return to it. A hub
-that falls silent makes its cameras UNKNOWN in any case, and those whose status changed more than
-three times within the hour stay so: nobody knows is never wrong.
+makes the camera DEGRADED by flapping. It leaves that state when the hub has reported the same of it
+for ten minutes and at most four of its changes lie within the last hour. A hub that falls silent
+makes its cameras UNKNOWN in any case. When it reports again, a camera whose status changed more
+than three times within the last hour stays UNKNOWN for now: that is never a wrong statement.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,8 +30,8 @@ CHANGES_BEFORE_RETURN = 3
 
 @dataclass(frozen=True)
 class Child:
-    """A camera as it is stored. `verified_until` is None if it needs no verification, `joined_at`
-    is the moment at which a camera that is UNHEARD got this hub."""
+    """A camera as it is stored. `verified_until` is None if it needs no verification.
+    `joined_at` is the moment at which it got this hub, and None unless its state is UNHEARD."""
 
     camera_id: UUID
     state: State
@@ -42,7 +42,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of a camera's state; `changed_at` are the times of those within the last hour."""
+    """A change of a camera's state; `changed_at` are the times of its changes in the last hour."""
 
     camera_id: UUID
     state: State

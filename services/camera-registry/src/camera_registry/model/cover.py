@@ -34,9 +34,9 @@ class Range:
 def cover(area: Area, resolution: int) -> tuple[Range, ...]:
     """Return ranges of cells of this resolution that cover the area, in ascending order.
 
-    A range is a cell of this resolution, or all under a coarser cell: one that is wholly within the
-    area, or any if there would otherwise be more than about RANGES_MAX ranges. The cells reach
-    beyond the area; places in a range that `is_whole` are all within it.
+    A range is one cell of this resolution, or all of them under one coarser cell. A coarser cell is
+    used if it is wholly within the area, or if there would otherwise be more than about RANGES_MAX
+    ranges. Cells may reach beyond the area; those of a range that `is_whole` do not.
     """
     done: list[tuple[int, bool]] = []
     cells = list(h3.get_res0_cells())

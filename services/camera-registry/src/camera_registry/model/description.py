@@ -138,13 +138,14 @@ class Description:
 
     @property
     def is_all_in_its_row(self) -> bool:
-        """Whether the row of the camera holds it all: neither streams nor a person as owner, which
-        have tables of their own."""
+        """Whether the camera's own row holds the whole description: whether it has neither streams
+        nor an owner's IIN, which are stored in other tables."""
         return not (self.streams or self.owner_iin)
 
     def needs_hub(self, before: "Description | None") -> bool:
-        """Whether the hub must be one that may report on the camera. A hub that was revoked since
-        stays as it was `before`; None stands for a new camera."""
+        """Whether it must be checked that the hub may report on the camera: not if hub and region
+        are as `before` (None: a new camera) and the camera is not disconnected. So a hub that was
+        revoked may stay."""
         if self.hub_id is None:
             return False
         if before is None or self.hub_id != before.hub_id:
@@ -181,7 +182,7 @@ def check_description(
     """Add every invalid field of a description to `check`, except enums and times, which were
     checked when the request was converted.
 
-    `is_person` says that the owner, of whom no number need be given then, is a person.
+    `is_person` says that the owner is a person; neither BIN nor IIN is required then.
     """
     at = "description."
     _check_texts(check, given)

@@ -41,8 +41,8 @@ class HubNotFound(Refusal):
 
 
 def wrong_hub(kind: HubKind | None, *, connected: bool) -> FieldError | None:
-    """The wrong field of a description that names a hub of this `kind`, None if it may report on
-    the camera. The kind is None if no such hub is in service in the camera's region."""
+    """The wrong field of a description that names a hub of this `kind`; None if the hub may report
+    on the camera. The kind is None if the hub is not in service in the camera's region."""
     if kind is None:
         return FieldError("description.hub_id", HubNotFound.code, EXPECTED_HUB)
     if kind is HubKind.CONTROL_CENTRE and not connected:
@@ -57,7 +57,7 @@ class HubKeyTaken(Refusal):
 
 @dataclass(frozen=True)
 class Incident:
-    """A hub's silence: since when, since when it is known, and how many cameras it concerns."""
+    """A hub's silence: its start, when the incident was opened, and how many cameras it affects."""
 
     incident_id: UUID
     silent_since: datetime

@@ -34,7 +34,7 @@ class ImportNotFound(Refusal):
 class Row:
     """A camera in an import, and what is wrong with its description; `number` counts from 1.
 
-    `version` is the one that the description was made from, of which 0 allows any.
+    `version` is the version of the camera from which the description was made; 0 allows any.
     """
 
     number: int
@@ -157,11 +157,11 @@ def decide(
 
 
 def completed(given: Description, known: Description) -> Description:
-    """The description of a row, with what the known one has and files seldom hold.
+    """The description of a row, completed from the known one by what files seldom hold.
 
-    These are the device's key, the streams, earlier verifications, by which past measurements are
-    judged, the bases of functions for which the row names none, and the hub of a camera that is not
-    cut off from its control centre.
+    Taken over are earlier verifications, by which past measurements are judged, and, where the row
+    has none, the device key, the streams, the bases of the row's functions, and the hub. The hub is
+    not taken over if the row disconnects the camera.
     """
     # In the order in which they are known, so that a row that names one of them changes nothing.
     named = {paper.number: paper for paper in given.verifications}
@@ -179,7 +179,7 @@ def completed(given: Description, known: Description) -> Description:
 
 
 def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, str]]:
-    """The hubs that rows and known cameras name, each with every region of these."""
+    """All pairs of a hub that a row or known camera names and a region where any of these is."""
     described = [row.description for row in rows if not row.errors]
     described += [camera.description for camera in known]
     ids = {each.hub_id for each in described if each.hub_id}

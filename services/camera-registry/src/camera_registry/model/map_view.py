@@ -89,8 +89,9 @@ class MapView:
         return int(h3.cell_to_parent(cell, self.resolution))
 
     def ranges(self, finer: int) -> list[tuple[int, int]]:
-        """The first and last numbers of the cells of a resolution in which the places of the view's
-        cells lie, up to STORED_RESOLUTION. If it is coarser than the view's they reach beyond."""
+        """Ranges (first and last number) of cells of the resolution `finer`, STORED_RESOLUTION at
+        most, that hold all places in the view's cells. If `finer` is coarser than the view's own
+        resolution, the ranges reach beyond the view's cells."""
         cells = self.cells
         if self.resolution > finer:
             cells = self._touched(finer, 3 * _edge(self.resolution))

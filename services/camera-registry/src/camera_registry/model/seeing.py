@@ -1,4 +1,4 @@
-"""Which cameras see a place: by where they stand, where they look and how wide."""
+"""Which cameras see a place: by their positions, directions and fields of view."""
 
 import math
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Sight:
 
 
 def sight_of(camera: Camera, spot: Spot) -> Sight | None:
-    """Return how a camera, as it was described then, saw a place; None if it did not."""
+    """Return how a camera saw a place, by the version of the camera given; None if it did not."""
     there = camera.description.place.point
     distance = distance_metres(*there, spot.latitude, spot.longitude)
     if distance > spot.within_metres:
