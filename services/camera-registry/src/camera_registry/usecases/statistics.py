@@ -20,8 +20,8 @@ Answer = TypeVar("Answer")
 class Statistics(Generic[Answer]):
     """Answers how many cameras there are, exact at the moment of the answer.
 
-    An answer is kept with the state of the counts from which it was made. A repeated question costs
-    one small read of that state, and no more while it is the same.
+    An answer is kept with the state of the counts from which it was made. A repeated question reads
+    that state, and reads the counts again only if the state has changed.
     """
 
     def __init__(
