@@ -78,8 +78,8 @@ class ImportOutcome(Answer):
 async def export_cameras(
     filters: Annotated[CameraFilters, Query()], context: AsOperator
 ) -> StreamingResponse:
-    """Streams all cameras that match, a JSON object a line, as `import` takes them. An export that
-    breaks off does not end as HTTP has it, so that it cannot be taken for a whole one."""
+    """Streams all cameras that match, a JSON object a line, as `import` takes them. If an export
+    fails midway, the HTTP response is left incomplete, so that no client takes it as whole."""
     wanted = filters.request()
     wanted.page.size = PAGE_SIZE_MAX
     # The first page is awaited before the status is sent, so that a refusal can set it.

@@ -82,7 +82,7 @@ class CameraFilters(Request):
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """The list that these filters ask for, without a page."""
+        """The request for the cameras that match these filters, with no page set."""
         areas = {*_CIRCLE, *_BOX, "polygon"}
         given = self.model_dump(include=set(CameraFilters.model_fields) - areas)
         request = to_message(given, cameras_pb2.ListCamerasRequest)
@@ -98,7 +98,7 @@ class CameraFilters(Request):
 
 class CameraListing(CameraFilters, Listing):
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """The page that is asked for of the list."""
+        """The request for one page of the cameras that match the filters."""
         wanted = super().request()
         wanted.page.size, wanted.page.token = self.page_size, self.page_token
         return wanted
@@ -138,7 +138,7 @@ async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
     """Cameras in order of id or of name, filtered by region, AI function, kind, status, owner, site
-    category, words, serial number or name; those of an area or polygon in an order of their places,
+    category, words, serial number or name; those of an area or polygon in the order of H3 cells,
     those of a district in the order of KATO codes."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
@@ -239,8 +239,9 @@ async def retire_camera(
 async def merge_cameras(
     camera_id: Id, body: MergeCameras, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Retires the duplicate of a camera, which takes over the verifications and bases that it
-    lacks. Refused (412) if the version of either is another now. Role camera_administrator."""
+    """Retires the duplicate of a camera. The camera that is kept gets those verifications and bases
+    of the duplicate that it lacks. Refused (412) if the version of either has changed. Role
+    camera_administrator."""
     request = body.message(
         cameras_pb2.MergeCamerasRequest,
         camera_id=camera_id,

@@ -63,7 +63,7 @@ def _version_read(
 
 
 def same_version(in_header: int, in_body: int) -> int:
-    """Return the version of If-Match. Raises BadRequest if the body names another one, not 0."""
+    """Return the version of If-Match. Raises BadRequest if that in the body is neither it nor 0."""
     if in_body not in (0, in_header):
         wrong = FieldError("version", "BAD_REQUEST", "that of If-Match, or none")
         raise BadRequest(fields=(wrong,))

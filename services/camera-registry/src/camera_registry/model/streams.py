@@ -27,7 +27,7 @@ class StreamRole(StrEnum):
 
 @dataclass(frozen=True)
 class CameraStream:
-    """A stream of a camera. `role` is None only while a wrong request is checked."""
+    """A stream of a camera. `role` is None only in an invalid request, before it is refused."""
 
     name: str
     url: str
@@ -111,7 +111,8 @@ def _host(url: str) -> str:
 def with_kept_passwords(
     given: Iterable[CameraStream], known: Iterable[CameraStream]
 ) -> Iterator[CameraStream]:
-    """Yield the given streams; one without a password has that of the known one of its name."""
+    """Yield the given streams. One without a password hash gets that of the known stream with the
+    same name."""
     kept = {stream.name: stream.password_index for stream in known}
     for stream in given:
         if stream.password_index:

@@ -70,17 +70,18 @@ def refusal_of(error: RowExists) -> Refusal | None:
 
 @dataclass(frozen=True)
 class Known:
-    """A stored status in REPORTED holds only if reports were processed since `looked_since`."""
+    """The time range in which hub reports must last have been processed; otherwise a stored status
+    in REPORTED does not hold."""
 
     looked_since: datetime
     now: datetime
 
     @classmethod
     def at(cls, now: datetime, interval: timedelta) -> "Known":
-        """What was known at a look is known for half the `interval` at which hubs report.
+        """Return the range of the last half `interval` (that at which hubs report) before `now`.
 
-        A hub that was silent for up to one and a half intervals then is so for two at most when its
-        cameras become UNKNOWN.
+        A hub is found silent after one and a half intervals. If reports are no longer processed,
+        its cameras are UNKNOWN half an interval later, so after two intervals at most.
         """
         return cls(now - interval / 2, now)
 
@@ -152,8 +153,8 @@ async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
 def keep_version(condition: ColumnElement[bool]) -> Insert:
     """The statement that keeps as versions the descriptions that cameras have before a change.
 
-    `condition` selects the cameras. The statement belongs to the one that changes them, as a common
-    table expression, so that both see the rows of before.
+    `condition` selects the cameras. Make it a common table expression of the statement that changes
+    the cameras, so that both see the rows as they were before the change.
     """
     names = [column.name for column in versions.columns]
     return insert(versions).from_select(names, described(cameras).where(condition))

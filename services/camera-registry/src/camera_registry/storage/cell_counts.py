@@ -76,7 +76,7 @@ class MapFilters:
 
     @property
     def values(self) -> dict[str, str]:
-        """The parameters of the conditions that a statement has."""
+        """The SQL parameters for kind and function, if set; `clusters` itself filters by status."""
         given = {"kind": self.kind, "function": self.function}
         return {name: each.value for name, each in given.items() if each is not None}
 

@@ -117,8 +117,8 @@ async def after(tx: Tx, position: Position, region: str, size: int) -> Found:
     """Return the next `size` changes of `region`, or of the transaction's scope if it is "".
 
     There may be fewer although more follow; `following` tells how far the read has gone. Raises
-    ResumeTokenTooOld if changes from `position` on are deleted, ResumeTokenWrong if it was never
-    given.
+    ResumeTokenTooOld if changes from `position` on are deleted, or ResumeTokenWrong if `position`
+    is beyond the one that will be given next.
     """
     watched = _watched(tx, region)
     await tx.read(_PLAN_ANEW)

@@ -79,7 +79,7 @@ _SEPARATOR = "\x1f"
 
 
 def columns_of(cameras: Sequence[Camera]) -> dict[str, Any]:
-    """The id and description of cameras, with what is computed from it: a parameter by column."""
+    """Cameras' ids, descriptions and what is computed from descriptions: a parameter by column."""
     described = [camera.description for camera in cameras]
     columns: dict[str, Any] = {"camera_id": [camera.camera_id for camera in cameras]}
     for name, (kind, value) in _DESCRIBED.items():
@@ -97,9 +97,9 @@ def texts(values: Sequence[str]) -> str:
 
 
 def array(name: str, kind: str) -> str:
-    """The SQL expression of the array of a parameter, which is made by `texts` if `kind` is text.
+    """The SQL expression for the array in a parameter, which `texts` has made if `kind` is text.
 
-    The first text, before the first separator, is none of them.
+    PostgreSQL also finds an empty text before the first separator, which is dropped.
     """
     if kind != _TEXT:
         return f"CAST(:{name} AS {kind}[])"

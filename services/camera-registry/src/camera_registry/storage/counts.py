@@ -70,11 +70,10 @@ def total(regions: Iterable[RegionCounts]) -> RegionCounts:
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of the counts that a scope sees. Two equal ones have equal counts.
+    """The state of the counts that a scope sees. While the state is equal, so are the counts.
 
-    `changes` is the number of changes that were ever added to the stored counts and of those that
-    the scope sees waiting. Every visible change adds to it, and adding changes to the stored counts
-    takes at most as many from the waiting ones.
+    `changes` is a sum: the number of all changes ever added to the stored counts, and the number of
+    waiting changes that the scope sees. It never decreases, and every new visible change raises it.
     """
 
     changes: int
@@ -92,7 +91,7 @@ async def read_counts(
 ) -> list[RegionCounts]:
     """The counts of `region`, or of each region in the scope if `region` is "".
 
-    If the register is not watched, cameras that are stored by a report count as UNKNOWN.
+    If the register is not watched, cameras whose stored status is in REPORTED count as UNKNOWN.
     """
     rows = await (db.read(scope, _OF_REGION, region=region) if region else db.read(scope, _OF_ALL))
     return [_read_region(row.region, row.counts, is_watched) for row in sorted(rows)]

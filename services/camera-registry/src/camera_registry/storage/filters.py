@@ -38,8 +38,8 @@ _SIDE = ("side_latitude", "side_longitude", "end_latitude", "end_longitude")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page ended: after this camera, in the order of ids, or of cells or texts and then
-    ids. `text` is the key of the camera's name, or its KATO code."""
+    """Where a page of a list ended: after this camera. A list is sorted by id, or by `cell` or
+    `text` and then by id. `text` is the sort key of the camera's name, or its KATO code."""
 
     camera_id: UUID
     cell: int = 0
@@ -103,7 +103,7 @@ class Filters:
 
 
 def values_of(filters: Filters, *, is_watched: bool) -> dict[str, Any]:
-    """The parameters of the conditions; which there are decides which conditions there are."""
+    """The SQL parameters of the conditions that are set; `conditions_of` chooses these by name."""
     values: dict[str, Any] = {}
     for name in ("function", "kind", "site_category"):
         if (given := getattr(filters, name)) is not None:
@@ -136,7 +136,7 @@ def shape_values(area: Area) -> dict[str, Any]:
 
 
 def conditions_of(given: frozenset[str], *, with_retired: bool) -> list[ColumnElement[bool]]:
-    """The conditions with these parameters, except that of the area."""
+    """The conditions whose parameters are `given`, except that of the area."""
     found = [condition for name, condition in _CONDITIONS.items() if name in given]
     return found if with_retired else [*found, cameras.c.retired_at.is_(None)]
 

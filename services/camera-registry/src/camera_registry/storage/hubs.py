@@ -81,8 +81,8 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kinds of the hubs in service, by those of the given pairs of id and region that
-    are a hub's."""
+    """Return the kinds of those hubs in service whose id and region are among the given pairs, by
+    pair."""
     if not given:
         return {}
     query = select(hubs.c.hub_id, hubs.c.region, hubs.c.kind).where(

@@ -29,8 +29,9 @@ _NAMES = ("lows", "highs", "ids", "wholes")
 
 
 def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
-    """The ranges of cells of an area that are left, after which id in its first cell each begins,
-    and whether all of it is within the area."""
+    """Return parameters for the ranges of cells of an area from `after` on: their first and last
+    cells, the ids after which reading begins in the first cells, and whether each range is wholly
+    within the area."""
     ranges = [
         (each.first, each.last, LEAST_ID, each.is_whole) for each in cover(area, CELL_RESOLUTION)
     ]
@@ -45,8 +46,8 @@ def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
 def in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
     """The first cameras of each range of cells, in each region, until a page is full.
 
-    The ranges are read one after another in their order, so no order is asked for as a whole: that
-    would read a page of every range.
+    The ranges are read one after another in their order. So the statement as a whole has no ORDER
+    BY, with which PostgreSQL would read a page of every range.
     """
     each = _of_range(given, conditions).order_by(cameras.c.cell, cameras.c.camera_id).limit(SIZE)
     of_region = each.correlate(region, _cells).lateral("of_region")
@@ -84,8 +85,8 @@ async def nearest_of_all(tx: Tx, circle: Circle, values: dict[str, Any], *, size
 
 
 async def are_few(tx: Tx, values: dict[str, Any]) -> bool:
-    """Whether at most FEW cameras in service have the kind or function whose parameters `values`
-    has; False without any."""
+    """Whether at most FEW cameras in service match the conditions whose parameters `values` has.
+    False if `values` has neither a kind nor a function."""
     given = frozenset(values)
     if not given & {"kind", "function"}:
         return False

@@ -1,4 +1,4 @@
-"""Stores what hubs reported and the statuses that follow from it, and when that was last done."""
+"""Stores what hubs reported, the statuses that follow, and when reports were last processed."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -73,7 +73,7 @@ async def take_changes(tx: Tx) -> set[UUID]:
 async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife]:
     """Return the hubs to be followed, or those of them with these ids.
 
-    These are the hubs in service, and the revoked ones whose cameras are not yet unknown for it.
+    These are the hubs in service, and the revoked ones whose cameras are not yet set to UNKNOWN.
     """
     is_open = (hub_incidents.c.hub_id == hubs.c.hub_id) & hub_incidents.c.ended_at.is_(None)
     query = (
@@ -130,7 +130,7 @@ def _verified_until(papers: Iterable[Mapping[str, str]], now: datetime) -> datet
 async def lock_cameras(tx: Tx, ids: Collection[UUID]) -> None:
     """Lock the rows of cameras whose states change, in the order in which an import locks them.
 
-    So neither waits for the other; it takes all cameras of a transaction at once.
+    So the two cannot deadlock, if one call locks all the cameras of a transaction.
     """
     await tx.execute(_LOCK, {"ids": list(ids)})
 
@@ -141,7 +141,7 @@ async def set_states(
     """Store changed states of a hub's cameras, whose rows are locked; return their status versions
     by camera.
 
-    Left out are cameras that were meanwhile retired or got another hub.
+    Cameras that were meanwhile retired or got another hub are neither changed nor returned.
     """
     versions: dict[UUID, int] = {}
     for start in range(0, len(transitions), STATES_AT_ONCE):
@@ -167,7 +167,7 @@ def _array(moments: Iterable[datetime]) -> str:
 
 
 async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
-    """Store the hubs' last reports' numbers and times, and whether they are silent."""
+    """Store of each hub the number and time of its last report, and whether the hub is silent."""
     values = [
         {
             "hub_id": hub.hub_id,

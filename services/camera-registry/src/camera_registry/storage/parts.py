@@ -13,7 +13,7 @@ region = func.unnest(regions_given).table_valued("code", name="region").render_d
 
 
 def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
-    """The column of the cameras in `of` by which a list is sorted; of names without the region."""
+    """The column of `of` by which cameras are sorted; `name_order` without the region before it."""
     column: ColumnElement[Any] = of.c[sorted_by]
     return func.substr(column, REGION_LENGTH + 1) if sorted_by == "name_order" else column
 

@@ -29,9 +29,9 @@ from camera_registry.storage.tables import (
 
 
 async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[Camera]:
-    """Return the cameras in service at a moment that are or were near a spot, described as then.
+    """Return the cameras in service at the moment `at` that are near a spot now, or were by `at`.
 
-    Some may have stood farther away then than the spot reaches.
+    They have their descriptions of that moment, when some may have stood farther away.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

@@ -50,7 +50,7 @@ def name_folded(name: str) -> str:
 
 
 def region_and_name(region: str, name: str) -> str:
-    """What orders a camera's name, given as it is compared, among those of its region."""
+    """The sort key of a camera's name within its region; `name` is as `name_folded` returns it."""
     return f"{region} {name_order(name)}"
 
 

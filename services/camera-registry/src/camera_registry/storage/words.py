@@ -44,8 +44,8 @@ _Seed = tuple[str, str]
 class Seeds:
     """Words, each in a region, of which every camera that is sought has at least one.
 
-    `are_all` says that the cameras which have them are few. Without seeds and `are_all`, no few
-    words are known.
+    `are_all` says that the cameras with these words are few enough to be read all together. With
+    neither words nor `are_all`, too many words come into question to search by them.
     """
 
     words: list[_Seed] = field(default_factory=list)
@@ -62,7 +62,8 @@ class Seeds:
 async def find_seeds(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None
 ) -> Seeds:
-    """Choose the word that fewest cameras have, as far as is told by their next ids."""
+    """Choose the rarest of the sought words: that whose next PROBED cameras reach farthest in the
+    order of ids."""
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
     endings = await _endings(tx, regions, values["prefix"])

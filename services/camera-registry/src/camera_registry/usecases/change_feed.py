@@ -1,8 +1,8 @@
 """Streams every change of the register in order, to whoever watches.
 
 One replica, by a lease, gives new changes their positions about five times a second, and deletes
-those that are kept no longer. Each replica then looks for the last position as often, and only if
-there is a new one do its streams read.
+those that are kept no longer. Every replica reads the last position at the same rate; its streams
+read changes only when that position has advanced.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ class ChangeFeed:
         self._followers = 0
 
     async def place(self) -> None:
-        """Give new changes their positions and delete old ones, until cancelled, if no other
-        replica does. Raises LeaseLost, or a database error."""
+        """Wait until no other replica does this; then give new changes their positions and delete
+        old ones, until cancelled. Raises LeaseLost, or a database error."""
         async with hold(self._db, "changes") as lease:
             forgot_at = -FORGET_SECONDS
             while True:

@@ -135,8 +135,8 @@ class Register:
     ) -> Camera:
         """Retire a camera; one that is retired already is unchanged.
 
-        Raises CameraNotFound, or CameraChangedMeanwhile if the current version is not
-        `from_version`, of which 0 allows any.
+        Raises CameraNotFound, or CameraChangedMeanwhile if `from_version` is neither 0 nor the
+        current version.
         """
         async with self._db.begin(caller.scope) as tx:
             current = await cameras.get_for_update(tx, camera_id)
@@ -184,8 +184,8 @@ class Register:
     async def owner_iin(self, camera: Camera, *, caller: Caller) -> str:
         """Return the IIN of a camera's owner, and audit that it was read.
 
-        Returns "" if the owner is no person, or if the caller has no role that may know or states
-        no purpose.
+        Returns "" if the owner is no person, or if the caller has no role that may know the IIN or
+        states no purpose.
         """
         if camera.description.owner_bin or not (caller.purpose and _may_know_persons(caller)):
             return ""

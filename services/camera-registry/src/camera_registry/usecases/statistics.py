@@ -24,9 +24,10 @@ _Key = tuple[str, str]
 class Statistics(Generic[Answer]):
     """Answers how many cameras there are, exact at the moment of the answer.
 
-    An answer is kept with the state of the counts from which it was made. A repeated question costs
-    one small read of that state, and no more while it is the same. Callers who ask at the same time
-    share that read, which begins after each of them has asked.
+    An answer is kept with the state of the counts from which it was made. A repeated question reads
+    that state, and reads the counts again only if the state has changed. Callers who ask at the
+    same time share a read that begins after each of them has asked.
+
     """
 
     def __init__(

@@ -34,7 +34,7 @@ READ_AGAIN_AFTER = timedelta(hours=1)
 
 @dataclass
 class Followed:
-    """A hub in memory. `report` is its newest report that is not yet followed."""
+    """A hub in memory. `report` is its newest report until that has been followed, then None."""
 
     row: HubLife
     children: Children | None = None
@@ -43,7 +43,7 @@ class Followed:
     cameras_silent: int = 0
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
-        """Whether there is a report to follow, or silence to find or to open an incident for."""
+        """Whether a report, the silence or the revocation of this hub is still to be followed."""
         if self.row.is_revoked:
             return not self.row.is_silent
         if self.report is not None:
@@ -53,13 +53,13 @@ class Followed:
         return not self.row.is_silent or (has_listened and not self.row.has_incident)
 
     def is_unread(self, now: datetime) -> bool:
-        """Whether the hub's cameras are to be read."""
+        """Whether the hub's cameras are to be read: they never were, or too long ago."""
         is_old = self.read_at is not None and abs(now - self.read_at) > READ_AGAIN_AFTER
         return self.children is None or is_old
 
     def is_silent(self, now: datetime, silence: timedelta) -> bool:
-        """Whether the hub was heard, but not lately. A time ahead of the clock dates from before
-        the clock was set back."""
+        """Whether the hub was heard, but not lately. Being heard at a time ahead of the clock does
+        not count: it was before the clock was set back."""
         heard_at = self.row.heard_at
         return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
 
@@ -102,9 +102,10 @@ class Reports:
         return hub.row.public_key if hub and not hub.row.is_revoked else None
 
     def take(self, report: Report, arrived_at: datetime) -> tuple[Outcome, int]:
-        """Keep a report whose signature is right, if it is the hub's newest.
+        """Keep a report, whose signature was checked before, if it is the hub's newest.
 
-        Returns what became of it, and how many cameras' reports are missing before it.
+        Returns what became of it, and how many reports were missed before it, multiplied by the
+        number of its cameras.
         """
         hub = self.hubs[report.hub_id]
         outcome = outcome_of_date(report.sent_at, arrived_at, self.silence)
@@ -146,9 +147,9 @@ class Watch:
     ) -> bool:
         """Follow the newest reports, and find the hubs that have fallen silent, in a transaction.
 
-        `hears_since` is the moment since which no report was missed, None if one may just be. Only
-        a hub that was silent for as long as reports were listened to has an incident. Returns
-        whether there is more to do. If this raises, `reports` must be begun anew.
+        `hears_since` is the moment since which no report was missed, None if one may have been just
+        now. Incidents are opened only if that was at least `self.silence` ago. Returns whether
+        there is more to do. If this raises, `begin` must make new `reports`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:
