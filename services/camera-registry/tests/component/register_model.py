@@ -143,6 +143,9 @@ class Model:
             if camera_id is None:
                 refused.append(number)
             elif camera_id not in self.cameras:
+                if not self._may_have_hub(None, row.look):
+                    refused.append(number)
+                    continue
                 self.register(camera_id, row.look)
                 added += 1
             else:
@@ -154,6 +157,7 @@ class Model:
                     unchanged += 1
                 elif not self._may_have_hub(entry.look, look):
                     refused.append(number)
+                    continue
                 else:
                     self._describe(entry, look)
                     changed += 1
@@ -259,12 +263,14 @@ class Model:
             entry.standing, entry.as_of = UNHEARD, None
         entry.looks.append(look)
 
-    def _may_have_hub(self, before: Look, look: Look) -> bool:
+    def _may_have_hub(self, before: Look | None, look: Look) -> bool:
         """A hub that was revoked keeps the cameras that nothing takes from it."""
-        is_cut_off = before.connected and not look.connected
-        is_kept = look.hub_id == before.hub_id and look.region == before.region
-        if look.hub_id is None or (is_kept and not is_cut_off):
+        if look.hub_id is None:
             return True
+        if before is not None and look.hub_id == before.hub_id and look.region == before.region:
+            is_cut_off = before.connected and not look.connected
+            if not is_cut_off:
+                return True
         hub = self.hubs[look.hub_id]
         return hub.is_in_service and hub.region == look.region
 

@@ -184,9 +184,10 @@ class Both:
             if known is not None and row["is_same"]:
                 described = (await self.own.known(known)).description
             is_new = known is None
-            camera_id = known or new_id()
             is_broken, is_stale = row["wrong"] == "broken", row["wrong"] == "stale"
             is_named = row["is_named"] or is_new
+            # One that is sought by its serial number may be another than the one it was made from.
+            camera_id = (known if is_named else None) or new_id()
             given.append(ImportedRow(camera_id, is_named, is_broken, is_stale, look_of(described)))
             errors = (FieldError("description.name", "BAD_REQUEST", ""),) * is_broken
             batch.append(

@@ -30,6 +30,7 @@ from tartip_bench.register.questions import (
     bare,
     questions,
     timed,
+    with_a_person,
 )
 from tartip_bench.register.registrations import registrations
 from tartip_bench.register.statistics import statistics
@@ -37,6 +38,8 @@ from tartip_bench.run import Run
 
 # Operators of one region, in turn: each may call a hundred times a second.
 LOCAL = ("inspector-almaty", "dispatcher-almaty", "supervisor-almaty")
+# Operators who may learn which person owns a camera.
+KNOWING = ("supervisor-almaty", "cameras-1")
 # A service sees every region, and may call oftener.
 EVERYWHERE = "violations"
 IMPORT_SHARE = 0.4
@@ -105,12 +108,14 @@ async def measure(run: Run) -> Outcome:
             await asyncio.sleep(TOLD_SECONDS)
             stub = CameraRegistryStub(bench.for_operators(CAMERA_REGISTRY))
             local = [await bench.speaking(each) for each in LOCAL]
+            knowing = [await bench.speaking(each) for each in KNOWING]
             seeing_all = bench.outside.certificates.service(EVERYWHERE)
             everywhere = CameraRegistryStub(bench.outside.channel(seeing_all, CAMERA_REGISTRY))
             answers = []
             for question in questions(owner):
                 run.report(f"{question.name}, {calls} times")
-                answers.append(await _answer(stub, database, question, local, calls))
+                operators = knowing if question.is_of_person else local
+                answers.append(await _answer(stub, database, question, operators, calls))
             counted = await statistics(run, bench, database, everywhere)
             registered = await registrations(run, bench, calls)
             minutes = run.sized(full=5, quick=1)
@@ -129,7 +134,8 @@ async def _imported(
 ) -> Imported:
     stub = CameraRegistryStub(bench.outside.as_command_line(CAMERA_REGISTRY))
     run.report("rows of the import")
-    packed = [row.SerializeToString() for row in country.cameras(count, 1, hub_of=hubs.next_of)]
+    rows = with_a_person(country.cameras(count, 1, hub_of=hubs.next_of))
+    packed = [row.SerializeToString() for row in rows]
     before = bench.memory_bytes(CAMERA_REGISTRY.name)
     spent = _spent(bench)
     began = time.monotonic()

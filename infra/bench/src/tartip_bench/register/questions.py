@@ -6,8 +6,9 @@ The bare table is a copy of the register's with the same indexes and without row
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -16,6 +17,7 @@ import asyncpg
 import h3.api.basic_int as h3
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.common.v1 import common_pb2
+from tartip_cli.provision.vehicles import synthetic_iin
 
 PAGE = 50
 REGION = "KZ-75"
@@ -23,13 +25,20 @@ _CENTRE = (43.24, 76.95)
 # H3 resolutions: of the register's column `cell`, and by radius in metres of the bare statement's.
 _KEPT = 9
 _SEARCHED = {500: 9, 5_000: 8, 50_000: 5}
-A_LOCAL_OWNER = f"SELECT owner_bin FROM bare_cameras WHERE region = '{REGION}' LIMIT 1"
+# A person to whom `with_a_person` gives cameras.
+PERSON = synthetic_iin(random.Random(1))
+_OF_PERSON = 2 * PAGE
+A_LOCAL_OWNER = (
+    f"SELECT owner_bin FROM bare_cameras WHERE region = '{REGION}' AND owner_bin <> '' LIMIT 1"
+)
 _BARE_TEXT = "to_tsvector('simple', name || ' ' || site || ' ' || address)"
 _BARE_PLACE = "point(longitude, latitude)"
 # Made after the bare COPY was timed, which has the register's own indexes.
 BARE_TABLES = f"""
     CREATE TABLE bare_functions AS TABLE camera_registry.camera_functions;
     CREATE INDEX ON bare_functions (region, function, camera_id);
+    CREATE TABLE bare_owners AS TABLE camera_registry.camera_owners;
+    CREATE INDEX ON bare_owners (owner_index, camera_id);
     CREATE INDEX ON bare_cameras USING gin ({_BARE_TEXT});
     CREATE INDEX ON bare_cameras USING gist ({_BARE_PLACE});
 """
@@ -44,6 +53,8 @@ class Question:
     request: pb.ListCamerasRequest | pb.FindNearestCamerasRequest
     statement: str
     parameters: tuple[Any, ...] = ()
+    # Whether only those may ask who may learn which person owns a camera.
+    is_of_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,15 @@ def _described(owner: str) -> list[Question]:
             pb.ListCamerasRequest(owner_bin=owner, page=page),
             f"{in_region} AND owner_bin = $2 {ordered}",
             (REGION, owner),
+        ),
+        Question(
+            "an owner who is a person",
+            pb.ListCamerasRequest(owner_iin=PERSON, page=page),
+            "SELECT bare_cameras.* FROM bare_owners AS of JOIN bare_cameras USING (camera_id)"
+            " WHERE of.owner_index = (SELECT owner_index FROM bare_owners LIMIT 1)"
+            f" AND region = $1 AND retired_at IS NULL {ordered}",
+            (REGION,),
+            is_of_person=True,
         ),
         Question(
             "a site category",
@@ -240,6 +260,16 @@ async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
 
     await asyncio.gather(*(caller() for _ in range(callers)))
     return Times(rows, milliseconds)
+
+
+def with_a_person(rows: Iterable[pb.ImportedCamera]) -> Iterator[pb.ImportedCamera]:
+    """Yield rows of an import; the first cameras of the region are PERSON's, two pages of them."""
+    left = _OF_PERSON
+    for row in rows:
+        if left and row.description.place.region == REGION:
+            row.description.owner_bin, row.description.owner_iin = "", PERSON
+            left -= 1
+        yield row
 
 
 def asked(stub: Any, request: Any, operators: Sequence[Any]) -> Ask:

@@ -103,6 +103,14 @@ class Decision:
     # Of the cameras in the rows so far.
     camera_ids: set[UUID] = field(default_factory=set)
 
+    def take(self, row: int, camera: Camera, before: Camera | None) -> None:
+        """Add the camera of a row, or change it if it is another than `before`."""
+        if before is None:
+            self.added[row] = camera
+        else:
+            (self.unchanged if camera is before else self.changed)[row] = camera
+        self.camera_ids.add(camera.camera_id)
+
     def refuse(self, row: int, name: str, reason: str, expected: str = "", other: str = "") -> None:
         """Do not take a row that was to be added or changed."""
         self.added.pop(row, None)
@@ -137,7 +145,6 @@ def decide(
     """
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}
-    before = {camera.camera_id: camera.description for camera in known}
     serials = {
         camera.description.serial_key: camera for camera in known if camera.retired_at is None
     }
@@ -151,8 +158,7 @@ def decide(
             at = "description.place.region"
             decision.refuse(row.number, at, RegionNotYours.code, "a region of yours")
         else:
-            _decide_row(decision, row, ids, serials, now)
-            _refuse_wrong_hub(decision, row.number, before, hubs)
+            _decide_row(decision, row, ids, serials, now, hubs)
     return decision
 
 
@@ -187,29 +193,13 @@ def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, 
     return {(hub_id, region) for hub_id in ids for region in regions}
 
 
-def _refuse_wrong_hub(
-    decision: Decision,
-    row: int,
-    before: Mapping[UUID, Description],
-    hubs: Mapping[tuple[UUID, str], HubKind],
-) -> None:
-    """Do not take a row whose camera would get a hub that may not report on it."""
-    camera = decision.added.get(row) or decision.changed.get(row)
-    if camera is None or not camera.description.needs_hub(before.get(camera.camera_id)):
-        return
-    given = camera.description
-    assert given.hub_id is not None
-    kind = hubs.get((given.hub_id, given.place.region))
-    if error := wrong_hub(kind, connected=given.connected):
-        decision.refuse(row, error.field, error.code, error.description)
-
-
 def _decide_row(
     decision: Decision,
     row: Row,
     ids: dict[UUID, Camera],
     serials: dict[SerialKey, Camera],
     now: datetime,
+    hubs: Mapping[tuple[UUID, str], HubKind],
 ) -> None:
     """Decide a row that may be taken; `ids` and `serials` are all cameras as they are after it."""
     key = row.description.serial_key
@@ -231,7 +221,6 @@ def _decide_row(
         return
     if found is None:
         camera = Camera.register(row.camera_id or new_id(), row.description, now)
-        decision.added[row.number] = camera
     elif found.retired_at is not None:
         decision.refuse(row.number, "camera_id", CameraRetired.code, "a camera in service")
         return
@@ -241,11 +230,22 @@ def _decide_row(
     else:
         description = completed(row.description, found.description)
         camera = found.change(description, now, from_version=found.version)
-        (decision.unchanged if camera is found else decision.changed)[row.number] = camera
-        if serials.get(found.description.serial_key) is found:
-            del serials[found.description.serial_key]
-    decision.camera_ids.add(camera.camera_id)
+    if error := _wrong_hub(camera.description, found, hubs):
+        decision.refuse(row.number, error.field, error.code, error.description)
+        return
+    decision.take(row.number, camera, found)
+    if found is not None and serials.get(found.description.serial_key) is found:
+        del serials[found.description.serial_key]
     ids[camera.camera_id] = serials[key] = camera
+
+
+def _wrong_hub(
+    given: Description, before: Camera | None, hubs: Mapping[tuple[UUID, str], HubKind]
+) -> FieldError | None:
+    """The wrong field if a camera would get a hub that may not report on it, else None."""
+    if given.hub_id is None or not given.needs_hub(before.description if before else None):
+        return None
+    return wrong_hub(hubs.get((given.hub_id, given.place.region)), connected=given.connected)
 
 
 def _refuse_version(decision: Decision, row: Row, found: Camera | None) -> None:
