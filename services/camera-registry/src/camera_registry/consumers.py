@@ -154,4 +154,5 @@ def read_report(content: bytes) -> Report:
         from_timestamp(given.sent_at),
         np.frombuffer(given.camera_ids, f"S{ID_BYTES}"),
         states_of(given.conditions, offsets, count),
+        offsets,
     )

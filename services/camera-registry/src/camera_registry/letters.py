@@ -22,7 +22,8 @@ def words_of(*texts: str) -> list[str]:
 
 
 def in_order(text: str) -> list[str]:
-    """Return the words of a text, as `words_of` has them, in the text's order."""
+    """Return the words of a text in its order, repeated ones too, in the form in which words are
+    compared."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     return [word[:WORD_MAX] for word in _WORD.findall(folded)]
 

@@ -207,6 +207,7 @@ def to_proto(camera: Camera) -> pb.Camera:
         status_source=pb.CameraStatusSource.Value(f"CAMERA_STATUS_SOURCE_{camera.status_source}"),
         status_reason=reason_to_proto(camera.status_reason),
         status_version=camera.status_version,
+        clock_offset_milliseconds=camera.clock_offset_milliseconds,
         merged_into=str(camera.merged_into or ""),
     )
 

@@ -19,7 +19,8 @@ HUB = new_id()
 
 def report(states: dict[UUID, State], at: datetime = NOW) -> Report:
     ids = np.frombuffer(b"".join(camera.bytes for camera in states), "S16")
-    return Report(HUB, 1, at, ids, np.array(list(states.values()), np.uint8))
+    offsets = np.zeros(len(states), np.int64)
+    return Report(HUB, 1, at, ids, np.array(list(states.values()), np.uint8), offsets)
 
 
 def children(*cameras: UUID, **given: datetime | None) -> Children:

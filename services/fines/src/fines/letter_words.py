@@ -19,8 +19,8 @@ class DayWords:
 
 @dataclass(frozen=True)
 class Words:
-    """The texts of a letter in one language. `terms` and other texts contain format
-    placeholders."""
+    """The texts of a letter in one language. Some, such as `terms`, have placeholders such as
+    {percent}, which `letters` fills by `str.format`."""
 
     language: str
     title: str

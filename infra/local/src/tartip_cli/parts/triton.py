@@ -87,8 +87,8 @@ class Triton:
         self._clear_shared_memory()
 
     async def answers(self) -> bool:
-        """Return True if Triton answers and has loaded all models. Raises ConnectionError while it
-        is loading them, and gRPC's error if it does not answer."""
+        """Return True once Triton has loaded all models; never return False. Raises ConnectionError
+        while Triton is loading them, and gRPC's error while it does not answer."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:

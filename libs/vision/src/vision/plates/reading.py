@@ -146,9 +146,10 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 
 
 def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
-    """Whether a candidate was read with such certainty that no further views are needed.
+    """Whether the first view of a candidate was read with such certainty that none other is needed.
 
-    False unless `views` has exactly one reading.
+    `views` are the readings so far, one a view. It is False for more than one: these were needed.
+    `kazakh` is what the reader of Kazakh plates read.
     """
     plate = read(candidate, views, kazakh) if len(views) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)

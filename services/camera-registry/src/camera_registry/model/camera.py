@@ -69,6 +69,8 @@ class Camera:
     status_version: int = 0
     # The camera that was kept when this one was retired as its duplicate.
     merged_into: UUID | None = None
+    # By how much its clock was ahead when that made it DEGRADED, else 0.
+    clock_offset_milliseconds: int = 0
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
@@ -122,6 +124,7 @@ class Camera:
             status_source=StatusSource.REGISTER,
             status_reason=None,
             status_version=self.status_version + 1,
+            clock_offset_milliseconds=0,
         )
 
 

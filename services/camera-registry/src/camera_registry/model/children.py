@@ -1,14 +1,15 @@
 """The cameras of one hub in memory: what its reports and its silence make of each of them.
 
-A status changes at most six times an hour by what the hub reports. The fifth change within an hour
-makes the camera DEGRADED by flapping. It leaves that state when the hub has reported the same of it
-for ten minutes and at most four of its changes lie within the last hour. A hub that falls silent
-makes its cameras UNKNOWN in any case. When it reports again, a camera whose status changed more
-than three times within the last hour stays UNKNOWN for now: that is never a wrong statement.
+What a hub reports changes the status of a camera at most six times an hour. The fifth change within
+an hour makes the camera DEGRADED, with the reason FLAPPING, whatever is reported. It stays so until
+the hub has reported the same of it for ten minutes and at most four of its changes lie within the
+last hour. A hub that falls silent makes its cameras UNKNOWN in any case. When it reports again, a
+camera whose status changed more than three times within the last hour stays UNKNOWN until fewer
+changes lie within the hour.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,11 +43,13 @@ class Child:
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of a camera's state; `changed_at` are the times of its changes in the last hour."""
+    """A change of a camera's state; `changed_at` are the times of its changes in the last hour. The
+    clock offset is that of a camera that is CLOCK_OFF, 0 for any other."""
 
     camera_id: UUID
     state: State
     changed_at: tuple[datetime, ...]
+    clock_offset_milliseconds: int = 0
 
 
 @dataclass
@@ -113,8 +116,13 @@ class Children:
         reported[has_ended & (reported == State.ONLINE)] = State.VERIFICATION_ENDED
         differs = np.flatnonzero(reported != self._states).tolist()
         looked_at = {*differs, *self._steady}
-        changes = [self._follow_one(place, State(reported[place]), now) for place in looked_at]
-        return [change for change in changes if change], len(is_ours) - len(places)
+        changes = {
+            place: change
+            for place in looked_at
+            if (change := self._follow_one(place, State(reported[place]), now))
+        }
+        self._add_offsets(changes, report, is_ours, places)
+        return list(changes.values()), len(is_ours) - len(places)
 
     def fall_silent(self, now: datetime) -> list[Transition]:
         """Make all cameras UNKNOWN whose state their hub reported; return the changes."""
@@ -124,6 +132,22 @@ class Children:
         return [
             self._change(place, State.HUB_SILENT, self._recent(place, now), now) for place in places
         ]
+
+    def _add_offsets(
+        self,
+        changes: dict[int, Transition],
+        report: Report,
+        is_ours: NDArray[np.bool_],
+        places: NDArray[np.intp],
+    ) -> None:
+        off = [place for place, change in changes.items() if change.state is State.CLOCK_OFF]
+        if not off:
+            return
+        offsets = np.zeros(len(self._ids), np.int64)
+        offsets[places] = report.clock_offsets[is_ours]
+        for place in off:
+            offset = int(offsets[place])
+            changes[place] = replace(changes[place], clock_offset_milliseconds=offset)
 
     def _found(self, ids: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
         """Which of these ids are this hub's cameras, and at which index each of those is."""

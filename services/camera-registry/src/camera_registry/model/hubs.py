@@ -118,13 +118,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """A report as it was read: the cameras' ids, in bytes of length ID_BYTES, and their states."""
+    """A report as it was read: the cameras' ids, in bytes of length ID_BYTES, their states, and how
+    far their clocks are ahead, in milliseconds; no number at all if no clock is."""
 
     hub_id: UUID
     number: int
     sent_at: datetime
     camera_ids: NDArray[np.bytes_]
     states: NDArray[np.uint8]
+    clock_offsets: NDArray[np.int64]
 
 
 def is_key(public_key: bytes) -> bool:

@@ -199,6 +199,7 @@ def known_camera(row: Any, *, is_watched: bool) -> Camera:
         status_as_of=as_of,
         status_source=StatusSource.SILENCE,
         status_reason=None,
+        clock_offset_milliseconds=0,
     )
 
 

@@ -219,6 +219,7 @@ _ANOTHER_HUB = ", ".join(
         ("status_source", "'REGISTER'"),
         ("status_reason", "''"),
         ("status_version", "cameras.status_version + 1"),
+        ("clock_offset_milliseconds", "0"),
     )
 )
 # Both parts of the statement see the cameras as they were before it.

@@ -155,6 +155,7 @@ async def set_states(
             "sources": [each.source.value for each in standings],
             "reasons": [each.reason.value if each.reason else "" for each in standings],
             "changed_at": [_array(each.changed_at) for each in given],
+            "offsets": [each.clock_offset_milliseconds for each in given],
         }
         rows = await tx.execute(_SET_STATES, values)
         versions |= {row.camera_id: row.status_version for row in rows}
@@ -262,10 +263,11 @@ _LOCK = (
 _SET_STATES = text(
     "UPDATE cameras SET status = given.status, status_as_of = :as_of, status_source = given.source,"
     " status_reason = given.reason, status_version = cameras.status_version + 1,"
-    " status_changed_at = CAST(given.changed_at AS timestamptz[])"
+    " status_changed_at = CAST(given.changed_at AS timestamptz[]),"
+    " clock_offset_milliseconds = given.clock_offset"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:sources AS text[]),"
-    " CAST(:reasons AS text[]), CAST(:changed_at AS text[]))"
-    " AS given(camera_id, status, source, reason, changed_at)"
+    " CAST(:reasons AS text[]), CAST(:changed_at AS text[]), CAST(:offsets AS integer[]))"
+    " AS given(camera_id, status, source, reason, changed_at, clock_offset)"
     " WHERE cameras.camera_id = given.camera_id AND cameras.hub_id = :hub_id"
     " AND cameras.retired_at IS NULL RETURNING cameras.camera_id, cameras.status_version"
 )

@@ -110,6 +110,7 @@ cameras = Table(
     Column("status_source", Text),
     Column("status_reason", Text),
     Column("status_version", BigInteger),
+    Column("clock_offset_milliseconds", Integer),
     Column("version", BigInteger),
     # Since when the present description holds.
     Column("held_from", moment),
@@ -262,6 +263,7 @@ def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
         "status_source": camera.status_source.value,
         "status_reason": camera.status_reason.value if camera.status_reason else "",
         "status_version": camera.status_version,
+        "clock_offset_milliseconds": camera.clock_offset_milliseconds,
         "version": camera.version,
         "held_from": held_from,
         "registered_at": camera.registered_at,
@@ -321,6 +323,7 @@ def camera_of(row: Any) -> Camera:
         StatusReason(row.status_reason) if row.status_reason else None,
         row.status_version,
         row.merged_into,
+        row.clock_offset_milliseconds,
     )
 
 

@@ -202,10 +202,10 @@ class Register:
     ) -> list[Camera]:
         """Return up to `size` cameras that match the filters, starting after `after`.
 
-        None starts at the first camera. Cameras are ordered by id; or, before the id, by name, by
-        KATO code if its beginning is given, or by H3 cell if an area is given. A search by an
-        owner's IIN is audited with its blind index. Raises NotAllowed for it if the caller has no
-        role that may know which person owns a camera.
+        None starts at the first camera. `Filters.sorted_by` says in which order they are; cameras
+        that are equal in it are in the order of their ids. A search by an owner's IIN is audited
+        with its blind index. Raises NotAllowed for such a search if the caller has no role that may
+        know which person owns a camera.
         """
         if filters.owner_iin and not _may_know_persons(caller):
             raise NotAllowed
