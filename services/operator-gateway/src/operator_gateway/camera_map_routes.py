@@ -134,8 +134,9 @@ async def camera_tile(
 ) -> Reply:
     """A square of the map in Web Mercator as a vector tile (Mapbox Vector Tile 2.1). Its layer
     `clusters` has points with count, online, degraded, offline, tampered and unknown; its layer
-    `cameras` has single ones with id, status and, from zoom 16 on, kind. There up to 500 cameras
-    are single; of more in one tile, those near each other are clusters. 204: the tile is empty."""
+    `cameras` has single ones with id, status and, from zoom 16 on, kind. From zoom 16 on, all
+    cameras of a tile are single if there are at most 500; if there are more, those near each other
+    are clusters. 204: the tile is empty."""
     with checks() as check:
         for name, value in (("x", x), ("y", y)):
             check.that(value < 2**z, name, f"0 to {2**z - 1} at zoom {z}")

@@ -143,9 +143,9 @@ class Description:
         return not (self.streams or self.owner_iin)
 
     def needs_hub(self, before: "Description | None") -> bool:
-        """Whether it must be checked that the hub may report on the camera: not if hub and region
-        are as `before` (None: a new camera) and the camera is not disconnected. So a hub that was
-        revoked may stay."""
+        """Whether the description names a hub that must be checked before it is accepted. It must
+        if the hub or the region differs from that in `before` (None: a new camera), or if the
+        change disconnects the camera. In all other cases, even a revoked hub may stay."""
         if self.hub_id is None:
             return False
         if before is None or self.hub_id != before.hub_id:

@@ -104,7 +104,8 @@ class Decision:
     camera_ids: set[UUID] = field(default_factory=set)
 
     def take(self, row: int, camera: Camera, before: Camera | None) -> None:
-        """Add the camera of a row, or change it if it is another than `before`."""
+        """Record the camera of a row: as added if `before` is None, as unchanged if `camera` is
+        `before` itself, and as changed in any other case."""
         if before is None:
             self.added[row] = camera
         else:
@@ -185,7 +186,8 @@ def completed(given: Description, known: Description) -> Description:
 
 
 def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, str]]:
-    """All pairs of a hub that a row or known camera names and a region where any of these is."""
+    """Every hub that a row without errors or a known camera names, paired with every region in
+    which one of these rows or cameras lies."""
     described = [row.description for row in rows if not row.errors]
     described += [camera.description for camera in known]
     ids = {each.hub_id for each in described if each.hub_id}

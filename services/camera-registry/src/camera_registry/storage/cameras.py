@@ -70,8 +70,8 @@ def refusal_of(error: RowExists) -> Refusal | None:
 
 @dataclass(frozen=True)
 class Known:
-    """The time range in which hub reports must last have been processed; otherwise a stored status
-    in REPORTED does not hold."""
+    """A time range. If reports of hubs were last processed within it, stored statuses hold; if not,
+    each stored status in REPORTED is read as UNKNOWN."""
 
     looked_since: datetime
     now: datetime

@@ -103,7 +103,8 @@ class Filters:
 
 
 def values_of(filters: Filters, *, is_watched: bool) -> dict[str, Any]:
-    """The SQL parameters of the conditions that are set; `conditions_of` chooses these by name."""
+    """The SQL parameters, by name, for the filters that are set. From these names, `conditions_of`
+    finds the conditions that use the parameters."""
     values: dict[str, Any] = {}
     for name in ("function", "kind", "site_category"):
         if (given := getattr(filters, name)) is not None:

@@ -81,8 +81,8 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kinds of those hubs in service whose id and region are among the given pairs, by
-    pair."""
+    """Return the kind of each hub in service whose pair of id and region is given. The keys of the
+    result are these pairs."""
     if not given:
         return {}
     query = select(hubs.c.hub_id, hubs.c.region, hubs.c.kind).where(

@@ -29,9 +29,10 @@ from camera_registry.storage.tables import (
 
 
 async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[Camera]:
-    """Return the cameras in service at the moment `at` that are near a spot now, or were by `at`.
+    """Return the cameras in service at the moment `at` that are near a spot now, or were near it at
+    that moment or earlier.
 
-    They have their descriptions of that moment, when some may have stood farther away.
+    Each has its description of that moment, by which it may have stood farther away from the spot.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

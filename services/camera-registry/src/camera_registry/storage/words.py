@@ -62,8 +62,8 @@ class Seeds:
 async def find_seeds(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None
 ) -> Seeds:
-    """Choose the rarest of the sought words: that whose next PROBED cameras reach farthest in the
-    order of ids."""
+    """Choose the rarest of the sought words. Words are compared by the last of the next PROBED
+    cameras that have them, in the order of ids: the greater its id, the rarer the word."""
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
     endings = await _endings(tx, regions, values["prefix"])

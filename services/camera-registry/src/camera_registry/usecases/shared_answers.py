@@ -43,7 +43,8 @@ class SharedAnswers(Generic[Key, Answer]):
     async def of(self, key: Key, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return an answer that is begun after this call.
 
-        `make` makes one; any caller's with the same key will do. Raises what `make` raises.
+        `make` makes an answer. The `make` of one caller is used for all who share the answer, so
+        those given with the same key must do the same. Raises what the one that is used raises.
         """
         lock = self._locks.setdefault(key, asyncio.Lock())
         shared = self._next.setdefault(key, _Shared())

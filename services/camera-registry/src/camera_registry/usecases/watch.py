@@ -43,7 +43,7 @@ class Followed:
     cameras_silent: int = 0
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
-        """Whether a report, the silence or the revocation of this hub is still to be followed."""
+        """Whether this hub has a report, a silence or a revocation that is not yet processed."""
         if self.row.is_revoked:
             return not self.row.is_silent
         if self.report is not None:
@@ -58,8 +58,8 @@ class Followed:
         return self.children is None or is_old
 
     def is_silent(self, now: datetime, silence: timedelta) -> bool:
-        """Whether the hub was heard, but not lately. Being heard at a time ahead of the clock does
-        not count: it was before the clock was set back."""
+        """Whether the hub was heard once, but not in the last `silence`. If it was last heard more
+        than AHEAD_MAX after `now`, it is silent too: the clock has been set back since."""
         heard_at = self.row.heard_at
         return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
 
@@ -147,9 +147,9 @@ class Watch:
     ) -> bool:
         """Follow the newest reports, and find the hubs that have fallen silent, in a transaction.
 
-        `hears_since` is the moment since which no report was missed, None if one may have been just
-        now. Incidents are opened only if that was at least `self.silence` ago. Returns whether
-        there is more to do. If this raises, `begin` must make new `reports`.
+        `hears_since` is the moment since which no report was missed, or None if a report may have
+        been missed just now. Incidents are opened only if `hears_since` is at least `self.silence`
+        ago. Returns whether there is more to do. If this raises, `begin` must make new `reports`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:
