@@ -117,10 +117,14 @@ async def test_a_report_of_another_time_or_of_an_old_number_says_nothing(
 
 async def test_a_clock_that_is_off_and_an_ended_verification_degrade(own: OwnRegister) -> None:
     clock, papers = await own.camera(), await own.camera(verifications=[_ended(own)])
-    offsets = {clock: 2500}
-    await own.report(own.hubs["KZ-75"], dict.fromkeys((clock, papers), 1), clock_offsets=offsets)
+    hub, conditions = own.hubs["KZ-75"], dict.fromkeys((clock, papers), WORKING)
+    await own.report(hub, conditions, clock_offsets={clock: -2500, papers: 100})
     assert await own.reason(clock) == (CameraStatus.DEGRADED, "CLOCK_OFF")
     assert await own.reason(papers) == (CameraStatus.DEGRADED, "VERIFICATION_ENDED")
+    assert [(await own.known(each)).clock_offset_milliseconds for each in conditions] == [-2500, 0]
+    await own.report(hub, conditions)
+    assert await own.reason(clock) == (CameraStatus.ONLINE, "")
+    assert (await own.known(clock)).clock_offset_milliseconds == 0
 
 
 def _ended(own: OwnRegister) -> pb.Verification:
