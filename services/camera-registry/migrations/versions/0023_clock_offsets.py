@@ -9,7 +9,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE cameras ADD COLUMN clock_offset_milliseconds integer NOT NULL DEFAULT 0")
+    op.execute(
+        "ALTER TABLE cameras ADD COLUMN clock_offset_milliseconds integer NOT NULL DEFAULT 0"
+    )
 
 
 def downgrade() -> None:
