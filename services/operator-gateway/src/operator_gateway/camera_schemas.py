@@ -116,7 +116,7 @@ class Camera(Answer):
     status_reason: StatusReason | None
     status_version: int
     clock_offset_milliseconds: int = Field(
-        description="By how much its clock was ahead when that made it degraded (clock_off), else 0."
+        description="By how much its clock was ahead when that degraded it (clock_off), else 0."
     )
     merged_into: str = Field(description="Of a retired duplicate, the camera that was kept.")
 
