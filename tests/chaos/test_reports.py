@@ -105,7 +105,7 @@ class ReportedHub:
             hub_id=str(self.hub_id),
             name="Hub",
             region=self.region,
-            kind=hubs_pb2.HUB_KIND_CONTROL_CENTRE,
+            kind=hubs_pb2.HUB_KIND_EDGE_BOX,
             public_key=self.hub.public_key,
         )
         stub = CameraHubsStub(outside.as_command_line(CAMERA_REGISTRY))

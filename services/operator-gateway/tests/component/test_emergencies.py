@@ -38,6 +38,12 @@ new MutationObserver((_, observer) => {
 """
 
 
+LOOKS = "**/v1/reports?emergencies_only=true*"
+HAS_ARRIVED = """
+import("/console/emergencies.js").then(({ emergencies }) => emergencies.arrived.size > 0)
+"""
+
+
 class Desk:
     """A dispatcher's page, and citizens who report emergencies meanwhile."""
 
@@ -169,10 +175,24 @@ async def test_a_look_that_failed_is_soon_followed_by_another(open_desk: Any) ->
     """For a while nothing else happens that would make the page load the list again."""
     desk = await open_desk("cameras")
     await desk.title_is("Tartip")
-    looks = "**/v1/reports?emergencies_only=true*"
-    await desk.page.route(looks, lambda route: route.abort(), times=1)
+    await desk.page.route(LOOKS, lambda route: route.abort(), times=1)
     async with desk.page.expect_event("requestfailed"):
         await desk.receive("accident-1")
+    await desk.title_is("(1) Tartip")
+    await desk.are_heard(2)
+
+
+async def test_an_emergency_that_came_before_any_look_succeeded_is_heard(open_desk: Any) -> None:
+    desk = await open_desk("cameras")
+    await desk.page.route(LOOKS, lambda route: route.abort())
+    await desk.page.reload()
+    await desk.console.is_loaded()
+    await desk.page.keyboard.press("Shift")
+    await desk.receive("accident-1")
+    async with asyncio.timeout(PROMISE_MS / 1000):
+        while not await desk.page.evaluate(HAS_ARRIVED):
+            await asyncio.sleep(0.05)
+    await desk.page.unroute(LOOKS)
     await desk.title_is("(1) Tartip")
     await desk.are_heard(2)
 

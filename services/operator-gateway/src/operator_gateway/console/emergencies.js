@@ -21,6 +21,8 @@ class Emergencies {
     this.rows = [];
     this.known = null;
     this.worsened = new Set();
+    // Reports that came while the page was open: news, even if no look has succeeded before.
+    this.arrived = new Set();
     this.listeners = new Set();
     this.asking = null;
     this.askAgain = false;
@@ -48,12 +50,14 @@ class Emergencies {
     this.asking?.abort();
     Object.assign(this, { rows: [], known: null, asking: null, askAgain: false, leave: null });
     this.worsened.clear();
+    this.arrived.clear();
     this.tell();
   }
 
   hear(kind, fact) {
     if (kind === "fact" && !fact.subject.startsWith("reports.v1.")) return;
     if (kind === "fact" && fact.subject === "reports.v1.overdue") this.worsened.add(fact.id);
+    if (kind === "fact" && fact.subject === "reports.v1.received" && !this.known) this.arrived.add(fact.id);
     if (kind !== "lost" && kind !== "refused") this.look();
   }
 
@@ -86,8 +90,13 @@ class Emergencies {
     const before = this.known;
     this.rows = rows;
     this.known = new Map(rows.map((row) => [row.report.report_id, { overdue: row.overdue, version: row.report.version }]));
-    const news = before ? rows.filter((row) => isCalling(row) && this.isNews(row, before.get(row.report.report_id))) : [];
+    const isNews = (row) => {
+      const id = row.report.report_id;
+      return before ? this.isNews(row, before.get(id)) : this.arrived.has(id);
+    };
+    const news = rows.filter((row) => isCalling(row) && isNews(row));
     for (const row of news) this.worsened.delete(row.report.report_id);
+    this.arrived.clear();
     this.tell();
     if (news.some((row) => !SILENT.has(row.report.category))) alarm.ring();
   }
