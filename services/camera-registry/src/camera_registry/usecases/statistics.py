@@ -27,7 +27,6 @@ class Statistics(Generic[Answer]):
     An answer is kept with the state of the counts from which it was made. A repeated question reads
     that state, and reads the counts again only if the state has changed. Callers who ask at the
     same time share a read that begins after each of them has asked.
-
     """
 
     def __init__(
