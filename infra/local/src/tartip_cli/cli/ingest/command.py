@@ -106,9 +106,9 @@ def ingest(
 
     --readings: the object that the device signed (counter, device_serial, device_time,
     frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
-    object of such objects by file name. Without readings there is no violation.
+    object of such objects by file name. Without readings, no violation is recorded.
 
-    --draw: boxes by class, track numbers, plates as they were read, and each event for two seconds.
+    --draw: draws boxes with labels, track numbers and plate texts, and each event for two seconds.
     Pictures are copied as JPEG, films as MP4. The copies may show faces and plates: protect them.
 
     --taken-at: without it, a film starts at the creation time stored in its file. If that time is

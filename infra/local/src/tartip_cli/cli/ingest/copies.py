@@ -77,8 +77,8 @@ class Copies:
 
 @dataclass(frozen=True)
 class Looks:
-    """The detections of a film or stream by time; all times are in seconds after the first analysed
-    frame."""
+    """The marks and captions to draw on a film or stream, by time. All times are in seconds after
+    the first analysed frame; `times` are those of the analysed frames."""
 
     times: tuple[float, ...]
     loose: tuple[tuple[Mark, ...], ...]
