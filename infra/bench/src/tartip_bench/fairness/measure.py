@@ -191,7 +191,8 @@ async def at_rate(
 
 
 async def report(stub: CitizenReportsAsyncStub) -> str:
-    """Open and submit an emergency report (a road accident); returns its number. Raises Refusal."""
+    """Open and submit an emergency report (a road accident) and return its number. Raises Refusal
+    if the service refuses it."""
     request = pb.OpenReportRequest(
         report_id=str(new_id()),
         category=pb.CATEGORY_ROAD_ACCIDENT,

@@ -41,8 +41,7 @@ def change_cameras(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change all cameras that match the filters, as in `tartip cameras change region=KZ-75 --set
-    connected=yes`.
+    """Change all cameras that match the filters: `… change region=KZ-75 --set connected=yes`.
 
     If somebody else changes a camera meanwhile, this command's change of it is refused. An
     interrupted command may be run again. Exit code 11 if a change was refused; the others are made.

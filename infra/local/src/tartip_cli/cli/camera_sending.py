@@ -77,8 +77,8 @@ async def send(
 
 
 def print_findings(title: str, findings: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Print the first _SHOWN findings (such as refused rows) as a table. `columns` are their keys
-    to show. Prints nothing if there are no findings."""
+    """Print the first _SHOWN findings (refused rows or the like), if any, as a table with the keys
+    in `columns`."""
     if not findings:
         return
     more = f" (the first {_SHOWN} of {len(findings)})" if len(findings) > _SHOWN else ""

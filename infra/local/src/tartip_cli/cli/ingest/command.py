@@ -1,6 +1,6 @@
 """The command `tartip ingest`: sends several files in parallel and prints results as they arrive.
 
-The exit code is 11 if something was refused; the other files are still analysed.
+The exit code is 11 if the mesh refused a file; the other files are still analysed.
 """
 
 from __future__ import annotations
