@@ -1,7 +1,7 @@
 """Measures how the register processes the reports of hubs on all connected cameras of a country.
 
 Every hub reports once a minute; the reports are spread over the minute. Then one camera in a
-hundred is reported as unreachable. At last the hubs report faster: on 20 000 cameras a second.
+hundred is reported as unreachable. Finally the hubs report faster: on 20 000 cameras a second.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register as many hubs in each region as a sixth of all `connected` cameras (their number)
-        would need, with CAMERAS_OF_HUB cameras per hub."""
+        """Register enough hubs in each region for a sixth of the country's cameras, of which there
+        are `connected`, with CAMERAS_OF_HUB cameras per hub."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [

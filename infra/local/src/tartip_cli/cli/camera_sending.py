@@ -46,9 +46,8 @@ async def send(
     total: int,
     dry_run: bool = False,
 ) -> Result:
-    """Import `rows` into the camera register, showing a progress bar. An interrupted import of the
-    same `name` is resumed, except in a dry run or if `name` is empty. `total` is the number of
-    rows."""
+    """Import `rows` (`total` in number) into the camera register and show a progress bar. Resumes
+    an interrupted import of the same `name`, except in a dry run or if `name` is empty."""
     from chassis.clock import new_id
     from tartip.cameras.v1 import cameras_pb2_grpc
 

@@ -1,4 +1,4 @@
-"""Reads the register's list of cameras page by page, and estimates its length beforehand."""
+"""Reads the register's list of cameras page by page; finds out its length before, if possible."""
 
 from __future__ import annotations
 

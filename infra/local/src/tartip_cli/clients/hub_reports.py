@@ -75,9 +75,9 @@ class ReportingHub:
         conditions: bytes = b"",
         clock_offsets: list[int] | None = None,
     ) -> bytes:
-        """Return the hub's next report, signed and serialized. The arguments are in one order:
-        `camera_ids` in 16 bytes each, `conditions` (CameraCondition) in one byte each (empty: all
-        work), and clock offsets in milliseconds (see `report`)."""
+        """Return the hub's next report, signed and serialized. `camera_ids` holds ids of 16 bytes
+        each. In the same order, `conditions` holds one byte (CameraCondition) per camera (empty:
+        all work), and `clock_offsets` milliseconds as in `report` (empty: not measured)."""
         self.number += 1
         report = pb.HubReport(
             hub_id=str(self.hub_id),

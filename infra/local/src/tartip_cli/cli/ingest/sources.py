@@ -25,7 +25,7 @@ _RTSP = ("rtsp://", "rtsps://")
 
 @dataclass(frozen=True)
 class Source:
-    """A file or an RTSP address to analyse; `path` is None for an address. `name` is as given."""
+    """A file or an RTSP address to analyse; `path` is None for an address or a missing file."""
 
     name: str
     path: Path | None
