@@ -121,8 +121,8 @@ def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetecto
 
 
 def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
-    """Load exported weights into a network to train it further; the batch statistics that the
-    export folded into them are measured again on `pictures`."""
+    """Load exported weights into a network, to train it further. The export merged the statistics
+    of batch normalisation into the weights; they are measured again on `pictures`."""
     graph = onnx.load(str(weights)).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     folded = [
