@@ -265,7 +265,7 @@ def driver_of(connection: AsyncConnection) -> Any:
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
     """Seconds by which the database's time `theirs` is before `asked_at` or after `answered_at`.
 
-    Both are times of this process's clock. Returns 0 or less if `theirs` lies between them.
+    `asked_at` and `answered_at` are of this process's clock. 0 or less if `theirs` is in between.
     """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 

@@ -1,4 +1,4 @@
-"""Reads the table of the guards' bounds from JSON.
+"""Reads the bounds that the guards apply from JSON tables, one table for each edition.
 
 The bounds themselves are checked against limits in the code, so that no table disables a guard.
 """
