@@ -10,7 +10,7 @@ FIND_NOTHING = frozenset({"OVERVIEW", "FACE", "BODY", "DRONE"})
 
 @dataclass(frozen=True)
 class CameraKinds:
-    """The offences (`Rule`) that each kind of camera may detect, by the name of the kind."""
+    """The offences (`Rule`) that a camera may detect, by the name of the kind of camera."""
 
     rules: dict[str, frozenset[Rule]]
 

@@ -34,7 +34,7 @@ class TableWrong(ValueError):
 
 @dataclass(frozen=True)
 class Guards:
-    """The guards with the bounds of one edition. A decision records `version` and `sha256`."""
+    """One edition of the guards, with their bounds. A decision records `version` and `sha256`."""
 
     version: str
     sha256: str
