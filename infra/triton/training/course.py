@@ -27,7 +27,7 @@ LOSS_MEMORY: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of a course.
+    """The parameters of a training run (`Course`).
 
     `looks` is the number of pictures shown in all steps together, counting repeats; `batch` is the
     number of pictures in one step, and `rate` is the peak learning rate. With `resume`, training

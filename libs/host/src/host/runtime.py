@@ -111,7 +111,7 @@ class Chassis(Generic[S]):
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Publish the events in this service's outbox to the NATS streams with these names."""
+        """Publish the events in this service's outbox, which are stored by these NATS streams."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
