@@ -57,7 +57,7 @@ class Change:
 class Step:
     """The next change that a stream sends, and the position at which it resumes after that.
 
-    `change` is None if the stream only passed changes that its caller does not watch.
+    `change` is None if the stream only skipped changes that its caller does not watch.
     """
 
     change: Change | None
