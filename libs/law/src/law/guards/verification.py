@@ -10,6 +10,7 @@ from law.zone import almaty_day
 
 
 def is_verified(valid_from: datetime, valid_until: datetime, at: datetime) -> bool:
-    """Whether a verification covers the moment `at`: from `valid_from` to the end of the day of
-    `valid_until` in Almaty. All three have a time zone."""
+    """Whether `at` lies between `valid_from` and the end of the day of `valid_until` in Almaty.
+
+    All three moments must have a time zone."""
     return valid_from <= at and almaty_day(at) <= almaty_day(valid_until)

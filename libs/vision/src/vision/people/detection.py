@@ -44,7 +44,7 @@ class InferenceScale:
 
 
 def scales(*sides: int) -> tuple[InferenceScale, ...]:
-    """Two inference scales for each length of a side, in pixels: as it is, and mirrored."""
+    """Two inference scales for each of `sides` (pixels): the picture as it is, and mirrored."""
     return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
 
 
