@@ -168,7 +168,7 @@ def _read_verification(check: Checks, at: str, paper: pb.Verification) -> Verifi
 
 
 def read_filters(request: pb.ListCamerasRequest) -> Filters:
-    """Return the filters of a request to list cameras; BadRequest names every invalid filter."""
+    """Return the filters of a request to list cameras. Raises BadRequest with every invalid one."""
     with checks() as check:
         check_region(check, request.region)
         given = (

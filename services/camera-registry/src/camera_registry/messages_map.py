@@ -15,7 +15,7 @@ from camera_registry.storage.cell_counts import MapFilters
 
 
 def read_view(request: pb.CountCamerasOnMapRequest) -> tuple[MapView, MapFilters]:
-    """Return the map view and the filters of a request. BadRequest names every invalid field."""
+    """Return the view and the filters of a request. Raises BadRequest with every invalid field."""
     box = request.box
     edges = (box.south, box.west, box.north, box.east)
     view = MapView(*edges, request.zoom, request.singles_max)
@@ -55,8 +55,10 @@ def cluster_to_proto(cluster: Cluster) -> pb.MapCluster:
 
 
 def read_spot(request: pb.ListCamerasSeeingRequest) -> tuple[Spot, datetime | None]:
-    """Return the place and the moment (None: now) that a request asks about. BadRequest names every
-    invalid field."""
+    """Return the place and the moment (None: now) that a request asks about.
+
+    Raises BadRequest with every invalid field.
+    """
     at = None
     spot = Spot(request.latitude, request.longitude, request.within_metres or WITHIN_METRES_DEFAULT)
     with checks() as check:

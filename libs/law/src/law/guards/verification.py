@@ -1,7 +1,7 @@
 """Checks whether a measuring device had a valid verification (KoAP Arts. 31, 822-1) at a moment.
 
-The certificate is valid from the moment of verification, not from the beginning of that day,
-until the end of its last day in Almaty.
+A verification is valid from its own moment, not from the beginning of that day, until the end of
+the last day in Almaty that its certificate states.
 """
 
 from datetime import datetime

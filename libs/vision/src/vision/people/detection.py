@@ -50,7 +50,7 @@ def scales(*sides: int) -> tuple[InferenceScale, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PeopleRule:
-    """The scales at which people are detected, and the threshold of their mean score."""
+    """The scales at which people are detected, and the mean score that a person must exceed."""
 
     scales: tuple[InferenceScale, ...]
     threshold: float

@@ -57,8 +57,8 @@ class Circle:
     radius_metres: float
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """For each disc, whether it lies within the circle (WHOLE), outside of it (NONE), or either
-        across its edge or too close to it to be certain (PART)."""
+        """For each disc, whether it is certain to lie within the circle (WHOLE) or outside of it
+        (NONE); otherwise PART."""
         return [self._overlap(disc) for disc in discs]
 
     def _overlap(self, disc: Disc) -> Overlap:
@@ -72,8 +72,7 @@ class Circle:
 
 @dataclass(frozen=True)
 class Box:
-    """The area between two parallels and two meridians; it crosses the antimeridian if east < west.
-    """
+    """The area between two parallels and meridians; it crosses the antimeridian if east < west."""
 
     south: float
     west: float
@@ -105,14 +104,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A polygon by its corners (latitude, longitude); the first is not repeated at the end."""
+    """A polygon: its corners (latitude, longitude), without the first repeated at the end."""
 
     points: tuple[_Point, ...]
 
     @cached_property
     def ring(self) -> tuple[_Point, ...]:
         """The corners, the first repeated at the end. Where a side crosses the antimeridian, the
-        longitudes continue beyond 180 degrees; a ring around a pole ends 360 degrees away."""
+        longitudes continue beyond 180 degrees; around a pole, it ends 360 degrees further."""
         found = [self.points[0]]
         for latitude, longitude in (*self.points[1:], self.points[0]):
             turn = (longitude - found[-1][1] + 180) % 360 - 180

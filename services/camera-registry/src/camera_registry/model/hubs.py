@@ -41,7 +41,7 @@ class HubNotFound(Refusal):
 
 
 def wrong_hub(kind: HubKind | None, *, connected: bool) -> FieldError | None:
-    """The error in a camera's description that names a hub of this `kind`; None if it is right.
+    """The error, if any, in a camera's description that names a hub of this `kind`.
 
     `kind` is None if the hub is not in service in the camera's region. A control centre may only
     be named if the camera is `connected`.

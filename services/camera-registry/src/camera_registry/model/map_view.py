@@ -61,7 +61,7 @@ class MapView:
 
     @property
     def reads_cameras(self) -> bool:
-        """Whether the cameras themselves are read, since no counts are stored of cells so fine."""
+        """Whether the cameras themselves are read, since no counts are stored for cells so fine."""
         return self.resolution > STORED_RESOLUTION
 
     @property
