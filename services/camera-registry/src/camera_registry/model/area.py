@@ -110,8 +110,8 @@ class Polygon:
 
     @cached_property
     def ring(self) -> tuple[_Point, ...]:
-        """The corners, the first repeated at the end. Where a side crosses the antimeridian, the
-        longitudes continue beyond 180 degrees; around a pole, it ends 360 degrees further."""
+        """The corners, the first repeated at the end. If a side crosses the antimeridian,
+        longitudes exceed 180 degrees. A ring around a pole ends 360 degrees from its start."""
         found = [self.points[0]]
         for latitude, longitude in (*self.points[1:], self.points[0]):
             turn = (longitude - found[-1][1] + 180) % 360 - 180

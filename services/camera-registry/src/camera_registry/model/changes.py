@@ -32,8 +32,8 @@ class ResumeTokenTooOld(Refusal):
 class Position:
     """Where a stream resumes: in the set of changes with this number, after this camera's change.
 
-    The changes of a set are ordered by region and camera id. With the default values of these two,
-    the stream resumes at the first change of the set.
+    A set has the changes of one SQL statement, ordered by region and camera id. With the default
+    values of these two, the stream resumes at the first change of the set.
     """
 
     number: int
