@@ -45,12 +45,12 @@ def cell_of(latitude: float, longitude: float) -> int:
 
 
 def name_folded(name: str) -> str:
-    """The form of a camera's name in which names are compared: neither case nor spaces matter."""
+    """Return a camera's name normalised for comparison: without regard to case and extra spaces."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def region_and_name(region: str, name: str) -> str:
-    """The sort key of a camera's name within its region; `name` is as `name_folded` returns it."""
+    """The key that sorts cameras by region and name; `name` is a result of `name_folded`."""
     return f"{region} {name_order(name)}"
 
 
@@ -245,7 +245,7 @@ camera_words = Table(
 
 
 def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
-    """The row of a camera whose description holds since `held_from`."""
+    """The row of a camera whose present description is valid since `held_from`."""
     given = camera.description
     serial, make = given.serial_key
     name = name_folded(given.name)
