@@ -45,8 +45,7 @@ def holds_password(text: str) -> bool:
 
 
 def with_split_url(given: CameraStream) -> CameraStream:
-    """Return the stream with user and password moved from its URL to its fields `user` and
-    `password`.
+    """Return the stream with the user and password in its URL moved to the fields for them.
 
     If a field already has another value, the stream is returned unchanged; `check_streams` then
     refuses it, because its URL contains credentials.

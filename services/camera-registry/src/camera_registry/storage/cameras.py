@@ -43,9 +43,8 @@ _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 @dataclass(frozen=True)
 class Before:
-    """The database's time before a registration, and the id of the retired camera with the same
-    make and serial number. If several were retired, the latest counts; None if the caller sees
-    none."""
+    """The database's time before a registration, and the id of the most recently retired camera
+    with the same make and serial number (None if the caller sees none)."""
 
     now: datetime
     retired: UUID | None
@@ -79,8 +78,7 @@ class Known:
 
     @classmethod
     def at(cls, now: datetime, interval: timedelta) -> "Known":
-        """Return the range from half an `interval` before `now` to `now`. Hubs report at
-        `interval`.
+        """Return the range that ends at `now` and lasts half the `interval` at which hubs report.
 
         A silent hub is noticed after one and a half intervals. If reports stop being processed just
         before that, its cameras become UNKNOWN half an interval later: after two intervals in all.
@@ -113,14 +111,14 @@ async def exists(tx: Tx, camera_id: UUID) -> bool:
 
 
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
-    """Return a camera as stored and lock its row for a change. Raises CameraNotFound."""
+    """Return a camera with its stored status, and lock its row. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
     [camera] = await record.completed(tx, [await _one(tx, query)])
     return camera
 
 
 async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera, Camera]:
-    """Return two cameras as stored and lock their rows for a change. Raises CameraNotFound."""
+    """Return two cameras with their stored statuses, and lock their rows. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id.in_((first, second)))
     # In one order everywhere, so that two merges at once cannot wait for each other.
     rows = await tx.execute(query.order_by(cameras.c.camera_id).with_for_update())
@@ -187,8 +185,8 @@ def _found(rows: list[Any]) -> Camera:
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
-    """Convert a row to a camera. A status in REPORTED gets the time of the hub's last report, and
-    is replaced by UNKNOWN unless `is_watched` (see `life.is_watched`)."""
+    """Convert a row to a camera. A status in REPORTED is dated by the hub's last report, and
+    replaced by UNKNOWN unless `is_watched` (see `life.is_watched`)."""
     camera = camera_of(row)
     if camera.status not in REPORTED:
         return camera

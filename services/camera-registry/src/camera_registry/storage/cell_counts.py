@@ -1,5 +1,4 @@
-"""Counts cameras by the H3 cells of a map view: from stored counts or, for small views, from the
-cameras.
+"""Counts cameras by H3 cells of a map view: from stored counts or, in small views, one by one.
 
 The database updates the counts by cell (migration 0019). `camera_cell_counts` plus the changes not
 yet added to it, `camera_cell_changes`, is exact at all times.

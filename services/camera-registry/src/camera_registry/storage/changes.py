@@ -115,12 +115,12 @@ async def last_position(db: Database) -> int:
 
 
 async def after(tx: Tx, position: Position, region: str, size: int) -> Found:
-    """Return up to `size` changes from `position` on: of `region`, or of the whole scope if it is
-    "".
+    """Return up to `size` changes from `position` on: of `region`, or if that is "" of all in
+    scope.
 
     Even if there are fewer, more may follow from `following` on. Raises ResumeTokenTooOld if
-    changes after `position` were deleted, or ResumeTokenWrong if `position` is beyond the one that
-    will be assigned next.
+    changes from `position` on were deleted, or ResumeTokenWrong if `position` is beyond the one
+    that will be assigned next.
     """
     watched = _watched(tx, region)
     await tx.read(_PLAN_ANEW)

@@ -103,8 +103,8 @@ class Filters:
 
 
 def values_of(filters: Filters, *, is_watched: bool) -> dict[str, Any]:
-    """The SQL parameters, by name, for the filters that are set. From these names, `conditions_of`
-    finds the conditions that use the parameters."""
+    """The SQL parameters, by name, of the filters that are set; `conditions_of` finds the
+    conditions by these names. `is_watched` is the value of the condition `life.is_watched`."""
     values: dict[str, Any] = {}
     for name in ("function", "kind", "site_category"):
         if (given := getattr(filters, name)) is not None:
@@ -151,7 +151,8 @@ def within_area(given: frozenset[str]) -> ColumnElement[bool]:
 
 
 def distance(of_latitude: Any, of_longitude: Any) -> ColumnElement[float]:
-    """The SQL expression for the distance (haversine) in metres from the centre of a circle."""
+    """The SQL expression for the distance (haversine), in metres, of a place from a circle's
+    centre."""
     latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
     half_height = func.radians(of_latitude - latitude) / 2
     half_width = func.radians(of_longitude - longitude) / 2

@@ -106,8 +106,7 @@ async def _change(tx: Tx, changed: Sequence[Camera], *, held_from: datetime) -> 
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
-    """Return, by row number, the id of another camera of the same kind with equal coordinates. Rows
-    without such a camera are left out."""
+    """Return, by row number, the id of another camera of the same kind with equal coordinates."""
     described = {number: each.description for number, each in written.items()}
     values = {
         "numbers": list(described),

@@ -65,7 +65,7 @@ async def look(tx: Tx, now: datetime) -> None:
 
 
 async def take_changes(tx: Tx) -> set[UUID]:
-    """Return, once, the ids of hubs that were changed or whose cameras were changed."""
+    """Return, and forget, the ids of hubs that were changed or whose cameras were changed."""
     rows = await tx.execute(delete(hub_changes).returning(hub_changes.c.hub_id))
     return {row.hub_id for row in rows}
 

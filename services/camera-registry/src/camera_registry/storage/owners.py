@@ -1,5 +1,4 @@
-"""Stores camera owners who are persons: the IIN (identification number), encrypted, and its blind
-index (keyed hash)."""
+"""Stores camera owners who are persons: the IIN (encrypted) and its blind index (a keyed hash)."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -24,7 +23,7 @@ camera_owners = Table(
 
 
 async def indexes_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """Return the blind index of each owner who is a person, by camera."""
+    """Return, by camera, the blind index of the owner's IIN, if the owner is a person."""
     rows = await tx.read(_INDEXES, camera_ids=list(camera_ids))
     return {row.camera_id: bytes(row.owner_index) for row in rows}
 

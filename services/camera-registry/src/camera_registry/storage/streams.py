@@ -49,8 +49,7 @@ Streams = tuple[CameraStream, ...]
 
 
 def streams_as_json() -> ColumnElement[Any]:
-    """The subquery for a camera's streams as JSON (NULL if it has none), in a query of
-    `cameras`."""
+    """The subquery for the streams of a row of `cameras` as JSON, for `read_json`; NULL if none."""
     index = func.encode(camera_streams.c.password_index, "hex")
     pairs = [
         *("name", camera_streams.c.name),

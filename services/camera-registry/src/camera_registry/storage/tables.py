@@ -361,12 +361,12 @@ def description_of(row: Any) -> Description:
 
 
 def bases_json(given: Description) -> dict[str, str]:
-    """The legal bases of a camera's functions as they are stored, by function."""
+    """Convert the legal bases of a camera's functions to the JSON object that is stored."""
     return {function.value: basis for function, basis in given.bases.items()}
 
 
 def verification_json(paper: Verification) -> dict[str, str]:
-    """A verification as it is stored."""
+    """Convert a verification to the JSON object that is stored."""
     return {
         "number": paper.number,
         "valid_from": paper.valid_from.isoformat(),

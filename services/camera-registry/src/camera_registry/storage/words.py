@@ -62,9 +62,8 @@ class Seeds:
 async def find_seeds(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None
 ) -> Seeds:
-    """Choose the rarest of the words to search for. Rarity is estimated by ids: for each word, the
-    PROBED-th next camera in order of id that has it is found; the greater its id, the rarer the
-    word."""
+    """Choose the rarest of the words to search for: that whose PROBED-th next camera, in order of
+    id, has the greatest id."""
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
     endings = await _endings(tx, regions, values["prefix"])
@@ -112,8 +111,7 @@ async def _reaches(tx: Tx, seeds: list[_Seed], start: UUID, number: int) -> dict
 async def page(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
 ) -> list[Any]:
-    """Return the next `size` rows, in order of id, of cameras that have a seed and match the
-    filters.
+    """Return the rows of the next `size` cameras, by id, that have a seed and match the filters.
 
     Cameras with a seed are read in batches until the page is full.
     """

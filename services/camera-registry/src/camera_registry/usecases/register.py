@@ -169,8 +169,8 @@ class Register:
     async def versions(
         self, camera_id: UUID, *, before: int | None, size: int, caller: Caller
     ) -> list[tuple[Version, list[str]]]:
-        """Return up to `size` versions of a camera below `before` (None: the latest), newest first,
-        each with the names of the fields that it changed.
+        """Return up to `size` versions of a camera older than version `before` (None: the latest
+        ones), newest first, each with the names of the fields that it changed.
 
         Raises CameraNotFound.
         """
@@ -227,7 +227,7 @@ class Register:
     async def clusters(
         self, view: MapView, filters: MapFilters, *, caller: Caller
     ) -> list[Cluster]:
-        """Return clusters of the cameras in service that match the filters, by cells of a map
+        """Return clusters of the cameras in service that match the filters, by cells of the
         view."""
         async with self._db.begin(caller.scope) as tx:
             return await cell_counts.clusters(tx, view, filters, self._known())

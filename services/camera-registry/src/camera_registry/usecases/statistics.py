@@ -47,8 +47,8 @@ class Statistics(Generic[Answer]):
         self._shared: SharedAnswers[_Key, Answer] = SharedAnswers()
 
     async def of(self, region: str, *, caller: Caller) -> Answer:
-        """Count the cameras not retired in `region`, or in each region the caller may see if "" is
-        given."""
+        """Count the cameras of `region` that are not retired; "" stands for every region in
+        scope."""
         scope = caller.scope
         # What row-level security shows of the counts depends on nothing else.
         key = (scope.settings["regions"], region)

@@ -59,8 +59,8 @@ class Followed:
         return self.children is None or is_old
 
     def is_silent(self, now: datetime, silence: timedelta) -> bool:
-        """Whether the hub was heard once, but not in the last `silence`. If it was last heard more
-        than AHEAD_MAX after `now`, it is silent too: the clock has been set back since."""
+        """Whether the hub has ever reported, but not within the last `silence`. A hub last heard
+        more than AHEAD_MAX after `now` is silent too: the clock has been set back since."""
         heard_at = self.row.heard_at
         return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
 
@@ -81,8 +81,7 @@ class Changed:
 
 @dataclass
 class Reports:
-    """The hubs in service and their newest reports, held in memory by one process of the
-    service."""
+    """The hubs in service and their newest reports, in the memory of one process of the service."""
 
     silence: timedelta
     hubs: dict[UUID, Followed] = field(default_factory=dict)
@@ -123,8 +122,7 @@ class Reports:
 
 
 class Watch:
-    """Sets the statuses of cameras by their hubs' reports, and publishes only statuses that
-    change."""
+    """Sets the statuses of cameras by their hubs' reports, and publishes those that change."""
 
     def __init__(self, db: Database, *, silence: timedelta, measures_speed: MeasuresSpeed) -> None:
         """`silence` is the time after a report for which it still holds; `measures_speed` says
