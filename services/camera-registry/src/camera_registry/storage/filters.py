@@ -151,8 +151,7 @@ def within_area(given: frozenset[str]) -> ColumnElement[bool]:
 
 
 def distance(of_latitude: Any, of_longitude: Any) -> ColumnElement[float]:
-    """The SQL expression for the distance (haversine), in metres, of a place from a circle's
-    centre."""
+    """SQL expression for the haversine distance, in metres, from a circle's centre to a place."""
     latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
     half_height = func.radians(of_latitude - latitude) / 2
     half_width = func.radians(of_longitude - longitude) / 2

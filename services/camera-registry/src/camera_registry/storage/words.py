@@ -63,7 +63,7 @@ async def find_seeds(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None
 ) -> Seeds:
     """Choose the rarest of the words to search for: that whose PROBED-th next camera, in order of
-    id, has the greatest id."""
+    id, has the greatest id or does not exist."""
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
     endings = await _endings(tx, regions, values["prefix"])
