@@ -57,7 +57,8 @@ class FilmTooLarge(Refusal):
 @dataclass(frozen=True)
 class SampledFrame:
     """A frame sampled from a video or stream. `number` is the number of its sampling interval;
-    `seconds` is the time since the start."""
+    `seconds` is the time since the start; `progress` is the share of the video up to this frame
+    (0 to 1), 0 if its length is not known."""
 
     number: int
     seconds: float
@@ -87,8 +88,9 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file that can be opened, with the name of the FFmpeg demuxer for it. `seconds` is the
-    video's length measured from its packets, `announced_seconds` the length its header states."""
+    """A video file that can be opened, and the name of its FFmpeg demuxer. `seconds` is the video's
+    length by its packets; `announced_seconds` is the length that its header states, or 0 if there
+    is none that can be trusted."""
 
     file: IO[bytes]
     demuxer: str
