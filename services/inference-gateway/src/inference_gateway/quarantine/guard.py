@@ -1,5 +1,5 @@
-"""Stores the unverified data of suspicious frames before they are refused, each in a transaction of
-its own."""
+"""Stores what suspicious frames state, unverified, before they are refused. Each frame's data are
+stored in a transaction of their own."""
 
 import asyncio
 import logging

@@ -50,8 +50,8 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that arrived, and a reduced grey copy of it. `shows` is the state of the picture
-    (live, frozen or black), `at` the time of capture in seconds since the epoch."""
+    """A frame that arrived (`dated`), a reduced grey copy of it, and the state of the picture
+    (`shows`): live, frozen or black. `at` is the time of capture in seconds since the epoch."""
 
     dated: DatedFrame
     grey: Grey
