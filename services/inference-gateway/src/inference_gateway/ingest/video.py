@@ -186,8 +186,8 @@ def sampled_frames(
 
 
 def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
-    """Raise PictureTooLarge if a frame, or the frame size that a codec announces, has too many
-    pixels."""
+    """Raise PictureTooLarge if a picture has too many pixels. `picture` is a decoded frame, or the
+    codec context that announces the size of the frames."""
     width, height = shown_size(picture.width, picture.height, pixel_aspect)
     if width * height > MOST_PIXELS:
         raise PictureTooLarge

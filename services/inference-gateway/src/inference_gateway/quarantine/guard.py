@@ -66,9 +66,9 @@ class QuarantineGuard:
         size: int,
         caller: Caller,
     ) -> list[Quarantined]:
-        """Return a page of the quarantined frames in the caller's regions, newest first; all
-        cameras if `camera_id` is None. `after` is the arrival time and `quarantine_id` of the
-        previous page's last frame."""
+        """Return at most `size` quarantined frames of a camera, or of all cameras in the caller's
+        regions if `camera_id` is None, newest first. `after` is the arrival time and
+        `quarantine_id` of the previous page's last frame."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
 
