@@ -1,4 +1,4 @@
-"""Entity tags of cameras (RFC 9110, 8.8.3), which tell what version a client has read or changes.
+"""Entity tags of cameras (RFC 9110, 8.8.3), for conditional reads and changes.
 
 A tag is strong. It has the camera's version, a dot and a digest of the whole camera, because the
 status can change without a new version. For a change only the version is compared, so a tag from

@@ -15,8 +15,8 @@ STREAMS_MAX = 64
 
 
 def operators_shares() -> Shares:
-    """Return the object that limits what each operator uses of this process; with this gateway's
-    limits on the calls and streams of all operators together."""
+    """Return an object that limits each operator's use of this process, and the number of
+    concurrent calls and streams of all operators together."""
     return Shares(calls_max=CALLS_MAX, urgent_reserved=0, streams_max=STREAMS_MAX)
 
 

@@ -26,9 +26,9 @@ reads_total = telemetry.meter.create_counter("tartip.violations.reads")
 
 @dataclass(frozen=True)
 class Report:
-    """A citizen's report whose evidence an operator accepted as traffic evidence. The hashes are
-    hex; those of the forms shown to officers (`shown_sha256`) are "" where unknown. `story` is a
-    correlation id."""
+    """A citizen's report whose evidence an operator accepted as traffic evidence. `shown_sha256`
+    are the hashes of the copies shown to officers, in the order of the originals
+    (`evidence_sha256`), "" where unknown. `story` is a correlation id."""
 
     report_id: UUID
     place: Place

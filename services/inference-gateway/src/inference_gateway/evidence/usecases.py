@@ -130,7 +130,7 @@ class EvidenceStore:
         hash of the original. The read is audited first; `confidential` hides the audit entry from
         auditors.
 
-        Raises EvidenceNotFound, or EvidenceNotShowable if its metadata cannot be removed.
+        Raises EvidenceNotFound; EvidenceNotShowable if the original's metadata cannot be removed.
         """
         async with self._db.begin(scope) as tx:
             found = await self.find(tx, sha256)

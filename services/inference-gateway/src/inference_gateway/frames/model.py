@@ -243,8 +243,8 @@ class FrameResult:
 
     @property
     def as_stored(self) -> "FrameResult":
-        """A copy of the result for storage, without the faces that do not match a watch list:
-        nothing may be stored about them."""
+        """A copy of the result for storage, with only those faces that may match a watch list.
+        Nothing about other faces may be stored."""
         candidates = tuple(face for face in self.faces if face.verdict is FaceVerdict.CANDIDATE)
         return replace(self, faces=candidates)
 

@@ -84,8 +84,8 @@ class Intake:
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         """Run inference on a frame and store its result, evidence and events together.
 
-        For a frame that is already stored, return the stored result. Raises IdReused if the content
-        differs from the stored frame's, and the refusals listed for `IngestFrame` in
+        If the frame is already stored, return the stored result. Raises IdReused if the stored
+        frame with this id has other content, and the refusals listed for `IngestFrame` in
         inference.proto.
         """
         metrics.frames_arrived.add(1)

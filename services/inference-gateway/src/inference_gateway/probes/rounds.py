@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """The times of probing, in seconds: `first_after` the start of the service comes the first
-    round, the next one after `every`, or after `again_after` while a function is degraded or its
-    last round was wrong. `slowest` is the longest allowed time for an answer."""
+    """The times of probing, in seconds: `first_after` is the delay before the first round, `every`
+    the pause between rounds, `again_after` the pause while a function is degraded or its last round
+    was wrong, and `slowest` the longest allowed time for an answer."""
 
     # From the start of the service to the first round.
     first_after: float

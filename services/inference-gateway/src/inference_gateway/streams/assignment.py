@@ -41,7 +41,8 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Whether the stream's lease can be given up now: it is to be, and no result is unsaved."""
+        """Whether this stream is to be given up, its task has ended and no result is left to write.
+        """
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:

@@ -1,9 +1,9 @@
 """Reads one RTSP stream permanently in a thread of its own; reconnects whenever the connection
 breaks.
 
-Every frame that other frames may refer to is decoded. One frame per slot (frame interval) is passed
-on, with a reduced grey copy. The stream is untrusted input: a decoding error loses a frame but does
-not stop the worker.
+Only reference frames, on which others depend, are decoded. One frame per slot (frame interval) is
+passed on, with a reduced grey copy. The stream is untrusted input: a decoding error loses a frame
+but does not stop the worker.
 """
 
 import logging

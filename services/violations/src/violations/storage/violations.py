@@ -1,8 +1,8 @@
 """Storage of violations and decisions.
 
 A violation's plate and address, and the texts of its decisions, are encrypted with one data key for
-each violation. A blind index allows a search for the plate. Plate (before its encryption), readings
-and device are serialised as JSON, each for a column of its own.
+each violation. A blind index allows a search for the plate. Plate (before encryption), readings and
+device are serialised as JSON, each in its own column.
 """
 
 import json
