@@ -29,15 +29,21 @@ from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.settings import Settings, read_settings
-from tartip_cli.supervisor.children import STOP_SECONDS, State
+from tartip_cli.supervisor.children import State
 from tartip_cli.supervisor.client import ask_status
 from tartip_cli.supervisor.lock import is_locked, running_mesh
+from tartip_cli.supervisor.running import STOP_SECONDS
 from tartip_cli.supervisor.supervisor import Supervisor
 from tartip_cli.topology import SERVICES
 
 _DETACHED_START_SECONDS = 180.0
 _DOWN_SECONDS = 3 * STOP_SECONDS
-_STYLES = {State.READY: "green", State.RESTARTING: "red", State.UNREADY: "yellow"}
+_STYLES = {
+    State.READY: "green",
+    State.DEGRADED: "yellow",
+    State.UNREADY: "yellow",
+    State.RESTARTING: "red",
+}
 
 Without = Annotated[
     list[str], typer.Option("--without", help="Leave a part out (for trials).", hidden=True)
@@ -206,7 +212,8 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
     for name in without:
         command += ["--without", name]
     log = home.log_of("up")
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
