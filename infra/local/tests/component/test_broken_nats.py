@@ -47,12 +47,10 @@ async def fines_stream(mesh: RunningTestMesh) -> AsyncIterator[JetStreamContext]
 
 
 def fill(path: Path) -> None:
-    with path.open("wb") as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(1 << 20))
-    with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
+    for piece in (1 << 20, 4096):
+        with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(piece))
 
 
 async def test_a_full_disk_is_said_and_heals_when_there_is_room_again(small_disk: Path) -> None:
