@@ -25,7 +25,7 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The process with this pid now; None if there is none or it is a zombie."""
+        """The identity of the process that has this pid now; None if none or only a zombie has."""
         try:  # the name before the state may contain anything
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         except OSError:
@@ -34,8 +34,8 @@ class ProcessId:
 
     @classmethod
     def read(cls, path: Path) -> ProcessId | None:
-        """Read a pid file; None if it is missing, incomplete or a copy from another folder: the
-        process is not ours then."""
+        """The identity stored in a pid file; None if the file is missing, malformed or a copy from
+        another folder: the process is not of this folder then."""
         try:
             pid, started, folder = path.read_text().split()
             return cls(int(pid), started) if folder == folder_key(path.parent) else None
