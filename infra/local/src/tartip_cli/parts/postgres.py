@@ -168,8 +168,14 @@ class Cluster:
         _REACHABLE.chmod(0o755)
         os.chown(outer, user.uid, user.gid)
         inside = self.home.postgres
-        if inside.is_dir() and not inside.is_symlink() and not (outer / "pg").exists():
-            _move_tree(inside, outer / "pg", user)  # from a copy, or a run as a plain user
+        if inside.is_dir() and not inside.is_symlink():  # from a copy, or a run as a plain user
+            if (outer / "pg").exists():
+                raise Failure(
+                    f"{inside} and {outer / 'pg'} both hold a database of this mesh: move the one "
+                    "that you do not want to another place",
+                    Exit.FINDINGS,
+                )
+            _move_tree(inside, outer / "pg", user)
         if not inside.is_symlink():
             inside.symlink_to(outer / "pg")
 
