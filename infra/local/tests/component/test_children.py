@@ -14,10 +14,9 @@ import pytest
 from tartip_cli.failures import Failure
 from tartip_cli.parts.health import READY, Health
 from tartip_cli.parts.part import Part
-from tartip_cli.supervisor import running as running_part
-from tartip_cli.supervisor.children import State
+from tartip_cli.supervisor import children
+from tartip_cli.supervisor.children import RunningPart, State
 from tartip_cli.supervisor.process import ProcessId
-from tartip_cli.supervisor.running import RunningPart
 
 from .small_children import DEAF, PAUSE, STOPS, Journal, child, until
 
@@ -82,7 +81,7 @@ async def unanswered() -> Health:
 async def test_a_child_that_hangs_before_it_was_ever_ready_ends_the_run(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_part, "START_SECONDS", 0.3)
+    monkeypatch.setattr(children, "START_SECONDS", 0.3)
     running = RunningPart(
         child(journal, PAUSE, probe=unanswered), lambda *_: None, pid_folder=tmp_path
     )
@@ -99,7 +98,7 @@ async def test_a_child_that_hangs_before_it_was_ever_ready_ends_the_run(
 async def test_a_child_that_does_not_answer_for_a_while_is_unready_and_left_alone(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_part, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(children, "PROBE_SECONDS", 0.05)
     silent: list[bool] = []
 
     async def sometimes() -> Health:
@@ -121,7 +120,7 @@ async def test_a_child_that_does_not_answer_for_a_while_is_unready_and_left_alon
 async def test_a_child_that_will_not_go_is_killed_and_counts_as_stopped(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_part, "STOP_SECONDS", 0.3)
+    monkeypatch.setattr(children, "STOP_SECONDS", 0.3)
     async with kept(child(journal, DEAF), tmp_path) as running:
         await until(lambda: running.state is State.READY and journal.said("child", "listens")())
         pid = running.pid
@@ -147,7 +146,7 @@ async def test_what_a_killed_child_left_in_its_group_is_ended_before_it_starts_a
 async def test_a_child_stopped_in_its_pause_is_not_started_again(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_part, "_PAUSES", (0.5,))
+    monkeypatch.setattr(children, "_PAUSES", (0.5,))
     async with kept(child(journal, PAUSE), tmp_path) as running:
         await until(lambda: running.state is State.READY and journal.said("child", "started")())
         assert running.pid is not None

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from tartip_cli.parts.health import READY, Health, broken, degraded, unready
 from tartip_cli.parts.part import Part
-from tartip_cli.supervisor import children, running
-from tartip_cli.supervisor.children import State
-from tartip_cli.supervisor.running import RunningPart
+from tartip_cli.supervisor import children
+from tartip_cli.supervisor.children import RunningPart, State
 
 from .small_children import Journal, child, until
 
@@ -39,21 +38,20 @@ def journal(tmp_path: Path) -> Journal:
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (children, running):
-        monkeypatch.setattr(module, "PROBE_SECONDS", 0.05)
-        monkeypatch.setattr(module, "AGAIN_SECONDS", 0.05)
-    monkeypatch.setattr(running, "HUNG_STOP_SECONDS", 0.3)
+    monkeypatch.setattr(children, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(children, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(children, "HUNG_STOP_SECONDS", 0.3)
 
 
 @asynccontextmanager
 async def kept(part: Part, folder: Path) -> AsyncIterator[RunningPart]:
     """The part as its supervisor runs it; ended at the end of the block."""
-    running_part = RunningPart(part, lambda *_: None, pid_folder=folder)
-    keeping = asyncio.create_task(running_part.keep())
+    kept_part = RunningPart(part, lambda *_: None, pid_folder=folder)
+    keeping = asyncio.create_task(kept_part.keep())
     try:
-        yield running_part
+        yield kept_part
     finally:
-        await running_part.stop(at_once=True)
+        await kept_part.stop(at_once=True)
         await asyncio.wait_for(keeping, 20)
 
 

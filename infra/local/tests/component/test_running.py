@@ -12,9 +12,8 @@ import pytest
 from tartip_cli.failures import Failure
 from tartip_cli.parts.health import READY, Health, silent
 from tartip_cli.parts.part import Part
-from tartip_cli.supervisor.children import State
+from tartip_cli.supervisor.children import RunningPart, State
 from tartip_cli.supervisor.health import health_by
-from tartip_cli.supervisor.running import RunningPart
 
 
 async def test_a_probe_that_answers_a_cancellation_with_an_error_ends_all_the_same() -> None:

@@ -29,10 +29,9 @@ from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.settings import Settings, read_settings
-from tartip_cli.supervisor.children import State
+from tartip_cli.supervisor.children import STOP_SECONDS, State
 from tartip_cli.supervisor.client import ask_status
 from tartip_cli.supervisor.lock import is_locked, running_mesh
-from tartip_cli.supervisor.running import STOP_SECONDS
 from tartip_cli.supervisor.supervisor import Supervisor
 from tartip_cli.topology import SERVICES
 

@@ -19,13 +19,12 @@ from law.yearly import read_yearly_tables
 from tartip_cli.failures import Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.part import OutsidePart, Part
-from tartip_cli.supervisor.children import OnChange, State, Watched, WatchedOutsidePart
+from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
 from tartip_cli.supervisor.disk import Disk, disks_of
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
 from tartip_cli.supervisor.logs import TURN_SECONDS, turn_over
 from tartip_cli.supervisor.process import pss_bytes
-from tartip_cli.supervisor.running import RunningPart
 
 SUPERVISOR = "supervisor"
 _PARALLEL_MIGRATIONS = 2
