@@ -18,7 +18,7 @@ from tartip_cli.supervisor import children
 from tartip_cli.supervisor.children import RunningPart, State
 from tartip_cli.supervisor.process import ProcessId
 
-from .small_children import DEAF, PAUSE, STOPS, Journal, child, until
+from .small_children import DEAF, PAUSE, Journal, child, until
 
 CRASHES_LATER = f"if lives() > 1: sys.exit('crashed')\n{PAUSE}"
 WITH_A_GRANDCHILD = f"""

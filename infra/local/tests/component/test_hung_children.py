@@ -1,4 +1,4 @@
-"""A child that is stopped, silent or slow to start is ended and begun again; a waiting one is not."""
+"""A child that is stopped, silent or slow to start is started anew; one that waits is not."""
 
 from __future__ import annotations
 
