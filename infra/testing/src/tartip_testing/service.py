@@ -66,12 +66,13 @@ def _wait_until_serving(
         health = health_pb2_grpc.HealthStub(channel)
         while True:
             try:
-                health.Check(health_pb2.HealthCheckRequest(), timeout=1)
-                return
+                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
             except grpc.RpcError:
                 assert process.poll() is None, _end_of(log)
-                assert time.monotonic() < deadline, _end_of(log)
-                time.sleep(0.1)
+            assert time.monotonic() < deadline, _end_of(log)
+            time.sleep(0.1)
 
 
 def _end_of(log: Path) -> str:
