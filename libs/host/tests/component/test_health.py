@@ -1,6 +1,7 @@
 """How a process answers about its health: by name, to whom, and about its peers."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ class Part:
 
     async def _look(self) -> Reasons:
         return self.wrong
+
+
+@pytest.fixture
+async def channels(postgres: Any) -> AsyncIterator[Channels]:
+    """As a service opens them to its peers."""
+    pair = postgres.certificates.service("violations")
+    opened = Channels(cert=pair.certificate, key=pair.key, ca=postgres.certificates.authority)
+    yield opened
+    await opened.close()
 
 
 async def test_each_name_has_its_own_meaning(postgres: Any) -> None:
@@ -91,9 +101,11 @@ async def test_who_watches_learns_of_the_stop_and_does_not_delay_it(postgres: An
     assert statuses == [SERVING, NOT_SERVING]
 
 
-async def test_a_peer_that_is_away_stops_the_services_that_need_it_alone(postgres: Any) -> None:
+async def test_a_peer_that_is_away_stops_the_services_that_need_it_alone(
+    postgres: Any, channels: Channels
+) -> None:
     async with answering(postgres, Health(every_seconds=OFTEN_SECONDS)) as peer:
-        check = peer_check("peer", channels(postgres).to(peer.address, "peer"))
+        check = peer_check("peer", channels.to(peer.address, "peer"))
         needs = {OWN: ("peer",), "tartip.own.v1.Alone": ()}
         health = Health((check,), needs, every_seconds=OFTEN_SECONDS)
         async with answering(postgres, health) as asked:
@@ -108,12 +120,12 @@ async def test_a_peer_that_is_away_stops_the_services_that_need_it_alone(postgre
             assert (await asked.check(OWN))[0] == NOT_SERVING
 
 
-async def test_two_that_need_each_other_become_ready(postgres: Any) -> None:
+async def test_two_that_need_each_other_become_ready(postgres: Any, channels: Channels) -> None:
     """They ask for the process, and so there is no circle."""
-    addresses, to = (free_address(), free_address()), channels(postgres)
+    addresses = (free_address(), free_address())
     one, other = (
         Health(
-            (peer_check("other", to.to(address, "other")),),
+            (peer_check("other", channels.to(address, "other")),),
             {OWN: ("other",)},
             every_seconds=OFTEN_SECONDS,
         )
@@ -141,11 +153,6 @@ async def test_an_expired_certificate_ends_readiness(postgres: Any, tmp_path: Pa
         await asked.until(SERVING)
         await asked.until(NOT_SERVING)
         assert (await asked.check())[1]["certificate"].startswith("expired at ")
-
-
-def channels(engines: Any) -> Channels:
-    pair = engines.certificates.service("violations")
-    return Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)
 
 
 def valid_until_soon(engines: Any, folder: Path) -> KeyPair:
