@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tartip_cli.failures import Exit, Failure, broken_file, from_os_error
+from tartip_cli.home_identity import Place, id_file, original_of, place_file
 
 _MIN_FREE_BYTES = 512 * 1024 * 1024
+_ID_BYTES = 8
 _FOLDERS = ("nats", "evidence", "keys", "letters", "logs", "oidc", "run", "spans", "tls")
 
 
@@ -73,8 +75,9 @@ class DataDir:
         return self.logs / f"{part}.log"
 
     def prepare(self) -> None:
-        """Create all folders. Raises Failure if one cannot be written or the disk is nearly
-        full."""
+        """Create all folders, and give a copy of another data folder an identity of its own. Raises
+        Failure if a folder cannot be written, the disk is nearly full, or the copy has no
+        database."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -82,6 +85,7 @@ class DataDir:
                 (self.path / name).mkdir(mode=0o700, exist_ok=True)
             write_private(self.run / "probe", b"x" * 4096)
             (self.run / "probe").unlink()
+            self._settle()
         except OSError as error:
             raise from_os_error(error) from error
         free = shutil.disk_usage(self.path).free
@@ -95,7 +99,26 @@ class DataDir:
     def identity(self) -> str:
         """Return a random, permanent id of this data folder. Files and folders that belong to it
         but must be stored outside it have this id in their names."""
-        return stored_secret(self.path / "home-id", bytes_=8)
+        return stored_secret(id_file(self.path), bytes_=_ID_BYTES)
+
+    def _settle(self) -> None:
+        """Bind the identity to this place; a copy gets a new one and forgets the processes of the
+        folder that it was copied from."""
+        if original := original_of(self.path):
+            if self.postgres.is_symlink():
+                raise Failure(
+                    f"{self.path} is a copy of {original} without its database, which is in "
+                    f"{self.postgres.resolve()}: copy a stopped mesh with `cp --archive "
+                    f"--dereference`, or delete {self.postgres} to begin with an empty database",
+                    Exit.COPIED_FOLDER,
+                )
+            for file in (*self.run.glob("*.pid"), self.run / "mesh.json"):
+                file.unlink(missing_ok=True)
+            write_private(id_file(self.path), _secret(_ID_BYTES))
+        self.identity()
+        place = Place.of(self.path).content()
+        if place != _content(place_file(self.path)):
+            write_private(place_file(self.path), place)
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -115,7 +138,15 @@ def stored_secret(path: Path, *, bytes_: int = 24) -> str:
     """Return the secret stored in the file `path`. If there is no file, it is created with `bytes_`
     random bytes in hex. Raises Failure if the file is empty."""
     if not path.exists():
-        write_private(path, secrets.token_hex(bytes_).encode())
+        write_private(path, _secret(bytes_))
     if not (secret := path.read_text()):
         raise broken_file(path, "it is empty")
     return secret
+
+
+def _secret(bytes_: int) -> bytes:
+    return secrets.token_hex(bytes_).encode()
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

@@ -27,13 +27,14 @@ class Exit(enum.IntEnum):
     NOT_FOUND = 10
     REFUSED = 11
     FINDINGS = 12
+    COPIED_FOLDER = 13
 
 
 EXIT_CODES_HELP = """Exit codes: 0 done; 1 unexpected error; 2 wrong usage; 3 the mesh already runs;
 4 a port is taken; 5 a folder cannot be written; 6 the disk is full; 7 something is missing on this
 machine (Python, a library, a package); 8 a part did not start; 9 the mesh does not run;
 10 nothing found; 11 the mesh refused something (its name is printed); 12 a finding that a person
-must check."""
+must check; 13 the data folder is a copy, or its database is in use by another mesh."""
 
 
 class Failure(Exception):

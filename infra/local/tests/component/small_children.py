@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tartip_cli.parts.part import Part, Probe
+from tartip_cli.parts.health import READY, Health, Probe
+from tartip_cli.parts.part import Part
 
 _PREFACE = """
 import os, signal, subprocess, sys, time
@@ -75,5 +76,5 @@ async def until(holds: Callable[[], bool], *, seconds: float = 30) -> None:
             await asyncio.sleep(0.02)
 
 
-async def _is_ready() -> bool:
-    return True
+async def _is_ready() -> Health:
+    return READY

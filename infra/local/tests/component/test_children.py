@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tartip_cli.failures import Failure
+from tartip_cli.parts.health import READY, Health
 from tartip_cli.parts.part import Part
 from tartip_cli.supervisor import children
 from tartip_cli.supervisor.children import RunningPart, State
@@ -73,14 +74,14 @@ async def test_a_child_that_never_comes_up_ends_the_run_with_its_own_last_words(
     assert len(journal.lines("child", "started")) == 3
 
 
-async def unanswered() -> bool:
+async def unanswered() -> Health:
     raise ConnectionError("nobody listens")
 
 
 async def test_a_child_that_hangs_before_it_was_ever_ready_ends_the_run(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(children, "_START_SECONDS", 0.3)
+    monkeypatch.setattr(children, "START_SECONDS", 0.3)
     running = RunningPart(
         child(journal, PAUSE, probe=unanswered), lambda *_: None, pid_folder=tmp_path
     )
@@ -94,42 +95,26 @@ async def test_a_child_that_hangs_before_it_was_ever_ready_ends_the_run(
     assert running.pid is None
 
 
-async def test_a_child_that_says_that_it_hangs_is_started_anew(
-    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(children, "PROBE_SECONDS", 0.05)
-
-    async def hangs_in_its_first_life() -> bool:
-        return not hung or len(journal.lines("child", "started")) > 1
-
-    hung: list[bool] = []
-    async with kept(child(journal, STOPS, probe=hangs_in_its_first_life), tmp_path) as running:
-        await until(lambda: running.state is State.READY and journal.said("child", "listens")())
-        first = running.pid
-        hung.append(True)
-        await until(lambda: running.state is State.READY and running.pid != first)
-        assert journal.order_of("stopped") == ["child"]  # asked, not killed
-
-
 async def test_a_child_that_does_not_answer_for_a_while_is_unready_and_left_alone(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(children, "PROBE_SECONDS", 0.05)
     silent: list[bool] = []
 
-    async def sometimes() -> bool:
+    async def sometimes() -> Health:
         if silent:
             raise ConnectionError("not now")
-        return True
+        return READY
 
     async with kept(child(journal, PAUSE, probe=sometimes), tmp_path) as running:
         await until(lambda: running.state is State.READY)
         first = running.pid
         silent.append(True)
         await until(lambda: running.state is State.UNREADY)
+        assert running.reasons == ("ConnectionError: not now",)
         silent.clear()
         await until(lambda: running.state is State.READY)
-        assert running.pid == first
+        assert (running.pid, running.reasons) == (first, ())
 
 
 async def test_a_child_that_will_not_go_is_killed_and_counts_as_stopped(
@@ -179,15 +164,3 @@ async def test_a_pid_file_names_the_living_child_and_its_start(
         await until(lambda: running.state is State.READY)
         assert running.pid is not None
         assert ProcessId.read(tmp_path / "child.pid") == ProcessId.of(running.pid)
-
-
-async def test_a_long_log_is_turned_over_before_a_start(
-    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(children, "_LOG_BYTES", 10)
-    part = child(journal, PAUSE)
-    part.log.write_text("what the life before had to say\n")
-    async with kept(part, tmp_path) as running:
-        await until(lambda: running.state is State.READY)
-    assert part.log.with_suffix(".log.1").read_text().startswith("what the life before")
-    assert "what the life before" not in part.log.read_text()

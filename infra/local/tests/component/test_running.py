@@ -10,23 +10,24 @@ from typing import Any
 
 import pytest
 from tartip_cli.failures import Failure
+from tartip_cli.parts.health import READY, Health, silent
 from tartip_cli.parts.part import Part
 from tartip_cli.supervisor.children import RunningPart, State
-from tartip_cli.supervisor.health import verdict_of
+from tartip_cli.supervisor.health import health_by
 
 
 async def test_a_probe_that_answers_a_cancellation_with_an_error_ends_all_the_same() -> None:
     begun = asyncio.Event()
 
-    async def probe() -> bool:
+    async def probe() -> Health:
         begun.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             raise ConnectionError("closed in the middle of it") from None
-        return True
+        return READY
 
-    asking = asyncio.create_task(verdict_of(probe))
+    asking = asyncio.create_task(health_by(probe))
     await begun.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -34,15 +35,15 @@ async def test_a_probe_that_answers_a_cancellation_with_an_error_ends_all_the_sa
 
 
 async def test_a_probe_that_fails_says_nothing_and_one_that_refuses_is_heard() -> None:
-    async def fails() -> bool:
+    async def fails() -> Health:
         raise ConnectionError("not there")
 
-    async def refuses() -> bool:
+    async def refuses() -> Health:
         raise Failure("never will be")
 
-    assert await verdict_of(fails) is None
+    assert await health_by(fails) == silent("ConnectionError: not there")
     with pytest.raises(Failure):
-        await verdict_of(refuses)
+        await health_by(refuses)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -64,8 +65,8 @@ async def test_what_cannot_be_done_after_a_good_start_is_tried_again(
         if failing:
             raise error
 
-    async def answers() -> bool:
-        return True
+    async def answers() -> Health:
+        return READY
 
     steps: dict[str, Any] = {step: maybe}
     part = Part(
@@ -95,8 +96,8 @@ async def test_what_is_refused_at_first_ends_the_run(tmp_path: Path) -> None:
     async def refuses() -> None:
         raise Failure("no rights")
 
-    async def answers() -> bool:
-        return True
+    async def answers() -> Health:
+        return READY
 
     part = Part(
         name="sleeper",

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure, from_group
+from tartip_cli.parts.health import READY, Health, unready
 from tartip_cli.parts.mesh import Mesh, Stage
 from tartip_cli.ports import LOOPBACK, free_base
 from tartip_cli.settings import Settings, find_checkout
@@ -74,8 +75,8 @@ async def running(supervisor: Supervisor) -> AsyncIterator[asyncio.Task[None]]:
 async def test_a_later_stage_starts_after_the_engines_and_stops_before_them(
     empty: Mesh, journal: Journal
 ) -> None:
-    async def answers() -> bool:
-        return journal.said("nats", "listens")()
+    async def answers() -> Health:
+        return READY if journal.said("nats", "listens")() else unready("it starts")
 
     engine = child(journal, STOPS, name="nats", address=free_address(), probe=answers)
     service = child(journal, STOPS, name="fines", address=free_address())
@@ -156,7 +157,7 @@ async def test_a_second_interrupt_kills_what_does_not_go(empty: Mesh, journal: J
 async def test_a_part_that_never_comes_up_ends_the_run_and_stops_the_others(
     empty: Mesh, journal: Journal
 ) -> None:
-    async def never() -> bool:
+    async def never() -> Health:
         raise ConnectionError("nobody listens")
 
     broken = child(journal, "sys.exit('no luck')", name="a", address=free_address(), probe=never)

@@ -92,3 +92,14 @@ def test_the_oldest_file_goes_when_there_is_too_much(tmp_path: Path) -> None:
     files.append({"resourceSpans": []})
     names = [path.name for path in files.files()]
     assert names[:2] == ["2026-01-01T02.jsonl", "2026-01-01T03.jsonl"] and len(names) == 3
+
+
+def test_an_hour_with_much_gets_further_files_that_are_read_in_order(tmp_path: Path) -> None:
+    files = SpanFiles(tmp_path, max_bytes=16 * 100)
+    for number in range(12):
+        files.append({"resourceSpans": [], "number": f"{number:040}"})
+    found = files.files()
+    assert len(found) > 2 and all(path.stat().st_size < 200 for path in found)
+    lines = [line for path in found for line in path.read_text().splitlines()]
+    numbers = [int(json.loads(line)["number"]) for line in lines]
+    assert numbers == sorted(numbers) and numbers[-1] == 11

@@ -110,6 +110,6 @@ async def _awaited(step: Callable[[], object]) -> None:
 
 def _answers(triton: Triton) -> bool:
     try:
-        return asyncio.run(triton.answers())
+        return asyncio.run(triton.health()).serves
     except Exception:
         return False

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import collections
-import itertools
 import json
-import time
-from collections.abc import Iterator
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,9 +13,16 @@ from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import read_settings
 from tartip_cli.supervisor.client import ask_status
+from tartip_cli.supervisor.logs import read_log
 from tartip_cli.topology import SERVICES
 
-_STYLES = {"ready": "green", "starting": "yellow", "unready": "yellow", "restarting": "red"}
+_STYLES = {
+    "ready": "green",
+    "degraded": "yellow",
+    "starting": "yellow",
+    "unready": "yellow",
+    "restarting": "red",
+}
 
 
 def register(app: App) -> None:
@@ -30,10 +33,13 @@ def register(app: App) -> None:
 def status(as_json: AsJson = False) -> None:
     """Show the state, address, process and memory of each part of the mesh, and warnings.
 
-    It warns if the mesh's clock is moved to another day, and if a year's working calendar or base
-    values (the monthly calculation index) are missing or only assumed. Memory (`rss_bytes`) is the
-    proportional set size of the part's process tree: a page that n processes share counts as 1/n in
-    each. Exit code 0 if all is ready, 9 if not.
+    A degraded part serves, but something is wrong that will be felt if it lasts; it counts as ready
+    and its reason is shown. `restarts` counts the restarts of a part in this run.
+
+    It warns if the disk is nearly full, if the mesh's clock is moved to another day, and if a
+    year's working calendar or base values (the monthly calculation index) are missing or only
+    assumed. Memory (`rss_bytes`) is the proportional set size of the part's process tree: a page
+    that n processes share counts as 1/n in each. Exit code 0 if all is ready, 9 if not.
     """
     answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}
@@ -43,9 +49,20 @@ def status(as_json: AsJson = False) -> None:
         console.print(hint("The mesh does not run; `tartip up` starts it."))
     else:
         console.print(_table(found))
+        _show_reasons(found)
         show_notices(found)
     if not found["ready"]:
         raise typer.Exit(Exit.NOT_RUNNING)
+
+
+def _show_reasons(status_: dict[str, Any]) -> None:
+    """Print why parts are not ready or degraded, and why they were last restarted."""
+    for part in status_["parts"]:
+        for reason in part["reasons"]:
+            console.print(f"{part['name']}: {reason}", style="yellow", highlight=False)
+        if part["restart_reason"]:
+            text = f"{part['name']} was restarted: {part['restart_reason']}"
+            console.print(text, style="dim", highlight=False)
 
 
 def show_notices(status_: dict[str, Any]) -> None:
@@ -74,12 +91,11 @@ def logs(
                 "no mesh has run from this folder yet: start it with `tartip up`", Exit.NOT_RUNNING
             )
         raise Failure(f"no log of {part}; there are: {', '.join(known)}", Exit.NOT_FOUND)
-    with path.open(errors="replace") as file:
-        for line in itertools.chain(collections.deque(file, maxlen=lines), _growth(file, follow)):
-            if as_json:
-                print_json({"part": part, "line": _content(line.rstrip("\n"))})
-            else:
-                typer.echo(line, nl=False)
+    for line in read_log(path, count=lines, follow=follow):
+        if as_json:
+            print_json({"part": part, "line": _content(line.rstrip("\n"))})
+        else:
+            typer.echo(line, nl=False)
 
 
 def _content(line: str) -> object:
@@ -90,20 +106,12 @@ def _content(line: str) -> object:
         return line
 
 
-def _growth(file: TextIO, follow: bool) -> Iterator[str]:
-    while follow:
-        line = file.readline()
-        if line:
-            yield line
-        else:
-            time.sleep(0.2)
-
-
 def _table(status_: dict[str, Any]) -> Table:
     table = Table(title="ready" if status_["ready"] else "not ready", title_justify="left")
     for column in ("part", "state", "address", "pid"):
         table.add_column(column, no_wrap=True)
-    table.add_column("memory", justify="right")
+    for column in ("memory", "restarts"):
+        table.add_column(column, justify="right")
     for part in status_["parts"]:
         style = _STYLES.get(part["state"], "dim")
         table.add_row(
@@ -112,6 +120,7 @@ def _table(status_: dict[str, Any]) -> Table:
             part["address"],
             str(part["pid"] or ""),
             f"{part['rss_bytes'] / 2**20:.0f} MiB" if part["rss_bytes"] else "",
+            str(part["restarts"] or ""),
         )
     python = [s.name for s in SERVICES]
     total = sum(p["rss_bytes"] for p in status_["parts"] if p["name"] in python)

@@ -37,7 +37,12 @@ from tartip_cli.topology import SERVICES
 
 _DETACHED_START_SECONDS = 180.0
 _DOWN_SECONDS = 3 * STOP_SECONDS
-_STYLES = {State.READY: "green", State.RESTARTING: "red", State.UNREADY: "yellow"}
+_STYLES = {
+    State.READY: "green",
+    State.DEGRADED: "yellow",
+    State.UNREADY: "yellow",
+    State.RESTARTING: "red",
+}
 
 Without = Annotated[
     list[str], typer.Option("--without", help="Leave a part out (for trials).", hidden=True)
@@ -206,7 +211,8 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
     for name in without:
         command += ["--without", name]
     log = home.log_of("up")
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

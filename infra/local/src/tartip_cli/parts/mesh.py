@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
+from tartip_cli.parts.health import ready_if
 from tartip_cli.parts.nats import NatsServer
 from tartip_cli.parts.part import OutsidePart, Part, launched
 from tartip_cli.parts.postgres import Cluster
@@ -171,7 +172,7 @@ class _Builder:
             part = OutsidePart(
                 name="postgres",
                 address=address,
-                probe=database.answers,
+                probe=ready_if(database.answers),
                 provision=database.provision,
             )
             return part, database
@@ -189,7 +190,10 @@ class _Builder:
         )
         if outside is not None:
             part = OutsidePart(
-                name="nats", address=url, probe=broker.answers, provision=broker.provision
+                name="nats",
+                address=url,
+                probe=ready_if(broker.answers),
+                provision=broker.provision,
             )
             return part, url
         server = NatsServer(
@@ -215,7 +219,7 @@ class _Builder:
         if left_out:
             return None, url
         if outside is not None:
-            return OutsidePart(name="triton", address=url, probe=triton.answers), url
+            return OutsidePart(name="triton", address=url, probe=triton.health), url
         return triton.part(), url
 
     def _services(self, database: Database, nats_url: str, triton_url: str) -> ServiceParts:

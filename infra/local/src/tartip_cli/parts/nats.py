@@ -8,17 +8,19 @@ again, and the services republish the events that are still in their outboxes.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import sys
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from nats.errors import NoRespondersError
+from nats.js.errors import APIError
 
 from tartip_cli.data_dir import DataDir, stored_secret, write_private
 from tartip_cli.failures import Exit, Failure
+from tartip_cli.parts.health import READY, Condition, Health, unready
+from tartip_cli.parts.nats_health import NatsMonitor
 from tartip_cli.parts.part import Part
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.broker import Broker
@@ -32,6 +34,8 @@ from tartip_cli.provision.streams import (
 
 _SPARE_BYTES = 64 * 1024 * 1024
 MAX_PAYLOAD_BYTES = 262_144
+# It starts within a few seconds, also after a crash. A start that hangs is not waited for longer.
+_START_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +53,9 @@ class NatsServer:
             environment={"GOMEMLIMIT": "256MiB"},
             log=self.home.log_of("nats"),
             prepare=self.prepare,
-            probe=self._healthy,
+            probe=self._health,
             provision=self.broker.provision,
+            start_seconds=_START_SECONDS,
         )
 
     async def prepare(self) -> None:
@@ -105,16 +110,16 @@ class NatsServer:
             ]
         )
 
-    async def _healthy(self) -> bool:
-        if not self._store.is_dir():
-            return False  # its folder was deleted; the supervisor restarts it
-        varz = await asyncio.to_thread(_get_json, f"http://{LOOPBACK}:{self.monitor_port}/varz")
-        configuration = varz.get("jetstream", {}).get("config")
-        if not configuration:
-            return False  # not started yet, or switched off on a full disk until a restart
-        if configuration.get("sync_always") is not True:
-            raise Failure("NATS does not sync every write; its configuration is not ours")
-        return await self.broker.answers()
+    async def _health(self) -> Health:
+        """What its monitoring port says; if that is good, whether it answers a client."""
+        health = await NatsMonitor(port=self.monitor_port, store=self._store).health()
+        if health.condition is not Condition.READY:
+            return health
+        try:
+            await self.broker.answers()
+        except (APIError, NoRespondersError) as error:
+            return unready(f"JetStream does not serve: {error}")
+        return READY
 
     def _users(self, provisioner: str, users: tuple[User, ...]) -> list[str]:
         everything = Permissions(("$JS.API.>",), (inbox_of(provisioner),))
@@ -153,9 +158,3 @@ def program() -> Path:
 
 def _block(name: str, items: list[str]) -> list[str]:
     return [f"    {name}: [", *(f"      {item}" for item in items), "    ]"]
-
-
-def _get_json(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=2) as answer:
-        content: dict[str, Any] = json.load(answer)
-    return content

@@ -13,12 +13,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tartip_cli.parts.health import Probe
 from tartip_cli.provision.users import UnixUser
+
+START_SECONDS = 120.0
+"""The longest that any start may take."""
+HUNG_AFTER_PROBES = 6
+"""A part that leaves so many probes in a row without an answer is hung: after 17 to 22 s, if each
+waits for two seconds and the next follows after one."""
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
 Step = Callable[[], Awaitable[None]]
-Probe = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +36,6 @@ class Part:
     command: tuple[str, ...]
     log: Path
     probe: Probe
-    """True if the part answers; any error means "not yet"."""
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path("/")
     prepare: Step | None = None
@@ -39,6 +44,10 @@ class Part:
     """Runs after every start, once the part answers and before it counts as ready."""
     stop_signal: signal.Signals = signal.SIGTERM
     user: UnixUser | None = None
+    start_seconds: float = START_SECONDS
+    """A start that has not made the part ready by then is ended and begun again; each further start
+    in a row may take twice as long, up to START_SECONDS."""
+    hung_after_probes: int = HUNG_AFTER_PROBES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,10 @@ import psutil
 
 from tartip_cli.data_dir import DataDir, stored_secret
 from tartip_cli.failures import Exit, Failure, from_os_error
+from tartip_cli.parts.folder_lock import require_unshared
+from tartip_cli.parts.health import READY, Health, unready
 from tartip_cli.parts.part import Part, Step, launched
+from tartip_cli.parts.probes import PROBE_SECONDS
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.users import UnixUser, unprivileged_user
 
@@ -31,6 +34,9 @@ ADMINISTRATOR = "tartip_admin"
 _REACHABLE = Path("/var/lib/tartip")
 _HBA = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 _INITDB_SECONDS = 120
+# About 60 s, three times as long as for others: a restart ends all sessions and may have to read
+# much of the log, while a database that waits for a slow disk goes on by itself.
+_HUNG_AFTER_PROBES = 20
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class Cluster:
             environment={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
             log=self.home.log_of("postgres"),
             prepare=self.prepare,
-            probe=self._answers,
+            probe=self._health,
+            hung_after_probes=_HUNG_AFTER_PROBES,
             provision=provision,
             stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint, exits
             user=self.user,
@@ -82,6 +89,7 @@ class Cluster:
                 self._make_outer(self.user)
             if not (folder / "PG_VERSION").exists():
                 await self._create(folder)
+            require_unshared(folder)
             await _clear_crash(folder)
             self._write(folder / "postgresql.conf", self._rendered())
             self._write(folder / "pg_hba.conf", _HBA)
@@ -135,12 +143,18 @@ class Cluster:
                 f"PostgreSQL's initdb failed: {reason} ({self.home.log_of('initdb')})", code
             )
 
-    async def _answers(self) -> bool:
-        connection = await asyncpg.connect(self.url, timeout=2)
+    async def _health(self) -> Health:
         try:
-            return bool(await connection.fetchval("SELECT NOT pg_is_in_recovery()"))
+            connection = await asyncpg.connect(self.url, timeout=PROBE_SECONDS)
+        except asyncpg.PostgresError as error:  # "the database system is starting up", for instance
+            return unready(str(error))
+        try:
+            recovering = await connection.fetchval(
+                "SELECT pg_is_in_recovery()", timeout=PROBE_SECONDS
+            )
         finally:
-            await connection.close(timeout=2)
+            await connection.close(timeout=PROBE_SECONDS)
+        return unready("it is still recovering") if recovering else READY
 
     def _password(self) -> str:
         return stored_secret(self.home.run.parent / "postgres.password")
@@ -153,8 +167,17 @@ class Cluster:
         outer.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
         os.chown(outer, user.uid, user.gid)
-        if not self.home.postgres.is_symlink():
-            self.home.postgres.symlink_to(outer / "pg")
+        inside = self.home.postgres
+        if inside.is_dir() and not inside.is_symlink():  # from a copy, or a run as a plain user
+            if (outer / "pg").exists():
+                raise Failure(
+                    f"{inside} and {outer / 'pg'} both hold a database of this mesh: move the one "
+                    "that you do not want to another place",
+                    Exit.FINDINGS,
+                )
+            _move_tree(inside, outer / "pg", user)
+        if not inside.is_symlink():
+            inside.symlink_to(outer / "pg")
 
     def _outer(self) -> Path:
         return _REACHABLE / self.home.identity()
@@ -190,6 +213,17 @@ async def _clear_crash(folder: Path) -> None:
                 os.kill(pid, number)
         await asyncio.sleep(0.1)
     (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _move_tree(source: Path, target: Path, user: UnixUser) -> None:
+    """Move a folder, also to another disk, and give it to the user."""
+    draft = target.with_name(f"{target.name}.moved")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(source, draft, symlinks=True)
+    for path in (draft, *draft.rglob("*")):
+        os.chown(path, user.uid, user.gid, follow_symlinks=False)
+    draft.rename(target)
+    shutil.rmtree(source)
 
 
 def _reachable_programs(programs: Path, user: UnixUser | None) -> Path:

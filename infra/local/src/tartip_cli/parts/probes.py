@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tartip_cli.parts.health import READY, Health, unready
 from tartip_cli.provision.certificates import KeyPair
 
-_PROBE_SECONDS = 2.0
+PROBE_SECONDS = 2.0
 _CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+_NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_REASON_CHARACTERS = 200
+# Probes have threads of their own: asyncio's are few and may be busy measuring memory.
+_THREADS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe")
+_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class GrpcHealth:
@@ -28,14 +38,38 @@ class GrpcHealth:
         self._authority = authority
         self._channel: grpc.aio.Channel | None = None
 
-    async def __call__(self) -> bool:
+    async def __call__(self) -> Health:
         if self._channel is None:
             self._channel = secure_channel(self._address, self._pair, self._authority)
         stub = health_pb2_grpc.HealthStub(self._channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_PROBE_SECONDS)
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            reason = f"{error.code().name}: {error.details()}"
+            if error.code() in _NO_ANSWER:
+                raise ConnectionError(reason) from error
+            return unready(reason)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
-            raise ConnectionError(f"{self._address} does not serve now")
-        return True
+            return unready("its health service says NOT_SERVING")
+        return READY
+
+
+@dataclass(frozen=True)
+class HttpHealth:
+    """A probe that asks a URL, such as /readyz: 200 is ready, any other status an answer too."""
+
+    url: str
+
+    async def __call__(self) -> Health:
+        status, body = await get(self.url)
+        if status == 200:
+            return READY
+        return unready(f"HTTP {status}: {body.decode(errors='replace')[:_REASON_CHARACTERS]}")
+
+
+async def get(url: str) -> tuple[int, bytes]:
+    """Return the status and body of a GET request. Raises OSError if there is no answer."""
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, _get, url)
 
 
 def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Channel:
@@ -49,6 +83,10 @@ def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Cha
     return grpc.aio.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
 
 
-def answers_ok(url: str) -> bool:
-    with urllib.request.urlopen(url, timeout=_PROBE_SECONDS) as answer:
-        return bool(answer.status == 200)
+def _get(url: str) -> tuple[int, bytes]:
+    try:
+        with _WITHOUT_PROXY.open(url, timeout=PROBE_SECONDS) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()

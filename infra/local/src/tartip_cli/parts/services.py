@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tartip_cli.data_dir import DataDir
-from tartip_cli.parts.part import Part, Probe
-from tartip_cli.parts.probes import GrpcHealth, answers_ok
+from tartip_cli.parts.health import Probe
+from tartip_cli.parts.part import Part
+from tartip_cli.parts.probes import GrpcHealth, HttpHealth
 from tartip_cli.ports import Ports
 from tartip_cli.provision.certificates import Certificates
 from tartip_cli.settings import Settings
@@ -117,7 +117,7 @@ class ServiceParts:
     def _probe(self, service: Service) -> Probe:
         address = self.ports.address(service)
         if service.port_offset is None:
-            return lambda: asyncio.to_thread(answers_ok, f"http://{address}/readyz")
+            return HttpHealth(f"http://{address}/readyz")
         return GrpcHealth(
             address, self.certificates.service(COMMAND_LINE), self.certificates.authority
         )

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tartip_cli.data_dir import DataDir, write_private
+from tartip_cli.parts.health import READY, Health, unready
 from tartip_cli.parts.part import Part
-from tartip_cli.parts.probes import secure_channel
+from tartip_cli.parts.probes import PROBE_SECONDS, secure_channel
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.certificates import Certificates, KeyPair
 from tartip_cli.provision.triton_paths import (
@@ -38,7 +39,6 @@ _CALLERS = ("inference-gateway", COMMAND_LINE)
 _RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 _READY_ANSWER = b"\x08\x01"  # ServerReadyResponse { ready: true }
-_PROBE_SECONDS = 2.0
 _TRUSTED, _CERTIFICATE, _KEY = "triton-callers.pem", "triton.pem", "triton.key"
 
 
@@ -67,7 +67,7 @@ class Triton:
             folder=own,
             log=self.home.log_of("triton"),
             prepare=prepare,
-            probe=self.answers,
+            probe=self.health,
             user=user,
         )
 
@@ -86,16 +86,15 @@ class Triton:
                 shutil.chown(own / name, user.uid, user.gid)
         self._clear_shared_memory()
 
-    async def answers(self) -> bool:
-        """Return True once Triton has loaded all models; never return False. Raises ConnectionError
-        while Triton is loading them, and gRPC's error while it does not answer."""
+    async def health(self) -> Health:
+        """Ready once Triton has loaded all models. Raises gRPC's error while it does not answer."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:
             ask = channel.unary_unary(_SERVER_READY, bytes, bytes)
-            if await ask(b"", timeout=_PROBE_SECONDS) != _READY_ANSWER:
-                raise ConnectionError("Triton is still loading its models")
-        return True
+            if await ask(b"", timeout=PROBE_SECONDS) != _READY_ANSWER:
+                return unready("it is still loading its models")
+        return READY
 
     def _clear_shared_memory(self) -> None:
         for path in Path("/dev/shm").glob(f"{self._shared_memory}*"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,8 @@ from tartip_cli.provision.certificates import Certificates, KeyPair
 from tartip_cli.provision.keys import Keys
 from tartip_cli.provision.streams import FEED_PROVISIONER, PROVISIONER, Topology, inbox_of
 from tartip_cli.topology import COMMAND_LINE
+
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +65,9 @@ class Broker:
         try:
             yield client
         finally:
-            await client.close()
+            # Closing waits for the server's end of TLS, which does not come if it hangs.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(client.close(), _CLOSE_SECONDS)
 
 
 async def connect(

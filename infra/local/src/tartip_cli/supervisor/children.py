@@ -14,19 +14,27 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.parts.part import OutsidePart, Part, launched
+from tartip_cli.parts.health import Condition, Health, unready
+from tartip_cli.parts.part import START_SECONDS, OutsidePart, Part, launched
 from tartip_cli.settings import inherited_environment
-from tartip_cli.supervisor.health import PROBE_SECONDS, answers, raise_if_cancelled, verdict_of
+from tartip_cli.supervisor.health import (
+    AGAIN_SECONDS,
+    PROBE_SECONDS,
+    Judge,
+    health_by,
+    raise_if_cancelled,
+)
+from tartip_cli.supervisor.logs import last_line
 from tartip_cli.supervisor.process import ProcessId, signal_group, tree_pss_bytes
 
 STOP_SECONDS = 45.0
-_START_SECONDS = 120.0
+HUNG_STOP_SECONDS = 5.0
+"""What is hung rarely heeds a signal: it is killed after so long."""
 _OUTSIDE_SECONDS = 10.0
 _FIRST_START_TRIES = 3
 _IMPATIENT_PROBE_SECONDS = 0.1
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SETTLED_SECONDS = 30.0
-_LOG_BYTES = 20 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +44,18 @@ class State(enum.StrEnum):
     MIGRATING = "migrating"
     STARTING = "starting"
     READY = "ready"
+    DEGRADED = "degraded"
     UNREADY = "unready"
     RESTARTING = "restarting"
     STOPPING = "stopping"
     STOPPED = "stopped"
 
+    @property
+    def serves(self) -> bool:
+        return self in (State.READY, State.DEGRADED)
 
+
+_FOUND = {Condition.READY: State.READY, Condition.DEGRADED: State.DEGRADED}
 OnChange = Callable[[str, State], None]
 
 
@@ -52,6 +66,11 @@ class Watched(ABC):
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
         self.state = State.WAITING
+        self.reasons: tuple[str, ...] = ()
+        """Why the part is not ready, or degraded."""
+        self.restarts = 0
+        self.restart_reason: str | None = None
+        """Why the part was last restarted."""
         self.was_ready = asyncio.Event()
         self._on_change = on_change
 
@@ -81,7 +100,7 @@ class Watched(ABC):
         if self.part.provision is None:
             return True
         try:
-            await asyncio.wait_for(self.part.provision(), _START_SECONDS)
+            await asyncio.wait_for(self.part.provision(), START_SECONDS)
         except Exception as error:  # any error of a library means: not yet
             raise_if_cancelled()
             if isinstance(error, Failure) and not self.was_ready.is_set():
@@ -90,13 +109,19 @@ class Watched(ABC):
             return False
         return True
 
-    def _become(self, state: State) -> None:
-        if state is not self.state:
-            log.info("%s: %s", self.name, state)
-            self.state = state
+    def _become(self, state: State, reasons: tuple[str, ...] = ()) -> None:
+        changed = state is not self.state
+        if changed or reasons != self.reasons:
+            log.info("%s: %s", self.name, "; ".join((state, *reasons)))
+            self.state, self.reasons = state, reasons
+        if changed:
             self._on_change(self.name, state)
-        if state is State.READY:
+        if state.serves:
             self.was_ready.set()
+
+    def _learn(self, health: Health) -> None:
+        """Take over what a probe found of a part that has been ready before."""
+        self._become(_FOUND.get(health.condition, State.UNREADY), health.reasons)
 
 
 class WatchedOutsidePart(Watched):
@@ -107,19 +132,18 @@ class WatchedOutsidePart(Watched):
         self._become(State.STARTING)
         deadline = time.monotonic() + _OUTSIDE_SECONDS
         while True:
-            answered = await answers(self.part.probe)
-            if not answered and not self.was_ready.is_set() and time.monotonic() > deadline:
+            health = await health_by(self.part.probe)
+            if health.serves and not self.state.serves and not await self._provisioned():
+                health = unready("it cannot be provisioned yet")
+            elif not health.serves and not self.was_ready.is_set() and time.monotonic() > deadline:
                 raise Failure(
-                    f"{self.name} does not answer at {self.part.address}: is it running?",
+                    f"{self.name} does not answer at {self.part.address}: is it running? "
+                    f"({health.reason})",
                     Exit.PART_FAILED,
                 )
-            if answered and self.state is not State.READY:
-                answered = await self._provisioned()
-            if answered:
-                self._become(State.READY)
-            elif self.was_ready.is_set():
-                self._become(State.UNREADY)
-            await asyncio.sleep(PROBE_SECONDS if answered else 0.5)
+            if health.serves or self.was_ready.is_set():
+                self._learn(health)
+            await asyncio.sleep(PROBE_SECONDS if health.serves else AGAIN_SECONDS)
 
 
 class RunningPart(Watched):
@@ -132,6 +156,7 @@ class RunningPart(Watched):
         self._pid_file = pid_folder / f"{part.name}.pid"
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._end_reason: str | None = None
 
     @property
     def pid(self) -> int | None:
@@ -143,15 +168,16 @@ class RunningPart(Watched):
 
     async def keep(self) -> None:
         """Run the part until it is stopped. Raises Failure only if it never became ready."""
-        deaths = 0
+        deaths = failed_starts = 0
         while not self._stopping:
             began = time.monotonic()
-            await self._run_once()
+            came_up = await self._run_once(self._start_limit(failed_starts))
             if self._stopping:
                 return
             deaths = 0 if time.monotonic() - began > _SETTLED_SECONDS else deaths + 1
-            if not self.was_ready.is_set() and deaths >= _FIRST_START_TRIES:
-                raise self._did_not_start("stopped at once")
+            failed_starts = 0 if came_up else failed_starts + 1
+            if not self.was_ready.is_set() and failed_starts >= _FIRST_START_TRIES:
+                raise self._did_not_start(self._end_reason or "stopped at once")
             self._become(State.RESTARTING)
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
@@ -166,29 +192,36 @@ class RunningPart(Watched):
         self._pid_file.unlink(missing_ok=True)
         self._become(State.STOPPED)
 
-    async def _run_once(self) -> None:
+    def _start_limit(self, failed_starts: int) -> float:
+        return float(min(self.part.start_seconds * 2**failed_starts, START_SECONDS))
+
+    async def _run_once(self, start_limit: float) -> bool:
+        """Start the part and wait for its end; return whether it came up."""
         self._become(State.STARTING)
+        self._end_reason = None
         if self.part.prepare is not None and not await self._prepared(self.part.prepare):
-            return
+            return False
         if self._stopping:
-            return
+            return False
         try:
             process = await self._spawn()
         except OSError as error:
             if not self.was_ready.is_set():
                 raise
             log.error("%s: cannot be started: %s", self.name, error)
-            return
+            return False
         if self._stopping:  # the stop was requested during the start
             await _end(process, self.part.stop_signal, STOP_SECONDS)
+        came_up = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            attending = group.create_task(self._attend(process))
+            attending = group.create_task(self._attend(process, start_limit, came_up))
             code = await process.wait()
             attending.cancel()
-        log.info("%s: ended with %s", self.name, code)
         # Processes left in its group would hold its port or its files.
         signal_group(process.pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
+        self._note_end(code)
+        return came_up.is_set()
 
     async def _prepared(self, step: Callable[[], Awaitable[None]]) -> bool:
         """Run a step before a start. Errors are raised before the first readiness, later
@@ -204,7 +237,7 @@ class RunningPart(Watched):
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         part = self.part
-        _turn_log_over(part.log)
+        # Children append, so that the supervisor may cut the file while they write.
         with part.log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *launched(part.command, user=part.user, death_signal=part.stop_signal),
@@ -225,32 +258,59 @@ class RunningPart(Watched):
                 log.error("%s: its pid file cannot be written: %s", self.name, error)
         return process
 
-    async def _attend(self, process: asyncio.subprocess.Process) -> None:
-        """Probe until ready, then at intervals; end the process if its probe reports a hang."""
-        deadline = time.monotonic() + _START_SECONDS
+    async def _attend(
+        self, process: asyncio.subprocess.Process, start_limit: float, came_up: asyncio.Event
+    ) -> None:
+        """Probe until it serves, then at intervals; end the process if its start takes longer than
+        `start_limit` seconds, or if it is hung or broken."""
+        deadline = time.monotonic() + start_limit
         while not await self._comes_up():
             if time.monotonic() > deadline:
-                if not self.was_ready.is_set():
-                    raise self._did_not_start(f"was not ready after {_START_SECONDS:.0f} s")
-                await _end(process, self.part.stop_signal, STOP_SECONDS)
+                await self._end_late(process, start_limit)
                 return
             await asyncio.sleep(_IMPATIENT_PROBE_SECONDS)
-        self._become(State.READY)
+        came_up.set()
+        judge = Judge(self.part.hung_after_probes)
         while True:
-            await asyncio.sleep(PROBE_SECONDS)
-            verdict = await verdict_of(self.part.probe)
-            if verdict is False:
-                log.warning("%s: reports that it must be restarted", self.name)
-                await _end(process, self.part.stop_signal, STOP_SECONDS)
+            await asyncio.sleep(PROBE_SECONDS if self.state.serves else AGAIN_SECONDS)
+            health = await health_by(self.part.probe)
+            if self._stopping:
                 return
-            if not self._stopping:
-                self._become(State.READY if verdict else State.UNREADY)
+            self._learn(health)
+            if reason := judge.verdict(health):
+                self._end_reason = reason
+                log.warning("%s: is restarted: %s", self.name, reason)
+                await _end(process, self.part.stop_signal, HUNG_STOP_SECONDS)
+                return
 
     async def _comes_up(self) -> bool:
-        return await answers(self.part.probe) and await self._provisioned()
+        health = await health_by(self.part.probe)
+        if not health.serves:
+            self._become(State.STARTING, health.reasons)
+            return False
+        if not await self._provisioned():
+            await asyncio.sleep(AGAIN_SECONDS)
+            return False
+        self._learn(health)
+        return True
+
+    async def _end_late(self, process: asyncio.subprocess.Process, start_limit: float) -> None:
+        reason = f"was not ready after {start_limit:.0f} s"
+        self._end_reason = "; ".join((reason, *self.reasons))
+        if not self.was_ready.is_set() and start_limit >= START_SECONDS:
+            raise self._did_not_start(self._end_reason)
+        log.warning("%s: is restarted: %s", self.name, self._end_reason)
+        await _end(process, self.part.stop_signal, HUNG_STOP_SECONDS)
+
+    def _note_end(self, code: int) -> None:
+        """Log and count an end that nobody has requested."""
+        log.info("%s: ended with %s", self.name, code)
+        if not self._stopping:
+            self.restarts += 1
+            self.restart_reason = self._end_reason or f"it ended with {code}"
 
     def _did_not_start(self, what: str) -> Failure:
-        reason = _last_line(self.part.log)
+        reason = last_line(self.part.log)
         return Failure(f"{self.name} {what}: {reason} (log: {self.part.log})", Exit.PART_FAILED)
 
 
@@ -265,19 +325,3 @@ async def _end(
             log.warning("pid %s did not stop in %.0f s and is killed", process.pid, grace_seconds)
     signal_group(process.pid, signal.SIGKILL)
     await process.wait()
-
-
-def _turn_log_over(path: Path) -> None:
-    if path.exists() and path.stat().st_size > _LOG_BYTES:
-        path.rename(path.with_suffix(".log.1"))
-
-
-def _last_line(path: Path) -> str:
-    """The last line that is not empty, which most likely gives the reason of a failure."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 8192))
-            lines = file.read().decode(errors="replace").strip().splitlines()
-    except OSError:
-        return "no log"
-    return lines[-1].strip()[:300] if lines else "it wrote nothing"

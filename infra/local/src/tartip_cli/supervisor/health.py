@@ -6,27 +6,55 @@ import asyncio
 import logging
 
 from tartip_cli.failures import Failure
-from tartip_cli.parts.part import Probe
+from tartip_cli.parts.health import Condition, Health, Probe, silent
 
 PROBE_SECONDS = 5.0
+"""The longest that a probe may take, and the pause after one that found a part ready."""
+AGAIN_SECONDS = 1.0
+"""The pause after a probe that found anything else."""
+BROKEN_AFTER_PROBES = 2
+"""A part that says so often in a row that it is broken is restarted."""
+_REASON_CHARACTERS = 300
 
-log = logging.getLogger(__name__)
+
+class Judge:
+    """Decides from the findings of one run of a part whether it must be restarted: if it is hung,
+    or broken by its own account. A part that only is not ready is left alone: it answers, and a
+    restart would not bring back what it waits for."""
+
+    def __init__(self, hung_after_probes: int) -> None:
+        self._limits = {
+            Condition.SILENT: hung_after_probes,
+            Condition.BROKEN: BROKEN_AFTER_PROBES,
+        }
+        self._last = Condition.READY
+        self._in_a_row = 0
+
+    def verdict(self, health: Health) -> str | None:
+        """Return why the part must be restarted; None if it need not be."""
+        self._in_a_row = self._in_a_row + 1 if health.condition is self._last else 1
+        self._last = health.condition
+        limit = self._limits.get(health.condition)
+        if limit is None or self._in_a_row < limit:
+            return None
+        if health.condition is Condition.SILENT:
+            return f"it is hung: no answer to {limit} probes in a row ({health.reason})"
+        return f"it is broken: {health.reason}"
 
 
-async def answers(probe: Probe) -> bool:
-    return await verdict_of(probe) is True
-
-
-async def verdict_of(probe: Probe) -> bool | None:
-    """The probe's answer; None if it timed out or raised an error. A Failure is re-raised."""
+async def health_by(probe: Probe) -> Health:
+    """What the probe finds; a silent part if it timed out or raised an error. A Failure is
+    re-raised."""
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)
     except Failure:
         raise
+    except TimeoutError:
+        raise_if_cancelled()
+        return silent("no answer in time")
     except Exception as error:  # any error of a library means: no answer
         raise_if_cancelled()
-        log.debug("probe: %r", error)
-        return None
+        return silent(_in_a_line(error))
 
 
 def raise_if_cancelled() -> None:
@@ -35,3 +63,9 @@ def raise_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _in_a_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    said = lines[0][:_REASON_CHARACTERS] if lines else ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

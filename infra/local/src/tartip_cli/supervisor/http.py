@@ -37,6 +37,7 @@ class SupervisorHttp:
     def __init__(self, mesh: Mesh, status: Callable[[], dict[str, object]]) -> None:
         self._port = mesh.ports.supervisor
         self._status = status
+        self._measuring = asyncio.Lock()
         routes = [Route("/status", self._answer_status)]
         if mesh.settings.oidc_issuer is None:
             routes += Issuer.open(mesh.home.oidc, mesh.oidc_issuer).routes()
@@ -68,4 +69,5 @@ class SupervisorHttp:
                     server.should_exit = True
 
     async def _answer_status(self, _: Request) -> JSONResponse:
-        return JSONResponse(await asyncio.to_thread(self._status))
+        async with self._measuring:  # whoever asks often must not occupy all threads
+            return JSONResponse(await asyncio.to_thread(self._status))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from tartip_cli.home_identity import folder_key
+
 
 @dataclass(frozen=True)
 class ProcessId:
@@ -32,15 +34,16 @@ class ProcessId:
 
     @classmethod
     def read(cls, path: Path) -> ProcessId | None:
-        """The identity stored in a pid file; None if the file is missing or malformed."""
+        """The identity stored in a pid file; None if the file is missing, malformed or a copy from
+        another folder: the process is not of this folder then."""
         try:
-            pid, started = path.read_text().split()
-            return cls(int(pid), started)
+            pid, started, folder = path.read_text().split()
+            return cls(int(pid), started) if folder == folder_key(path.parent) else None
         except (OSError, ValueError):
             return None
 
     def write(self, path: Path) -> None:
-        path.write_text(f"{self.pid} {self.started}\n")
+        path.write_text(f"{self.pid} {self.started} {folder_key(path.parent)}\n")
 
     def alive(self) -> bool:
         return ProcessId.of(self.pid) == self

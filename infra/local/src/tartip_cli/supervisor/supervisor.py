@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from chassis.clock import system_clock
 from law.notices import notices
@@ -19,8 +20,10 @@ from tartip_cli.failures import Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.part import OutsidePart, Part
 from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
+from tartip_cli.supervisor.disk import Disk, disks_of
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
+from tartip_cli.supervisor.logs import TURN_SECONDS, turn_over
 from tartip_cli.supervisor.process import pss_bytes
 
 SUPERVISOR = "supervisor"
@@ -76,8 +79,12 @@ class Supervisor:
             "address": f"127.0.0.1:{self.mesh.ports.supervisor}",
             "pid": os.getpid(),
             "rss_bytes": pss_bytes(os.getpid()),
+            "reasons": (),
+            "restarts": 0,
+            "restart_reason": None,
         }
-        states = [part.state for part in self.watched]  # at one moment: measuring memory takes time
+        # At one moment: measuring memory takes time.
+        found = [(part, part.state, part.reasons) for part in self.watched]
         parts = [
             {
                 "name": part.name,
@@ -85,21 +92,34 @@ class Supervisor:
                 "address": part.part.address,
                 "pid": part.pid,
                 "rss_bytes": part.pss_bytes(),
+                "reasons": reasons,
+                "restarts": part.restarts,
+                "restart_reason": part.restart_reason,
             }
-            for part, state in zip(self.watched, states, strict=True)
+            for part, state, reasons in found
         ]
-        ready = all(state is State.READY for state in states)
-        return {"ready": ready, "parts": [*parts, own], **self._time()}
+        disks = disks_of(self.mesh.home)
+        return {
+            "ready": all(state.serves for _, state, _ in found),
+            "parts": [*parts, own],
+            "disks": [asdict(disk) for disk in disks],
+            **self._time(disks),
+        }
 
-    def _time(self) -> dict[str, object]:
-        """The services' clock, and notices: a moved clock, assumed years, missing tables."""
+    def _time(self, disks: Sequence[Disk]) -> dict[str, object]:
+        """The services' clock, and notices: a moved clock, assumed years, missing tables, disks
+        that are nearly full."""
         now, offset = system_clock(), self.mesh.settings.clock_offset
         found = notices(now, self._yearly_tables, offset)
         return {
             "now": now.isoformat(),
             "clock_offset_seconds": offset.total_seconds(),
             "notices": [
-                {"code": notice.code, "text": notice.message.en, **notice.facts} for notice in found
+                *(
+                    {"code": notice.code, "text": notice.message.en, **notice.facts}
+                    for notice in found
+                ),
+                *(disk.notice() for disk in disks if disk.is_nearly_full),
             ],
         }
 
@@ -108,6 +128,7 @@ class Supervisor:
         http = SupervisorHttp(self.mesh, self.status)
         keepers: list[asyncio.Task[None]] = []
         async with http.serving(), asyncio.TaskGroup() as group:
+            keepers.append(group.create_task(self._turn_logs_over()))
             try:
                 starting = group.create_task(self._start(group, keepers))
                 await self._stop.wait()
@@ -141,6 +162,12 @@ class Supervisor:
                         return
                     raise
         await part.keep()
+
+    async def _turn_logs_over(self) -> None:
+        while True:
+            await asyncio.sleep(TURN_SECONDS)
+            for path in self.mesh.home.logs.glob("*.log"):
+                await asyncio.to_thread(turn_over, path)
 
     async def _stop_all(self) -> None:
         for stage in reversed(self._stages):

@@ -1,10 +1,12 @@
-"""Stores telemetry on disk as OTLP JSON lines, one file per hour, and reads spans from them.
+"""Stores telemetry on disk as OTLP JSON lines, one file per hour (more if an hour has much), and
+reads spans from them.
 
 The oldest files are removed when the total size of all files exceeds a limit.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -15,6 +17,7 @@ from typing import Any
 from chassis.clock import real_clock
 
 MAX_BYTES = 256 * 1024 * 1024
+_FILES = 16  # at least so many make up the limit, so that removing the oldest removes little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +53,10 @@ class SpanFiles:
     def append(self, document: dict[str, Any]) -> None:
         line = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
         content = line.encode()
-        hour = real_clock().strftime("%Y-%m-%dT%H")
-        with (self._folder / f"{self._prefix}{hour}.jsonl").open("ab") as file:
+        with self._current_file().open("ab") as file:
             file.write(content)
         self._written_since_check += len(content)
-        if self._written_since_check > self._max_bytes // 16:
+        if self._written_since_check > self._max_bytes // _FILES:
             self._remove_oldest()
             self._written_since_check = 0
 
@@ -70,6 +72,17 @@ class SpanFiles:
                 for line in file:
                     if pattern.search(line):
                         yield from _spans_of(line)
+
+    def _current_file(self) -> Path:
+        """The file of this hour; the next of the hour if that has its share of the limit."""
+        hour = real_clock().strftime("%Y-%m-%dT%H")
+        for number in itertools.count():
+            # In the order of their names: "_" comes after ".".
+            name = f"{self._prefix}{hour}_{number:03}" if number else f"{self._prefix}{hour}"
+            path = self._folder / f"{name}.jsonl"
+            if not path.exists() or path.stat().st_size < self._max_bytes // _FILES:
+                break
+        return path
 
     def _remove_oldest(self) -> None:
         files = self.files()

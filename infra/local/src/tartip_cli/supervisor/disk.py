@@ -1,0 +1,45 @@
+"""How much room is left on the disks that hold the data of a mesh."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from tartip_cli.data_dir import DataDir
+
+LOW_BYTES = 1024**3
+LOW_PART = 0.05
+"""A warning is given when less than LOW_BYTES or less than this part of the disk is free."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk, by a folder on it."""
+
+    path: str
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def is_nearly_full(self) -> bool:
+        return self.free_bytes < max(LOW_BYTES, LOW_PART * self.total_bytes)
+
+    def notice(self) -> dict[str, object]:
+        """The warning, as a notice of `tartip status`."""
+        percent = 100 * self.free_bytes / self.total_bytes
+        text = (
+            f"only {self.free_bytes // 2**20} MiB ({percent:.1f} %) are free under {self.path}: "
+            "free some space before writing stops"
+        )
+        return {"code": "DISK_NEARLY_FULL", "text": text, "path": self.path}
+
+
+def disks_of(home: DataDir) -> tuple[Disk, ...]:
+    """The disks of the data folder and of its PostgreSQL cluster, which may lie elsewhere."""
+    found = {}
+    for folder in (home.path, home.postgres.resolve()):
+        if folder.is_dir():
+            usage = shutil.disk_usage(folder)
+            disk = Disk(str(folder), usage.total, usage.free)
+            found.setdefault(folder.stat().st_dev, disk)
+    return tuple(found.values())

@@ -1,0 +1,113 @@
+"""The log files of the parts: turned over while their parts run, and read across that.
+
+A file that has grown past LOG_BYTES is copied and emptied, since its part keeps it open; three old
+copies are kept (`fines.log.1` is the newest). Lines that are written in the instant between the end
+of the copy and the emptying are lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+LOG_BYTES = 20 * 1024 * 1024
+OLD_LOGS = 3
+TURN_SECONDS = 5.0
+"""How often the sizes of the logs are looked at."""
+_CHUNK_BYTES = 1024 * 1024
+_TAIL_BYTES = 8192
+_FOLLOW_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+
+def turn_over(path: Path, *, max_bytes: int = LOG_BYTES) -> bool:
+    """Turn the log over if it is longer than `max_bytes`; return whether it was. Raises no error: a
+    log that cannot be copied stays as it is."""
+    try:
+        if path.stat().st_size <= max_bytes:
+            return False
+        draft = _move_content(path)
+        for number in range(OLD_LOGS - 1, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                old_log(path, number).rename(old_log(path, number + 1))
+        draft.rename(old_log(path, 1))
+    except OSError as error:
+        log.error("%s cannot be turned over: %s", path.name, error)
+        return False
+    return True
+
+
+def old_log(path: Path, number: int) -> Path:
+    """Return the path of an old copy, such as `fines.log.1`, the newest."""
+    return path.with_name(f"{path.name}.{number}")
+
+
+def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
+    """Yield the last `count` lines of a log, with those of its newest old copy if it is shorter.
+    With `follow`, go on for ever with the lines that are added."""
+    with path.open("rb") as file:
+        lines = deque(_lines_from(old_log(path, 1), 0), maxlen=count)
+        lines.extend(_text(line) for line in file)
+        position = file.tell()
+    yield from lines
+    while follow:
+        if path.stat().st_size < position:
+            yield from _lines_from(old_log(path, 1), position)
+            position = 0
+        for line in _whole_lines_from(path, position):
+            position += len(line)
+            yield _text(line)
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def last_line(path: Path) -> str:
+    """The last line that is not empty, which most likely gives the reason of a failure."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            lines = _text(file.read()).strip().splitlines()
+    except OSError:
+        return "no log"
+    return lines[-1].strip()[:300] if lines else "it wrote nothing"
+
+
+def _whole_lines_from(path: Path, position: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(position)
+        yield from itertools.takewhile(lambda line: line.endswith(b"\n"), file)
+
+
+def _lines_from(path: Path, position: int) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(position)
+        yield from (_text(line) for line in file)
+
+
+def _move_content(path: Path) -> Path:
+    """Move the content of a file that others append to into a new file beside it."""
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with path.open("rb") as source, draft.open("wb") as target:
+            os.fchmod(target.fileno(), 0o600)
+            shutil.copyfileobj(source, target, _CHUNK_BYTES)
+            target.flush()
+            while rest := source.read(_CHUNK_BYTES):  # what was written meanwhile
+                target.write(rest)
+                target.flush()
+            os.truncate(path, 0)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk, for instance
+        raise
+    return draft
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace")
