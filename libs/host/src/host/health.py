@@ -21,7 +21,7 @@ from typing import Any
 
 import grpc
 from chassis import call_context
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 LIVE = "tartip.live"
 DEGRADED = "tartip.degraded"
@@ -83,6 +83,8 @@ class Health:
         self._looked_at: set[str] = set()
         self._changed = asyncio.Event()
         self._stopping = False
+        if len(self._found) < len(self._checks):
+            raise ValueError("two checks of one name")
         peers = {check.name for check in checks if check.effect is Effect.PEER}
         if unknown := {peer for names in self._needs.values() for peer in names} - peers:
             raise ValueError(f"needed, but nothing looks at it: {sorted(unknown)}")
@@ -196,7 +198,7 @@ async def _look(check: Check) -> Reasons:
         return {check.name: f"does not answer ({type(error).__name__})"}
 
 
-class HealthServicer(health_pb2_grpc.HealthServicer):
+class HealthServicer:
     """The standard health service over a `Health`."""
 
     def __init__(self, health: Health) -> None:

@@ -1,4 +1,4 @@
-"""What a process looks at, on the real parts: the database and its clock, the broker, the outbox."""
+"""What a process looks at, on real parts: the database and its clock, the broker, the outbox."""
 
 import asyncio
 from collections.abc import AsyncIterator

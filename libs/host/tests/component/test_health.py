@@ -27,9 +27,9 @@ SOON = timedelta(seconds=5)
 class Part:
     """Something that a test lets go wrong."""
 
-    def __init__(self, effect: Effect) -> None:
+    def __init__(self, name: str, effect: Effect) -> None:
         self.wrong: Reasons = {}
-        self.check = Check("disk", effect, self._look)
+        self.check = Check(name, effect, self._look)
 
     async def _look(self) -> Reasons:
         return self.wrong
@@ -45,7 +45,7 @@ async def channels(postgres: Any) -> AsyncIterator[Channels]:
 
 
 async def test_each_name_has_its_own_meaning(postgres: Any) -> None:
-    unready, degraded = Part(Effect.UNREADY), Part(Effect.DEGRADED)
+    unready, degraded = Part("disk", Effect.UNREADY), Part("broker", Effect.DEGRADED)
     checks = (unready.check, degraded.check)
     health = Health(checks, {OWN: ()}, every_seconds=OFTEN_SECONDS)
     async with answering(postgres, health) as asked:
@@ -75,7 +75,7 @@ async def test_nothing_is_ready_before_it_was_looked_at(postgres: Any) -> None:
 
 
 async def test_what_is_wrong_is_for_services_alone(postgres: Any) -> None:
-    part = Part(Effect.UNREADY)
+    part = Part("disk", Effect.UNREADY)
     part.wrong = {"disk": "is full"}
     bank = postgres.certificates.partner("kaspi")
     async with answering(postgres, Health((part.check,)), client=bank) as asked:
@@ -94,10 +94,12 @@ async def test_a_name_that_nobody_serves_is_unknown(postgres: Any) -> None:
 async def test_who_watches_learns_of_the_stop_and_does_not_delay_it(postgres: Any) -> None:
     async with answering(postgres, Health()) as asked:
         watching = asked.stub.Watch(health_pb2.HealthCheckRequest())
-        statuses = [(await watching.read()).status]
+        statuses: list[int] = []
         async with asyncio.timeout(10):
-            await asked.server.stop(60)
-            statuses += [answer.status async for answer in watching]
+            async for answer in watching:
+                if not statuses:
+                    await asked.server.stop(60)
+                statuses.append(answer.status)
     assert statuses == [SERVING, NOT_SERVING]
 
 

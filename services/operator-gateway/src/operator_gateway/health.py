@@ -1,6 +1,6 @@
-"""Health probes: /healthz states that the process runs, /readyz whether a request would be answered.
+"""Health probes: /healthz states that the process runs, /readyz that a request would be answered.
 
-Both answer from memory: the process looks at itself and its peers every few seconds (`host.health`).
+Both answer from memory: the process looks at itself and its peers all the time (`host.health`).
 """
 
 from fastapi import APIRouter, Request, Response
