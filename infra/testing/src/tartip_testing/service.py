@@ -63,15 +63,19 @@ def _wait_until_serving(
     )
     deadline = time.monotonic() + _START_SECONDS
     with grpc.secure_channel(engines.address(service), credentials) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-        while True:
-            try:
-                health.Check(health_pb2.HealthCheckRequest(), timeout=1)
-                return
-            except grpc.RpcError:
-                assert process.poll() is None, _end_of(log)
-                assert time.monotonic() < deadline, _end_of(log)
-                time.sleep(0.1)
+        while not _serves(channel):
+            assert process.poll() is None, _end_of(log)
+            assert time.monotonic() < deadline, _end_of(log)
+            time.sleep(0.1)
+
+
+def _serves(channel: grpc.Channel) -> bool:
+    request = health_pb2.HealthCheckRequest()
+    try:
+        answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)
+    except grpc.RpcError:
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _end_of(log: Path) -> str:

@@ -244,6 +244,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def _check(self, call: call_context.Call, span: Any, *, needs_deadline: bool) -> None:
         """Raises NotAllowed, PurposeRequired or DeadlineRequired; binds the call otherwise."""
         if call.method.startswith(OPEN_SERVICES):
+            call_context.bind(call)  # services are told more by that of health
             return
         telemetry.set_attribute(span, "tartip.caller", f"{call.caller.kind}/{call.caller.name}")
         rule = self.policy.get(call.method)
@@ -292,7 +293,7 @@ async def _each_readable(requests: AsyncIterable[Any], place: Place) -> AsyncIte
 
 
 async def _awaited(writing: Awaitable[None]) -> AsyncIterator[Any]:
-    """Wait for a handler that writes its replies itself, as that of health does; yield nothing."""
+    """Wait for a handler that writes its replies itself; yield nothing."""
     await writing
     return
     yield

@@ -38,6 +38,7 @@ _UNPUBLISHED = outbox.c.published_at.is_(None)
 _NOW: Any = select(service_now)
 # Made once: it is asked ten times a second for ever, and making it costs as much as asking.
 _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.position).limit(1)
+_OLDEST_POSITION = _OLDEST.with_only_columns(outbox.c.position)
 
 
 def headers_of(row: Row[Any], source: str) -> dict[str, str]:
@@ -192,6 +193,13 @@ class Relay:
         except Exception as error:
             log.warning("stream %s does not answer: %s", stream, type(error).__name__)
             return None
+
+
+async def oldest_waiting(db: Database) -> int | None:
+    """The position in the outbox of the oldest unpublished event; None if all are published."""
+    async with db.engine.connect() as connection:
+        position: int | None = await connection.scalar(_OLDEST_POSITION)
+    return position
 
 
 async def _note_stream(tx: Tx, stream: str, made_at: str) -> None:

@@ -30,8 +30,10 @@ from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
+from host.checks import broker_check, certificate_check, database_check, outbox_check, peer_check
 from host.consumer import Consumer, Subscription
 from host.gate import Gate
+from host.health import Check, Health
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
@@ -40,7 +42,6 @@ from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
 
 GRACE_SECONDS = 20.0
-PING_SECONDS = 5.0
 RESTART_SECONDS = 1.0
 log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Settings)
@@ -64,6 +65,10 @@ class Chassis(Generic[S]):
         default_factory=list
     )
     policy: dict[str, Any] = field(default_factory=dict)
+    # By a service's full name, whose calls need them; "" for a process that nobody else asks.
+    needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+    health: Health = field(default_factory=Health)
     loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
     work: dict[str, WorkHandler] = field(default_factory=dict)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -91,14 +96,17 @@ class Chassis(Generic[S]):
         add: Callable[..., None],
         servicer: Any,
         policy: Policy,
+        needs: tuple[str, ...] = (),
     ) -> None:
         """Register a gRPC servicer with the policy of its methods.
 
         `service` is the generated DESCRIPTOR.services_by_name[…], `add` the generated
-        add_…_to_server.
+        add_…_to_server. `needs` are the peers (or other checks) without which some of its calls
+        would be refused; the address of a peer stands in the setting of its name.
         """
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
+        self.needs[service.full_name] = needs
 
     def consume(self, stream: str, subscriptions: Mapping[str, Subscription]) -> None:
         """Register the handlers of the events of `stream`, by subject.
@@ -175,6 +183,8 @@ async def run(service: Service[S], settings: S) -> None:
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
         await service.build(chassis)
+        chassis.health = Health(_checks(chassis), chassis.needs)
+        chassis.loop("health", chassis.health.run)
         keep_pauses_short()
         if service.serve_http is not None:
             async with _looping(chassis):
@@ -230,10 +240,15 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     settings = chassis.settings
     authorities = Authorities.in_folder(settings.tls_client_authorities)
     gate = Gate(chassis.policy, chassis.tokens, authorities, Shares(chassis.quota_of))
-    server = GrpcServer(settings.grpc_address, gate, cert=settings.tls_cert, key=settings.tls_key)
+    server = GrpcServer(
+        settings.grpc_address,
+        gate,
+        cert=settings.tls_cert,
+        key=settings.tls_key,
+        health=chassis.health,
+    )
     for service, add, servicer in chassis.servicers:
         add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
-    chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
     if chassis.work:
         chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)
     async with _looping(chassis):
@@ -241,6 +256,24 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         log.info("serving on %s", settings.grpc_address)
         await stopping.wait()
         await server.stop(GRACE_SECONDS)
+
+
+def _checks(chassis: Chassis[Any]) -> list[Check]:
+    """The checks of a process: its parts, the peers that it needs, and what `build` added."""
+    settings = chassis.settings
+    presented = settings.tls_cert.read_bytes()  # as the server does: it presents this one
+    checks = [certificate_check(lambda: presented), *chassis.checks]
+    if settings.database_url:
+        checks.append(database_check(chassis.db))
+    if settings.nats_url:
+        checks.append(broker_check(chassis.broker))
+    if settings.database_url and settings.nats_url:
+        checks.append(outbox_check(chassis.db))
+    known = {check.name for check in chassis.checks}
+    for peer in sorted({name for names in chassis.needs.values() for name in names} - known):
+        address = getattr(settings, f"{peer.replace('-', '_')}_address")
+        checks.append(peer_check(peer, chassis.channels.to(address, peer)))
+    return checks
 
 
 def _check_scopes(chassis: Chassis[Any]) -> None:
@@ -279,11 +312,3 @@ async def _for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) ->
                 exc_info=error,
             )
         await asyncio.sleep(RESTART_SECONDS)
-
-
-async def _keep_pinging(db: Database) -> None:
-    while True:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(PING_SECONDS):
-                await db.ping()
-        await asyncio.sleep(PING_SECONDS)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import grpc
 from google.protobuf import descriptor_pool
-from grpc_health.v1 import _async as health_aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from host.gate import Gate
+from host.health import Health, HealthServicer
 
 MESSAGE_BYTES_MAX = 9 * 1024 * 1024
 # Against memory alone: long before, `Shares` has refused a caller or all of them by name.
@@ -37,7 +37,8 @@ OPTIONS = [
 
 
 class GrpcServer:
-    """The gRPC server at `address` ("host:port"); its health is SERVING once it has started."""
+    """The gRPC server at `address` ("host:port"). It answers about `health`, whose checks somebody
+    must run; without one it is ready for as long as it runs."""
 
     def __init__(
         self,
@@ -46,16 +47,17 @@ class GrpcServer:
         *,
         cert: Path,
         key: Path,
+        health: Health | None = None,
         keepalive_seconds: float = KEEPALIVE_SECONDS,
     ) -> None:
         self._gate = gate
+        self.health = health or Health()
         self.server = grpc.aio.server(
             interceptors=[gate],
             options=[*OPTIONS, ("grpc.keepalive_time_ms", int(keepalive_seconds * 1e3))],
             maximum_concurrent_rpcs=RPCS_MAX,
         )
-        self._health = health_aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(self.health), self.server)
         credentials = grpc.ssl_server_credentials(
             [(key.read_bytes(), cert.read_bytes())],
             gate.authorities.bundle,
@@ -72,15 +74,15 @@ class GrpcServer:
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
         self._check_policy(services)
+        self.health.serves(services)
         await self.server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """End the streams that have no deadline, accept no new calls and wait for calls in flight.
 
         Calls that take longer than `grace_seconds` are cancelled.
         """
-        await self._health.enter_graceful_shutdown()
+        self.health.stop()
         await self._gate.end_endless_streams()
         await self.server.stop(grace_seconds)
 

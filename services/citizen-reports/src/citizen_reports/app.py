@@ -49,7 +49,11 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         APPS_POLICY,
     )
     chassis.serve(
-        services["ReportDesk"], reports_pb2_grpc.add_ReportDeskServicer_to_server, desk, DESK_POLICY
+        services["ReportDesk"],
+        reports_pb2_grpc.add_ReportDeskServicer_to_server,
+        desk,
+        DESK_POLICY,
+        needs=("inference-gateway",),
     )
     serve_audit_log(
         chassis, AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True)

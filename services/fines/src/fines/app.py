@@ -65,6 +65,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
             pages,
         ),
         desk.POLICY,
+        needs=("violations",),
     )
     chassis.serve(
         services["FinePayments"],

@@ -6,6 +6,7 @@ from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
 from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
+from host.health import Check, Effect, Reasons
 from host.runtime import Chassis, Service
 from tartip.inference.v1 import (
     functions_pb2,
@@ -43,6 +44,7 @@ from inference_gateway.streams.worker import Worker
 from inference_gateway.triton import Credentials, TritonModels
 from inference_gateway.watchlists.wiring import join as join_watchlists
 
+TRITON = "triton"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -53,6 +55,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         Credentials(settings.tls_cert, settings.tls_key, settings.tls_ca),
     )
     chassis.on_stop.append(models.close)
+    chassis.checks.append(triton_check(models))
     register = RegisterClient(
         chassis.channels.to(settings.camera_registry_address, "camera-registry")
     )
@@ -76,6 +79,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
             QuarantineApi(guard, pages),
         ),
         POLICY,
+        needs=(TRITON, "camera-registry"),
     )
     chassis.serve(
         functions_pb2.DESCRIPTOR.services_by_name["Functions"],
@@ -84,12 +88,14 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
             RulesDesk(chassis.db, cameras, configurations, labels_of(models))
         ),
         functions_api.POLICY,
+        needs=(TRITON, "camera-registry"),
     )
     chassis.serve(
         streams_pb2.DESCRIPTOR.services_by_name["Streams"],
         streams_pb2_grpc.add_StreamsServicer_to_server,
         streams_api.StreamsApi(StreamsDesk(chassis.db, cameras), pages),
         streams_api.POLICY,
+        needs=("camera-registry",),
     )
     chassis.loop("streams", Worker(chassis.db, cameras, configurations, parts).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
@@ -100,6 +106,13 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     chassis.loop("evidence sweeper", evidence.keep_sweeping)
     chassis.loop("quarantine sweeper", guard.keep_sweeping)
     chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
+
+
+def triton_check(models: TritonModels) -> Check:
+    async def look() -> Reasons:
+        return {} if await models.ready() else {TRITON: "does not have all models ready"}
+
+    return Check(TRITON, Effect.PEER, look)
 
 
 def prober_of(

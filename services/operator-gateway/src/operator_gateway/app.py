@@ -12,7 +12,7 @@ from chassis.channels import Channels
 from chassis.clock import system_clock
 from chassis.telemetry import UUID_SHAPE
 from fastapi import FastAPI
-from host.broker import Broker
+from host.health import Health
 from host.runtime import Chassis, Service
 from law.yearly import read_yearly_tables
 
@@ -66,7 +66,7 @@ def application(
     channels: Channels,
     tokens: Verifies,
     feed: LiveFeed,
-    broker: Broker | None,
+    process_health: Health,
 ) -> FastAPI:
     app = make_app(
         "Tartip: operators' gateway",
@@ -82,7 +82,7 @@ def application(
     app.state.issuer = settings.oidc_issuer
     app.state.clock = system_clock
     app.state.yearly_tables = read_yearly_tables(assume_years=settings.assume_years)
-    app.state.readies = health.Readies(channels, settings.peer_addresses, broker)
+    app.state.health = process_health
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(SecurityHeaders)
@@ -96,12 +96,13 @@ class Gateway:
         self._feed = LiveFeed()
 
     async def build(self, chassis: Chassis[GatewaySettings]) -> None:
+        chassis.needs[""] = tuple(chassis.settings.peer_addresses)
         for stream in STREAMS:
             chassis.loop(f"follow {stream}", StreamFollower(chassis.broker, self._feed, stream).run)
 
     async def serve(self, chassis: Chassis[GatewaySettings], stopping: asyncio.Event) -> None:
         app = application(
-            chassis.settings, chassis.channels, chassis.tokens, self._feed, chassis.broker
+            chassis.settings, chassis.channels, chassis.tokens, self._feed, chassis.health
         )
         await serve_until(stopping, app, chassis.settings.http_address, self._feed)
 

@@ -189,6 +189,8 @@ async def test_a_peer_that_is_away_is_told_as_away(lonely_gateway: Any) -> None:
     assert answer.headers["retry-after"]
     assert alive.status_code == 200
     assert ready.status_code == 503
+    assert (ready.json()["ready"], ready.json()["degraded"]) == (False, False)
+    assert ready.json()["reasons"] == {"fines": "does not answer (UNAVAILABLE)"}
     peers = {peer["name"]: peer["ready"] for peer in ready.json()["peers"]}
     assert peers == {
         "camera-registry": True,

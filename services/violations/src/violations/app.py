@@ -54,6 +54,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         violations_pb2_grpc.add_ViolationsServicer_to_server,
         ViolationsApi(desk, degradations, Frames(openings, store), Pages(chassis.db.keyring)),
         POLICY,
+        needs=("inference-gateway",),
     )
     serve_audit_log(chassis, AuditRules(records_attempts=True))
     chassis.publish_from("VIOLATIONS")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from host.health import reasons_in
 
-from tartip_cli.parts.health import READY, Health, unready
+from tartip_cli.parts.health import READY, Health, degraded, unready
 from tartip_cli.provision.certificates import KeyPair
 
 PROBE_SECONDS = 2.0
@@ -42,29 +45,44 @@ class GrpcHealth:
         if self._channel is None:
             self._channel = secure_channel(self._address, self._pair, self._authority)
         stub = health_pb2_grpc.HealthStub(self._channel)
+        call = stub.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS)
         try:
-            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS)
+            answer = await call
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name}: {error.details()}"
             if error.code() in _NO_ANSWER:
                 raise ConnectionError(reason) from error
             return unready(reason)
+        reasons = _in_lines(reasons_in(await call.trailing_metadata()))
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
-            return unready("its health service says NOT_SERVING")
-        return READY
+            return unready(*reasons or ("its health service says NOT_SERVING",))
+        return degraded(*reasons) if reasons else READY
 
 
 @dataclass(frozen=True)
 class HttpHealth:
-    """A probe that asks a URL, such as /readyz: 200 is ready, any other status an answer too."""
+    """A probe that asks the /readyz of the operator gateway: any status is an answer, 200 is ready.
+
+    The body may hold `reasons`, an object: with 200 they say why the gateway is degraded.
+    """
 
     url: str
 
     async def __call__(self) -> Health:
         status, body = await get(self.url)
-        if status == 200:
-            return READY
-        return unready(f"HTTP {status}: {body.decode(errors='replace')[:_REASON_CHARACTERS]}")
+        try:
+            reasons = _in_lines(json.loads(body)["reasons"])
+        except (ValueError, LookupError, TypeError, AttributeError):  # it is not the gateway's
+            reasons = ()
+        if status != 200:
+            said = body.decode(errors="replace")[:_REASON_CHARACTERS]
+            return unready(*reasons or (f"HTTP {status}: {said}",))
+        return degraded(*reasons) if reasons else READY
+
+
+def _in_lines(reasons: Mapping[str, str]) -> tuple[str, ...]:
+    """As {"database": "does not answer"} becomes "database does not answer"."""
+    return tuple(f"{what} {why}"[:_REASON_CHARACTERS] for what, why in reasons.items())
 
 
 async def get(url: str) -> tuple[int, bytes]:

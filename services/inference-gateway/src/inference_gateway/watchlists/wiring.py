@@ -33,6 +33,7 @@ def join(
         watchlists_pb2_grpc.add_WatchlistsServicer_to_server,
         WatchlistsApi(desk, Pages(chassis.db.keyring)),
         POLICY,
+        needs=("triton",),
     )
     chassis.loop("watch-lists", lists.keep_reading)
     chassis.loop("watch-list sweeper", desk.keep_sweeping)

@@ -1,0 +1,118 @@
+"""What the processes of the mesh look at to know their own `Health`.
+
+The broker and the outbox only degrade: what is accepted is in the database and is published later.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import grpc
+from chassis.clock import real_clock
+from chassis.db import Database
+from chassis.refusals import ClockUnsure
+from chassis.transaction import CLOCK_TOLERANCE_SECONDS
+from cryptography import x509
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry import context, trace
+
+from host.broker import Broker
+from host.health import SERVING, Check, Effect, Reasons, reasons_in
+from host.outbox import oldest_waiting
+
+DATABASE_SECONDS = 3.0
+PEER_SECONDS = 1.5
+# Longer than a restart of the broker or a change of the relay's process usually takes.
+WAITING_SECONDS = 15.0
+_UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
+
+
+def database_check(db: Database) -> Check:
+    """Look whether a connection of the pool answers in DATABASE_SECONDS, and at its clock."""
+
+    async def look() -> Reasons:
+        try:
+            await db.ping()
+        except ClockUnsure:
+            apart = f"over {CLOCK_TOLERANCE_SECONDS:.0f} s"
+            return {"clock": f"differs from the database's by {apart}, so that nothing is decided"}
+        return {}
+
+    return Check("database", Effect.UNREADY, look, within_seconds=DATABASE_SECONDS)
+
+
+def certificate_check(current: Callable[[], bytes]) -> Check:
+    """Look whether the process's own certificate is valid now; `current` returns it in PEM."""
+
+    async def look() -> Reasons:
+        leaf, now = x509.load_pem_x509_certificates(current())[0], real_clock()
+        if now < leaf.not_valid_before_utc:
+            return {"certificate": f"is not valid before {leaf.not_valid_before_utc.isoformat()}"}
+        if now > leaf.not_valid_after_utc:
+            return {"certificate": f"expired at {leaf.not_valid_after_utc.isoformat()}"}
+        return {}
+
+    return Check("certificate", Effect.UNREADY, look)
+
+
+def broker_check(broker: Broker) -> Check:
+    """Look whether the connection to the broker is up."""
+
+    async def look() -> Reasons:
+        return {} if broker.is_connected else {"broker": "is not connected"}
+
+    return Check("broker", Effect.DEGRADED, look)
+
+
+def outbox_check(db: Database, *, waiting_seconds: float = WAITING_SECONDS) -> Check:
+    """Look whether the oldest unpublished event has been the same one for `waiting_seconds`.
+
+    Then none is published, or none of its subject: the broker may be connected and refuse it.
+    """
+    oldest: int | None = None
+    since = 0.0
+
+    async def look() -> Reasons:
+        nonlocal oldest, since
+        try:
+            position = await oldest_waiting(db)
+        except Exception:  # the check of the database says so
+            return {}
+        now = time.monotonic()
+        if position is None or position != oldest:
+            oldest, since = position, now
+        waited = now - since
+        if position is None or waited < waiting_seconds:
+            return {}
+        return {"outbox": f"has an event that could not be published for {waited:.0f} s"}
+
+    return Check("outbox", Effect.DEGRADED, look)
+
+
+def peer_check(name: str, channel: grpc.aio.Channel) -> Check:
+    """Ask a peer for its readiness; `name` is the peer's, as its services are deployed."""
+    stub = health_pb2_grpc.HealthStub(channel)
+
+    async def look() -> Reasons:
+        with _leaving_no_spans():
+            call = stub.Check(health_pb2.HealthCheckRequest(), timeout=PEER_SECONDS)
+            try:
+                answer = await call
+            except grpc.aio.AioRpcError as error:
+                return {name: f"does not answer ({error.code().name})"}
+        if answer.status == SERVING:
+            return {}
+        wrong = reasons_in(await call.trailing_metadata())
+        said = ", ".join(f"{what} {why}" for what, why in wrong.items())
+        return {name: f"is not ready: {said}" if said else "is not ready"}
+
+    return Check(name, Effect.PEER, look)
+
+
+@contextmanager
+def _leaving_no_spans() -> Iterator[None]:
+    token = context.attach(trace.set_span_in_context(_UNSAMPLED))
+    try:
+        yield
+    finally:
+        context.detach(token)
