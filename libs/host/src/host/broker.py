@@ -19,6 +19,8 @@ from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from host.certificates import CertificateFiles, CertificateUnusable
+
 log = logging.getLogger(__name__)
 
 
@@ -128,8 +130,30 @@ class Broker:
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
-    """A context for mutual TLS 1.2 or later, from PEM files. Raises OSError or ssl.SSLError."""
-    context = ssl.create_default_context(cafile=str(ca))
+    """A context for mutual TLS 1.2 or later, from PEM files, read again for each connection.
+
+    Raises CertificateUnusable, or OSError or ssl.SSLError for the authority's file.
+    """
+    files = CertificateFiles(cert, key)
+    files.read()
+    context = _RenewedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.files = files
+    context.load_verify_locations(str(ca))
     context.load_cert_chain(str(cert), str(key))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+class _RenewedContext(ssl.SSLContext):
+    """A context that presents the certificate which its files hold when a connection begins."""
+
+    files: CertificateFiles
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """Begin the TLS of one connection, as event loops do."""
+        try:
+            self.files.read()
+            self.load_cert_chain(str(self.files.certificate), str(self.files.key))
+        except (CertificateUnusable, OSError) as error:
+            log.warning("nats: the certificate read before is presented: %s", error)
+        return super().wrap_bio(*args, **options)

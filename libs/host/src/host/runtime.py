@@ -24,17 +24,20 @@ from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
-from chassis.identity import Policy, TokenVerifier
+from chassis.identity import KINDS, Policy, TokenVerifier
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
+from host.certificates import CertificateFiles, CertificateUnusable, require_certificates
+from host.channels import RenewingChannels
 from host.consumer import Consumer, Subscription
 from host.gate import Gate
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
+from host.revocation import Revocations
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
@@ -153,16 +156,32 @@ class Service(Generic[S]):
 
 
 def main(service: Service[Any]) -> None:
-    """Run the command `serve` (the default) or `migrate`; exit with the usage for any other."""
+    """Run the command `serve` (the default) or `migrate`; exit with the usage for any other.
+
+    A certificate, key or revocation list that cannot be used ends `serve` with one line.
+    """
     verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
     settings = read(service.settings)
     move_clock(settings.clock_offset)
     if verb == "migrate" and service.migrations is not None:
         migrate(service.migrations, owner_url=settings.owner_database_url, schema=service.schema)
     elif verb == "serve":
-        uvloop.run(run(service, settings))
+        try:
+            _require_certificates(settings, serves_grpc=service.serve_http is None)
+            uvloop.run(run(service, settings))
+        except CertificateUnusable as error:
+            raise SystemExit(f"{service.name}: {error}") from error
     else:
         sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate")
+
+
+def _require_certificates(settings: Settings, *, serves_grpc: bool) -> None:
+    """Raise CertificateUnusable if a certificate, key or authority is missing or damaged."""
+    CertificateFiles(settings.tls_cert, settings.tls_key).read()
+    require_certificates(settings.tls_ca)
+    if serves_grpc:
+        for kind in KINDS:
+            require_certificates(settings.tls_client_authorities / f"{kind}.pem")
 
 
 async def run(service: Service[S], settings: S) -> None:
@@ -192,7 +211,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
     The connections and the gRPC channels are closed when the block ends.
     """
     async with contextlib.AsyncExitStack() as closing:
-        channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
+        channels = RenewingChannels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
         closing.push_async_callback(channels.close)
         db = broker = None
         if settings.database_url:
@@ -229,7 +248,9 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     _check_scopes(chassis)
     settings = chassis.settings
     authorities = Authorities.in_folder(settings.tls_client_authorities)
-    gate = Gate(chassis.policy, chassis.tokens, authorities, Shares(chassis.quota_of))
+    revocations = Revocations(settings.tls_client_authorities)
+    shares = Shares(chassis.quota_of)
+    gate = Gate(chassis.policy, chassis.tokens, authorities, shares, revocations)
     server = GrpcServer(settings.grpc_address, gate, cert=settings.tls_cert, key=settings.tls_key)
     for service, add, servicer in chassis.servicers:
         add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)

@@ -12,6 +12,7 @@ from grpc_health.v1 import _async as health_aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from host.certificates import CertificateFiles, CurrentCertificate, Pem
 from host.gate import Gate
 
 MESSAGE_BYTES_MAX = 9 * 1024 * 1024
@@ -37,7 +38,10 @@ OPTIONS = [
 
 
 class GrpcServer:
-    """The gRPC server at `address` ("host:port"); its health is SERVING once it has started."""
+    """The gRPC server at `address` ("host:port"); its health is SERVING once it has started.
+
+    Each new connection is shown the certificate that the files hold by then.
+    """
 
     def __init__(
         self,
@@ -56,11 +60,7 @@ class GrpcServer:
         )
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
-        credentials = grpc.ssl_server_credentials(
-            [(key.read_bytes(), cert.read_bytes())],
-            gate.authorities.bundle,
-            require_client_auth=True,
-        )
+        credentials = _renewed_credentials(CertificateFiles(cert, key), gate.authorities.bundle)
         if self.server.add_secure_port(address, credentials) == 0:
             raise OSError(f"cannot listen on {address}")
 
@@ -95,3 +95,28 @@ class GrpcServer:
         if methods != set(self._gate.policy):
             missing, extra = methods - set(self._gate.policy), set(self._gate.policy) - methods
             raise RuntimeError(f"policy differs from the services: {missing=} {extra=}")
+
+
+def _renewed_credentials(files: CertificateFiles, authorities: bytes) -> grpc.ServerCredentials:
+    """Credentials for mutual TLS with the certificate that `files` hold at each handshake.
+
+    `authorities`, in PEM, certify the callers. Raises CertificateUnusable.
+    """
+    certificate = CurrentCertificate(files)
+    shown = certificate.get()
+
+    def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], authorities)
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        """Called by gRPC before each handshake, in a thread of its own; None: as before."""
+        nonlocal shown
+        current = certificate.get()
+        if current is shown:
+            return None
+        shown = current
+        return configuration(current)
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(shown), renewed, require_client_authentication=True
+    )
