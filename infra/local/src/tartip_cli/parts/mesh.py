@@ -22,7 +22,7 @@ from tartip_cli.parts.triton import Triton
 from tartip_cli.ports import LOOPBACK, Ports, require_free
 from tartip_cli.provision import vehicles
 from tartip_cli.provision.broker import Broker
-from tartip_cli.provision.certificates import Certificates
+from tartip_cli.provision.certificates import LEAF_LIFE, Certificates
 from tartip_cli.provision.keys import Keys
 from tartip_cli.provision.roles import Database
 from tartip_cli.provision.streams import Topology, read_topology
@@ -134,7 +134,7 @@ class _Builder:
         self._home = DataDir(settings.home)
         self._home.prepare()
         self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
-        self._certificates = Certificates(self._home.tls)
+        self._certificates = Certificates(self._home.tls, settings.leaf_life or LEAF_LIFE)
         self._keys = Keys(self._home.keys)
         self._streams = read_topology(settings.checkout / "infra" / "nats" / "streams.yaml")
 
@@ -201,7 +201,7 @@ class _Builder:
         return server.part(), url
 
     def _triton(self, *, left_out: bool) -> tuple[Part | OutsidePart | None, str]:
-        pair = self._certificates.service(COMMAND_LINE)
+        pair = self._certificates.triton_caller(COMMAND_LINE)
         outside = self._settings.triton_url
         url = outside or f"{LOOPBACK}:{self._ports.triton}"
         triton = Triton(

@@ -51,6 +51,7 @@ class NatsServer:
             prepare=self.prepare,
             probe=self._healthy,
             provision=self.broker.provision,
+            certificate="service/nats",
         )
 
     async def prepare(self) -> None:

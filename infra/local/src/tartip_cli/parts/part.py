@@ -39,6 +39,10 @@ class Part:
     """Runs after every start, once the part answers and before it counts as ready."""
     stop_signal: signal.Signals = signal.SIGTERM
     user: UnixUser | None = None
+    certificate: str = ""
+    """The part's certificate, "kind/name", if the process does not read it again by itself."""
+    renew_signal: signal.Signals = signal.SIGHUP
+    """What it is sent after a renewal of `certificate`, so that it reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)

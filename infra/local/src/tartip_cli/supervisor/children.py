@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 import os
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 from tartip_cli.failures import Exit, Failure
@@ -72,6 +73,9 @@ class Watched(ABC):
 
         Raises Failure if the part never becomes ready.
         """
+
+    def renewed(self, certificates: Collection[str]) -> None:
+        """Have the part read its certificate again if it is one of these, given as "kind/name"."""
 
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
@@ -154,6 +158,13 @@ class RunningPart(Watched):
                 raise self._did_not_start("stopped at once")
             self._become(State.RESTARTING)
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
+
+    def renewed(self, certificates: Collection[str]) -> None:
+        """Send the part its `renew_signal` if its certificate was renewed. One that is starting may
+        have read the old one, which is valid for as long again, and is sent it as well."""
+        if self.pid is not None and self.part.certificate in certificates:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, self.part.renew_signal)
 
     async def stop(self, *, at_once: bool = False) -> None:
         """Send the part its stop signal, wait up to STOP_SECONDS, then kill its process group. With

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from chassis.clock import system_clock
 from law.notices import notices
@@ -18,6 +19,7 @@ from law.yearly import read_yearly_tables
 from tartip_cli.failures import Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.part import OutsidePart, Part
+from tartip_cli.supervisor.certificates import certificate_states, ending_soon, keep_renewed
 from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
@@ -89,7 +91,10 @@ class Supervisor:
             for part, state in zip(self.watched, states, strict=True)
         ]
         ready = all(state is State.READY for state in states)
-        return {"ready": ready, "parts": [*parts, own], **self._time()}
+        certificates = certificate_states(self.mesh.certificates)
+        status: dict[str, Any] = {"ready": ready, "parts": [*parts, own], **self._time()}
+        status["notices"] += ending_soon(certificates)
+        return {**status, "certificates": certificates}
 
     def _time(self) -> dict[str, object]:
         """The services' clock, and notices: a moved clock, assumed years, missing tables."""
@@ -109,6 +114,7 @@ class Supervisor:
         keepers: list[asyncio.Task[None]] = []
         async with http.serving(), asyncio.TaskGroup() as group:
             try:
+                keepers.append(group.create_task(keep_renewed(self.mesh, self._tell_renewed)))
                 starting = group.create_task(self._start(group, keepers))
                 await self._stop.wait()
                 starting.cancel()
@@ -145,6 +151,10 @@ class Supervisor:
     async def _stop_all(self) -> None:
         for stage in reversed(self._stages):
             await asyncio.gather(*(part.stop(at_once=self._at_once) for part in stage))
+
+    def _tell_renewed(self, certificates: list[str]) -> None:
+        for part in self.watched:
+            part.renewed(certificates)
 
     def _watch(self, part: Part | OutsidePart) -> Watched:
         if isinstance(part, OutsidePart):
