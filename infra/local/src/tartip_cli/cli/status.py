@@ -30,8 +30,9 @@ def register(app: App) -> None:
 def status(as_json: AsJson = False) -> None:
     """Show the state, address, process and memory of each part of the mesh, and warnings.
 
-    It warns if the mesh's clock is moved to another day, and if a year's working calendar or base
-    values (the monthly calculation index) are missing or only assumed. Memory (`rss_bytes`) is the
+    It warns if the mesh's clock is moved to another day, if a year's working calendar or base
+    values (the monthly calculation index) are missing or only assumed, and if less than a third of
+    a certificate's life is left. Memory (`rss_bytes`) is the
     proportional set size of the part's process tree: a page that n processes share counts as 1/n in
     each. Exit code 0 if all is ready, 9 if not.
     """
@@ -43,9 +44,22 @@ def status(as_json: AsJson = False) -> None:
         console.print(hint("The mesh does not run; `tartip up` starts it."))
     else:
         console.print(_table(found))
+        _show_certificates(found)
         show_notices(found)
     if not found["ready"]:
         raise typer.Exit(Exit.NOT_RUNNING)
+
+
+def _show_certificates(status_: dict[str, Any]) -> None:
+    """Print which certificate ends first; those that end soon are among the notices."""
+    known = [each for each in status_.get("certificates", []) if each["ends"]]
+    if known:
+        first = min(known, key=lambda each: str(each["ends"]))
+        console.print(
+            f"{len(known)} certificates; the first to end is that of {first['name']}, "
+            f"in {first['days_left']:.1f} days",
+            highlight=False,
+        )
 
 
 def show_notices(status_: dict[str, Any]) -> None:

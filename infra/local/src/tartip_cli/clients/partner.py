@@ -18,9 +18,9 @@ from urllib.parse import quote
 import grpc
 import httpx
 from chassis import telemetry
-from chassis.channels import Channels
 from chassis.refusals import FieldError, Kind, RemoteRefusal
 from chassis.texts import Message
+from host.channels import RenewingChannels
 
 from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
@@ -57,7 +57,7 @@ class Outside:
         self.certificates = Certificates(home.tls)
         self._ports = ports
         self._oidc_issuer = oidc_issuer
-        self._channels: dict[KeyPair, Channels] = {}
+        self._channels: dict[KeyPair, RenewingChannels] = {}
         self._http = http_client()
         self._desks: dict[str, Desk] = {}
 
@@ -110,7 +110,7 @@ class Outside:
 
     def channel(self, pair: KeyPair, service: Service) -> grpc.aio.Channel:
         if pair not in self._channels:
-            self._channels[pair] = Channels(
+            self._channels[pair] = RenewingChannels(
                 cert=pair.certificate, key=pair.key, ca=self.certificates.authority
             )
         return self._channels[pair].to(self._ports.address(service), service.name)

@@ -150,22 +150,22 @@ class Certificates:
         return Revocations(self.folder)
 
     def service(self, name: str) -> KeyPair:
-        return self._pair("service", name)
+        return self.pair("service", name)
 
     def partner(self, name: str) -> KeyPair:
-        return self._pair("partner", name)
+        return self.pair("partner", name)
 
     def device(self, name: str) -> KeyPair:
-        return self._pair("device", name)
+        return self.pair("device", name)
 
     def officer(self, operator_id: str) -> KeyPair:
         """The key and certificate with which an officer signs decisions. In production, the
         officer's browser or card would hold them."""
-        return self._pair("officer", operator_id)
+        return self.pair("officer", operator_id)
 
     def triton_caller(self, name: str) -> KeyPair:
         """The certificate with which a service or the command line calls Triton."""
-        return self._pair("triton-caller", name)
+        return self.pair("triton-caller", name)
 
     def issue_partner(self, name: str) -> bool:
         """Issue a certificate for the partner unless it has one; return whether one was issued."""
@@ -180,7 +180,7 @@ class Certificates:
         self.revocations.note_issued(each for each in issued if each[0] in REVOCABLE)
 
     def _issue(self, kind: str, name: str) -> x509.Certificate:
-        uri, pair = f"spiffe://tartip/{kind}/{name}", self._pair(kind, name)
+        uri, pair = f"spiffe://tartip/{kind}/{name}", self.pair(kind, name)
         uri = uri.replace("triton-caller", "service")
         # Triton reads its certificate at its start alone, and is restarted for a new one.
         life = max(self.leaf_life, LEAF_LIFE) if name == _TRITON else self.leaf_life
@@ -195,7 +195,7 @@ class Certificates:
     def revoke(self, kind: str, name: str, *, reason: str) -> list[Revoked]:
         """Revoke all certificates that were issued to a holder and have not ended, and sign the
         list of its authority anew. Return those that were not revoked before."""
-        current = self._pair(kind, name).certificate
+        current = self.pair(kind, name).certificate
         revoked = self.revocations.revoke(kind, name, current, reason=reason)
         authority = self._authority_of(kind)
         self.revocations.write_list(kind, authority.files.certificate, authority.key())
@@ -217,7 +217,7 @@ class Certificates:
         due = [
             (kind, name)
             for kind, name in self._valid_holders()
-            if _is_due(self._pair(kind, name), self.leaf_life)
+            if _is_due(self.pair(kind, name), self.leaf_life)
         ]
         self.issue(due)
         return [f"{kind}/{name}" for kind, name in due]
@@ -245,7 +245,7 @@ class Certificates:
         added = [path.stem for path in found if path.with_suffix(".key").exists()]
         for kind, names in _NAMES.items():
             for name in dict.fromkeys((*names, *(added if kind == "partner" else ()))):
-                if (kind, serial_in(self._pair(kind, name).certificate)) not in revoked:
+                if (kind, serial_in(self.pair(kind, name).certificate)) not in revoked:
                     yield kind, name
 
     def _authority_of(self, kind: str) -> Authority:
@@ -254,7 +254,8 @@ class Certificates:
             return Authority.open(self.folder, named)
         return Authority.open(self.client_authorities, kind)
 
-    def _pair(self, kind: str, name: str) -> KeyPair:
+    def pair(self, kind: str, name: str) -> KeyPair:
+        """The files of a holder of this kind."""
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
 
 
