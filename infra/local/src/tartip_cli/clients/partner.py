@@ -115,6 +115,9 @@ class Outside:
             )
         return self._channels[pair].to(self._ports.address(service), service.name)
 
+    def address_of(self, service: Service) -> str:
+        return self._ports.address(service)
+
     def as_operator(self, operator_id: str) -> Desk:
         """The REST client with this operator's token, which is renewed before it expires."""
         if operator_id not in self._desks:
