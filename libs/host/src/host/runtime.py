@@ -10,6 +10,7 @@ loops, closes broker and pool and flushes telemetry. The supervisor kills it aft
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import sys
@@ -38,6 +39,7 @@ from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
 from host.revocation import Revocations
+from host.rewrapping import SETTLE_SECONDS, rotate_keys
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
@@ -156,7 +158,8 @@ class Service(Generic[S]):
 
 
 def main(service: Service[Any]) -> None:
-    """Run the command `serve` (the default) or `migrate`; exit with the usage for any other.
+    """Run the command `serve` (the default), `migrate` or `rotate-keys`; exit with the usage for
+    any other.
 
     A certificate, key or revocation list that cannot be used ends `serve` with one line.
     """
@@ -165,6 +168,9 @@ def main(service: Service[Any]) -> None:
     move_clock(settings.clock_offset)
     if verb == "migrate" and service.migrations is not None:
         migrate(service.migrations, owner_url=settings.owner_database_url, schema=service.schema)
+    elif verb == "rotate-keys" and service.schema:
+        settle = float(sys.argv[2]) if len(sys.argv) > 2 else SETTLE_SECONDS
+        uvloop.run(_rotate_keys(service.name, settings, settle))
     elif verb == "serve":
         try:
             _require_certificates(settings, serves_grpc=service.serve_http is None)
@@ -172,7 +178,23 @@ def main(service: Service[Any]) -> None:
         except CertificateUnusable as error:
             raise SystemExit(f"{service.name}: {error}") from error
     else:
-        sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate")
+        sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate | rotate-keys")
+
+
+async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> None:
+    """Wrap the data keys of a service anew; the progress is a JSON object a line on the output."""
+
+    def report(key_class: str, done: int, total: int) -> None:
+        sys.stdout.write(json.dumps({"key_class": key_class, "done": done, "total": total}) + "\n")
+        sys.stdout.flush()
+
+    folder = settings.keys_dir
+    keyring = Keyring(folder, new_id=new_id)
+    db = Database(settings.database_url, service=name, keyring=keyring, clock=system_clock)
+    try:
+        await rotate_keys(db, folder, settle_seconds=settle_seconds, report=report)
+    finally:
+        await db.close()
 
 
 def _require_certificates(settings: Settings, *, serves_grpc: bool) -> None:
