@@ -259,6 +259,8 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             db,
             broker,
         )
+        if broker is not None:
+            chassis.loop("broker key", broker.keep_key_current)
         try:
             yield chassis
         finally:

@@ -74,6 +74,17 @@ class Mesh:
         present = {part.name for part in self.parts}
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
 
+    @property
+    def nats_server(self) -> NatsServer | None:
+        """The embedded NATS server; None if the broker runs elsewhere."""
+        if self.settings.nats_url is not None:
+            return None
+        url = self.services.addresses.nats
+        broker = Broker(
+            url=url, certificates=self.certificates, keys=self.keys, topology=self.streams
+        )
+        return _nats_server(self.home, self.ports, broker)
+
     def prepare(self) -> None:
         """Create missing keys and renew all certificates. A vehicle register written by an older
         version gets its missing dates of ownership."""
@@ -192,13 +203,7 @@ class _Builder:
                 name="nats", address=url, probe=broker.answers, provision=broker.provision
             )
             return part, url
-        server = NatsServer(
-            home=self._home,
-            port=self._ports.nats,
-            monitor_port=self._ports.nats_monitor,
-            broker=broker,
-        )
-        return server.part(), url
+        return _nats_server(self._home, self._ports, broker).part(), url
 
     def _triton(self, *, left_out: bool) -> tuple[Part | OutsidePart | None, str]:
         pair = self._certificates.triton_caller(COMMAND_LINE)
@@ -235,6 +240,10 @@ class _Builder:
             certificates=self._certificates,
             addresses=addresses,
         )
+
+
+def _nats_server(home: DataDir, ports: Ports, broker: Broker) -> NatsServer:
+    return NatsServer(home=home, port=ports.nats, monitor_port=ports.nats_monitor, broker=broker)
 
 
 def _without_password(url: str) -> str:
