@@ -92,7 +92,8 @@ class Broker:
         while True:
             await asyncio.sleep(SEED_CHECK_SECONDS)
             found = self._seed_stamp()
-            if found is not None and found != known:
+            # While it is not connected, a connection may just begin with the old key.
+            if found is not None and found != known and self.is_connected:
                 log.info("the key to the broker was replaced")
                 await self.client.force_reconnect()
                 known = found

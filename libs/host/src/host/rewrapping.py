@@ -7,6 +7,7 @@ by the old one. The rotation can be interrupted at any moment, and goes on when 
 """
 
 import asyncio
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,28 @@ _HELD = data_keys.c.wrapped.is_not(None)
 Report = Callable[[str, int, int], None]
 
 
+class RotationRuns(Exception):
+    """Another process rotates the keys of this folder."""
+
+
 async def rotate_keys(
     db: Database, folder: Path, *, settle_seconds: float = SETTLE_SECONDS, report: Report
 ) -> None:
     """Wrap all data keys by new keys in `folder`, and destroy the older wrapping keys.
 
-    `report` gets the class of keys, how many are wrapped anew and how many there are.
+    `report` gets the class of keys, how many are wrapped anew and how many there are. Raises
+    RotationRuns if another process does so at this time.
     """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "rotation.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RotationRuns from error
+        await _rotate(db, folder, settle_seconds, report)
+
+
+async def _rotate(db: Database, folder: Path, settle_seconds: float, report: Report) -> None:
     async with db.begin(SYSTEM) as tx:
         found = select(data_keys.c.key_class, func.count()).where(_HELD)
         rows = await tx.execute(found.group_by(data_keys.c.key_class))

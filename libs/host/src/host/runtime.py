@@ -39,7 +39,7 @@ from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
 from host.revocation import Revocations
-from host.rewrapping import SETTLE_SECONDS, rotate_keys
+from host.rewrapping import SETTLE_SECONDS, RotationRuns, rotate_keys
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
@@ -193,6 +193,8 @@ async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> 
     db = Database(settings.database_url, service=name, keyring=keyring, clock=system_clock)
     try:
         await rotate_keys(db, folder, settle_seconds=settle_seconds, report=report)
+    except RotationRuns:
+        sys.exit("another rotation of these keys runs: wait for its end")
     finally:
         await db.close()
 

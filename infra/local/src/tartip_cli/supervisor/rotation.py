@@ -16,6 +16,7 @@ from collections.abc import Callable
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.nats import NatsServer
+from tartip_cli.parts.part import launched
 from tartip_cli.settings import inherited_environment
 from tartip_cli.supervisor.process import ProcessId
 from tartip_cli.topology import service_named
@@ -64,12 +65,9 @@ async def rotate_data_keys(
 
 async def _rotate_of(mesh: Mesh, name: str, settle_seconds: float, report: Report) -> None:
     service = service_named(name)
+    command = (sys.executable, "-m", service.package, "rotate-keys", str(settle_seconds))
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        service.package,
-        "rotate-keys",
-        str(settle_seconds),
+        *launched(command, user=None, death_signal=signal.SIGTERM),
         env={**inherited_environment(), **mesh.services.environment(service)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
