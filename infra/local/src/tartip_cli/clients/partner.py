@@ -20,6 +20,7 @@ import httpx
 from chassis import telemetry
 from chassis.refusals import FieldError, Kind, RemoteRefusal
 from chassis.texts import Message
+from host.certificates import CertificateUnusable
 from host.channels import RenewingChannels
 
 from tartip_cli.data_dir import DataDir
@@ -110,9 +111,12 @@ class Outside:
 
     def channel(self, pair: KeyPair, service: Service) -> grpc.aio.Channel:
         if pair not in self._channels:
-            self._channels[pair] = RenewingChannels(
-                cert=pair.certificate, key=pair.key, ca=self.certificates.authority
-            )
+            try:
+                self._channels[pair] = RenewingChannels(
+                    cert=pair.certificate, key=pair.key, ca=self.certificates.authority
+                )
+            except CertificateUnusable as error:
+                raise Failure(str(error), Exit.FINDINGS) from error
         return self._channels[pair].to(self._ports.address(service), service.name)
 
     def address_of(self, service: Service) -> str:

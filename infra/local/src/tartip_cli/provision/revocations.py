@@ -11,10 +11,12 @@ import datetime as dt
 import fcntl
 import getpass
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from chassis.clock import real_clock
 from cryptography import x509
@@ -25,6 +27,7 @@ from tartip_cli.data_dir import write_private
 from tartip_cli.failures import broken_file
 
 _LIST_LIFE = dt.timedelta(days=3650)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,10 @@ class Revocations:
             _write(self._issued_file, [*(each for each in self.issued() if each.ends > now), *noted])
 
     def issued(self) -> list[Issued]:
-        return [Issued(**line) for line in _lines(self._issued_file)]
+        return _read(self._issued_file, Issued)
 
     def revoked(self) -> list[Revoked]:
-        return [Revoked(**line) for line in _lines(self._revoked_file)]
+        return _read(self._revoked_file, Revoked)
 
     def revoke(self, kind: str, name: str, current: Path, *, reason: str) -> list[Revoked]:
         """Revoke all certificates that were issued to a holder, and that in the file `current`;
@@ -81,7 +84,7 @@ class Revocations:
         if serial := serial_in(current):
             certificate = x509.load_pem_x509_certificate(current.read_bytes())
             found.setdefault(serial, _issued(kind, name, certificate))
-        at, by = real_clock().isoformat(), getpass.getuser()
+        at, by = real_clock().isoformat(), _user()
         with self._locked():
             before = self.revoked()
             known = {(each.kind, each.serial) for each in before}
@@ -156,14 +159,21 @@ def _entry(each: Revoked) -> x509.RevokedCertificate:
     )
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
+def _read(path: Path, kind: type[T]) -> list[T]:
+    """The items in a file of JSON lines; [] if there is none. Raises Failure if it is damaged."""
     if not path.exists():
-        return
-    for line in path.read_text().splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError as error:
-            raise broken_file(path, "it holds a line that is not JSON") from error
+        return []
+    try:
+        return [kind(**json.loads(line)) for line in path.read_text().splitlines()]
+    except (ValueError, TypeError) as error:
+        raise broken_file(path, "it does not hold what was written into it") from error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return str(os.getuid())
 
 
 def _write(path: Path, items: Iterable[Issued | Revoked]) -> None:
