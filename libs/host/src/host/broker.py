@@ -171,7 +171,7 @@ def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
     Raises CertificateUnusable, or OSError or ssl.SSLError for the authority's file.
     """
     files = CertificateFiles(cert, key)
-    files.read()
+    files.read_settled()
     context = _RenewedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.files = files
     context.load_verify_locations(str(ca))

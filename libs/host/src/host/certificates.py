@@ -15,12 +15,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 CHECK_SECONDS = 1.0
+SETTLE_TRIES, SETTLE_SECONDS = 20, 0.05
 log = logging.getLogger(__name__)
 Stamp = tuple[tuple[int, int, int], ...]
 
 
 class CertificateUnusable(Exception):
     """A certificate, key or revocation list is missing or damaged; the text says what to do."""
+
+
+class _HalfReplaced(CertificateUnusable):
+    """The key is not that of the certificate, or not yet."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,18 @@ class CertificateFiles:
         except (ValueError, TypeError) as error:
             raise _unusable(self.key, "it is not a private key in PEM") from error
         if key.public_key() != leaf.public_key():
-            raise _unusable(self.key, f"it is not the key of {self.certificate.name}")
+            raise _HalfReplaced(_advice(self.key, f"not the key of {self.certificate.name}"))
         return found
+
+    def read_settled(self) -> Pem:
+        """Read both files at a start, when they may just be renewed: the key is replaced a moment
+        before the certificate. Raises CertificateUnusable."""
+        for _ in range(SETTLE_TRIES):
+            try:
+                return self.read()
+            except _HalfReplaced:
+                time.sleep(SETTLE_SECONDS)
+        return self.read()
 
     def stamp(self) -> Stamp:
         """A value that changes when one of the files is replaced. Raises OSError."""
@@ -65,7 +80,7 @@ class CurrentCertificate:
     def __init__(self, files: CertificateFiles) -> None:
         """Raises CertificateUnusable."""
         self._files = files
-        self._pem = files.read()
+        self._pem = files.read_settled()
         self._stamp = files.stamp()
         self._refused: Stamp | None = None
         self._looked_at = time.monotonic()
@@ -145,7 +160,11 @@ def _content(path: Path) -> bytes:
 
 
 def _unusable(path: Path, why: str) -> CertificateUnusable:
-    return CertificateUnusable(
+    return CertificateUnusable(_advice(path, why))
+
+
+def _advice(path: Path, why: str) -> str:
+    return (
         f"{path} cannot be used ({why}): issue certificate and key anew for this service, or "
         "restore both; a running `tartip up` issues its services' own within a minute"
     )

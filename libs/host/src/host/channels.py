@@ -22,7 +22,7 @@ class RenewingChannels(Channels):
         """Raises CertificateUnusable, or OSError if the authority's file cannot be read."""
         self._files = {"cert": cert, "key": key, "ca": ca}
         self._certificate = CurrentCertificate(CertificateFiles(cert, key))
-        super().__init__(**self._files)
+        super().__init__(cert=cert, key=key, ca=ca)
 
     def opened(self, address: str, peer: str) -> grpc.aio.Channel:
         """Return a new channel that is replaced after each renewal; the caller closes it."""

@@ -201,7 +201,7 @@ async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> 
 
 def _require_certificates(settings: Settings, *, serves_grpc: bool) -> None:
     """Raise CertificateUnusable if a certificate, key or authority is missing or damaged."""
-    CertificateFiles(settings.tls_cert, settings.tls_key).read()
+    CertificateFiles(settings.tls_cert, settings.tls_key).read_settled()
     require_certificates(settings.tls_ca)
     if serves_grpc:
         for kind in KINDS:

@@ -92,7 +92,7 @@ def test_a_removed_file_leaves_the_running_process_what_it_had(
         ("certificate", None, "No such file"),
         ("key", b"no key", "not a private key"),
         ("certificate", b"no certificate", "not a certificate"),
-        ("key", made()[1], "not the key of leaf.pem"),
+        ("key", made()[1], "(not the key of leaf.pem)"),
     ],
 )
 def test_what_is_missing_or_damaged_is_said_in_one_line_with_what_to_do(
