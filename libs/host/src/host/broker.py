@@ -63,7 +63,7 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect to the broker; this and each later reconnection is retried without limit."""
+        """Connect with the nkey in `seed_file`; this and reconnections are retried for ever."""
         errors = _Errors()
         client = _Client() if seed_file else Client()
         await client.connect(
