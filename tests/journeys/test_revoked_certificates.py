@@ -1,4 +1,4 @@
-"""A partner's certificate is revoked by `tartip partners revoke-certificate` while the mesh runs."""
+"""A partner's certificate is revoked by the command line while the mesh runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaf certificates are renewed at half of their life, and when they are damaged; others are not."""
+"""Leaf certificates are renewed at half of their life, and when they are damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wraps all data keys of a service anew, while the service runs (`python -m <service> rotate-keys`).
+"""Wraps all data keys of a running service anew (`python -m <service> rotate-keys`).
 
 Each class of keys gets a new wrapping key, which running processes use within seconds. Data keys
 are then wrapped by it in batches. Before the older wrapping keys are destroyed, the rotation waits
@@ -8,7 +8,8 @@ by the old one. The rotation can be interrupted at any moment, and goes on when 
 
 import asyncio
 import fcntl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,13 +40,20 @@ async def rotate_keys(
     `report` gets the class of keys, how many are wrapped anew and how many there are. Raises
     RotationRuns if another process does so at this time.
     """
+    with _alone(folder):
+        await _rotate(db, folder, settle_seconds, report)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from rotating the keys in this folder while the block runs."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "rotation.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RotationRuns from error
-        await _rotate(db, folder, settle_seconds, report)
+        yield
 
 
 async def _rotate(db: Database, folder: Path, settle_seconds: float, report: Report) -> None:

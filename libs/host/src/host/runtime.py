@@ -235,7 +235,9 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
     The connections and the gRPC channels are closed when the block ends.
     """
     async with contextlib.AsyncExitStack() as closing:
-        channels = RenewingChannels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
+        channels = RenewingChannels(
+            cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca
+        )
         closing.push_async_callback(channels.close)
         db = broker = None
         if settings.database_url:

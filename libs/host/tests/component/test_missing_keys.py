@@ -1,4 +1,4 @@
-"""A service whose certificate, key or list cannot be used ends with one line that says what to do."""
+"""A service whose certificate, key or list cannot be used says so in one line and ends."""
 
 import os
 import subprocess

@@ -46,6 +46,10 @@ async def stored(db: Database) -> dict[Any, bytes | None]:
         return {row.key_id: row.wrapped for row in rows}
 
 
+def wrapping_keys(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.wrap-*"))
+
+
 def nothing(key_class: str, done: int, total: int) -> None: ...
 
 
@@ -66,10 +70,7 @@ async def test_all_keys_are_wrapped_anew_and_open_what_they_opened(
         async with db.begin(SYSTEM) as tx:
             assert (await tx.keys.get(kind, key.key_id)).plain == key.plain
     await rotate_keys(db, folder, settle_seconds=0, report=nothing)
-    assert sorted(path.name for path in folder.glob("*.wrap-*")) == [
-        "person.wrap-2.key",
-        "report.wrap-2.key",
-    ]
+    assert wrapping_keys(folder) == ["person.wrap-2.key", "report.wrap-2.key"]
 
 
 async def test_an_interrupted_rotation_goes_on(db: Database, folder: Path) -> None:
@@ -81,7 +82,7 @@ async def test_an_interrupted_rotation_goes_on(db: Database, folder: Path) -> No
     with pytest.raises(Interrupted):
         await rotate_keys(db, folder, settle_seconds=0, report=interrupt)
     await rotate_keys(db, folder, settle_seconds=0, report=nothing)
-    assert [path.name for path in folder.glob("*.wrap-*")] == ["person.wrap-1.key"]
+    assert wrapping_keys(folder) == ["person.wrap-1.key"]
     rotation = Rotation.begin(folder, "person")
     assert rotation.number == 2
     for key in keys:

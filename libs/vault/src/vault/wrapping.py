@@ -105,6 +105,7 @@ class Rotation:
             file.unlink()
         _note(self.folder, self.key_class).unlink(missing_ok=True)
 
+
 def made_once(path: Path) -> bytes:
     """Return the key in a file; a missing file is created with a random key and mode 0600."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A decision signed with a revoked certificate is refused by name; one with its successor counts."""
+"""A decision signed with a revoked certificate is refused by name."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""`tartip partners revoke-certificate` and `tartip officers`: certificates that are valid no longer.
+"""`tartip partners revoke-certificate` and `tartip officers`: certificates that count no more.
 
 Revoking writes files in the data folder; the services read them again within seconds, so that the
 mesh need not run. A partner stays registered: `tartip partners revoke` is for the partner itself.

@@ -30,6 +30,7 @@ from tartip_cli.provision.triton_paths import (
     triton_user,
 )
 from tartip_cli.provision.users import UnixUser
+
 # Nobody has the key that these interfaces would require.
 _RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"

@@ -168,8 +168,11 @@ class Certificates:
         return self.pair("triton-caller", name)
 
     def issue_partner(self, name: str) -> bool:
-        """Issue a certificate for the partner unless it has one; return whether one was issued."""
-        if self.partner(name).certificate.exists():
+        """Issue a certificate for the partner unless it has one that is not revoked; return whether
+        one was issued."""
+        serial = serial_in(self.partner(name).certificate)
+        revoked = (each.serial for each in self.revocations.revoked() if each.kind == "partner")
+        if serial and serial not in revoked:
             return False
         self.issue([("partner", name)])
         return True

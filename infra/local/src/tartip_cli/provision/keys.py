@@ -1,8 +1,8 @@
 """Creates an empty key folder for each service, and a secret seed for each NATS user.
 
-A seed is replaced by `tartip keys rotate --broker` alone. A service creates the keys in its folder itself; if they
-were lost, all data encrypted with them would be lost. In production, a key service would put the
-key files into the same folders.
+A seed is replaced by `tartip keys rotate --broker` alone. A service creates the keys in its folder
+itself; if they were lost, all data encrypted with them would be lost. In production, a key service
+would put the key files into the same folders.
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ class Revocations:
         noted = [_issued(kind, name, certificate) for kind, name, certificate in issued]
         now = real_clock().isoformat()
         with self._locked():
-            _write(self._issued_file, [*(each for each in self.issued() if each.ends > now), *noted])
+            _write(
+                self._issued_file, [*(each for each in self.issued() if each.ends > now), *noted]
+            )
 
     def issued(self) -> list[Issued]:
         return _read(self._issued_file, Issued)

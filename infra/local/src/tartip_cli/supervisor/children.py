@@ -74,9 +74,6 @@ class Watched(ABC):
         Raises Failure if the part never becomes ready.
         """
 
-    def renewed(self, certificates: Collection[str]) -> None:
-        """Have the part read its certificate again if it is one of these, given as "kind/name"."""
-
     async def stop(self, *, at_once: bool = False) -> None:
         self._become(State.STOPPED)
 
@@ -160,8 +157,8 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     def renewed(self, certificates: Collection[str]) -> None:
-        """Send the part its `renew_signal` if its certificate was renewed. One that is starting may
-        have read the old one, which is valid for as long again, and is sent it as well."""
+        """Send the part its `renew_signal` if its certificate, given as "kind/name", is one of these,
+        which were renewed."""
         if self.pid is not None and self.part.certificate in certificates:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, self.part.renew_signal)

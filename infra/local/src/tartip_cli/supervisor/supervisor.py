@@ -154,7 +154,8 @@ class Supervisor:
 
     def _tell_renewed(self, certificates: list[str]) -> None:
         for part in self.watched:
-            part.renewed(certificates)
+            if isinstance(part, RunningPart):
+                part.renewed(certificates)
 
     def _watch(self, part: Part | OutsidePart) -> Watched:
         if isinstance(part, OutsidePart):
