@@ -157,8 +157,8 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     def renewed(self, certificates: Collection[str]) -> None:
-        """Send the part its `renew_signal` if its certificate, given as "kind/name", is one of these,
-        which were renewed."""
+        """Send the part its `renew_signal` if its certificate is one of these, which were renewed;
+        they are given as "kind/name"."""
         if self.pid is not None and self.part.certificate in certificates:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, self.part.renew_signal)
