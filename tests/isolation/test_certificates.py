@@ -159,11 +159,12 @@ def test_triton_answers_the_inference_gateway_alone(mesh: RunningTestMesh, tmp_p
     certificates = mesh.certificates
     address = mesh.environment("inference-gateway")["TARTIP_TRITON_URL"]
     method = "/inference.GRPCInferenceService/ServerReady"
-    known = credentials(certificates.authority, certificates.service("inference-gateway"))
+    known = credentials(certificates.authority, certificates.triton_caller("inference-gateway"))
     with grpc.secure_channel(address, known) as channel:
         assert channel.unary_unary(method, bytes, bytes)(b"", timeout=10) == b"\x08\x01"
     others = [
         ("another service", certificates.service("fines")),
+        ("its certificate for services", certificates.service("inference-gateway")),
         ("a partner", certificates.partner("kaspi")),
         *strangers(certificates, tmp_path),
     ]

@@ -54,6 +54,9 @@ class Client:
         page = common_pb2.Page(size=1)
         return reason_of(self._app.ListReports, reports_pb2.ListReportsRequest(page=page))
 
+    def watch_reports(self, *, timeout: float) -> Any:
+        return self._app.WatchReports(reports_pb2.WatchReportsRequest(), timeout=timeout)
+
     def everything(self) -> tuple[str, str, str]:
         return self.look_up(), self.list_payments(), self.list_reports()
 

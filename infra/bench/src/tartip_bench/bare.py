@@ -47,7 +47,7 @@ async def recorded(bench: BenchMesh, pictures: Sequence[Path]) -> list[Plan]:
     """Return the requests that the gateway sends to Triton for each picture: one list per picture.
     Raises Failure if the program that records them ends with an error."""
     out = bench.folder / "requests.npz"
-    pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
+    pair = bench.outside.certificates.triton_caller(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(bench.mesh.settings.checkout / "infra/triton/requests_of.py"),
@@ -90,7 +90,7 @@ def triton_address(bench: BenchMesh) -> str:
 async def triton_client(bench: BenchMesh) -> AsyncIterator[Any]:
     from tritonclient.grpc import aio as triton
 
-    pair = bench.outside.certificates.service(INFERENCE_GATEWAY.name)
+    pair = bench.outside.certificates.triton_caller(INFERENCE_GATEWAY.name)
     client = triton.InferenceServerClient(
         triton_address(bench),
         ssl=True,

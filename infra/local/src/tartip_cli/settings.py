@@ -16,6 +16,7 @@ from tartip_cli.failures import Exit, Failure
 
 DEFAULT_PORT_BASE = 7100
 DEFAULT_GATEWAY_PORT = 8080
+_LEAF_SECONDS_MIN, _LEAF_SECONDS_MAX = 10, 366 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class Settings:
     """The offset of the services' clock from that of this machine."""
     assume_years: bool | None = None
     """Whether years without tables are derived from the last known ones; unset, in trial runs."""
+    leaf_life: dt.timedelta | None = None
+    """How long new certificates are valid, for trials; None: as long as they usually are."""
 
     @property
     def is_trial(self) -> bool:
@@ -64,6 +67,7 @@ class Settings:
         chosen = {
             "TARTIP_CLOCK_OFFSET": self.clock_offset,
             "TARTIP_ASSUME_YEARS": self.assume_years,
+            "TARTIP_LEAF_SECONDS": self.leaf_life,
         }
         wrong = [name for name, value in chosen.items() if value]
         if wrong and not self.is_trial:
@@ -103,6 +107,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
         clock_offset=_offset(env.get("TARTIP_CLOCK_OFFSET")),
         assume_years=_switch(env, "TARTIP_ASSUME_YEARS"),
+        leaf_life=_seconds(env, "TARTIP_LEAF_SECONDS"),
     ).allowed()
 
 
@@ -150,6 +155,19 @@ def _switch(env: Mapping[str, str], name: str) -> bool | None:
     if text not in ("0", "1"):
         raise Failure(f"{name}={text} is neither 0 nor 1", Exit.USAGE)
     return text == "1"
+
+
+def _seconds(env: Mapping[str, str], name: str) -> dt.timedelta | None:
+    text = env.get(name)
+    if not text:
+        return None
+    if not text.isdigit() or not _LEAF_SECONDS_MIN <= int(text) <= _LEAF_SECONDS_MAX:
+        raise Failure(
+            f"{name}={text} is not a number of seconds from {_LEAF_SECONDS_MIN} to "
+            f"{_LEAF_SECONDS_MAX}",
+            Exit.USAGE,
+        )
+    return dt.timedelta(seconds=int(text))
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -31,7 +31,7 @@ class Served:
     pid: int
 
     def models(self) -> TritonModels:
-        pair = self.certificates.service("inference-gateway")
+        pair = self.certificates.triton_caller("inference-gateway")
         credentials = Credentials(pair.certificate, pair.key, self.certificates.authority)
         return TritonModels(self.address, credentials)
 
@@ -52,7 +52,7 @@ def described(tmp_path: Path) -> Iterator[Callable[[Path], Triton]]:
             address=f"127.0.0.1:{ports.triton}",
             metrics_port=ports.triton_metrics,
             certificates=certificates,
-            client=certificates.service("tartip-cli"),
+            client=certificates.triton_caller("tartip-cli"),
         )
 
     yield describe

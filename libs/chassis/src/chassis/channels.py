@@ -53,11 +53,15 @@ class Channels:
         `peer` is the name of the other service in trace spans.
         """
         if address not in self._channels:
-            interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
-            self._channels[address] = grpc.aio.secure_channel(
-                address, self._credentials, options=OPTIONS, interceptors=interceptors
-            )
+            self._channels[address] = self.opened(address, peer)
         return self._channels[address]
+
+    def opened(self, address: str, peer: str) -> grpc.aio.Channel:
+        """Return a new channel, as `to` does; the caller closes it."""
+        interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
+        return grpc.aio.secure_channel(
+            address, self._credentials, options=OPTIONS, interceptors=interceptors
+        )
 
     async def close(self) -> None:
         """Close all channels; calls in flight are cancelled."""

@@ -106,6 +106,11 @@ class NotAuthenticated(Refusal):
     code = "NOT_AUTHENTICATED"
 
 
+class CertificateRevoked(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "CERTIFICATE_REVOKED"
+
+
 class TokenExpired(Refusal):
     kind = Kind.UNAUTHENTICATED
     code = "TOKEN_EXPIRED"

@@ -4,6 +4,8 @@ A service may only fetch, acknowledge, publish its own subjects and read the sta
 streams. Streams and consumers are created by the operator of the broker, never here.
 """
 
+import asyncio
+import contextlib
 import json
 import logging
 import ssl
@@ -12,13 +14,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from host.certificates import CertificateFiles, CertificateUnusable, Stamp, stamp_of
+
+SEED_CHECK_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
@@ -36,11 +40,23 @@ class _Errors:
             log.warning("nats: %s", type(error).__name__)
 
 
+class _Client(Client):
+    """A client that reads its nkey seed for each connection; the library's own keeps the public key
+    of the first one."""
+
+    def _connect_command(self) -> bytes:
+        self._setup_nkeys_connect()
+        return super()._connect_command()
+
+
 class Broker:
-    def __init__(self, client: Client, name: str, errors: _Errors) -> None:
+    def __init__(
+        self, client: Client, name: str, errors: _Errors, seed_file: Path | None = None
+    ) -> None:
         self.client = client
         self.name = name
         self._errors = errors
+        self._seed_file = seed_file
         self.jetstream: JetStreamContext = client.jetstream(timeout=5)
 
     @classmethod
@@ -49,7 +65,8 @@ class Broker:
     ) -> "Broker":
         """Connect with the nkey in `seed_file`; this and reconnections are retried for ever."""
         errors = _Errors()
-        client = await nats.connect(
+        client = _Client() if seed_file else Client()
+        await client.connect(
             url,
             name=name,
             tls=tls,
@@ -63,7 +80,28 @@ class Broker:
             error_cb=errors.report,
             pending_size=0,
         )
-        return cls(client, name, errors)
+        return cls(client, name, errors, seed_file)
+
+    async def keep_key_current(self) -> None:
+        """Reconnect whenever the file of the nkey seed is replaced; never returns.
+
+        For a while the server accepts both keys. It closes connections that use the old one later,
+        and after that the library would not reconnect.
+        """
+        known = self._seed_stamp()
+        while True:
+            await asyncio.sleep(SEED_CHECK_SECONDS)
+            found = self._seed_stamp()
+            # While it is not connected, a connection may just begin with the old key.
+            if found is not None and found != known and self.is_connected:
+                log.info("the key to the broker was replaced")
+                await self.client.force_reconnect()
+                known = found
+
+    def _seed_stamp(self) -> Stamp | None:
+        with contextlib.suppress(OSError):
+            return stamp_of(self._seed_file) if self._seed_file else None
+        return None
 
     @property
     def is_connected(self) -> bool:
@@ -128,8 +166,30 @@ class Broker:
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
-    """A context for mutual TLS 1.2 or later, from PEM files. Raises OSError or ssl.SSLError."""
-    context = ssl.create_default_context(cafile=str(ca))
+    """A context for mutual TLS 1.2 or later, from PEM files, read again for each connection.
+
+    Raises CertificateUnusable, or OSError or ssl.SSLError for the authority's file.
+    """
+    files = CertificateFiles(cert, key)
+    files.read_settled()
+    context = _RenewedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.files = files
+    context.load_verify_locations(str(ca))
     context.load_cert_chain(str(cert), str(key))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+class _RenewedContext(ssl.SSLContext):
+    """A context that presents the certificate which its files hold when a connection begins."""
+
+    files: CertificateFiles
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """Begin the TLS of one connection, as event loops do."""
+        try:
+            self.files.read()
+            self.load_cert_chain(str(self.files.certificate), str(self.files.key))
+        except (CertificateUnusable, OSError) as error:
+            log.warning("nats: the certificate read before is presented: %s", error)
+        return super().wrap_bio(*args, **options)

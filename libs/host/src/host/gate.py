@@ -44,6 +44,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from host.revocation import Revocations
 from host.shares import Place, Shares
 
 STREAM_END_SECONDS = 2.0
@@ -58,10 +59,16 @@ class Gate(grpc.aio.ServerInterceptor):
     """Identifies callers, checks calls by policy and limits, turns refusals into gRPC statuses."""
 
     def __init__(
-        self, policy: Policy, tokens: TokenVerifier, authorities: Authorities, shares: Shares
+        self,
+        policy: Policy,
+        tokens: TokenVerifier,
+        authorities: Authorities,
+        shares: Shares,
+        revocations: Revocations | None = None,
     ) -> None:
         self.policy = policy
         self.authorities = authorities
+        self._revocations = revocations
         self._tokens = tokens
         self._shares = shares
         self._handlers: dict[str, grpc.RpcMethodHandler] = {}
@@ -223,8 +230,14 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _call(
         self, method: str, metadata: Metadata, context: grpc.aio.ServicerContext
     ) -> call_context.Call:
-        """Return the call with its caller. Raises NotAuthenticated, TokenExpired, PurposeWrong."""
-        kind, name = self.authorities.caller(_chain(context))
+        """Return the call with its caller.
+
+        Raises NotAuthenticated, CertificateRevoked, TokenExpired or PurposeWrong.
+        """
+        chain = _chain(context)
+        kind, name = self.authorities.caller(chain)
+        if self._revocations is not None:
+            self._revocations.require(kind, chain)
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ").strip()
         operator = await self._tokens.verify(token) if token else None
         caller, left = Caller(kind, name, operator, purpose_in(metadata)), context.time_remaining()

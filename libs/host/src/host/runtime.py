@@ -10,6 +10,7 @@ loops, closes broker and pool and flushes telemetry. The supervisor kills it aft
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import sys
@@ -24,12 +25,14 @@ from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
-from chassis.identity import Policy, TokenVerifier
+from chassis.identity import KINDS, Policy, TokenVerifier
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
+from host.certificates import CertificateFiles, CertificateUnusable, require_certificates
+from host.channels import RenewingChannels
 from host.checks import broker_check, certificate_check, database_check, outbox_check, peer_check
 from host.consumer import Consumer, Subscription
 from host.gate import Gate
@@ -37,6 +40,8 @@ from host.health import Check, Health
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
+from host.revocation import Revocations
+from host.rewrapping import SETTLE_SECONDS, RotationRuns, rotate_keys
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
@@ -161,16 +166,54 @@ class Service(Generic[S]):
 
 
 def main(service: Service[Any]) -> None:
-    """Run the command `serve` (the default) or `migrate`; exit with the usage for any other."""
+    """Run the command `serve` (the default), `migrate` or `rotate-keys`; exit with the usage for
+    any other.
+
+    A certificate, key or revocation list that cannot be used ends `serve` with one line.
+    """
     verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
     settings = read(service.settings)
     move_clock(settings.clock_offset)
     if verb == "migrate" and service.migrations is not None:
         migrate(service.migrations, owner_url=settings.owner_database_url, schema=service.schema)
+    elif verb == "rotate-keys" and service.schema:
+        settle = float(sys.argv[2]) if len(sys.argv) > 2 else SETTLE_SECONDS
+        uvloop.run(_rotate_keys(service.name, settings, settle))
     elif verb == "serve":
-        uvloop.run(run(service, settings))
+        try:
+            _require_certificates(settings, serves_grpc=service.serve_http is None)
+            uvloop.run(run(service, settings))
+        except CertificateUnusable as error:
+            raise SystemExit(f"{service.name}: {error}") from error
     else:
-        sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate")
+        sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate | rotate-keys")
+
+
+async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> None:
+    """Wrap the data keys of a service anew; the progress is a JSON object a line on the output."""
+
+    def report(key_class: str, done: int, total: int) -> None:
+        sys.stdout.write(json.dumps({"key_class": key_class, "done": done, "total": total}) + "\n")
+        sys.stdout.flush()
+
+    folder = settings.keys_dir
+    keyring = Keyring(folder, new_id=new_id)
+    db = Database(settings.database_url, service=name, keyring=keyring, clock=system_clock)
+    try:
+        await rotate_keys(db, folder, settle_seconds=settle_seconds, report=report)
+    except RotationRuns:
+        sys.exit("another rotation of these keys runs: wait for its end")
+    finally:
+        await db.close()
+
+
+def _require_certificates(settings: Settings, *, serves_grpc: bool) -> None:
+    """Raise CertificateUnusable if a certificate, key or authority is missing or damaged."""
+    CertificateFiles(settings.tls_cert, settings.tls_key).read_settled()
+    require_certificates(settings.tls_ca)
+    if serves_grpc:
+        for kind in KINDS:
+            require_certificates(settings.tls_client_authorities / f"{kind}.pem")
 
 
 async def run(service: Service[S], settings: S) -> None:
@@ -202,7 +245,9 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
     The connections and the gRPC channels are closed when the block ends.
     """
     async with contextlib.AsyncExitStack() as closing:
-        channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
+        channels = RenewingChannels(
+            cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca
+        )
         closing.push_async_callback(channels.close)
         db = broker = None
         if settings.database_url:
@@ -228,6 +273,8 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             db,
             broker,
         )
+        if broker is not None:
+            chassis.loop("broker key", broker.keep_key_current)
         try:
             yield chassis
         finally:
@@ -239,7 +286,9 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     _check_scopes(chassis)
     settings = chassis.settings
     authorities = Authorities.in_folder(settings.tls_client_authorities)
-    gate = Gate(chassis.policy, chassis.tokens, authorities, Shares(chassis.quota_of))
+    revocations = Revocations(settings.tls_client_authorities)
+    shares = Shares(chassis.quota_of)
+    gate = Gate(chassis.policy, chassis.tokens, authorities, shares, revocations)
     server = GrpcServer(
         settings.grpc_address,
         gate,

@@ -11,6 +11,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from host.certificates import CertificateFiles, CurrentCertificate, Pem
 from host.gate import Gate
 from host.health import Health, HealthServicer
 
@@ -38,7 +39,10 @@ OPTIONS = [
 
 class GrpcServer:
     """The gRPC server at `address` ("host:port"). It answers about `health`, whose checks somebody
-    must run; without one it is ready for as long as it runs."""
+    must run; without one it is ready for as long as it runs.
+
+    Each new connection is shown the certificate that the files hold by then.
+    """
 
     def __init__(
         self,
@@ -58,11 +62,7 @@ class GrpcServer:
             maximum_concurrent_rpcs=RPCS_MAX,
         )
         health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(self.health), self.server)
-        credentials = grpc.ssl_server_credentials(
-            [(key.read_bytes(), cert.read_bytes())],
-            gate.authorities.bundle,
-            require_client_auth=True,
-        )
+        credentials = _renewed_credentials(CertificateFiles(cert, key), gate.authorities.bundle)
         if self.server.add_secure_port(address, credentials) == 0:
             raise OSError(f"cannot listen on {address}")
 
@@ -97,3 +97,28 @@ class GrpcServer:
         if methods != set(self._gate.policy):
             missing, extra = methods - set(self._gate.policy), set(self._gate.policy) - methods
             raise RuntimeError(f"policy differs from the services: {missing=} {extra=}")
+
+
+def _renewed_credentials(files: CertificateFiles, authorities: bytes) -> grpc.ServerCredentials:
+    """Credentials for mutual TLS with the certificate that `files` hold at each handshake.
+
+    `authorities`, in PEM, certify the callers. Raises CertificateUnusable.
+    """
+    certificate = CurrentCertificate(files)
+    shown = certificate.get()
+
+    def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], authorities)
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        """Called by gRPC before each handshake, in a thread of its own; None: as before."""
+        nonlocal shown
+        current = certificate.get()
+        if current is shown:
+            return None
+        shown = current
+        return configuration(current)
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(shown), renewed, require_client_authentication=True
+    )

@@ -16,6 +16,7 @@ import grpc
 from chassis.call_context import current_caller
 from chassis.identity import Policy
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from host.revocation import require_still
 
 from partners.model import PartnerScope
 from partners.register import PartnerRegister
@@ -26,7 +27,8 @@ _END = object()
 class PartnerGuard:
     """Wraps gRPC servicers so that calls which a partner may not make are refused.
 
-    The refusals are PartnerUnknown, PartnerRevoked and ScopeMissing.
+    The refusals are PartnerUnknown, PartnerRevoked and ScopeMissing, and CertificateRevoked for a
+    certificate that was revoked while a stream is open.
     """
 
     def __init__(self, register: PartnerRegister, policy: Policy) -> None:
@@ -93,6 +95,7 @@ class PartnerGuard:
     async def _require(self, scope: PartnerScope) -> None:
         caller = current_caller()
         if caller.kind == "partner":
+            require_still()
             await self._register.read_once()
             self._register.require(caller.name, scope)
 

@@ -5,6 +5,9 @@ such as "person". The cipher is AES-256-GCM with a random nonce; the associated 
 column and row, so that a value moved to another row cannot be decrypted. Once a data key is
 destroyed, nothing encrypted with it can be read.
 
+The first key of a class also makes its blind indexes and its own key, and stays for ever. Data keys
+are wrapped by it until the class gets a wrapping key of its own (`vault.wrapping`).
+
 A blind index is HMAC-SHA-256, truncated to 16 bytes, of a normalised value. It shows which values
 are equal, and whoever has the key can test guesses. So only values that identify a person or
 vehicle on their own (IIN, plate, phone) are indexed, never those with few possible values.
@@ -14,15 +17,18 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-NONCE_BYTES = 12
+from vault.wrapping import NONCE_BYTES, WrappingKeys, made_once, unwrap, wrap
+
 INDEX_BYTES = 16
 
 
@@ -73,23 +79,25 @@ class Keyring:
         self._folder = folder
         self._new_id = new_id
         self._keys: dict[str, bytes] = {}
+        self._wrapping = WrappingKeys(folder)
 
     def new_data_key(self, key_class: str) -> DataKey:
-        """A new random data key of 32 bytes, encrypted by the key-encryption key of its class."""
+        """A new random data key of 32 bytes, wrapped by the newest wrapping key of its class."""
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
-        nonce = os.urandom(NONCE_BYTES)
-        wrapped = nonce + AESGCM(self._key(key_class)).encrypt(nonce, plain, key_id.bytes)
-        return DataKey(key_id, wrapped, plain)
+        wrapping = self._wrapping.newest_first(key_class) or (self._key(key_class),)
+        return DataKey(key_id, wrap(wrapping[0], key_id, plain), plain)
 
     def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
         """Decrypt a data key that was stored encrypted.
 
         Raises InvalidTag (cryptography) if `wrapped` does not belong to this class and id.
         """
-        plain = AESGCM(self._key(key_class)).decrypt(
-            wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id.bytes
-        )
-        return DataKey(key_id, wrapped, plain)
+        for read_again in (False, True):
+            newer = self._wrapping.newest_first(key_class, read_again=read_again)
+            for wrapping in (*newer, self._key(key_class)):
+                with suppress(InvalidTag):
+                    return DataKey(key_id, wrapped, unwrap(wrapping, key_id, wrapped))
+        raise InvalidTag
 
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
         """Decrypt a data key as `unwrap` does; None if `wrapped` is None because the key was
@@ -125,25 +133,8 @@ class Keyring:
 
     def _key(self, key_class: str) -> bytes:
         if key_class not in self._keys:
-            self._keys[key_class] = self._read_or_make(self._folder / f"{key_class}.key")
+            self._keys[key_class] = made_once(self._folder / f"{key_class}.key")
         return self._keys[key_class]
-
-    def _read_or_make(self, path: Path) -> bytes:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            # Written under another name and linked: a crash leaves no incomplete key behind.
-            draft = path.with_suffix(f".{os.getpid()}.draft")
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(os.urandom(32))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink(missing_ok=True)
-        return path.read_bytes()
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:

@@ -52,7 +52,11 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     settings = chassis.settings
     models = TritonModels(
         settings.triton_url,
-        Credentials(settings.tls_cert, settings.tls_key, settings.tls_ca),
+        Credentials(
+            settings.triton_cert or settings.tls_cert,
+            settings.triton_key or settings.tls_key,
+            settings.tls_ca,
+        ),
     )
     chassis.on_stop.append(models.close)
     chassis.checks.append(triton_check(models))

@@ -1,10 +1,15 @@
 """The settings of the inference gateway, in addition to those that all services have."""
 
+from pathlib import Path
+
 from chassis.settings import Settings
 
 
 class InferenceSettings(Settings):
     triton_url: str
+    # What this service presents to Triton; without them, its own certificate and key.
+    triton_cert: Path | None = None
+    triton_key: Path | None = None
     evidence_url: str
     camera_registry_address: str
     # Golden probes: the first round after the start, then one an hour, and more often while a

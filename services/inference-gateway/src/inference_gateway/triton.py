@@ -8,7 +8,8 @@ flight until then.
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from chassis.refusals import Kind, Refusal
+from host.certificates import CertificateFiles, CurrentCertificate, Pem
 from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
@@ -99,6 +101,15 @@ class Credentials:
     authority: Path
 
 
+@dataclass(slots=True)
+class _Connection:
+    """A client with the certificate that it presents, and its number of calls in flight."""
+
+    pem: Pem
+    client: Any
+    calls: int = 0
+
+
 class TritonModels:
     """Runs the models served by Triton, with limits on calls in flight. Create it in the running
     event loop; call `close` at the end."""
@@ -106,14 +117,11 @@ class TritonModels:
     def __init__(
         self, address: str, credentials: Credentials, *, most_in_flight: int = MOST_IN_FLIGHT
     ) -> None:
-        self._client = triton.InferenceServerClient(
-            address,
-            ssl=True,
-            root_certificates=str(credentials.authority),
-            private_key=str(credentials.key),
-            certificate_chain=str(credentials.certificate),
-            channel_args=list(CHANNEL_OPTIONS),
-        )
+        self._address = address
+        self._credentials = credentials
+        files = CertificateFiles(credentials.certificate, credentials.key)
+        self._certificate = CurrentCertificate(files)
+        self._connection = self._connected()
         self._catalogue = _Catalogue()
         self._places = asyncio.Semaphore(most_in_flight)
         self._of_model: defaultdict[str, asyncio.Semaphore] = defaultdict(
@@ -151,12 +159,10 @@ class TritonModels:
         """Whether every model that this service needs is loaded."""
         try:
             async with asyncio.timeout(READY_SECONDS):
-                for model in MODELS:
-                    if not await self._client.is_model_ready(model):
-                        return False
+                async with self._current() as client:
+                    return await _serves_all(client)
         except (TimeoutError, InferenceServerException):
             return False
-        return True
 
     async def fingerprint(self) -> str:
         """A digest of the weights of all served models, cached for a minute. Raises ModelsAway."""
@@ -170,15 +176,47 @@ class TritonModels:
         """Wait for the calls in flight, then close the connection."""
         if self._in_flight:
             await asyncio.wait(set(self._in_flight))
-        await self._client.close()
+        await self._connection.client.close()
 
     async def _call(self, model: str, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         image = triton.InferInput("image", list(images.shape), "UINT8")
         image.set_data_from_numpy(images)
-        answer: Any = await self._client.infer(model, [image], client_timeout=CALL_SECONDS)
+        async with self._current() as client:
+            answer: Any = await client.infer(model, [image], client_timeout=CALL_SECONDS)
         output = MODELS[model].output if model in MODELS else OUTSIDE_OUTPUT
         result: npt.NDArray[np.float32] = answer.as_numpy(output)
         return result
+
+    @asynccontextmanager
+    async def _current(self) -> AsyncIterator[Any]:
+        """A client that presents the certificate of today, for one call.
+
+        After a renewal there is a new one; the last call on the old one closes it.
+        """
+        if self._certificate.get() is not self._connection.pem:
+            replaced, self._connection = self._connection, self._connected()
+            if not replaced.calls:
+                await replaced.client.close()
+        connection = self._connection
+        connection.calls += 1
+        try:
+            yield connection.client
+        finally:
+            connection.calls -= 1
+            if connection is not self._connection and not connection.calls:
+                await connection.client.close()
+
+    def _connected(self) -> "_Connection":
+        pem, files = self._certificate.get(), self._credentials
+        client = triton.InferenceServerClient(
+            self._address,
+            ssl=True,
+            root_certificates=str(files.authority),
+            private_key=str(files.key),
+            certificate_chain=str(files.certificate),
+            channel_args=list(CHANNEL_OPTIONS),
+        )
+        return _Connection(pem, client)
 
     async def _asked(self) -> _Catalogue:
         now = asyncio.get_running_loop().time()
@@ -207,9 +245,10 @@ class TritonModels:
         return self._catalogue
 
     async def _parameters(self, model: str) -> dict[str, str]:
-        answer: Any = await self._client.get_model_config(
-            model, as_json=True, client_timeout=READY_SECONDS
-        )
+        async with self._current() as client:
+            answer: Any = await client.get_model_config(
+                model, as_json=True, client_timeout=READY_SECONDS
+            )
         told = answer["config"].get("parameters", {})
         return {key: value.get("string_value", "") for key, value in told.items()}
 
@@ -227,3 +266,10 @@ class TritonModels:
         self._of_model[model].release()
         if not call.cancelled():
             call.exception()  # seen, so that a call nobody waits for ends quietly
+
+
+async def _serves_all(client: Any) -> bool:
+    for model in MODELS:
+        if not await client.is_model_ready(model):
+            return False
+    return True

@@ -29,7 +29,7 @@ def models_of(engines: RunningTestMesh, pair: KeyPair, **options: int) -> Triton
 
 
 def models(engines: RunningTestMesh, **options: int) -> TritonModels:
-    return models_of(engines, engines.certificates.service("inference-gateway"), **options)
+    return models_of(engines, engines.certificates.triton_caller("inference-gateway"), **options)
 
 
 def frame() -> np.ndarray:

@@ -187,7 +187,7 @@ async def beside(
         return system_clock() + later
 
     db = Database(told["TARTIP_DATABASE_URL"], service="test", keyring=keyring, clock=clock)
-    pair = engines.certificates.service(SERVICE)
+    pair = engines.certificates.triton_caller(SERVICE)
     models = TritonModels(
         told["TARTIP_TRITON_URL"],
         Credentials(pair.certificate, pair.key, engines.certificates.authority),

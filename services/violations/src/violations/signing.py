@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
+from chassis.refusals import CertificateRevoked
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from host.certificates import require_certificates
+from host.revocation import RevocationList
 
 from violations.model import (
     CertificateNotTrusted,
@@ -70,14 +73,20 @@ def canonical_decision(
 
 class OfficerAuthority:
     """Verifies officers' signatures. An officer's certificate must have been issued directly by one
-    of the given certificate authorities."""
+    of the given certificate authorities, and not be on its revocation list."""
 
-    def __init__(self, authorities: list[x509.Certificate]) -> None:
+    def __init__(
+        self, authorities: list[x509.Certificate], revoked: RevocationList | None = None
+    ) -> None:
         self._authorities = authorities
+        self._revoked = revoked
 
     @classmethod
     def open(cls, path: Path) -> "OfficerAuthority":
-        return cls(x509.load_pem_x509_certificates(path.read_bytes()))
+        """Read the authorities from a PEM file, and their revocation list beside it, if there is
+        one. Raises CertificateUnusable."""
+        require_certificates(path)
+        return cls(x509.load_pem_x509_certificates(path.read_bytes()), RevocationList(path))
 
     def verify(
         self, *, officer: str, canonical: bytes, signature: bytes, pem: bytes, now: datetime
@@ -85,11 +94,14 @@ class OfficerAuthority:
         """Verify that the certificate `pem` is trusted at `now` and issued to `officer`, and that
         `signature` is a signature of `canonical` by the certificate's key.
 
-        Raises CertificateNotTrusted, CertificateOfOtherOfficer or SignatureWrong.
+        Raises CertificateNotTrusted, CertificateRevoked, CertificateOfOtherOfficer or
+        SignatureWrong.
         """
         certificate = _read(pem)
         if not any(_issued(certificate, authority, now) for authority in self._authorities):
             raise CertificateNotTrusted
+        if self._revoked and self._revoked.revokes(frozenset((certificate.serial_number,))):
+            raise CertificateRevoked
         key = certificate.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
             key.curve, ec.SECP256R1

@@ -36,10 +36,11 @@ def status(as_json: AsJson = False) -> None:
     A degraded part serves, but something is wrong that will be felt if it lasts; it counts as ready
     and its reason is shown. `restarts` counts the restarts of a part in this run.
 
-    It warns if the disk is nearly full, if the mesh's clock is moved to another day, and if a
-    year's working calendar or base values (the monthly calculation index) are missing or only
-    assumed. Memory (`rss_bytes`) is the proportional set size of the part's process tree: a page
-    that n processes share counts as 1/n in each. Exit code 0 if all is ready, 9 if not.
+    It warns if the disk is nearly full, if the mesh's clock is moved to another day, if a year's
+    working calendar or base values (the monthly calculation index) are missing or only assumed, and
+    if less than a third of a certificate's life is left. Memory (`rss_bytes`) is the proportional
+    set size of the part's process tree: a page that n processes share counts as 1/n in each. Exit
+    code 0 if all is ready, 9 if not.
     """
     answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}
@@ -50,6 +51,7 @@ def status(as_json: AsJson = False) -> None:
     else:
         console.print(_table(found))
         _show_reasons(found)
+        _show_certificates(found)
         show_notices(found)
     if not found["ready"]:
         raise typer.Exit(Exit.NOT_RUNNING)
@@ -63,6 +65,18 @@ def _show_reasons(status_: dict[str, Any]) -> None:
         if part["restart_reason"]:
             text = f"{part['name']} was restarted: {part['restart_reason']}"
             console.print(text, style="dim", highlight=False)
+
+
+def _show_certificates(status_: dict[str, Any]) -> None:
+    """Print which certificate ends first; those that end soon are among the notices."""
+    known = [each for each in status_.get("certificates", []) if each["ends"]]
+    if known:
+        first = min(known, key=lambda each: str(each["ends"]))
+        console.print(
+            f"{len(known)} certificates; the first to end is that of {first['name']}, "
+            f"in {first['days_left']:.1f} days",
+            highlight=False,
+        )
 
 
 def show_notices(status_: dict[str, Any]) -> None:

@@ -18,9 +18,10 @@ from urllib.parse import quote
 import grpc
 import httpx
 from chassis import telemetry
-from chassis.channels import Channels
 from chassis.refusals import FieldError, Kind, RemoteRefusal
 from chassis.texts import Message
+from host.certificates import CertificateUnusable
+from host.channels import RenewingChannels
 
 from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
@@ -57,7 +58,7 @@ class Outside:
         self.certificates = Certificates(home.tls)
         self._ports = ports
         self._oidc_issuer = oidc_issuer
-        self._channels: dict[KeyPair, Channels] = {}
+        self._channels: dict[KeyPair, RenewingChannels] = {}
         self._http = http_client()
         self._desks: dict[str, Desk] = {}
 
@@ -110,10 +111,16 @@ class Outside:
 
     def channel(self, pair: KeyPair, service: Service) -> grpc.aio.Channel:
         if pair not in self._channels:
-            self._channels[pair] = Channels(
-                cert=pair.certificate, key=pair.key, ca=self.certificates.authority
-            )
+            try:
+                self._channels[pair] = RenewingChannels(
+                    cert=pair.certificate, key=pair.key, ca=self.certificates.authority
+                )
+            except CertificateUnusable as error:
+                raise Failure(str(error), Exit.FINDINGS) from error
         return self._channels[pair].to(self._ports.address(service), service.name)
+
+    def address_of(self, service: Service) -> str:
+        return self._ports.address(service)
 
     def as_operator(self, operator_id: str) -> Desk:
         """The REST client with this operator's token, which is renewed before it expires."""

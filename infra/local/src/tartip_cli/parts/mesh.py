@@ -23,7 +23,7 @@ from tartip_cli.parts.triton import Triton
 from tartip_cli.ports import LOOPBACK, Ports, require_free
 from tartip_cli.provision import vehicles
 from tartip_cli.provision.broker import Broker
-from tartip_cli.provision.certificates import Certificates
+from tartip_cli.provision.certificates import LEAF_LIFE, Certificates
 from tartip_cli.provision.keys import Keys
 from tartip_cli.provision.roles import Database
 from tartip_cli.provision.streams import Topology, read_topology
@@ -74,6 +74,17 @@ class Mesh:
         """The names of this run's services that have a database schema."""
         present = {part.name for part in self.parts}
         return tuple(s.name for s in SERVICES if s.schema is not None and s.name in present)
+
+    @property
+    def nats_server(self) -> NatsServer | None:
+        """The embedded NATS server; None if the broker runs elsewhere."""
+        if self.settings.nats_url is not None:
+            return None
+        url = self.services.addresses.nats
+        broker = Broker(
+            url=url, certificates=self.certificates, keys=self.keys, topology=self.streams
+        )
+        return _nats_server(self.home, self.ports, broker)
 
     def prepare(self) -> None:
         """Create missing keys and renew all certificates. A vehicle register written by an older
@@ -135,7 +146,7 @@ class _Builder:
         self._home = DataDir(settings.home)
         self._home.prepare()
         self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
-        self._certificates = Certificates(self._home.tls)
+        self._certificates = Certificates(self._home.tls, settings.leaf_life or LEAF_LIFE)
         self._keys = Keys(self._home.keys)
         self._streams = read_topology(settings.checkout / "infra" / "nats" / "streams.yaml")
 
@@ -196,16 +207,10 @@ class _Builder:
                 provision=broker.provision,
             )
             return part, url
-        server = NatsServer(
-            home=self._home,
-            port=self._ports.nats,
-            monitor_port=self._ports.nats_monitor,
-            broker=broker,
-        )
-        return server.part(), url
+        return _nats_server(self._home, self._ports, broker).part(), url
 
     def _triton(self, *, left_out: bool) -> tuple[Part | OutsidePart | None, str]:
-        pair = self._certificates.service(COMMAND_LINE)
+        pair = self._certificates.triton_caller(COMMAND_LINE)
         outside = self._settings.triton_url
         url = outside or f"{LOOPBACK}:{self._ports.triton}"
         triton = Triton(
@@ -239,6 +244,10 @@ class _Builder:
             certificates=self._certificates,
             addresses=addresses,
         )
+
+
+def _nats_server(home: DataDir, ports: Ports, broker: Broker) -> NatsServer:
+    return NatsServer(home=home, port=ports.nats, monitor_port=ports.nats_monitor, broker=broker)
 
 
 def _without_password(url: str) -> str:

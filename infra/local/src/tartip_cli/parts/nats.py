@@ -56,11 +56,18 @@ class NatsServer:
             probe=self._health,
             provision=self.broker.provision,
             start_seconds=_START_SECONDS,
+            certificate="service/nats",
         )
 
     async def prepare(self) -> None:
         self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self._configuration, self.render().encode())
+
+    async def keys_in_use(self) -> set[str]:
+        """The public keys of the users that are connected now."""
+        url = f"http://{LOOPBACK}:{self.monitor_port}/connz?auth=1&limit=4096"
+        found = await asyncio.to_thread(_get_json, url)
+        return {str(each.get("authorized_user", "")) for each in found["connections"]}
 
     def render(self) -> str:
         certificates = self.broker.certificates
@@ -124,14 +131,17 @@ class NatsServer:
     def _users(self, provisioner: str, users: tuple[User, ...]) -> list[str]:
         everything = Permissions(("$JS.API.>",), (inbox_of(provisioner),))
         named = {provisioner: everything} | {user.name: user.permissions() for user in users}
-        return [self._user(name, permissions) for name, permissions in named.items()]
+        return [
+            self._user(public, permissions)
+            for name, permissions in named.items()
+            for public in self.broker.keys.nats_publics(name)
+        ]
 
-    def _user(self, name: str, permissions: Permissions) -> str:
+    def _user(self, public: str, permissions: Permissions) -> str:
         rights = {
             "publish": {"allow": list(permissions.publish)},
             "subscribe": {"allow": list(permissions.subscribe)},
         }
-        public = self.broker.keys.nats_public(name)
         return f"{{ nkey: {public}, permissions: {json.dumps(rights)} }}"
 
     @property

@@ -48,6 +48,10 @@ class Part:
     """A start that has not made the part ready by then is ended and begun again; each further start
     in a row may take twice as long, up to START_SECONDS."""
     hung_after_probes: int = HUNG_AFTER_PROBES
+    certificate: str = ""
+    """The part's certificate, "kind/name", if the process does not read it again by itself."""
+    renew_signal: signal.Signals = signal.SIGHUP
+    """What it is sent after a renewal of `certificate`, so that it reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)

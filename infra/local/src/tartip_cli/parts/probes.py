@@ -40,10 +40,16 @@ class GrpcHealth:
         self._pair = pair
         self._authority = authority
         self._channel: grpc.aio.Channel | None = None
+        self._certificate = b""
 
     async def __call__(self) -> Health:
+        certificate = self._pair.certificate.read_bytes()
+        if self._channel is not None and certificate != self._certificate:  # it was renewed
+            await self._channel.close()
+            self._channel = None
         if self._channel is None:
             self._channel = secure_channel(self._address, self._pair, self._authority)
+            self._certificate = certificate
         stub = health_pb2_grpc.HealthStub(self._channel)
         call = stub.Check(health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS)
         try:

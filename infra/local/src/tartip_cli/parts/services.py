@@ -109,7 +109,11 @@ class ServiceParts:
         if service is CITIZEN_REPORTS:
             return trial
         if service is INFERENCE_GATEWAY:
-            return ERASING
+            caller = self.certificates.triton_caller(service.name)
+            return ERASING | {
+                "TARTIP_TRITON_CERT": str(caller.certificate),
+                "TARTIP_TRITON_KEY": str(caller.key),
+            }
         if service is VIOLATIONS:
             return {"TARTIP_OFFICER_CA": str(self.certificates.officer_authority)}
         return {}

@@ -31,10 +31,7 @@ from tartip_cli.provision.triton_paths import (
     triton_user,
 )
 from tartip_cli.provision.users import UnixUser
-from tartip_cli.topology import COMMAND_LINE
 
-# Triton does not authorise callers, so it trusts these two certificates and not their authority.
-_CALLERS = ("inference-gateway", COMMAND_LINE)
 # Nobody has the key that these interfaces would require.
 _RESTRICTED = "shared-memory,model-repository,trace,logging:tartip-closed"
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
@@ -69,15 +66,16 @@ class Triton:
             prepare=prepare,
             probe=self.health,
             user=user,
+            certificate="service/triton",
+            renew_signal=Part.stop_signal,  # it reads its certificate at its start alone
         )
 
     def _prepare(self, own: Path, user: UnixUser | None) -> None:
-        """Write the certificates of permitted callers; remove shared memory of a killed Triton."""
+        """Write the certificate of the authority that Triton's callers have, which Triton does not
+        authorise further, and its own; remove shared memory of a killed Triton."""
         if user is not None:
             make_own(own, user)
-        callers = (self.certificates.service(name) for name in _CALLERS)
-        content = b"".join(caller.certificate.read_bytes() for caller in callers)
-        write_private(own / _TRUSTED, content)
+        write_private(own / _TRUSTED, self.certificates.triton_callers.read_bytes())
         pair = self.certificates.service("triton")
         write_private(own / _CERTIFICATE, pair.certificate.read_bytes())
         write_private(own / _KEY, pair.key.read_bytes())

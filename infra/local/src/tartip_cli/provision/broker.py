@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
+from host.broker import client_tls
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
@@ -75,8 +75,7 @@ async def connect(
 ) -> Client:
     """Connect to NATS as `user`, the way services do: with the certificate `pair`, the user's nkey
     seed in the file `seed`, and an inbox prefix that only this user may subscribe to."""
-    context = ssl.create_default_context(cafile=str(authority))
-    context.load_cert_chain(str(pair.certificate), str(pair.key))
+    context = client_tls(pair.certificate, pair.key, authority)
     settings: dict[str, Any] = {
         "connect_timeout": 2,
         "allow_reconnect": False,

@@ -1,18 +1,21 @@
 """The certificate authorities of the embedded run and the certificates they sign.
 
 Services, partners, devices and officers each have an authority, created at the first run and never
-replaced; all leaf certificates are renewed at each start and are valid for sixty days. The
-certificate of a service, partner or device identifies its holder by a URI in the subject
-alternative name (`spiffe://tartip/{service,partner,device}/<name>`). This URI is accepted only if
-the services', partners' or devices' own authority signed the certificate. A service's certificate
-is for servers and clients, a partner's and a device's for clients only, an officer's for signatures
-only.
+replaced. Leaf certificates are valid for sixty days and are renewed at each start, and at half of
+their life while the mesh runs. The certificate of a service, partner or device identifies its
+holder by a URI in the subject alternative name (`spiffe://tartip/{service,partner,device}/<name>`).
+This URI is accepted only if the services', partners' or devices' own authority signed the
+certificate. A service's certificate is for servers and clients, a partner's and a device's for
+clients only, an officer's for signatures only.
+
+A fifth authority signs what Triton's two callers present to it: Triton does not authorise callers.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +26,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tartip_cli.data_dir import write_private
-from tartip_cli.failures import broken_file
+from tartip_cli.failures import Failure, broken_file
+from tartip_cli.provision.revocations import Revocations, Revoked, serial_in
 from tartip_cli.topology import COMMAND_LINE, DEVICES, OPERATORS, PARTNERS, SERVICES
 
 _AUTHORITY_LIFE = dt.timedelta(days=3650)
-_LEAF_LIFE = dt.timedelta(days=60)
+LEAF_LIFE = dt.timedelta(days=60)
 _BACKDATED = dt.timedelta(minutes=5)
+_TRITON = "triton"
 _NAMES = {
-    "service": (*(service.name for service in SERVICES), "nats", "triton", COMMAND_LINE),
+    "service": (*(service.name for service in SERVICES), "nats", _TRITON, COMMAND_LINE),
     "partner": PARTNERS,
     "device": DEVICES,
+    "triton-caller": ("inference-gateway", COMMAND_LINE),
+    "officer": tuple(operator.id for operator in OPERATORS),
 }
+_AUTHORITIES = {"officer": "officer-ca", "triton-caller": "triton-callers"}
+# Whose certificates can be revoked. A service's are replaced together with its key instead.
+REVOCABLE = ("partner", "device", "officer")
 # The single authority of an older folder: its certificates are no longer trusted.
 _RETIRED = "ca.key"
 
@@ -63,19 +73,26 @@ class Authority:
         return cls(files)
 
     def issue(
-        self, pair: KeyPair, *, common_name: str, uri: str | None, serves: bool = False
-    ) -> None:
-        """Create a new key and a certificate for it, and write both to the files of `pair`.
+        self,
+        pair: KeyPair,
+        *,
+        common_name: str,
+        uri: str | None,
+        serves: bool = False,
+        life: dt.timedelta = LEAF_LIFE,
+    ) -> x509.Certificate:
+        """Create a new key and a certificate for it, write both to the files of `pair`, and return
+        the certificate.
 
         With a URI, the certificate is for clients and, with `serves`, also for servers. Without a
         URI it is for signatures.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
-        signer = _load_key(self.files.key)
-        builder = _builder(common_name, issuer.subject, key.public_key(), _LEAF_LIFE)
+        signer = self.key()
+        builder = _builder(common_name, issuer.subject, key.public_key(), life)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-        builder = builder.add_extension(_key_usage(), True)
+        builder = builder.add_extension(_key_usage(signs=uri is None), True)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False
         )
@@ -87,13 +104,19 @@ class Authority:
         certificate = builder.sign(signer, hashes.SHA256())
         write_private(pair.key, _pem(key))
         write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+        return certificate
+
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """Read the private key of the authority."""
+        return _load_key(self.files.key)
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """The paths of all certificates of the mesh."""
+    """The paths of all certificates of the mesh; new ones are valid for `leaf_life`."""
 
     folder: Path
+    leaf_life: dt.timedelta = LEAF_LIFE
 
     @property
     def authority(self) -> Path:
@@ -117,41 +140,100 @@ class Certificates:
     def officer_authority(self) -> Path:
         return self.folder / "officer-ca.pem"
 
+    @property
+    def triton_callers(self) -> Path:
+        """The file with the certificate of the authority whose clients Triton accepts."""
+        return self.folder / "triton-callers.pem"
+
+    @property
+    def revocations(self) -> Revocations:
+        return Revocations(self.folder)
+
     def service(self, name: str) -> KeyPair:
-        return self._pair("service", name)
+        return self.pair("service", name)
 
     def partner(self, name: str) -> KeyPair:
-        return self._pair("partner", name)
+        return self.pair("partner", name)
 
     def device(self, name: str) -> KeyPair:
-        return self._pair("device", name)
+        return self.pair("device", name)
 
     def officer(self, operator_id: str) -> KeyPair:
         """The key and certificate with which an officer signs decisions. In production, the
         officer's browser or card would hold them."""
-        return self._pair("officer", operator_id)
+        return self.pair("officer", operator_id)
+
+    def triton_caller(self, name: str) -> KeyPair:
+        """The certificate with which a service or the command line calls Triton."""
+        return self.pair("triton-caller", name)
 
     def issue_partner(self, name: str) -> bool:
-        """Issue a certificate for the partner unless it has one; return whether one was issued."""
-        if self.partner(name).certificate.exists():
+        """Issue a certificate for the partner unless it has one that is not revoked; return whether
+        one was issued."""
+        serial = serial_in(self.partner(name).certificate)
+        revoked = (each.serial for each in self.revocations.revoked() if each.kind == "partner")
+        if serial and serial not in revoked:
             return False
-        self._issue("partner", name)
+        self.issue([("partner", name)])
         return True
+
+    def issue(self, holders: Iterable[tuple[str, str]]) -> None:
+        """Issue a new certificate with a new key to each holder, given as kind and name."""
+        issued = [(kind, name, self._issue(kind, name)) for kind, name in holders]
+        self.revocations.note_issued(each for each in issued if each[0] in REVOCABLE)
+
+    def _issue(self, kind: str, name: str) -> x509.Certificate:
+        uri, pair = f"spiffe://tartip/{kind}/{name}", self.pair(kind, name)
+        uri = uri.replace("triton-caller", "service")
+        # Triton reads its certificate at its start alone, and is restarted for a new one.
+        life = max(self.leaf_life, LEAF_LIFE) if name == _TRITON else self.leaf_life
+        return self._authority_of(kind).issue(
+            pair,
+            common_name=name,
+            uri=None if kind == "officer" else uri,
+            serves=kind == "service",
+            life=life,
+        )
+
+    def revoke(self, kind: str, name: str, *, reason: str) -> list[Revoked]:
+        """Revoke all certificates that were issued to a holder and have not ended, and sign the
+        list of its authority anew. Return those that were not revoked before."""
+        current = self.pair(kind, name).certificate
+        revoked = self.revocations.revoke(kind, name, current, reason=reason)
+        authority = self._authority_of(kind)
+        self.revocations.write_list(kind, authority.files.certificate, authority.key())
+        return revoked
+
+    def leaves(self) -> Iterator[tuple[str, str, Path]]:
+        """Kind, name and file of all certificates here, also of those whose key is elsewhere."""
+        for kind in _NAMES:
+            for path in sorted((self.folder / kind).glob("*.pem")):
+                yield kind, path.stem, path
+
+    def renew_due(self) -> list[str]:
+        """Renew each certificate of which less than half of its life is left, or whose files are
+        damaged; return them as "kind/name".
+
+        One that was revoked, or whose key is elsewhere, is left alone. Raises Failure if an
+        authority's files are damaged.
+        """
+        due = [
+            (kind, name)
+            for kind, name in self._valid_holders()
+            if _is_due(self.pair(kind, name), self.leaf_life)
+        ]
+        self.issue(due)
+        return [f"{kind}/{name}" for kind, name in due]
 
     def renew(self) -> None:
         """Create missing authorities and issue new certificates to all services, partners, devices
-        and officers, including partners that were added later. Raises Failure if an authority's
-        files are damaged."""
-        for folder in ("authorities", *_NAMES, "officer"):
+        and officers, including partners that were added later, but not to those whose certificate
+        was revoked. Raises Failure if an authority's files are damaged."""
+        for folder in ("authorities", *_NAMES):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
-        found = sorted((self.folder / "partner").glob("*.pem"))
-        added = [path.stem for path in found if path.with_suffix(".key").exists()]
-        for kind, names in _NAMES.items():
-            for name in dict.fromkeys((*names, *(added if kind == "partner" else ()))):
-                self._issue(kind, name)
-        officers = Authority.open(self.folder, "officer-ca")
-        for operator in OPERATORS:
-            officers.issue(self.officer(operator.id), common_name=operator.id, uri=None)
+        for kind in _NAMES:
+            self._authority_of(kind)
+        self.issue(self._valid_holders())
         services, devices = (
             (self.client_authorities / f"{kind}.pem").read_bytes() for kind in ("service", "device")
         )
@@ -159,13 +241,36 @@ class Certificates:
         write_private(self.broker_clients, services + devices)
         (self.folder / _RETIRED).unlink(missing_ok=True)
 
-    def _issue(self, kind: str, name: str) -> None:
-        uri, pair = f"spiffe://tartip/{kind}/{name}", self._pair(kind, name)
-        authority = Authority.open(self.client_authorities, kind)
-        authority.issue(pair, common_name=name, uri=uri, serves=kind == "service")
+    def _valid_holders(self) -> Iterator[tuple[str, str]]:
+        """Kind and name of all whose certificates are renewed here and were not revoked."""
+        revoked = {(each.kind, each.serial) for each in self.revocations.revoked()}
+        found = sorted((self.folder / "partner").glob("*.pem"))
+        added = [path.stem for path in found if path.with_suffix(".key").exists()]
+        for kind, names in _NAMES.items():
+            for name in dict.fromkeys((*names, *(added if kind == "partner" else ()))):
+                if (kind, serial_in(self.pair(kind, name).certificate)) not in revoked:
+                    yield kind, name
 
-    def _pair(self, kind: str, name: str) -> KeyPair:
+    def _authority_of(self, kind: str) -> Authority:
+        named = _AUTHORITIES.get(kind)
+        if named is not None:
+            return Authority.open(self.folder, named)
+        return Authority.open(self.client_authorities, kind)
+
+    def pair(self, kind: str, name: str) -> KeyPair:
+        """The files of a holder of this kind."""
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
+
+
+def _is_due(pair: KeyPair, life: dt.timedelta) -> bool:
+    """Whether less than half of the life is left, or the files cannot be used."""
+    try:
+        _check_pair(pair)
+        found = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    except (Failure, OSError):
+        return True
+    whole = found.not_valid_after_utc - found.not_valid_before_utc
+    return found.not_valid_after_utc - real_clock() < min(whole, life) / 2
 
 
 def _check_pair(files: KeyPair) -> None:
@@ -209,7 +314,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
+        .not_valid_before(now - min(_BACKDATED, life / 10))
         .not_valid_after(now + life)
     )
 
@@ -228,10 +333,12 @@ def _names(uri: str, *, serves: bool) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName(names)
 
 
-def _key_usage(*, authority: bool = False) -> x509.KeyUsage:
+def _key_usage(*, authority: bool = False, signs: bool = False) -> x509.KeyUsage:
+    """What a key may do: an authority's sign certificates and lists, an officer's (`signs`) sign
+    what its holder stands by, all others sign the handshakes of TLS."""
     return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
+        digital_signature=not authority,
+        content_commitment=signs,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,

@@ -1,8 +1,8 @@
 """Creates an empty key folder for each service, and a secret seed for each NATS user.
 
-A seed is created once and never replaced. A service creates the keys in its folder itself; if they
-were lost, all data encrypted with them would be lost. In production, a key service would put the
-key files into the same folders.
+A seed is replaced by `tartip keys rotate --broker` alone. A service creates the keys in its folder
+itself; if they were lost, all data encrypted with them would be lost. In production, a key service
+would put the key files into the same folders.
 """
 
 from __future__ import annotations
@@ -47,12 +47,47 @@ class Keys:
     def nats_public(self, user: str) -> str:
         """The public key of a NATS user, derived from the user's seed. Raises Failure if the file
         of the seed is damaged."""
-        path = self.nats_seed(user)
-        try:
-            public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key
-        except (nkeys.NkeysError, ValueError) as error:
-            raise broken_file(path, "it is not the seed of a NATS user") from error
-        return public.decode()
+        return _public(self.nats_seed(user))
+
+    def nats_publics(self, user: str) -> list[str]:
+        """The public keys that NATS accepts of a user: during a rotation, the next one as well."""
+        seeds = [self.nats_seed(user), self.next_nats_seed(user)]
+        return [_public(seed) for seed in seeds if seed.exists()]
+
+    def next_nats_seed(self, user: str) -> Path:
+        """The file of the seed that follows, which is there during a rotation alone."""
+        return self.nats_seed(user).with_suffix(".next")
+
+    def make_next_seeds(self, users: tuple[str, ...]) -> None:
+        """Create the seeds that follow, unless a rotation that was interrupted has gone further."""
+        if not self._adopting.exists():
+            for user in users:
+                if not self.next_nats_seed(user).exists():
+                    write_private(self.next_nats_seed(user), _user_seed())
+
+    def adopt_next_seeds(self, users: tuple[str, ...]) -> None:
+        """Replace each user's seed by the one that follows. Can be repeated."""
+        write_private(self._adopting, b"")
+        for user in users:
+            if self.next_nats_seed(user).exists():
+                self.next_nats_seed(user).rename(self.nats_seed(user))
+
+    def end_rotation(self) -> None:
+        """Let the next rotation begin anew, once NATS no longer accepts the former keys."""
+        self._adopting.unlink(missing_ok=True)
+
+    @property
+    def _adopting(self) -> Path:
+        """A file that is there from the first replaced seed to the end of a rotation."""
+        return self.folder / "nats" / "adopting"
+
+
+def _public(path: Path) -> str:
+    try:
+        public: bytes = nkeys.from_seed(bytearray(path.read_bytes())).public_key
+    except (nkeys.NkeysError, ValueError) as error:
+        raise broken_file(path, "it is not the seed of a NATS user") from error
+    return public.decode()
 
 
 def _user_seed() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 import os
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 from tartip_cli.failures import Exit, Failure
@@ -180,6 +181,13 @@ class RunningPart(Watched):
                 raise self._did_not_start(self._end_reason or "stopped at once")
             self._become(State.RESTARTING)
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
+
+    def renewed(self, certificates: Collection[str]) -> None:
+        """Send the part its `renew_signal` if its certificate is one of these, which were renewed;
+        they are given as "kind/name"."""
+        if self.pid is not None and self.part.certificate in certificates:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, self.part.renew_signal)
 
     async def stop(self, *, at_once: bool = False) -> None:
         """Send the part its stop signal, wait up to STOP_SECONDS, then kill its process group. With

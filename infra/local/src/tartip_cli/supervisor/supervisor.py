@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import Any
 
 from chassis.clock import system_clock
 from law.notices import notices
@@ -19,6 +20,7 @@ from law.yearly import read_yearly_tables
 from tartip_cli.failures import Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.part import OutsidePart, Part
+from tartip_cli.supervisor.certificates import certificate_states, ending_soon, keep_renewed
 from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
 from tartip_cli.supervisor.disk import Disk, disks_of
 from tartip_cli.supervisor.http import SupervisorHttp
@@ -99,12 +101,16 @@ class Supervisor:
             for part, state, reasons in found
         ]
         disks = disks_of(self.mesh.home)
-        return {
+        certificates = certificate_states(self.mesh.certificates)
+        status: dict[str, Any] = {
             "ready": all(state.serves for _, state, _ in found),
             "parts": [*parts, own],
             "disks": [asdict(disk) for disk in disks],
+            "certificates": certificates,
             **self._time(disks),
         }
+        status["notices"] += ending_soon(certificates)
+        return status
 
     def _time(self, disks: Sequence[Disk]) -> dict[str, object]:
         """The services' clock, and notices: a moved clock, assumed years, missing tables, disks
@@ -130,6 +136,7 @@ class Supervisor:
         async with http.serving(), asyncio.TaskGroup() as group:
             keepers.append(group.create_task(self._turn_logs_over()))
             try:
+                keepers.append(group.create_task(keep_renewed(self.mesh, self._tell_renewed)))
                 starting = group.create_task(self._start(group, keepers))
                 await self._stop.wait()
                 starting.cancel()
@@ -172,6 +179,11 @@ class Supervisor:
     async def _stop_all(self) -> None:
         for stage in reversed(self._stages):
             await asyncio.gather(*(part.stop(at_once=self._at_once) for part in stage))
+
+    def _tell_renewed(self, certificates: list[str]) -> None:
+        for part in self.watched:
+            if isinstance(part, RunningPart):
+                part.renewed(certificates)
 
     def _watch(self, part: Part | OutsidePart) -> Watched:
         if isinstance(part, OutsidePart):

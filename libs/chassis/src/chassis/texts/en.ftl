@@ -1,4 +1,5 @@
 BAD_REQUEST = Some fields are wrong; each is listed with what would be right.
+CERTIFICATE_REVOKED = This certificate was revoked by its authority. Ask those who run the system for a new one.
 CLOCK_UNSURE = The service's clock and its database's differ; nothing is decided until they agree.
 DEADLINE_REQUIRED = The call carries no deadline. Set one of a few seconds.
 ID_REUSED = This id was already used with other content. Make a new id for a new request.

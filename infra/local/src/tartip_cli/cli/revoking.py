@@ -1,0 +1,123 @@
+"""`tartip partners revoke-certificate` and `tartip officers`: certificates that count no more.
+
+Revoking writes files in the data folder; the services read them again within seconds, so that the
+mesh need not run. A partner stays registered: `tartip partners revoke` is for the partner itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.failures import Exit, Failure
+from tartip_cli.settings import read_settings
+
+if TYPE_CHECKING:
+    from tartip_cli.provision.certificates import Certificates
+
+Reason = Annotated[
+    str,
+    typer.Option("--reason", help="Why; it is kept in the data folder: nothing about a person."),
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Issue a new certificate with a new key at once.")
+]
+
+
+def register(app: App) -> None:
+    group = typer.Typer(
+        help="The certificates with which officers sign decisions.", no_args_is_help=True
+    )
+    group.command(name="list")(list_officers)
+    group.command(name="revoke")(revoke_officer)
+    app.add_typer(group, name="officers")
+
+
+def list_officers(as_json: AsJson = False) -> None:
+    """List the officers' certificates, how long each is valid, and those that are revoked."""
+    from tartip_cli.supervisor.certificates import certificate_states
+
+    certificates = _certificates()
+    states = [s for s in certificate_states(certificates) if s["name"].startswith("officer/")]
+    revoked = [asdict(each) for each in certificates.revocations.revoked()]
+    revoked = [each for each in revoked if each["kind"] == "officer"]
+    if as_json:
+        print_json({"certificates": states, "revoked": revoked})
+        return
+    table = Table()
+    for header in ("officer", "ends", "days left"):
+        table.add_column(header)
+    for state in states:
+        days = state["days_left"]
+        shown = "damaged" if days is None else f"{days:.1f}"
+        table.add_row(state["name"].partition("/")[2], (state["ends"] or "")[:16], shown)
+    console.print(table)
+    for each in revoked:
+        console.print(
+            f"revoked: {each['name']}, {each['at'][:16]} by {each['by']}: {each['reason']}",
+            highlight=False,
+        )
+
+
+def revoke_officer(
+    operator_id: Annotated[str, typer.Argument(help="The officer's operator id.")],
+    reason: Reason,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have violations refuse decisions that are signed with an officer's certificates from now on.
+
+    Decisions made before stay as they are.
+    """
+    _revoke("officer", operator_id, reason, replace=replace, as_json=as_json)
+
+
+def revoke_certificate(
+    name: Annotated[str, typer.Argument(help="The partner's name, as in its certificate.")],
+    reason: Reason,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have all services refuse a partner's certificates, for instance after its key was lost.
+
+    All certificates that were issued to the partner until now are revoked; the partner may call
+    again with a new one (--replace, now or later).
+    """
+    _revoke("partner", name, reason, replace=replace, as_json=as_json)
+
+
+def _revoke(kind: str, name: str, reason: str, *, replace: bool, as_json: bool) -> None:
+    if not reason.strip():
+        raise Failure("--reason: say why, it is kept with the revocation", Exit.USAGE)
+    certificates = _certificates()
+    if not any((kind, name) == (found, other) for found, other, _ in certificates.leaves()):
+        raise Failure(f"no certificate of the {kind} {name} is here", Exit.NOT_FOUND)
+    revoked = certificates.revoke(kind, name, reason=reason.strip())
+    files: dict[str, Any] = {}
+    if replace:
+        certificates.issue([(kind, name)])
+        pair = certificates.pair(kind, name)
+        files = {"files": {"certificate": str(pair.certificate), "key": str(pair.key)}}
+    if as_json:
+        print_json({"name": name, "revoked": [each.serial for each in revoked], **files})
+        return
+    console.print(
+        f"{name}: {len(revoked)} certificates revoked; services refuse them within a minute",
+        highlight=False,
+    )
+    for what, path in files.get("files", {}).items():
+        console.print(f"{what}: {path}", highlight=False, soft_wrap=True)
+    if not replace:
+        console.print(hint("The same command with --replace issues a new one."))
+
+
+def _certificates() -> Certificates:
+    from tartip_cli.data_dir import DataDir
+    from tartip_cli.provision.certificates import LEAF_LIFE, Certificates
+
+    settings = read_settings()
+    return Certificates(DataDir(settings.home).tls, settings.leaf_life or LEAF_LIFE)

@@ -1,0 +1,182 @@
+"""Which certificates of partners, devices and officers were issued, and which are revoked.
+
+Two files of JSON lines in the folder of the certificates remember it: `issued.jsonl`, and
+`revoked.jsonl` with who revoked when and why. From the second one, the revocation list of each
+authority is signed anew (`<authority>.crl`), which the services read again within seconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import getpass
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from chassis.clock import real_clock
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tartip_cli.data_dir import write_private
+from tartip_cli.failures import broken_file
+
+_LIST_LIFE = dt.timedelta(days=3650)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate that was issued: kind and name of its holder, serial number in hex, and when it
+    ends (ISO 8601)."""
+
+    kind: str
+    name: str
+    serial: str
+    ends: str
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """A certificate that was revoked: `by` is the user of this machine who did it."""
+
+    kind: str
+    name: str
+    serial: str
+    ends: str
+    at: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Revocations:
+    """The issued and the revoked certificates in the folder of a mesh's certificates."""
+
+    folder: Path
+
+    def note_issued(self, issued: Iterable[tuple[str, str, x509.Certificate]]) -> None:
+        """Remember certificates that were issued, with kind and name of their holders, and forget
+        those that have ended."""
+        noted = [_issued(kind, name, certificate) for kind, name, certificate in issued]
+        now = real_clock().isoformat()
+        with self._locked():
+            _write(
+                self._issued_file, [*(each for each in self.issued() if each.ends > now), *noted]
+            )
+
+    def issued(self) -> list[Issued]:
+        return _read(self._issued_file, Issued)
+
+    def revoked(self) -> list[Revoked]:
+        return _read(self._revoked_file, Revoked)
+
+    def revoke(self, kind: str, name: str, current: Path, *, reason: str) -> list[Revoked]:
+        """Revoke all certificates that were issued to a holder, and that in the file `current`;
+        return those that were not revoked before.
+
+        After it, `write_list` has to be called: again, where a first time was interrupted.
+        """
+        found = {e.serial: e for e in self.issued() if (e.kind, e.name) == (kind, name)}
+        if serial := serial_in(current):
+            certificate = x509.load_pem_x509_certificate(current.read_bytes())
+            found.setdefault(serial, _issued(kind, name, certificate))
+        at, by = real_clock().isoformat(), _user()
+        with self._locked():
+            before = self.revoked()
+            known = {(each.kind, each.serial) for each in before}
+            new = [
+                Revoked(**asdict(each), at=at, by=by, reason=reason)
+                for each in found.values()
+                if (kind, each.serial) not in known
+            ]
+            _write(self._revoked_file, [*before, *new])
+        return new
+
+    def write_list(self, kind: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> Path:
+        """Sign the revocation list of the authority of this kind, and return its path.
+
+        A certificate that has ended leaves the list.
+        """
+        now = real_clock()
+        issuer = x509.load_pem_x509_certificate(authority.read_bytes())
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(now)
+            .next_update(now + _LIST_LIFE)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), False
+            )
+            .add_extension(x509.CRLNumber(int(now.timestamp())), False)
+        )
+        for each in self.revoked():
+            if each.kind == kind and each.ends > now.isoformat():
+                builder = builder.add_revoked_certificate(_entry(each))
+        path = authority.with_suffix(".crl")
+        signed = builder.sign(key, hashes.SHA256())
+        write_private(path, signed.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from writing these files while the block runs."""
+        with (self.folder / "revocations.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @property
+    def _issued_file(self) -> Path:
+        return self.folder / "issued.jsonl"
+
+    @property
+    def _revoked_file(self) -> Path:
+        return self.folder / "revoked.jsonl"
+
+
+def serial_in(path: Path) -> str:
+    """The serial number, in hex, of the certificate in this file; empty if there is none."""
+    try:
+        return f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}"
+    except (OSError, ValueError):
+        return ""
+
+
+def _issued(kind: str, name: str, certificate: x509.Certificate) -> Issued:
+    ends = certificate.not_valid_after_utc.isoformat()
+    return Issued(kind, name, f"{certificate.serial_number:x}", ends)
+
+
+def _entry(each: Revoked) -> x509.RevokedCertificate:
+    return (
+        x509.RevokedCertificateBuilder()
+        .serial_number(int(each.serial, 16))
+        .revocation_date(dt.datetime.fromisoformat(each.at))
+        .build()
+    )
+
+
+def _read(path: Path, kind: type[T]) -> list[T]:
+    """The items in a file of JSON lines; [] if there is none. Raises Failure if it is damaged."""
+    if not path.exists():
+        return []
+    try:
+        return [kind(**json.loads(line)) for line in path.read_text().splitlines()]
+    except (ValueError, TypeError) as error:
+        raise broken_file(path, "it does not hold what was written into it") from error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return str(os.getuid())
+
+
+def _write(path: Path, items: Iterable[Issued | Revoked]) -> None:
+    write_private(path, "".join(json.dumps(asdict(item)) + "\n" for item in items).encode())

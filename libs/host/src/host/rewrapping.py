@@ -1,0 +1,110 @@
+"""Wraps all data keys of a running service anew (`python -m <service> rotate-keys`).
+
+Each class of keys gets a new wrapping key, which running processes use within seconds. Data keys
+are then wrapped by it in batches. Before the older wrapping keys are destroyed, the rotation waits
+`settle_seconds` and looks again: a call that began before may still store a key that it had wrapped
+by the old one. The rotation can be interrupted at any moment, and goes on when it is run again.
+"""
+
+import asyncio
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.tables import data_keys
+from chassis.transaction import SYSTEM, Tx
+from sqlalchemy import func, select, update
+from vault.wrapping import READ_SECONDS, Rotation
+
+BATCH = 500
+# Longer than any call takes from making a data key to its commit: an inference takes three minutes.
+SETTLE_SECONDS = 900.0
+NO_KEY = UUID(int=0)
+_HELD = data_keys.c.wrapped.is_not(None)
+Report = Callable[[str, int, int], None]
+
+
+class RotationRuns(Exception):
+    """Another process rotates the keys of this folder."""
+
+
+async def rotate_keys(
+    db: Database, folder: Path, *, settle_seconds: float = SETTLE_SECONDS, report: Report
+) -> None:
+    """Wrap all data keys by new keys in `folder`, and destroy the older wrapping keys.
+
+    `report` gets the class of keys, how many are wrapped anew and how many there are. Raises
+    RotationRuns if another process does so at this time.
+    """
+    with _alone(folder):
+        await _rotate(db, folder, settle_seconds, report)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from rotating the keys in this folder while the block runs."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "rotation.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RotationRuns from error
+        yield
+
+
+async def _rotate(db: Database, folder: Path, settle_seconds: float, report: Report) -> None:
+    async with db.begin(SYSTEM) as tx:
+        found = select(data_keys.c.key_class, func.count()).where(_HELD)
+        rows = await tx.execute(found.group_by(data_keys.c.key_class))
+        counts: dict[str, int] = {key_class: number for key_class, number in rows}
+    rotations = [Rotation.begin(folder, key_class) for key_class in sorted(counts)]
+    await asyncio.sleep(2 * READ_SECONDS)
+    for rotation in rotations:
+        await _rewrap_all(db, rotation, counts[rotation.key_class], report)
+    await asyncio.sleep(settle_seconds)
+    for rotation in rotations:
+        while await _rewrap_all(db, rotation, counts[rotation.key_class], report):
+            pass
+        async with db.begin(SYSTEM) as tx:
+            facts = {"wrapping_key": str(rotation.number)}
+            tx.audit("rotate_data_keys", f"key_class:{rotation.key_class}", facts=facts)
+        rotation.finish()
+
+
+async def _rewrap_all(db: Database, rotation: Rotation, total: int, report: Report) -> int:
+    """Wrap the data keys of one class anew; return how many were not wrapped by the new key."""
+    after, changed, looked_at = NO_KEY, 0, 0
+    while True:
+        async with db.begin(SYSTEM) as tx:
+            rows = await _batch(tx, rotation.key_class, after)
+            changed += await _rewrap(tx, rotation, rows)
+        if not rows:
+            return changed
+        after, looked_at = rows[-1].key_id, looked_at + len(rows)
+        report(rotation.key_class, looked_at, max(total, looked_at))
+
+
+async def _batch(tx: Tx, key_class: str, after: UUID) -> list[Any]:
+    found = await tx.execute(
+        select(data_keys.c.key_id, data_keys.c.wrapped)
+        .where(data_keys.c.key_class == key_class, data_keys.c.key_id > after, _HELD)
+        .order_by(data_keys.c.key_id)
+        .limit(BATCH)
+    )
+    return list(found)
+
+
+async def _rewrap(tx: Tx, rotation: Rotation, rows: list[Any]) -> int:
+    changed = 0
+    for row in rows:
+        wrapped = rotation.rewrapped(row.key_id, row.wrapped)
+        if wrapped is not None:
+            # Only what was read is replaced: a key that was destroyed meanwhile stays so.
+            same = (data_keys.c.key_id == row.key_id, data_keys.c.wrapped == row.wrapped)
+            await tx.execute(update(data_keys).where(*same).values(wrapped=wrapped))
+            changed += 1
+    return changed
