@@ -1,0 +1,151 @@
+"""A process's certificate and its key: two PEM files, read again after they were renewed.
+
+The files may be replaced while the process runs, the key first. `CurrentCertificate` serves the
+pair that was read last until a complete new pair can be read.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from chassis.clock import real_clock
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+CHECK_SECONDS = 1.0
+log = logging.getLogger(__name__)
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class CertificateUnusable(Exception):
+    """A certificate, key or revocation list is missing or damaged; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Pem:
+    """A certificate chain, the process's own certificate first, and its private key, in PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """The paths of a certificate chain and of its private key."""
+
+    certificate: Path
+    key: Path
+
+    def read(self) -> Pem:
+        """Read both files. Raises CertificateUnusable unless the key is the certificate's."""
+        found = Pem(_content(self.certificate), _content(self.key))
+        leaf = _parsed(self.certificate, found.certificate)
+        try:
+            key = serialization.load_pem_private_key(found.key, password=None)
+        except (ValueError, TypeError) as error:
+            raise _unusable(self.key, "it is not a private key in PEM") from error
+        if key.public_key() != leaf.public_key():
+            raise _unusable(self.key, f"it is not the key of {self.certificate.name}")
+        return found
+
+    def stamp(self) -> Stamp:
+        """A value that changes when one of the files is replaced. Raises OSError."""
+        return stamp_of(self.certificate, self.key)
+
+
+class CurrentCertificate:
+    """The process's certificate and key as they are now.
+
+    The files are looked at once in CHECK_SECONDS at most. While they are missing, damaged or only
+    half replaced, the pair that was read last is served.
+    """
+
+    def __init__(self, files: CertificateFiles) -> None:
+        """Raises CertificateUnusable."""
+        self._files = files
+        self._pem = files.read()
+        self._stamp = files.stamp()
+        self._refused: Stamp | None = None
+        self._looked_at = time.monotonic()
+
+    def get(self) -> Pem:
+        """Return the pair; it is the same object for as long as the files are unchanged."""
+        now = time.monotonic()
+        if now - self._looked_at >= CHECK_SECONDS:
+            self._looked_at = now
+            self._read_if_changed()
+        return self._pem
+
+    def _read_if_changed(self) -> None:
+        try:
+            stamp = self._files.stamp()
+        except OSError:
+            return  # renewed or removed: a process that starts says so
+        if stamp == self._stamp:
+            return
+        try:
+            self._pem = self._files.read()
+        except CertificateUnusable as error:
+            if stamp != self._refused:
+                log.warning("the certificate read before stays in use: %s", error)
+            self._refused = stamp
+            return
+        self._stamp = stamp
+        log.info("the certificate was renewed and ends %s", ends_at(self._files.certificate))
+
+
+def days_left(path: Path) -> float:
+    """The days until the first certificate in a PEM file ends; negative once it has ended.
+
+    Raises CertificateUnusable.
+    """
+    return (ends_at(path) - real_clock()) / timedelta(days=1)
+
+
+def share_left(path: Path) -> float:
+    """The part of its life that the first certificate in a PEM file still has: 1 to 0, or less.
+
+    Raises CertificateUnusable.
+    """
+    leaf = _parsed(path, _content(path))
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    return (leaf.not_valid_after_utc - real_clock()) / life
+
+
+def ends_at(path: Path) -> datetime:
+    """When the first certificate in a PEM file ends. Raises CertificateUnusable."""
+    return _parsed(path, _content(path)).not_valid_after_utc
+
+
+def stamp_of(*paths: Path) -> Stamp:
+    """A value that changes when one of these files is replaced. Raises OSError."""
+    found = [path.stat() for path in paths]
+    return tuple((file.st_mtime_ns, file.st_ino, file.st_size) for file in found)
+
+
+def require_certificates(path: Path) -> None:
+    """Raise CertificateUnusable unless the file holds one certificate in PEM or more."""
+    _parsed(path, _content(path))
+
+
+def _parsed(path: Path, content: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificates(content)[0]
+    except (ValueError, IndexError) as error:
+        raise _unusable(path, "it is not a certificate in PEM") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unusable(path, error.strerror or type(error).__name__) from error
+
+
+def _unusable(path: Path, why: str) -> CertificateUnusable:
+    return CertificateUnusable(
+        f"{path} cannot be used ({why}): issue certificate and key anew for this service, or "
+        "restore both; a running `tartip up` issues its services' own within a minute"
+    )
