@@ -45,6 +45,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from host.shares import Place, Shares
+from host.telemetry.calls import CANCELLED, measure_call, status_of, status_of_cut
 
 STREAM_END_SECONDS = 2.0
 # For every known caller, without deadline or span, but within the caller's share.
@@ -102,7 +103,7 @@ class Gate(grpc.aio.ServerInterceptor):
         of_call, is_open = _span_of(method), method.startswith(OPEN_SERVICES)
 
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            started = time.perf_counter()
+            started, status = time.perf_counter(), CANCELLED
             metadata = _metadata(context)
             parent = _parent(metadata)
             try:
@@ -110,11 +111,16 @@ class Gate(grpc.aio.ServerInterceptor):
                 with self._place(call, request, stream=False) as place:
                     opened = _NO_SPAN if is_open else telemetry.span(parent=parent, **of_call)
                     reply = await admitted(call, opened, request, context, place)
+                status = status_of(reply)
             except Exception as error:
                 reply = _not_admitted(error, parent, of_call)
+                status = status_of(reply)
+            except asyncio.CancelledError:
+                status = status_of_cut(context)
+                raise
             finally:
-                passed_ms = (time.perf_counter() - started) * 1e3
-                telemetry.rpc_duration.record(passed_ms, {"rpc.method": method})
+                if not is_open:
+                    measure_call(method, status, time.perf_counter() - started)
             return await _abort(context, reply) if isinstance(reply, Refusal) else reply
 
         async def admitted(
@@ -140,6 +146,7 @@ class Gate(grpc.aio.ServerInterceptor):
         of_call, is_open = _span_of(method), method.startswith(OPEN_SERVICES)
 
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+            started, status = time.perf_counter(), CANCELLED
             metadata = _metadata(context)
             parent = _parent(metadata)
             reply: Any = None
@@ -151,8 +158,16 @@ class Gate(grpc.aio.ServerInterceptor):
                         async for reply in replies:
                             if not isinstance(reply, Refusal):
                                 yield reply
+                status = status_of(reply)
             except Exception as error:
                 reply = _not_admitted(error, parent, of_call)
+                status = status_of(reply)
+            except asyncio.CancelledError:
+                status = status_of_cut(context)
+                raise
+            finally:
+                if not is_open:
+                    measure_call(method, status, time.perf_counter() - started)
             if isinstance(reply, Refusal):
                 await _abort(context, reply)
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import uvloop
-from chassis import telemetry
 from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
 from chassis.identity import Policy, TokenVerifier
 from chassis.settings import Settings, read
+from chassis.telemetry import register_ids
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
@@ -38,6 +38,8 @@ from host.pauses import keep_pauses_short
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
+from host.telemetry import providers
+from host.telemetry.measures import BrokerMeasures, DatabaseMeasures, keep_measuring
 
 GRACE_SECONDS = 20.0
 PING_SECONDS = 5.0
@@ -66,6 +68,7 @@ class Chassis(Generic[S]):
     policy: dict[str, Any] = field(default_factory=dict)
     loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
     work: dict[str, WorkHandler] = field(default_factory=dict)
+    consumed: list[str] = field(default_factory=list)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     quota_of: QuotaOf = no_quota
     # Returns a servicer whose methods for partners look the caller's scope up.
@@ -84,6 +87,17 @@ class Chassis(Generic[S]):
         if self._broker is None:
             raise LookupError(f"{self.name} is not connected to the broker")
         return self._broker
+
+    @property
+    def measures(self) -> list[DatabaseMeasures | BrokerMeasures]:
+        """What is measured of this process: its database and its connection to the broker."""
+        found: list[DatabaseMeasures | BrokerMeasures] = []
+        if self._db is not None:
+            found.append(DatabaseMeasures(self._db, pool=self.name, kinds=tuple(self.work)))
+        if self._broker is not None:
+            streams = tuple(self.consumed)
+            found.append(BrokerMeasures(self._broker, durable=self.name, streams=streams))
+        return found
 
     def serve(
         self,
@@ -108,6 +122,7 @@ class Chassis(Generic[S]):
         consumer = Consumer(
             self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
+        self.consumed.append(stream)
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
@@ -149,7 +164,7 @@ class Service(Generic[S]):
     serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
-        telemetry.register_ids(self.ids)
+        register_ids(self.ids)
 
 
 def main(service: Service[Any]) -> None:
@@ -167,7 +182,7 @@ def main(service: Service[Any]) -> None:
 
 async def run(service: Service[S], settings: S) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order and return."""
-    telemetry.set_up(service.name, endpoint=settings.otlp_endpoint, log_level=settings.log_level)
+    providers.set_up(service.name, settings)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -175,13 +190,14 @@ async def run(service: Service[S], settings: S) -> None:
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
         await service.build(chassis)
+        chassis.loop("measurements", lambda: keep_measuring(chassis.measures))
         keep_pauses_short()
         if service.serve_http is not None:
             async with _looping(chassis):
                 await service.serve_http(chassis, stopping)
         else:
             await _serve_grpc(chassis, stopping)
-    telemetry.shut_down()
+    providers.shut_down()
     log.info("stopped")
 
 

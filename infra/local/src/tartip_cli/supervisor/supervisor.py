@@ -21,7 +21,9 @@ from tartip_cli.parts.part import OutsidePart, Part
 from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
+from tartip_cli.supervisor.measures import SupervisorMeasures
 from tartip_cli.supervisor.process import pss_bytes
+from tartip_cli.supervisor.synthetic import SyntheticCalls
 
 SUPERVISOR = "supervisor"
 _PARALLEL_MIGRATIONS = 2
@@ -39,6 +41,7 @@ class Supervisor:
         self._at_once = False
         self._on_change = on_change
         self._yearly_tables = read_yearly_tables(assume_years=mesh.settings.assumes_years)
+        self._measures: SupervisorMeasures | None = None
         self._stages = [[self._watch(part) for part in stage] for stage in mesh.stages]
 
     @property
@@ -105,17 +108,25 @@ class Supervisor:
 
     async def _run(self) -> None:
         self.mesh.prepare()
-        http = SupervisorHttp(self.mesh, self.status)
+        states = {part.name: part for part in self.watched}
+        measures = SupervisorMeasures(
+            self.mesh, lambda: {name: part.state for name, part in states.items()}
+        )
+        self._measures = measures
+        synthetic = SyntheticCalls(self.mesh, measures.meter)
+        http = SupervisorHttp(self.mesh, self.status, measures.read)
         keepers: list[asyncio.Task[None]] = []
         async with http.serving(), asyncio.TaskGroup() as group:
             try:
                 starting = group.create_task(self._start(group, keepers))
+                keepers.append(group.create_task(synthetic.keep(self.ready)))
                 await self._stop.wait()
                 starting.cancel()
             finally:
                 await self._stop_all()
                 for keeper in keepers:
                     keeper.cancel()
+                await asyncio.to_thread(measures.close)
 
     async def _start(self, group: asyncio.TaskGroup, keepers: list[asyncio.Task[None]]) -> None:
         engines, services = self._stages[0], self._stages[1:]
@@ -148,8 +159,13 @@ class Supervisor:
 
     def _watch(self, part: Part | OutsidePart) -> Watched:
         if isinstance(part, OutsidePart):
-            return WatchedOutsidePart(part, self._on_change)
-        return RunningPart(part, self._on_change, pid_folder=self.mesh.home.run)
+            return WatchedOutsidePart(part, self._changed)
+        return RunningPart(part, self._changed, pid_folder=self.mesh.home.run)
+
+    def _changed(self, name: str, state: State) -> None:
+        if self._measures is not None:
+            self._measures.note(name, state)
+        self._on_change(name, state)
 
     def _description(self) -> RunningMesh:
         ports = self.mesh.ports
