@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,12 +171,17 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 
 
 def start_mesh(
-    path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
+    path: Path,
+    *,
+    without: tuple[str, ...] = (),
+    moved_by: dt.timedelta | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> RunningTestMesh:
     """Start a supervisor with its own folder and ports; it is stopped if this process dies.
 
     `without` names parts that are not started. The services' clock is the host's, moved
-    by `moved_by` or, if that is None, by the offset of this process's clock.
+    by `moved_by` or, if that is None, by the offset of this process's clock. `environment` holds
+    further variables for the supervisor.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh
@@ -206,6 +211,7 @@ def start_mesh(
                 "TARTIP_PORT_BASE": str(ports.base),
                 "TARTIP_GATEWAY_PORT": str(ports.gateway),
                 "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+                **(environment or {}),
             },
             cwd=checkout,
             stdin=subprocess.DEVNULL,

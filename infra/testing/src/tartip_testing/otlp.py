@@ -70,6 +70,19 @@ class Received:
             for metric in scope.metrics
         ]
 
+    def resources(self) -> list[dict[str, Any]]:
+        """The attributes of the resource of each part of each message."""
+        return [
+            attributes_of(part.resource)
+            for signal, parts in (
+                ("traces", "resource_spans"),
+                ("metrics", "resource_metrics"),
+                ("logs", "resource_logs"),
+            )
+            for message in self._of(signal)
+            for part in getattr(message, parts)
+        ]
+
     def content(self) -> bytes:
         """All messages in their binary form, in which texts stand as they are."""
         return b"\n".join(
