@@ -1,4 +1,4 @@
-"""The collector's configuration is whole, and lets through what services export and nothing else."""
+"""The collector's configuration is whole, and lets through what services export, nothing else."""
 
 from __future__ import annotations
 

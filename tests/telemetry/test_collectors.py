@@ -43,7 +43,9 @@ def test_metrics_and_logs_of_every_service_arrive(exported: Exported) -> None:
     assert "http.server.request.duration" in measured["operator-gateway"]
     assert "tartip.certificate.left" in measured["supervisor"]
     for service in SERVICES - {"operator-gateway"}:
-        bodies = [record.body.string_value for name, record in received.records() if name == service]
+        bodies = [
+            record.body.string_value for name, record in received.records() if name == service
+        ]
         assert any(body.startswith("serving on") for body in bodies), service
 
 

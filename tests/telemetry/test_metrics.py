@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ async def metrics(mesh: RunningTestMesh, outside: Outside) -> str:
     )
     deadline = time.monotonic() + MEASURED_SECONDS
     while missing(text := exposed(mesh)) and time.monotonic() < deadline:
-        time.sleep(2)
+        await asyncio.sleep(2)
     return text
 
 

@@ -23,7 +23,6 @@ from opentelemetry.trace import Link, Status, StatusCode
 from tartip_cli.telemetry.spans import SpanFiles
 from tartip_testing.mesh import RunningTestMesh
 
-
 EVENT = "018f2b6e-0000-7000-8000-000000000001"
 
 

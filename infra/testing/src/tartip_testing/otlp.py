@@ -1,4 +1,4 @@
-"""OTLP receivers for tests: over gRPC and over HTTP, with or without TLS. They keep what they get."""
+"""OTLP receivers for tests, over gRPC (with or without TLS) and HTTP; they keep what they get."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def receiving_grpc(certificate: tuple[bytes, bytes] | None = None) -> Iterator[R
         ("metrics", metrics, metrics_grpc.add_MetricsServiceServicer_to_server),
         ("logs", logs, logs_grpc.add_LogsServiceServicer_to_server),
     ):
-        add(_Servicer(received, signal, module), server)
+        add(_Servicer(received, signal, module), server)  # type: ignore[no-untyped-call]
     if certificate is None:
         port, scheme = server.add_insecure_port("127.0.0.1:0"), "http"
     else:

@@ -1,8 +1,8 @@
 """Settings that every service has: names, addresses and files, nothing of its domain.
 
 A service subclasses `Settings` to add fields. Values come from environment variables with the
-prefix TARTIP_, except those of OpenTelemetry (OTEL_…). The fields that `for_trials_alone` names may be
-set only in the environments `TRIALS`; elsewhere the process refuses to start.
+prefix TARTIP_, except those of OpenTelemetry (OTEL_…). The fields that `for_trials_alone` names may
+be set only in the environments `TRIALS`; elsewhere the process refuses to start.
 """
 
 from datetime import timedelta

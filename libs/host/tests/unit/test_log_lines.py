@@ -72,7 +72,7 @@ def test_the_sqlstate_is_found_in_what_caused_an_error() -> None:
 
 
 def test_an_exported_record_says_the_same_as_the_line() -> None:
-    exporter = InMemoryLogRecordExporter()
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     handler = ExportedLogs(provider)

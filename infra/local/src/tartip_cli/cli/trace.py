@@ -27,7 +27,8 @@ def register(app: App) -> None:
 
 def trace(
     query: Annotated[
-        str, typer.Argument(help="A trace id, event id, report number, fine number or violation id.")
+        str,
+        typer.Argument(help="A trace id, event id, report number, fine number or violation id."),
     ],
     as_json: AsJson = False,
 ) -> None:

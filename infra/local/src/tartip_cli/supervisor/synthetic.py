@@ -1,4 +1,4 @@
-"""Synthetic calls: once a minute a real call over gRPC and one over REST, measured as a caller sees it.
+"""Synthetic calls: once a minute a real call over gRPC and one over REST, as outsiders make them.
 
 They change nothing and leave no audit entry: a partner asks for a payment that does not exist,
 which is looked for and refused by name, and an operator lists one camera.
@@ -68,7 +68,7 @@ class SyntheticCalls:
             self._calls["rest"] = self._rest
 
     async def keep(self, ready: asyncio.Event) -> None:
-        """Make the calls once a minute, from the moment when the mesh is `ready` until cancelled."""
+        """Make the calls once a minute, from when the mesh is `ready` until cancelled."""
         await ready.wait()
         try:
             while True:
@@ -77,7 +77,7 @@ class SyntheticCalls:
                 await asyncio.sleep(EVERY_SECONDS)
         finally:
             if self._channel is not None:
-                await self._channel.close()
+                await self._channel.close(None)
 
     async def _measure(self, name: str, call: Call) -> None:
         began = time.perf_counter()

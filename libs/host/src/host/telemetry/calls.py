@@ -3,8 +3,9 @@
 Name, labels and buckets are those of the OpenTelemetry semantic conventions.
 """
 
+import time
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import grpc
 from chassis.refusals import Refusal
@@ -29,20 +30,36 @@ call_duration = meter.create_histogram(
 )
 
 
-def status_of(reply: Any) -> str:
-    """The name of the status with which a call ends that is answered so, or refused."""
-    return reply.kind.grpc_status.name if isinstance(reply, Refusal) else OK
+class MeasuredCall:
+    """Records a call of a method ("/package.Service/Method") when the block around it ends.
 
+    A call that is not `answered` was cut off, by its deadline or by a caller that gave it up.
+    """
 
-def status_of_cut(context: grpc.aio.ServicerContext) -> str:
-    """The status of a call that was cut off: by its deadline, or by a caller that gave it up."""
-    left = context.time_remaining()
-    return CANCELLED if left is None or left > 0 else TOO_LATE
+    def __init__(
+        self, method: str, context: grpc.aio.ServicerContext, *, left_out: bool = False
+    ) -> None:
+        self._method = method
+        self._context = context
+        self._left_out = left_out
+        self._status = ""
 
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        return self
 
-def measure_call(method: str, status: str, seconds: float) -> None:
-    """Record a call of a method ("/package.Service/Method") that ended with a gRPC status."""
-    call_duration.record(seconds, _labels(method, status))
+    def answered(self, reply: Any) -> None:
+        """Note the status of a reply, or of a refusal."""
+        self._status = reply.kind.grpc_status.name if isinstance(reply, Refusal) else OK
+
+    def __exit__(self, *_: object) -> None:
+        if not self._left_out:
+            passed = time.perf_counter() - self._started
+            call_duration.record(passed, _labels(self._method, self._status or self._cut_off()))
+
+    def _cut_off(self) -> str:
+        left = self._context.time_remaining()
+        return CANCELLED if left is None or left > 0 else TOO_LATE
 
 
 @cache

@@ -33,9 +33,7 @@ database_reachable = meter.create_gauge("tartip.database.reachable", unit="{data
 clock_skew = meter.create_gauge("tartip.clock.skew", unit="s")
 connections = meter.create_gauge("db.client.connection.count", unit="{connection}")
 connections_max = meter.create_gauge("db.client.connection.max", unit="{connection}")
-connections_awaited = meter.create_gauge(
-    "db.client.connection.pending_requests", unit="{request}"
-)
+connections_awaited = meter.create_gauge("db.client.connection.pending_requests", unit="{request}")
 broker_connected = meter.create_gauge("tartip.broker.connected", unit="{connection}")
 broker_reconnects = meter.create_counter("tartip.broker.reconnects", unit="{reconnect}")
 consumer_lag = meter.create_gauge("tartip.consumer.lag", unit="{event}")

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.util.types import Attributes
+from typing_extensions import override
 
 READS = ("List", "Get", "Count", "Find", "Watch", "Prove")
 HTTP_READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -32,6 +33,7 @@ class JourneySampler(Sampler):
     def __init__(self, ratio: float) -> None:
         self._bound = round(ratio * _TRACE_BITS)
 
+    @override
     def should_sample(
         self,
         parent_context: Context | None,
