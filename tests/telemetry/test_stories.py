@@ -54,6 +54,8 @@ RESOURCE_KEYS = {
     "service.name",
     "service.namespace",
     "service.instance.id",
+    "service.version",
+    "deployment.environment.name",
     "telemetry.sdk.language",
     "telemetry.sdk.name",
     "telemetry.sdk.version",

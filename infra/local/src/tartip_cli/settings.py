@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tartip_cli.failures import Exit, Failure
@@ -17,6 +17,13 @@ from tartip_cli.failures import Exit, Failure
 DEFAULT_PORT_BASE = 7100
 DEFAULT_GATEWAY_PORT = 8080
 _LEAF_SECONDS_MIN, _LEAF_SECONDS_MAX = 10, 366 * 86_400
+OTLP_PROTOCOLS = ("http/protobuf", "grpc")
+# Variables of OpenTelemetry that services read themselves, by the beginning of their names; each
+# service has its own OTEL_SERVICE_NAME.
+_OTEL = ("OTEL_EXPORTER_OTLP_", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_LOGS_EXPORTER")
+_OTEL_FILES = tuple(
+    f"OTEL_EXPORTER_OTLP_{name}" for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,13 @@ class Settings:
     nats_url: str | None = None
     triton_url: str | None = None
     otlp_endpoint: str | None = None
+    otlp_protocol: str = OTLP_PROTOCOLS[0]
+    otel: Mapping[str, str] = field(default_factory=dict)
+    """The variables of OpenTelemetry that services get as they are."""
+    trace_ratio: float = 1.0
+    """The share of reads that are traced; all else is."""
+    metrics_address: tuple[str, int] | None = None
+    """Host and first port of the services' own Prometheus endpoints."""
     evidence_url: str | None = None
     oidc_issuer: str | None = None
     vehicles_file: Path | None = None
@@ -59,6 +73,13 @@ class Settings:
         True in trial runs, unless `assume_years` is False; always False outside of them.
         """
         return self.is_trial and self.assume_years is not False
+
+    def exports_to(self, embedded: str) -> tuple[str, str]:
+        """The OTLP endpoint of the mesh's telemetry and its protocol; `embedded` is the endpoint of
+        the supervisor's own receiver."""
+        if self.otlp_endpoint is None:
+            return embedded, OTLP_PROTOCOLS[0]
+        return self.otlp_endpoint, self.otlp_protocol
 
     def allowed(self) -> Settings:
         """Return these settings. Raises Failure if trial settings are used outside a trial
@@ -99,6 +120,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         nats_url=env.get("TARTIP_NATS_URL") or None,
         triton_url=env.get("TARTIP_TRITON_URL") or None,
         otlp_endpoint=env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        otlp_protocol=_protocol(env),
+        otel=_otel(env),
+        trace_ratio=_ratio(env, "TARTIP_TRACE_RATIO"),
+        metrics_address=_address(env, "TARTIP_METRICS_ADDRESS"),
         evidence_url=env.get("TARTIP_EVIDENCE_URL") or None,
         oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
         vehicles_file=Path(vehicles) if vehicles else None,
@@ -135,6 +160,45 @@ def find_checkout() -> Path:
         "cannot find infra/nats/streams.yaml: run tartip inside a checkout of the repository",
         Exit.MISSING_REQUIREMENT,
     )
+
+
+def _protocol(env: Mapping[str, str]) -> str:
+    text = env.get("OTEL_EXPORTER_OTLP_PROTOCOL") or OTLP_PROTOCOLS[0]
+    if text not in OTLP_PROTOCOLS:
+        known = " nor ".join(OTLP_PROTOCOLS)
+        raise Failure(f"OTEL_EXPORTER_OTLP_PROTOCOL={text} is neither {known}", Exit.USAGE)
+    return text
+
+
+def _otel(env: Mapping[str, str]) -> dict[str, str]:
+    found = {name: value for name, value in env.items() if name.startswith(_OTEL) and value}
+    for name in set(_OTEL_FILES) & set(found):
+        path = Path(found[name]).expanduser().absolute()
+        if not path.is_file():
+            raise Failure(f"{name}: there is no file {path}", Exit.USAGE)
+        found[name] = str(path)
+    return found
+
+
+def _ratio(env: Mapping[str, str], name: str) -> float:
+    text = env.get(name) or "1"
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0.0 <= ratio <= 1.0:
+        raise Failure(f"{name}={text} is not a number between 0 and 1", Exit.USAGE)
+    return ratio
+
+
+def _address(env: Mapping[str, str], name: str) -> tuple[str, int] | None:
+    text = env.get(name)
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 1024 <= int(port) <= 65000:
+        raise Failure(f"{name}={text} is not host:port with a port from 1024", Exit.USAGE)
+    return host, int(port)
 
 
 def _offset(text: str | None) -> dt.timedelta:

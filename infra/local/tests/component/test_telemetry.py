@@ -12,13 +12,18 @@ from pathlib import Path
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, Status, StatusCode
 from tartip_cli.telemetry.spans import SpanFiles
 from tartip_testing.mesh import RunningTestMesh
+
+EVENT = "018f2b6e-0000-7000-8000-000000000001"
 
 
 def tracer_of(mesh: RunningTestMesh, service: str) -> trace.Tracer:
@@ -33,7 +38,8 @@ def tell_a_story(mesh: RunningTestMesh, fine: str) -> str:
     """Two services in one trace, and a later trace that links to it."""
     violations, fines = tracer_of(mesh, "violations"), tracer_of(mesh, "fines")
     with violations.start_as_current_span("Confirm") as root:
-        with fines.start_as_current_span("issue", attributes={"tartip.fine": fine}) as issued:
+        handled = {"tartip.fine": fine, "tartip.event": EVENT}
+        with fines.start_as_current_span("issue", attributes=handled) as issued:
             issued.set_status(Status(StatusCode.ERROR, "no owner"))
         first = root.get_span_context()
     with fines.start_as_current_span("redelivered", links=[Link(first)]):
@@ -45,7 +51,7 @@ def tell_a_story(mesh: RunningTestMesh, fine: str) -> str:
 
 def test_a_story_is_found_by_trace_and_by_subject(engines: RunningTestMesh) -> None:
     trace_id = tell_a_story(engines, "F-1001")
-    for query in (trace_id, "F-1001"):
+    for query in (trace_id, "F-1001", EVENT):
         story = engines.story(query)
         assert story is not None
         assert {span.name for span in story.spans} == {"Confirm", "issue", "redelivered"}
@@ -53,6 +59,26 @@ def test_a_story_is_found_by_trace_and_by_subject(engines: RunningTestMesh) -> N
         assert story.traces[0] == trace_id and len(story.traces) == 2
         assert [span.error for span in story.spans if span.name == "issue"] == ["no owner"]
     assert engines.story("F-9999") is None
+
+
+def test_the_supervisor_exposes_the_metrics_of_all_processes(engines: RunningTestMesh) -> None:
+    address = engines.environment("fines")["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    exporter = OTLPMetricExporter(f"{address}/v1/metrics")
+    reader = PeriodicExportingMetricReader(exporter)
+    resource = Resource({"service.name": "scratch", "service.instance.id": "one"})
+    provider = MeterProvider([reader], resource, shutdown_on_exit=False)
+    provider.get_meter("test").create_counter("tartip.refusals").add(2, {"reason": "X"})
+    provider.force_flush()
+    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    own = 'service_instance_id="one",service_name="scratch"'
+    assert f'tartip_refusals_total{{reason="X",{own}}} 2.0' in lines
+    ready = [line for line in lines if line.startswith("tartip_part_ready{")]
+    assert any('part="nats"' in line and line.endswith(" 1.0") for line in ready)
+    left = [line for line in lines if line.startswith("tartip_certificate_left_days{")]
+    assert any('certificate="fines",kind="service"' in line for line in left)
+    assert not any("inspector" in line for line in left), "officers have names"
+    provider.shutdown()
 
 
 def test_the_command_draws_and_prints_json(engines: RunningTestMesh) -> None:

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,12 +176,14 @@ def start_mesh(
     without: tuple[str, ...] = (),
     moved_by: dt.timedelta | None = None,
     leaf_seconds: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> RunningTestMesh:
     """Start a mesh with its data in the folder `path`, on free ports; it ends with this process.
 
     `without` names parts that are not started. The services' clock is ahead of the host's by
     `moved_by` or, if that is None, by as much as the clock of this process. Certificates are valid
-    for `leaf_seconds`, or as long as they usually are.
+    for `leaf_seconds`, or as long as they usually are. `environment` holds further variables for
+    the supervisor.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh
@@ -213,6 +215,7 @@ def start_mesh(
                 "TARTIP_GATEWAY_PORT": str(ports.gateway),
                 "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
                 "TARTIP_LEAF_SECONDS": str(leaf_seconds or ""),
+                **(environment or {}),
             },
             cwd=checkout,
             stdin=subprocess.DEVNULL,

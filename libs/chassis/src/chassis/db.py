@@ -24,6 +24,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import greenlet_spawn
 from statements import scopes
 from statements.reads import Read
@@ -87,6 +88,19 @@ def _means_away(error: BaseException | None) -> bool:
     return state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
 
 
+class CountingPool(AsyncAdaptedQueuePool):
+    """A connection pool that counts the tasks waiting for one of its connections: `awaited`."""
+
+    awaited = 0
+
+    def _do_get(self) -> Any:
+        self.awaited += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.awaited -= 1
+
+
 class Database:
     """The connection pool of one process, and its transactions."""
 
@@ -95,6 +109,7 @@ class Database:
     ) -> None:
         self._engine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            poolclass=CountingPool,
             pool_size=pool_size,
             max_overflow=0,  # a connection made for one call costs more than the call
             pool_timeout=5,
@@ -111,12 +126,21 @@ class Database:
         self.keyring = keyring
         self._clock = clock
         self._clock_is_sure = True
+        # By how much the clocks were apart at the last ping; never negative.
+        self.clock_skew_seconds = 0.0
         self._shared_commits = SharedCommits(self._write_together, concerns_all=storage_is_away)
 
     @property
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's engine, for statements outside of a `Tx`."""
         return self._engine
+
+    @property
+    def pool(self) -> CountingPool:
+        """The connection pool, for measurements."""
+        pool = self._engine.pool
+        assert isinstance(pool, CountingPool)
+        return pool
 
     @property
     def clock(self) -> Clock:
@@ -202,6 +226,7 @@ class Database:
             theirs = await connection.scalar(DATABASE_TIME)
             answered_at = self._clock()
         apart = seconds_apart(asked_at, theirs, answered_at)
+        self.clock_skew_seconds = max(0.0, apart)
         self._clock_is_sure = apart <= CLOCK_TOLERANCE_SECONDS
         if not self._clock_is_sure:
             log.error("the database's clock is %.1f s from ours: nothing is decided", apart)

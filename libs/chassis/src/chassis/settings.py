@@ -1,13 +1,13 @@
 """Settings common to all services: names, addresses and files, nothing of a service's domain.
 
 A service subclasses `Settings` to add fields. Values come from environment variables with the
-prefix TARTIP_, except OTEL_EXPORTER_OTLP_ENDPOINT. The fields that `for_trials_alone` names may be
-set only in the environments `TRIALS`; elsewhere the process refuses to start.
+prefix TARTIP_, except those of OpenTelemetry (OTEL_…). The fields that `for_trials_alone` names may
+be set only in the environments `TRIALS`; elsewhere the process refuses to start.
 """
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -59,9 +59,22 @@ class Settings(BaseSettings):
     keys_dir: Path = Path()
     oidc_issuer: str = ""
     otlp_endpoint: str = Field("", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_protocol: Literal["grpc", "http/protobuf"] = Field(
+        "http/protobuf", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+    logs_exporter: Literal["otlp", "none"] = Field("otlp", validation_alias="OTEL_LOGS_EXPORTER")
+    # Of reads alone; see `host.telemetry.sampling`.
+    trace_ratio: float = Field(1.0, ge=0.0, le=1.0)
+    # "host:port" of a Prometheus endpoint of this process; "" for none.
+    metrics_address: str = ""
     seal_every_seconds: float = 60.0
     # How far the time of the services is from the host's; see `clock`.
     clock_offset: Annotated[timedelta, BeforeValidator(parse_offset)] = timedelta()
+
+    @property
+    def listens_on(self) -> str:
+        """The address at which this process serves."""
+        return self.grpc_address
 
     @model_validator(mode="after")
     def _is_no_trial_in_earnest(self) -> "Settings":

@@ -1,30 +1,17 @@
-"""Traces and metrics by OTLP, logs as JSON lines on stdout, none of them with personal data.
+"""Spans and metrics, none of them with personal data; `host.telemetry` exports them and the logs.
 
 Span attributes are limited to an allow-list of keys (ids and names of methods, never values of
 fields). Exceptions are recorded by type and place, since their text may quote a database row.
 """
 
-import json
 import logging
 import re
-import sys
-import threading
-import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
 from opentelemetry.trace import Link, Span, SpanContext
 from opentelemetry.trace import SpanKind as SpanKind
 from opentelemetry.trace import Status as Status
@@ -54,6 +41,7 @@ ATTRIBUTES = frozenset(
 )
 
 UUID_SHAPE = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_EVENT = "tartip.event"
 
 log = logging.getLogger(__name__)
 _ids: dict[str, re.Pattern[str]] = {}
@@ -62,92 +50,8 @@ meter = metrics.get_meter("tartip")
 _propagator = TraceContextTextMapPropagator()
 _story: ContextVar[str] = ContextVar("story", default="")
 
-rpc_duration = meter.create_histogram("tartip.rpc.server.duration", unit="ms")
-refusals_total = meter.create_counter("tartip.refusals")
-events_published = meter.create_counter("tartip.events.published")
-events_consumed = meter.create_counter("tartip.events.consumed")
-dead_letters_total = meter.create_counter("tartip.events.dead_letters")
-outbox_age = meter.create_gauge("tartip.outbox.oldest_unpublished", unit="s")
-
-
-class JsonLines(logging.Formatter):
-    """A log formatter: one JSON object per record, on one line, with the trace id."""
-
-    def __init__(self, service: str) -> None:
-        super().__init__()
-        self._service = service
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line of JSON, with only the type and place of an exception."""
-        context = trace.get_current_span().get_span_context()
-        line: dict[str, object] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
-            "level": record.levelname,
-            "service": self._service,
-            "logger": record.name,
-            "message": _message(record),
-        }
-        if context.is_valid:
-            line["trace_id"] = f"{context.trace_id:032x}"
-        if record.exc_info and record.exc_info[0]:
-            line["error_type"] = record.exc_info[0].__name__
-            line["where"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(record.exc_info[2])[-8:]
-            ]
-        return json.dumps(line, ensure_ascii=False)
-
-
-def _message(record: logging.LogRecord) -> str:
-    """The message; for asyncio its first line, as an exception text that may hold a row follows."""
-    text = record.getMessage()
-    return text.partition("\n")[0] if record.name == "asyncio" else text
-
-
-def set_up(service: str, *, endpoint: str, log_level: str) -> None:
-    """Set up logs, traces and metrics, once per process. An empty endpoint exports nothing."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines(service))
-    logging.basicConfig(level=log_level, handlers=[handler], force=True)
-    for chatty in ("httpx", "nats", "opentelemetry", "grpc"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    resource = Resource.create({"service.name": service, "service.namespace": "tartip"})
-    # Whatever the caller's traceparent asks for: a stranger must not be able to act unseen.
-    provider = TracerProvider(resource=resource, sampler=ALWAYS_ON)
-    readers = []
-    if endpoint:
-        base = endpoint.rstrip("/")
-        provider.add_span_processor(
-            BatchSpanProcessor(
-                OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=2),
-                max_queue_size=4096,
-                schedule_delay_millis=500,
-                max_export_batch_size=128,
-            )
-        )
-        readers.append(
-            PeriodicExportingMetricReader(
-                OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=2),
-                export_interval_millis=15_000,
-            )
-        )
-    trace.set_tracer_provider(provider)
-    metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=readers))
-
-
-def shut_down(bound_seconds: float = 3.0) -> None:
-    """Flush traces and metrics, waiting at most `bound_seconds` even if the collector is away."""
-
-    def flush() -> None:
-        for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-            stop = getattr(provider, "shutdown", None)
-            if stop is not None:
-                stop()
-
-    worker = threading.Thread(target=flush, daemon=True)
-    worker.start()
-    worker.join(bound_seconds)
+# Every metric is described in infra/otel/metrics.yaml.
+refusals_total = meter.create_counter("tartip.refusals", unit="{refusal}")
 
 
 def register_ids(shapes: Mapping[str, str]) -> None:
@@ -205,6 +109,28 @@ def bind_story(story: str) -> None:
     if story:
         _story.set(story)
         set_attribute(trace.get_current_span(), "tartip.story", story)
+
+
+@contextmanager
+def about(traceparent_header: str, *, event: str = "") -> Iterator[None]:
+    """Run a block whose log lines carry the trace of a traceparent header, and an event's id.
+
+    It opens no span. A malformed header leaves the lines their current trace.
+    """
+    remote = trace.get_current_span(context_from(traceparent_header))
+    context = set_value(_EVENT, event, get_current())
+    if remote.get_span_context().is_valid:
+        context = trace.set_span_in_context(remote, context)
+    token = attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def current_event() -> str:
+    """The id of the event that this code is `about`; "" if none."""
+    return str(get_value(_EVENT) or "")
 
 
 @contextmanager

@@ -12,8 +12,10 @@ import asyncio
 import json
 import logging
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +40,9 @@ SUSPECT_FROM = 3
 DELIVERIES_MAX = 12
 DELAYS_SECONDS = (1, 5, 30, 120, 600)
 log = logging.getLogger(__name__)
+events_consumed = telemetry.meter.create_counter("tartip.events.consumed", unit="{event}")
+events_redelivered = telemetry.meter.create_counter("tartip.events.redelivered", unit="{event}")
+dead_letters_total = telemetry.meter.create_counter("tartip.events.dead_letters", unit="{event}")
 _SEE = text(
     "INSERT INTO inbox (event_id, subject)"
     " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:subjects AS text[]))"
@@ -86,6 +91,14 @@ class _Delivery:
     event: Message
     handler: Handler
     traceparent: str
+    # The spans in which it was handled here so far, as traceparent headers.
+    attempts: list[str] = field(default_factory=list)
+
+    @property
+    def logged(self) -> AbstractContextManager[None]:
+        """Log lines in this context carry the event's id and the trace of its last attempt."""
+        traced = self.attempts[-1] if self.attempts else self.traceparent
+        return telemetry.about(traced, event=str(self.meta.event_id))
 
     @property
     def is_suspect(self) -> bool:
@@ -97,6 +110,12 @@ async def _not_seen_before(tx: Tx, by_id: Mapping[UUID, _Delivery]) -> set[UUID]
     subjects = [delivery.meta.subject for delivery in by_id.values()]
     added = await tx.execute(_SEE, {"ids": list(by_id), "subjects": subjects})
     return set(added.scalars())
+
+
+def _event_id(msg: Msg) -> str:
+    """The id of the event in a message; "" if it has none, or a text that is not an id."""
+    given = (msg.headers or {}).get("ce-id", "")
+    return given if re.fullmatch(telemetry.UUID_SHAPE, given) else ""
 
 
 class Consumer:
@@ -126,7 +145,7 @@ class Consumer:
             try:
                 await self._pull_until_broken()
             except Exception as error:  # a broker that restarts shows as many kinds of error
-                log.warning("%s: pulling again soon: %s", self._stream, type(error).__name__)
+                log.warning("%s: pulling again soon", self._stream, exc_info=error)
                 await asyncio.sleep(1.0)
 
     async def _pull_until_broken(self) -> None:
@@ -156,10 +175,13 @@ class Consumer:
                 await self._db.ping()
                 return
             except Exception as error:
-                log.warning("database away: %s", type(error).__name__)
+                log.warning("database away", exc_info=error)
                 await asyncio.sleep(1.0)
 
     async def _handle(self, messages: Sequence[Msg]) -> None:
+        again = sum(int(msg.metadata.num_delivered) > 1 for msg in messages)
+        if again:
+            events_redelivered.add(again, {"stream": self._stream})
         decoded = [d for d in [await self._decode(msg) for msg in messages] if d is not None]
         await self._apply_together([d for d in decoded if not d.is_suspect])
         # Whoever had one of these before may have died of it, or of its neighbour: not in a batch,
@@ -175,7 +197,7 @@ class Consumer:
             await self._apply(deliveries)
         except Exception as error:
             if len(deliveries) > 1 and not storage_is_away(error):
-                log.info("batch failed (%s): one by one", type(error).__name__)
+                log.info("a batch of %s failed: one by one", len(deliveries), exc_info=error)
             for delivery in deliveries:
                 await self._apply_alone(delivery)
             return
@@ -189,7 +211,7 @@ class Consumer:
             for delivery in deliveries:
                 if delivery.meta.event_id in new and by_id[delivery.meta.event_id] is delivery:
                     await self._traced(tx, delivery)
-        telemetry.events_consumed.add(len(deliveries), {"stream": self._stream})
+        events_consumed.add(len(deliveries), {"stream": self._stream})
 
     async def _traced(self, tx: Tx, delivery: _Delivery) -> None:
         """Call the handler in a span; only the first delivery continues the event's trace."""
@@ -208,6 +230,7 @@ class Consumer:
                 "tartip.event": str(delivery.meta.event_id),
             },
         ):
+            delivery.attempts.append(telemetry.traceparent())
             await delivery.handler(tx, delivery.event, delivery.meta)
 
     async def _apply_alone(self, delivery: _Delivery) -> None:
@@ -217,13 +240,15 @@ class Consumer:
                 await delivery.msg.ack()
                 return
             except Poison as error:
-                await self._bury(delivery.msg, f"poison: {error}")
+                with delivery.logged:
+                    await self._bury(delivery.msg, f"poison: {error}", error)
                 return
             except Exception as error:
                 if storage_is_away(error) and not await self._storage_answers():
                     await self._broker_keeps_waiting(delivery.msg)
                     continue
-                await self._retry_or_bury(delivery.msg, error)
+                with delivery.logged:
+                    await self._retry_or_bury(delivery.msg, error)
                 return
 
     async def _storage_answers(self) -> bool:
@@ -242,16 +267,16 @@ class Consumer:
     async def _retry_or_bury(self, msg: Msg, error: Exception) -> None:
         delivered = msg.metadata.num_delivered
         if delivered >= LAST_DELIVERY and not isinstance(error, Later):
-            await self._bury(msg, type(error).__name__)
+            await self._bury(msg, type(error).__name__, error)
             return
         level = logging.INFO if isinstance(error, Later) else logging.ERROR
-        log.log(level, "%s again later", msg.subject, exc_info=error)
+        log.log(level, "%s again later, delivery %s", msg.subject, delivered, exc_info=error)
         delay = DELAYS_SECONDS[min(delivered, len(DELAYS_SECONDS)) - 1]
         await msg.nak(delay=delay * random.uniform(0.8, 1.2))
 
-    async def _bury(self, msg: Msg, reason: str) -> None:
+    async def _bury(self, msg: Msg, reason: str, error: Exception | None = None) -> None:
         headers = dict(msg.headers or {})
-        event_id = headers.get("ce-id") or f"{self._stream}:{msg.metadata.sequence.stream}"
+        event_id = _event_id(msg) or f"{self._stream}:{msg.metadata.sequence.stream}"
         async with self._db.begin(SYSTEM) as tx:
             # Whatever it holds, it may be about a person.
             key = await tx.keys.new("dead_letter")
@@ -267,9 +292,23 @@ class Consumer:
                 )
                 .on_conflict_do_nothing()
             )
-        telemetry.dead_letters_total.add(1, {"stream": self._stream})
-        log.error("dead letter %s on %s: %s", event_id, msg.subject, reason)
+        dead_letters_total.add(1, {"stream": self._stream})
+        log.error("dead letter %s on %s: %s", event_id, msg.subject, reason, exc_info=error)
         await msg.term()
+
+    async def _bury_unhandled(self, msg: Msg, reason: str) -> None:
+        """Bury an event that no handler gets, in a span by which its trace and id are found."""
+        headers, event = msg.headers or {}, _event_id(msg)
+        with (
+            telemetry.span(
+                f"bury {msg.subject}",
+                kind=telemetry.SpanKind.CONSUMER,
+                links=telemetry.link_to(headers.get("traceparent", "")),
+                attributes={"messaging.system": "nats", "tartip.event": event},
+            ),
+            telemetry.about("", event=event),
+        ):
+            await self._bury(msg, reason)
 
     async def _decode(self, msg: Msg) -> _Delivery | None:
         headers = msg.headers or {}
@@ -278,7 +317,7 @@ class Consumer:
             await msg.ack()
             return None
         if msg.metadata.num_delivered > DELIVERIES_MAX:
-            await self._bury(msg, "delivered too often")
+            await self._bury_unhandled(msg, "delivered too often")
             return None
         try:
             event = subscription.message()
@@ -292,6 +331,6 @@ class Consumer:
                 headers["tartip-story"],
             )
         except (DecodeError, KeyError, ValueError) as error:
-            await self._bury(msg, f"not understood: {type(error).__name__}")
+            await self._bury_unhandled(msg, f"not understood: {type(error).__name__}")
             return None
         return _Delivery(msg, meta, event, subscription.handler, headers.get("traceparent", ""))

@@ -46,6 +46,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from host.revocation import Revocations
 from host.shares import Place, Shares
+from host.telemetry.calls import MeasuredCall
 
 STREAM_END_SECONDS = 2.0
 # For every known caller, without deadline or span, but within the caller's share.
@@ -109,19 +110,17 @@ class Gate(grpc.aio.ServerInterceptor):
         of_call, is_open = _span_of(method), method.startswith(OPEN_SERVICES)
 
         async def serve(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            started = time.perf_counter()
             metadata = _metadata(context)
             parent = _parent(metadata)
-            try:
-                call = await self._call(method, metadata, context)
-                with self._place(call, request, stream=False) as place:
-                    opened = _NO_SPAN if is_open else telemetry.span(parent=parent, **of_call)
-                    reply = await admitted(call, opened, request, context, place)
-            except Exception as error:
-                reply = _not_admitted(error, parent, of_call)
-            finally:
-                passed_ms = (time.perf_counter() - started) * 1e3
-                telemetry.rpc_duration.record(passed_ms, {"rpc.method": method})
+            with MeasuredCall(method, context, left_out=is_open) as measured:
+                try:
+                    call = await self._call(method, metadata, context)
+                    with self._place(call, request, stream=False) as place:
+                        opened = _NO_SPAN if is_open else telemetry.span(parent=parent, **of_call)
+                        reply = await admitted(call, opened, request, context, place)
+                except Exception as error:
+                    reply = _not_admitted(error, parent, of_call)
+                measured.answered(reply)
             return await _abort(context, reply) if isinstance(reply, Refusal) else reply
 
         async def admitted(
@@ -150,16 +149,21 @@ class Gate(grpc.aio.ServerInterceptor):
             metadata = _metadata(context)
             parent = _parent(metadata)
             reply: Any = None
-            try:
-                call = await self._call(method, metadata, context)
-                with self._place(call, request, stream=True) as place:
-                    span = INVALID_SPAN if is_open else telemetry.begin(parent=parent, **of_call)
-                    async with aclosing(admitted(call, span, request, context, place)) as replies:
-                        async for reply in replies:
-                            if not isinstance(reply, Refusal):
-                                yield reply
-            except Exception as error:
-                reply = _not_admitted(error, parent, of_call)
+            with MeasuredCall(method, context, left_out=is_open) as measured:
+                try:
+                    call = await self._call(method, metadata, context)
+                    with self._place(call, request, stream=True) as place:
+                        span = (
+                            INVALID_SPAN if is_open else telemetry.begin(parent=parent, **of_call)
+                        )
+                        made = admitted(call, span, request, context, place)
+                        async with aclosing(made) as replies:
+                            async for reply in replies:
+                                if not isinstance(reply, Refusal):
+                                    yield reply
+                except Exception as error:
+                    reply = _not_admitted(error, parent, of_call)
+                measured.answered(reply)
             if isinstance(reply, Refusal):
                 await _abort(context, reply)
 

@@ -34,6 +34,7 @@ PUBLISH_TIMEOUT_SECONDS = 5.0
 STREAM_CHECK_SECONDS = 2.0
 PAUSE_SECONDS, PAUSE_SECONDS_MAX = 1.0, 30.0
 log = logging.getLogger(__name__)
+events_published = telemetry.meter.create_counter("tartip.events.published", unit="{event}")
 _UNPUBLISHED = outbox.c.published_at.is_(None)
 _NOW: Any = select(service_now)
 # Made once: it is asked ten times a second for ever, and making it costs as much as asking.
@@ -102,10 +103,7 @@ class Relay:
         If publishing a row fails, all rows of its subject are skipped for some time.
         Raises LeaseLost; the next holder then publishes again what was not yet marked as published.
         """
-        since = await self._oldest()
-        age = self._db.clock() - since if since else timedelta()
-        telemetry.outbox_age.set(age.total_seconds())
-        if since is None:
+        if await self._oldest() is None:
             return 0
         rows = await self._unpublished(lease)
         outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
@@ -114,7 +112,7 @@ class Relay:
             async with lease.begin(SYSTEM) as tx:
                 marked = update(outbox).where(outbox.c.position.in_(sent))
                 await tx.execute(marked.values(published_at=service_now))
-            telemetry.events_published.add(len(sent))
+            events_published.add(len(sent))
         tried = {row.subject for row in rows}
         failed = {row.subject for row, stored in zip(rows, outcomes, strict=True) if not stored}
         self._pause(failed, tried - failed)
@@ -158,7 +156,8 @@ class Relay:
                 headers=headers_of(row, self._source),
             )
         except Exception as error:  # whatever it was, the row stays and is sent again
-            log.warning("event not published yet: %s", type(error).__name__)
+            with telemetry.about(row.traceparent, event=str(row.event_id)):
+                log.warning("event not published yet: %s", type(error).__name__)
             return False
         return True
 

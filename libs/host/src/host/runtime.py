@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import uvloop
-from chassis import telemetry
 from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
 from chassis.identity import KINDS, Policy, TokenVerifier
 from chassis.settings import Settings, read
+from chassis.telemetry import register_ids
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
@@ -45,6 +45,8 @@ from host.rewrapping import SETTLE_SECONDS, RotationRuns, rotate_keys
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
+from host.telemetry import providers
+from host.telemetry.measures import BrokerMeasures, DatabaseMeasures, keep_measuring
 
 GRACE_SECONDS = 20.0
 RESTART_SECONDS = 1.0
@@ -76,6 +78,7 @@ class Chassis(Generic[S]):
     health: Health = field(default_factory=Health)
     loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
     work: dict[str, WorkHandler] = field(default_factory=dict)
+    consumed: list[str] = field(default_factory=list)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     quota_of: QuotaOf = no_quota
     # Returns a servicer whose methods for partners look the caller's scope up.
@@ -94,6 +97,17 @@ class Chassis(Generic[S]):
         if self._broker is None:
             raise LookupError(f"{self.name} is not connected to the broker")
         return self._broker
+
+    @property
+    def measures(self) -> list[DatabaseMeasures | BrokerMeasures]:
+        """What is measured of this process: its database and its connection to the broker."""
+        found: list[DatabaseMeasures | BrokerMeasures] = []
+        if self._db is not None:
+            found.append(DatabaseMeasures(self._db, pool=self.name, kinds=tuple(self.work)))
+        if self._broker is not None:
+            streams = tuple(self.consumed)
+            found.append(BrokerMeasures(self._broker, durable=self.name, streams=streams))
+        return found
 
     def serve(
         self,
@@ -121,6 +135,7 @@ class Chassis(Generic[S]):
         consumer = Consumer(
             self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
+        self.consumed.append(stream)
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
@@ -162,7 +177,7 @@ class Service(Generic[S]):
     serve_http: Callable[[Chassis[S], asyncio.Event], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
-        telemetry.register_ids(self.ids)
+        register_ids(self.ids)
 
 
 def main(service: Service[Any]) -> None:
@@ -218,7 +233,7 @@ def _require_certificates(settings: Settings, *, serves_grpc: bool) -> None:
 
 async def run(service: Service[S], settings: S) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order and return."""
-    telemetry.set_up(service.name, endpoint=settings.otlp_endpoint, log_level=settings.log_level)
+    providers.set_up(service.name, settings)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -226,15 +241,19 @@ async def run(service: Service[S], settings: S) -> None:
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
         await service.build(chassis)
+<<<<<<< HEAD
         chassis.health = Health(_checks(chassis), chassis.needs)
         chassis.loop("health", chassis.health.run)
+=======
+        chassis.loop("measurements", lambda: keep_measuring(chassis.measures))
+>>>>>>> h-telemetry
         keep_pauses_short()
         if service.serve_http is not None:
             async with _looping(chassis):
                 await service.serve_http(chassis, stopping)
         else:
             await _serve_grpc(chassis, stopping)
-    telemetry.shut_down()
+    providers.shut_down()
     log.info("stopped")
 
 
@@ -310,8 +329,7 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
 def _checks(chassis: Chassis[Any]) -> list[Check]:
     """The checks of a process: its parts, the peers that it needs, and what `build` added."""
     settings = chassis.settings
-    presented = settings.tls_cert.read_bytes()  # as the server does: it presents this one
-    checks = [certificate_check(lambda: presented), *chassis.checks]
+    checks = [certificate_check(settings.tls_cert.read_bytes), *chassis.checks]
     if settings.database_url:
         checks.append(database_check(chassis.db))
     if settings.nats_url:

@@ -70,7 +70,7 @@ class Scheduler:
             return list(leased.all())
 
     async def _do(self, row: _Work) -> None:
-        first = row.attempts == 1
+        first, traced = row.attempts == 1, row.traceparent
         try:
             with telemetry.span(
                 f"work {row.kind}",
@@ -79,24 +79,30 @@ class Scheduler:
                 story=row.story,
                 attributes={"tartip.attempt": row.attempts},
             ):
+                traced = telemetry.traceparent()
                 async with asyncio.timeout(LEASE_SECONDS - 5):
                     await self._handlers[row.kind](row.key)
         except WaitUntilDue as wait:
             await self._again(row, wait.delay, "waits")
         except Exception as error:
-            delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
-            reason = error.reason if isinstance(error, Refusal) else type(error).__name__
-            away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
-            if away or storage_is_away(error):
-                delay = min(delay, 5.0)
-                log.warning("work %s later: %s", row.kind, reason)
-            else:
-                log.error(
-                    "work %s failed, attempt %s: %s", row.kind, row.attempts, reason, exc_info=error
-                )
-            await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
+            with telemetry.about(traced):
+                await self._failed(row, error)
         else:
             await self._mark_done(row)
+
+    async def _failed(self, row: _Work, error: Exception) -> None:
+        """Log why a row was not done, and have it done again later."""
+        delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
+        reason = error.reason if isinstance(error, Refusal) else type(error).__name__
+        away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
+        if away or storage_is_away(error):
+            delay = min(delay, 5.0)
+            log.warning("work %s later: %s", row.kind, reason)
+        else:
+            log.error(
+                "work %s failed, attempt %s: %s", row.kind, row.attempts, reason, exc_info=error
+            )
+        await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
 
     async def _again(self, row: _Work, delay: timedelta, reason: str) -> None:
         await self._mark([row], _AGAIN, {"again_at": self._clock() + delay, "reason": reason})

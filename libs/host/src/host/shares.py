@@ -41,7 +41,7 @@ _RATES = {
     "streams": "calls_per_second",
     "urgent_calls": "urgent_calls_per_second",
 }
-shares_exceeded = telemetry.meter.create_counter("tartip.shares.exceeded")
+shares_exceeded = telemetry.meter.create_counter("tartip.shares.exceeded", unit="{refusal}")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The gate over real mutual TLS: what is no request is refused by name, and is no bug of ours."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ METHODS = ("GetHead", "ListEntries", "ProveInclusion", "ProveConsistency", "List
 class Crowded(audit_pb2_grpc.AuditServicer):
     async def GetHead(self, request: Any, context: Any) -> audit_pb2.GetHeadResponse:
         raise PoolTimeout("QueuePool limit of size 4 overflow 4 reached")
+
+    async def ListEntries(self, request: Any, context: Any) -> audit_pb2.ListEntriesResponse:
+        return audit_pb2.ListEntriesResponse()
+
+    async def ProveInclusion(self, request: Any, context: Any) -> audit_pb2.ProveInclusionResponse:
+        await asyncio.sleep(5)
+        return audit_pb2.ProveInclusionResponse()
 
 
 @pytest.fixture
@@ -79,3 +87,26 @@ async def test_bytes_that_are_no_message_are_refused_by_name(channel: grpc.aio.C
 async def test_more_calls_than_connections_are_an_overload(channel: grpc.aio.Channel) -> None:
     with pytest.raises(Refusal, match="OVERLOADED"), peers_refusals():
         await audit_pb2_grpc.AuditStub(channel).GetHead(audit_pb2.GetHeadRequest(), timeout=5)
+
+
+async def test_calls_are_measured_by_method_and_status(
+    channel: grpc.aio.Channel, measured: Any
+) -> None:
+    labels = ("rpc_method", "rpc_response_status_code", "error_type")
+    stub = audit_pb2_grpc.AuditStub(channel)
+
+    def calls() -> dict[tuple[str, ...], float]:
+        found = measured("rpc_server_call_duration_seconds_count", *labels)
+        return dict(found)
+
+    before = calls()
+    with pytest.raises(Refusal), peers_refusals():
+        await stub.GetHead(audit_pb2.GetHeadRequest(), timeout=5)
+    await stub.ListEntries(audit_pb2.ListEntriesRequest(), timeout=5)
+    with pytest.raises(Refusal), peers_refusals():
+        await stub.ProveInclusion(audit_pb2.ProveInclusionRequest(), timeout=0.3)
+    await asyncio.sleep(0.2)  # the server learns of a deadline a moment after its caller
+    new = {key: count - before.get(key, 0) for key, count in calls().items()}
+    assert new[f"{SERVICE}/GetHead", "RESOURCE_EXHAUSTED", ""] == 1
+    assert new[f"{SERVICE}/ListEntries", "OK", ""] == 1
+    assert new[f"{SERVICE}/ProveInclusion", "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"] == 1

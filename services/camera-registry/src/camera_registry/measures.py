@@ -4,8 +4,8 @@ from chassis.telemetry import meter
 
 # Cameras in hubs' reports by what became of them (model.hubs.Outcome); of unreadable reports and of
 # those lost for want of room the messages.
-heartbeats = meter.create_counter("tartip.heartbeats")
+heartbeats = meter.create_counter("tartip.heartbeats", unit="{camera}")
 # Hubs in service that were heard once and are silent now.
-hubs_silent = meter.create_gauge("tartip.hubs.silent")
+hubs_silent = meter.create_gauge("tartip.hubs.silent", unit="{hub}")
 # 1 while a hub's silence proves nothing, because its report may have been missed.
-heartbeats_deaf = meter.create_gauge("tartip.heartbeats.deaf")
+heartbeats_deaf = meter.create_gauge("tartip.heartbeats.deaf", unit="{register}")

@@ -22,7 +22,7 @@ def measure_missing_tables(tables: YearlyTables, clock: Clock) -> None:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
         return missing_tables(tables, clock)
 
-    meter.create_observable_gauge("tartip.law.tables_missing", callbacks=[observe])
+    meter.create_observable_gauge("tartip.law.tables_missing", callbacks=[observe], unit="{year}")
 
 
 def missing_tables(tables: YearlyTables, clock: Clock) -> list[Observation]:

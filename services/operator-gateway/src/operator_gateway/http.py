@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from operator_gateway.etags import IfMatchRequired
+from operator_gateway.measures import measure_request
 
 BODY_BYTES_MAX = 1024 * 1024
 UPLOAD_BYTES_MAX = 21 * 1024 * 1024
@@ -170,13 +171,14 @@ class Edge:
             await self._serve(scope, _bounded(receive, bound), send, span)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, span: Any) -> None:
-        started = False
+        status: int | None = None
+        began = time.perf_counter()
 
         async def sending(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
-                route = getattr(scope.get("route"), "path", "(unmatched)")
+                status = message["status"]
+                route = _route(scope) or "(unmatched)"
                 span.update_name(f"{scope['method']} {route}")
                 telemetry.set_attribute(span, "http.route", route)
                 telemetry.set_attribute(span, "http.response.status_code", message["status"])
@@ -187,14 +189,28 @@ class Edge:
         try:
             await self._app(scope, receive, sending)
         except Refusal as refusal:
-            if not started:
+            if status is None:
                 await problem(refusal)(scope, receive, sending)
         except Exception as error:
             broken = InternalError(facts={"error_id": str(new_id())})
             log.error("error id %s", broken.facts["error_id"], exc_info=error)
             span.set_status(telemetry.Status(telemetry.StatusCode.ERROR, type(error).__name__))
-            if not started:
+            if status is None:
                 await problem(broken)(scope, receive, sending)
+        finally:
+            measure_request(
+                scope["method"],
+                route=_route(scope),
+                status=status,
+                scheme=scope["scheme"],
+                seconds=time.perf_counter() - began,
+            )
+
+
+def _route(scope: Scope) -> str | None:
+    """The template of the path that matched the request; None if none has."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path
 
 
 def _bounded(receive: Receive, bytes_max: int) -> Receive:

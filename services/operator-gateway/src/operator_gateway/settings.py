@@ -18,6 +18,10 @@ class GatewaySettings(Settings):
     assume_years: bool = False
 
     @property
+    def listens_on(self) -> str:
+        return self.http_address
+
+    @property
     def peer_addresses(self) -> dict[str, str]:
         return {
             "camera-registry": self.camera_registry_address,

@@ -21,7 +21,7 @@ from violations.rules import Camera, Finding, caution_of, findings, hold_of, off
 from violations.storage import degradation, reads
 from violations.storage.reads import Read
 
-reads_total = telemetry.meter.create_counter("tartip.violations.reads")
+reads_total = telemetry.meter.create_counter("tartip.violations.reads", unit="{read}")
 
 
 @dataclass(frozen=True)

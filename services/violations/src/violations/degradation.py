@@ -20,7 +20,7 @@ from violations.model import Caution
 from violations.storage import degradation
 
 BATCH = 500
-held_reads = meter.create_gauge("tartip.violations.reads.held")
+held_reads = meter.create_gauge("tartip.violations.reads.held", unit="{read}")
 
 
 @dataclass(frozen=True)

@@ -23,19 +23,20 @@ from uuid import UUID
 import asyncpg
 import grpc
 import uvloop
-from chassis import telemetry
 from chassis.authorities import Authorities
 from chassis.call_context import current_caller
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.event import Event
 from chassis.identity import TokenVerifier, allow
+from chassis.settings import Settings
 from chassis.transaction import Tx
 from google.protobuf.wrappers_pb2 import StringValue
 from host.gate import Gate
 from host.pauses import keep_pauses_short
 from host.server import GrpcServer
 from host.shares import Shares
+from host.telemetry.providers import set_up
 from sqlalchemy import bindparam, insert, select
 from statements.reads import Read
 from vault.keyring import Keyring
@@ -155,7 +156,8 @@ async def serving_chassis(config: Config) -> AsyncIterator[None]:
     """Serve during the block as every service does: with access control, transactions under
     row-level security, audit, outbox and spans."""
     declare()
-    telemetry.set_up("bench", endpoint=config["collector"], log_level="WARNING")
+    exported = {"OTEL_EXPORTER_OTLP_ENDPOINT": config["collector"]}
+    set_up("bench", Settings.model_validate({"log_level": "WARNING", **exported}))
     keyring = Keyring(Path(config["keys"]), new_id=new_id)
     db = Database(config["database"], service="bench", keyring=keyring, clock=system_clock)
     gate = Gate(

@@ -24,5 +24,5 @@ async def service_stub(
     """Yield a gRPC stub for a service of the running mesh; calls are made with the
     certificate of `tartip-cli`. If the service refuses a call in the block, a Failure is raised."""
     async with outside(settings) as mesh:
-        with traced(settings.otlp_endpoint or mesh.otlp_endpoint), refusals_as_failures():
+        with traced(*settings.exports_to(mesh.otlp_endpoint)), refusals_as_failures():
             yield stub(mesh.as_command_line(service))

@@ -54,7 +54,7 @@ async def _demo(settings: Settings, seed: int, *, as_json: bool) -> None:
     from tartip_cli.clients.traces import traced
 
     async with outside(settings) as mesh:
-        with traced(settings.otlp_endpoint or mesh.otlp_endpoint):
+        with traced(*settings.exports_to(mesh.otlp_endpoint)):
             story = _Demonstration(settings, mesh, StepReporter(quiet=as_json), seed)
             try:
                 await story.run()

@@ -157,7 +157,7 @@ async def _at_each(decide: Decide) -> list[Outcome]:
 
     settings = read_settings()
     async with outside(settings) as mesh:
-        with traced(settings.otlp_endpoint or mesh.otlp_endpoint):
+        with traced(*settings.exports_to(mesh.otlp_endpoint)):
             return await at_each(mesh, decide)
 
 

@@ -27,7 +27,8 @@ def register(app: App) -> None:
 
 def trace(
     query: Annotated[
-        str, typer.Argument(help="A trace id, report number, fine number or violation id.")
+        str,
+        typer.Argument(help="A trace id, event id, report number, fine number or violation id."),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +64,7 @@ def _normal(query: str) -> str:
         return text.lower()
     raise Failure(
         f"{query} is no number: a fine's has 15 digits, a report's looks like KZ75-2026-0000001, "
-        "a violation's is a UUID, a trace id has 32 hexadecimal digits",
+        "a violation's and an event's are UUIDs, a trace id has 32 hexadecimal digits",
         Exit.USAGE,
     )
 

@@ -1,7 +1,8 @@
 """Records traces of the `tartip` commands, so that the trace of a case begins with the command that
 caused it.
 
-The traces are exported under the service name `tartip-cli` to the services' OTLP endpoint.
+The traces are exported under the service name `tartip-cli` to the services' OTLP endpoint, by the
+same protocol.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from host.telemetry.exporters import HTTP, Destination
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -21,13 +22,13 @@ _FLUSH_MS = 2000
 
 
 @contextmanager
-def traced(endpoint: str) -> Iterator[None]:
-    """Export the spans of the block to `endpoint`. At the end of the block, at most two seconds are
-    spent on exporting the remaining spans."""
+def traced(endpoint: str, protocol: str = HTTP) -> Iterator[None]:
+    """Export the spans of the block to `endpoint` by OTLP. At the end of the block, at most two
+    seconds are spent on exporting the remaining spans."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
     )
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=2)
+    exporter = Destination(endpoint, protocol).span_exporter()
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=300))
     trace.set_tracer_provider(provider)
     try:

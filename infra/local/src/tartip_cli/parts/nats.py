@@ -22,6 +22,7 @@ from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.health import READY, Condition, Health, unready
 from tartip_cli.parts.nats_health import NatsMonitor
 from tartip_cli.parts.part import Part
+from tartip_cli.parts.probes import get
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.broker import Broker
 from tartip_cli.provision.streams import (
@@ -65,9 +66,9 @@ class NatsServer:
 
     async def keys_in_use(self) -> set[str]:
         """The public keys of the users that are connected now."""
-        url = f"http://{LOOPBACK}:{self.monitor_port}/connz?auth=1&limit=4096"
-        found = await asyncio.to_thread(_get_json, url)
-        return {str(each.get("authorized_user", "")) for each in found["connections"]}
+        _, body = await get(f"http://{LOOPBACK}:{self.monitor_port}/connz?auth=1&limit=4096")
+        found = json.loads(body)["connections"]
+        return {str(each.get("authorized_user", "")) for each in found}
 
     def render(self) -> str:
         certificates = self.broker.certificates

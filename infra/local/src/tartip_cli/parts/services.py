@@ -20,6 +20,7 @@ from tartip_cli.topology import (
     GRPC_SERVICES,
     INFERENCE_GATEWAY,
     PARTNERS,
+    SERVICES,
     VIOLATIONS,
     Service,
 )
@@ -77,7 +78,6 @@ class ServiceParts:
             "TARTIP_OIDC_ISSUER": self.addresses.oidc,
             "TARTIP_TRITON_URL": self.addresses.triton,
             "TARTIP_EVIDENCE_URL": self.addresses.evidence,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.addresses.otlp,
             "TARTIP_LOG_LEVEL": self.settings.log_level,
             "TARTIP_ENVIRONMENT": self.settings.environment,
             "TARTIP_CLOCK_OFFSET": str(self.settings.clock_offset.total_seconds()),
@@ -86,6 +86,7 @@ class ServiceParts:
             "MALLOC_ARENA_MAX": "2",  # glibc's arenas per thread cost memory without benefit here
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",
+            **self._telemetry(service),
         }
         for peer in GRPC_SERVICES:
             own[peer.address_variable] = self.ports.address(peer)
@@ -96,6 +97,23 @@ class ServiceParts:
         if service.schema is not None:
             own["TARTIP_DATABASE_URL"] = self.addresses.databases[service.schema]
         return own | self._particular(service)
+
+    def _telemetry(self, service: Service) -> dict[str, str]:
+        """Where the service's spans, metrics and logs go. The supervisor's own receiver speaks HTTP
+        and gets no logs, as they are in files of the data folder already."""
+        settings = self.settings
+        own = {
+            **settings.otel,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.addresses.otlp,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": settings.otlp_protocol,
+            "TARTIP_TRACE_RATIO": str(settings.trace_ratio),
+        }
+        if settings.otlp_endpoint is None:
+            own |= {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_LOGS_EXPORTER": "none"}
+        if settings.metrics_address is not None:
+            host, port = settings.metrics_address
+            own["TARTIP_METRICS_ADDRESS"] = f"{host}:{port + SERVICES.index(service)}"
+        return own
 
     def _particular(self, service: Service) -> dict[str, str]:
         # Whoever gets a certificate at each start may call in a trial; else `tartip partners add`.

@@ -1,17 +1,19 @@
-"""The supervisor's own HTTP port: status, the token issuer and the OTLP receiver."""
+"""The supervisor's own HTTP port: status, metrics, the token issuer and the OTLP receiver."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from host.telemetry.exposition import CONTENT_TYPE, Exposition
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tartip_cli.parts.mesh import Mesh
@@ -34,17 +36,26 @@ class _Server(uvicorn.Server):
 class SupervisorHttp:
     """The HTTP server of a supervisor, on the loopback address."""
 
-    def __init__(self, mesh: Mesh, status: Callable[[], dict[str, object]]) -> None:
+    def __init__(
+        self,
+        mesh: Mesh,
+        status: Callable[[], dict[str, object]],
+        measured: Callable[[], Iterable[ResourceMetrics]],
+    ) -> None:
+        """`measured` returns the supervisor's own metrics, `status` what `/status` answers."""
         self._port = mesh.ports.supervisor
         self._status = status
         self._measuring = asyncio.Lock()
-        routes = [Route("/status", self._answer_status)]
+        self._measured = measured
+        self._receiver: Receiver | None = None
+        routes = [Route("/status", self._answer_status), Route("/metrics", self._answer_metrics)]
         if mesh.settings.oidc_issuer is None:
             routes += Issuer.open(mesh.home.oidc, mesh.oidc_issuer).routes()
         if mesh.settings.otlp_endpoint is None:
-            routes += Receiver(
+            self._receiver = Receiver(
                 SpanFiles(mesh.home.spans), SpanFiles(mesh.home.logs, prefix="otlp-")
-            ).routes()
+            )
+            routes += self._receiver.routes()
         self._app = Starlette(routes=routes)
 
     @asynccontextmanager
@@ -71,3 +82,13 @@ class SupervisorHttp:
     async def _answer_status(self, _: Request) -> JSONResponse:
         async with self._measuring:  # whoever asks often must not occupy all threads
             return JSONResponse(await asyncio.to_thread(self._status))
+
+    async def _answer_metrics(self, _: Request) -> Response:
+        """The newest metrics of all processes for Prometheus; with an external collector, to which
+        services send theirs, only the supervisor's own."""
+        received = self._receiver.newest() if self._receiver is not None else []
+
+        def exposed() -> bytes:
+            return Exposition(lambda: [*received, *self._measured()]).text()
+
+        return Response(await asyncio.to_thread(exposed), media_type=CONTENT_TYPE)

@@ -26,7 +26,9 @@ from tartip_cli.supervisor.disk import Disk, disks_of
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
 from tartip_cli.supervisor.logs import TURN_SECONDS, turn_over
+from tartip_cli.supervisor.measures import SupervisorMeasures
 from tartip_cli.supervisor.process import pss_bytes
+from tartip_cli.supervisor.synthetic import SyntheticCalls
 
 SUPERVISOR = "supervisor"
 _PARALLEL_MIGRATIONS = 2
@@ -44,6 +46,7 @@ class Supervisor:
         self._at_once = False
         self._on_change = on_change
         self._yearly_tables = read_yearly_tables(assume_years=mesh.settings.assumes_years)
+        self._measures: SupervisorMeasures | None = None
         self._stages = [[self._watch(part) for part in stage] for stage in mesh.stages]
 
     @property
@@ -131,19 +134,27 @@ class Supervisor:
 
     async def _run(self) -> None:
         self.mesh.prepare()
-        http = SupervisorHttp(self.mesh, self.status)
+        states = {part.name: part for part in self.watched}
+        measures = SupervisorMeasures(
+            self.mesh, lambda: {name: part.state for name, part in states.items()}
+        )
+        self._measures = measures
+        synthetic = SyntheticCalls(self.mesh, measures.meter)
+        http = SupervisorHttp(self.mesh, self.status, measures.read)
         keepers: list[asyncio.Task[None]] = []
         async with http.serving(), asyncio.TaskGroup() as group:
             keepers.append(group.create_task(self._turn_logs_over()))
             try:
                 keepers.append(group.create_task(keep_renewed(self.mesh, self._tell_renewed)))
                 starting = group.create_task(self._start(group, keepers))
+                keepers.append(group.create_task(synthetic.keep(self.ready)))
                 await self._stop.wait()
                 starting.cancel()
             finally:
                 await self._stop_all()
                 for keeper in keepers:
                     keeper.cancel()
+                await asyncio.to_thread(measures.close)
 
     async def _start(self, group: asyncio.TaskGroup, keepers: list[asyncio.Task[None]]) -> None:
         engines, services = self._stages[0], self._stages[1:]
@@ -187,8 +198,13 @@ class Supervisor:
 
     def _watch(self, part: Part | OutsidePart) -> Watched:
         if isinstance(part, OutsidePart):
-            return WatchedOutsidePart(part, self._on_change)
-        return RunningPart(part, self._on_change, pid_folder=self.mesh.home.run)
+            return WatchedOutsidePart(part, self._changed)
+        return RunningPart(part, self._changed, pid_folder=self.mesh.home.run)
+
+    def _changed(self, name: str, state: State) -> None:
+        if self._measures is not None:
+            self._measures.note(name, state)
+        self._on_change(name, state)
 
     def _description(self) -> RunningMesh:
         ports = self.mesh.ports

@@ -1,5 +1,7 @@
 """The embedded OTLP receiver (HTTP, protobuf, gzip): stores spans, logs and the newest metrics.
 
+`Receiver.newest` lists the metrics of each process, for the supervisor's Prometheus endpoint.
+
 It takes the place of an OpenTelemetry collector; it does not run if `OTEL_EXPORTER_OTLP_ENDPOINT`
 is set.
 """
@@ -7,6 +9,7 @@ is set.
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 from typing import Any
 
@@ -14,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,6 +27,8 @@ from tartip_cli.telemetry.spans import SpanFiles
 
 _MAX_BODY_BYTES = 16 * 1024 * 1024
 _PROTOBUF = "application/x-protobuf"
+# Processes export every 15 seconds: one that has not for so long has ended.
+_NEWEST_SECONDS = 60.0
 
 
 class Refused(Exception):
@@ -36,6 +42,13 @@ class Receiver:
         self._spans = spans
         self._logs = logs_to
         self._metrics: dict[tuple[str, str], dict[str, Any]] = {}
+        self._newest: dict[tuple[str, str], tuple[float, ResourceMetrics]] = {}
+
+    def newest(self) -> list[ResourceMetrics]:
+        """The metrics that each process exported last, of those that run."""
+        since = time.monotonic() - _NEWEST_SECONDS
+        self._newest = {key: found for key, found in self._newest.items() if found[0] > since}
+        return [resource for _, resource in self._newest.values()]
 
     def routes(self) -> list[Route]:
         return [
@@ -58,7 +71,9 @@ class Receiver:
         except (Refused, DecodeError) as error:
             return Response(str(error), status_code=400)
         for resource in message.resource_metrics:
-            service = _service_name(resource)
+            service = _attribute(resource, "service.name") or "unknown"
+            instance = _attribute(resource, "service.instance.id")
+            self._newest[service, instance] = (time.monotonic(), resource)
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     self._metrics[service, metric.name] = as_json(metric)
@@ -99,8 +114,9 @@ async def _body(request: Request) -> bytes:
     return content
 
 
-def _service_name(resource: metrics.metrics__pb2.ResourceMetrics) -> str:  # type: ignore[name-defined]
+def _attribute(resource: ResourceMetrics, key: str) -> str:
+    """A text attribute of a resource; "" if it has none of this key."""
     for attribute in resource.resource.attributes:
-        if attribute.key == "service.name":
+        if attribute.key == key:
             return str(attribute.value.string_value)
-    return "unknown"
+    return ""

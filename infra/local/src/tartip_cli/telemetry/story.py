@@ -13,6 +13,8 @@ from typing import Any
 from tartip_cli.telemetry.spans import Span, SpanFiles
 
 SUBJECTS = ("tartip.story", "tartip.report", "tartip.fine", "tartip.violation")
+# The event that a consumer handled; many belong to one story.
+_EVENT = "tartip.event"
 _MAX_ROUNDS = 6
 _MAX_TRACES = 200
 _FEW_LINKS = 2
@@ -61,8 +63,8 @@ class Story:
 
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
-    """Return the story of a trace id, report number, fine number or violation id; None if no span
-    names it.
+    """Return the story of a trace id, report number, fine number, violation id or event id; None if
+    no span names it.
 
     A story with more than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may
     be returned incomplete.
@@ -98,6 +100,7 @@ def _belongs(span: Span, query: str, traces: set[str], subjects: set[str]) -> bo
     return (
         span.trace_id == query
         or query in named
+        or span.attributes.get(_EVENT) == query
         or not subjects.isdisjoint(named)
         or not traces.isdisjoint(span.links)
     )

@@ -207,7 +207,7 @@ class _Ingestion:
             async with outside(settings) as mesh:
                 self.camera = await camera_id_of(mesh, self.camera)
                 with (
-                    traced(settings.otlp_endpoint or mesh.otlp_endpoint),
+                    traced(*settings.exports_to(mesh.otlp_endpoint)),
                     Progress(sources) as progress,
                 ):
 

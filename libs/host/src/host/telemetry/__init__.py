@@ -1,0 +1,1 @@
+"""What a process tells about itself: spans, metrics and logs, and where they go."""
