@@ -32,6 +32,7 @@ class Kind(Enum):
     OVERLOADED = (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
     UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, 503)
     TIMEOUT = (grpc.StatusCode.DEADLINE_EXCEEDED, 504)
+    DAMAGED = (grpc.StatusCode.DATA_LOSS, 500)
     INTERNAL = (grpc.StatusCode.INTERNAL, 500)
 
     @property

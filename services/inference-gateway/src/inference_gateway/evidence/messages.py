@@ -1,9 +1,14 @@
-"""Splits evidence into a stream of protobuf messages; the first also has content type, size and
-hashes."""
+"""Converts to protobuf: evidence to a stream of messages, of which the first also has content type,
+size and hashes; damaged evidence and the check that finds it."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from chassis.clock import to_timestamp
+from tartip.inference.v1 import inference_pb2
+
+from inference_gateway.evidence.events import damage_to_proto
+from inference_gateway.evidence.model import DamagedEvidence, Round
 from inference_gateway.evidence.usecases import ShownEvidence
 
 PIECE_BYTES = 512 * 1024
@@ -25,3 +30,23 @@ def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
                 original_sha256=shown.original_sha256,
                 size_bytes=len(shown.content),
             )
+
+
+def damaged_to_proto(one: DamagedEvidence) -> inference_pb2.DamagedEvidence:
+    return inference_pb2.DamagedEvidence(
+        damage_id=str(one.damage_id),
+        sha256=one.sha256,
+        region=one.region,
+        damage=damage_to_proto(one.damage),
+        found_at=to_timestamp(one.found_at),
+        object_path=one.object_path,
+    )
+
+
+def check_to_proto(now: Round) -> inference_pb2.EvidenceCheck:
+    return inference_pb2.EvidenceCheck(
+        round_began_at=to_timestamp(now.began_at),
+        read_share=now.read_share,
+        objects=now.objects,
+        last_round_ended_at=to_timestamp(now.ended_at) if now.ended_at else None,
+    )
