@@ -32,8 +32,8 @@ class Kind(Enum):
     OVERLOADED = (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
     UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, 503)
     TIMEOUT = (grpc.StatusCode.DEADLINE_EXCEEDED, 504)
-    DAMAGED = (grpc.StatusCode.DATA_LOSS, 500)
     INTERNAL = (grpc.StatusCode.INTERNAL, 500)
+    DAMAGED = (grpc.StatusCode.DATA_LOSS, 500)
 
     @property
     def grpc_status(self) -> grpc.StatusCode:
