@@ -47,10 +47,14 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect to the broker; this and each later reconnection is retried without limit."""
+        """Connect to the broker; this and each later reconnection is retried without limit.
+
+        `url` is an address or several of one cluster, with commas between them: whichever answers
+        is used, and the next when that one fails.
+        """
         errors = _Errors()
         client = await nats.connect(
-            url,
+            addresses_in(url),
             name=name,
             tls=tls,
             nkeys_seed=str(seed_file) if seed_file else None,
@@ -125,6 +129,11 @@ class Broker:
     async def close(self) -> None:
         """Close the connection."""
         await self.client.close()
+
+
+def addresses_in(url: str) -> list[str]:
+    """The addresses in a text that has commas between them."""
+    return [address.strip() for address in url.split(",") if address.strip()]
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:

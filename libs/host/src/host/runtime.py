@@ -204,7 +204,8 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             )
             closing.push_async_callback(db.close)
         if settings.nats_url:
-            tls = client_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+            authority = settings.nats_ca or settings.tls_ca
+            tls = client_tls(settings.tls_cert, settings.tls_key, authority)
             broker = await Broker.connect(
                 settings.nats_url, name=service.name, seed_file=settings.nats_seed_file, tls=tls
             )
