@@ -16,6 +16,7 @@ from tartip_cli.cli import (
     functions,
     hubs,
     ingest,
+    nats,
     partners,
     redrive,
     seed,
@@ -42,6 +43,7 @@ _GROUPS = (
     seed,
     verify,
     redrive,
+    nats,
 )
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")

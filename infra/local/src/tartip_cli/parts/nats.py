@@ -21,17 +21,8 @@ from tartip_cli.data_dir import DataDir, stored_secret, write_private
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.part import Part
 from tartip_cli.ports import LOOPBACK
+from tartip_cli.provision.accounts import MAX_PAYLOAD_BYTES, SPARE_BYTES, account_lines
 from tartip_cli.provision.broker import Broker
-from tartip_cli.provision.streams import (
-    FEED_PROVISIONER,
-    PROVISIONER,
-    Permissions,
-    User,
-    inbox_of,
-)
-
-_SPARE_BYTES = 64 * 1024 * 1024
-MAX_PAYLOAD_BYTES = 262_144
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +51,6 @@ class NatsServer:
     def render(self) -> str:
         certificates = self.broker.certificates
         pair = certificates.service("nats")
-        topology = self.broker.topology
-        exported = [f"{{ stream: {json.dumps(name)} }}" for name in topology.feed_subjects]
-        imported = [
-            f"{{ stream: {{ account: MESH, subject: {json.dumps(name)} }} }}"
-            for name in topology.feed_subjects
-        ]
         return "\n".join(
             [
                 f'listen: "{LOOPBACK}:{self.port}"',
@@ -74,8 +59,8 @@ class NatsServer:
                 "jetstream {",
                 f"  store_dir: {json.dumps(str(self._store))}",
                 "  sync_interval: always",
-                f"  max_file_store: {self.broker.topology.stored_bytes + _SPARE_BYTES}",
-                f"  max_memory_store: {_SPARE_BYTES}",
+                f"  max_file_store: {self.broker.topology.stored_bytes + SPARE_BYTES}",
+                f"  max_memory_store: {SPARE_BYTES}",
                 "  cipher: chachapoly",
                 f'  key: "{stored_secret(self.home.keys / "nats-store.key")}"',
                 "}",
@@ -89,18 +74,7 @@ class NatsServer:
                 f"  ca_file: {json.dumps(str(certificates.broker_clients))}",
                 "  verify: true",
                 "}",
-                "accounts {",
-                "  MESH {",
-                "    jetstream: enabled",
-                *_block("exports", exported),
-                *_block("users", self._users(PROVISIONER, topology.mesh_users)),
-                "  }",
-                "  FEED {",
-                "    jetstream: enabled",
-                *_block("imports", imported),
-                *_block("users", self._users(FEED_PROVISIONER, topology.feed_users)),
-                "  }",
-                "}",
+                *account_lines(self.broker.topology, self.broker.keys.nats_public),
                 "",
             ]
         )
@@ -115,19 +89,6 @@ class NatsServer:
         if configuration.get("sync_always") is not True:
             raise Failure("NATS does not sync every write; its configuration is not ours")
         return await self.broker.answers()
-
-    def _users(self, provisioner: str, users: tuple[User, ...]) -> list[str]:
-        everything = Permissions(("$JS.API.>",), (inbox_of(provisioner),))
-        named = {provisioner: everything} | {user.name: user.permissions() for user in users}
-        return [self._user(name, permissions) for name, permissions in named.items()]
-
-    def _user(self, name: str, permissions: Permissions) -> str:
-        rights = {
-            "publish": {"allow": list(permissions.publish)},
-            "subscribe": {"allow": list(permissions.subscribe)},
-        }
-        public = self.broker.keys.nats_public(name)
-        return f"{{ nkey: {public}, permissions: {json.dumps(rights)} }}"
 
     @property
     def _store(self) -> Path:
@@ -149,10 +110,6 @@ def program() -> Path:
             Exit.MISSING_REQUIREMENT,
         )
     return Path(found)
-
-
-def _block(name: str, items: list[str]) -> list[str]:
-    return [f"    {name}: [", *(f"      {item}" for item in items), "    ]"]
 
 
 def _get_json(url: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import nats
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.js.api import ConsumerConfig, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
@@ -121,7 +122,7 @@ async def connect(
     for address in addresses[:-1]:
         try:
             return await nats.connect([address], **once)
-        except (OSError, TimeoutError, nats.errors.Error):
+        except (OSError, TimeoutError, NatsError):
             continue
     return await nats.connect([addresses[-1]], **once)
 
