@@ -12,14 +12,14 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tartip_cli.data_dir import DataDir
 from tartip_cli.ports import LOOPBACK, Ports, free_base
-from tartip_cli.settings import Settings, find_checkout, inherited_environment
+from tartip_cli.settings import find_checkout, inherited_environment, read_settings
 from tartip_cli.supervisor.client import ask_status
 from tartip_cli.telemetry.spans import SpanFiles
 from tartip_cli.telemetry.story import Story, find_story
@@ -104,7 +104,7 @@ class RunningTestMesh:
             user=user,
             seed=self.keys.nats_seed(user),
             pair=self.certificates.service(certificate),
-            authority=self.certificates.authority,
+            authority=self.description.settings.nats_ca or self.certificates.authority,
             **options,
         )
 
@@ -171,12 +171,17 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 
 
 def start_mesh(
-    path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
+    path: Path,
+    *,
+    without: tuple[str, ...] = (),
+    moved_by: dt.timedelta | None = None,
+    settings_of_nats: Mapping[str, str] | None = None,
 ) -> RunningTestMesh:
     """Start a supervisor with its own folder and ports; it is stopped if this process dies.
 
     `without` names parts that are not started. The services' clock is the host's, moved
-    by `moved_by` or, if that is None, by the offset of this process's clock.
+    by `moved_by` or, if that is None, by the offset of this process's clock. `settings_of_nats` are
+    variables such as TARTIP_NATS_URL.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh
@@ -185,13 +190,14 @@ def start_mesh(
     checkout = find_checkout()
     ports = free_base()
     offset = clock_offset() if moved_by is None else moved_by
-    settings = Settings(
-        home=path,
-        checkout=checkout,
-        port_base=ports.base,
-        gateway_port=ports.gateway,
-        clock_offset=offset,
-    )
+    environment = {
+        "TARTIP_HOME": str(path),
+        "TARTIP_PORT_BASE": str(ports.base),
+        "TARTIP_GATEWAY_PORT": str(ports.gateway),
+        "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+        **(settings_of_nats or {}),
+    }
+    settings = read_settings(environment)
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
     command = [sys.executable, "-m", "tartip_cli", "up"]
@@ -200,13 +206,7 @@ def start_mesh(
     with description.home.log_of("up").open("ab") as output:
         supervisor = subprocess.Popen(
             launched(tuple(command), user=None, death_signal=signal.SIGTERM),
-            env={
-                **inherited_environment(),
-                "TARTIP_HOME": str(path),
-                "TARTIP_PORT_BASE": str(ports.base),
-                "TARTIP_GATEWAY_PORT": str(ports.gateway),
-                "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
-            },
+            env={**inherited_environment(), **environment},
             cwd=checkout,
             stdin=subprocess.DEVNULL,
             stdout=output,
