@@ -1,5 +1,8 @@
-"""The leader of a NATS cluster is killed (kill -9) while reports are handed in: nobody waits for it,
-nothing is lost, and the three replicas of each stream stay, whatever the setting says later."""
+"""The leader of a NATS cluster is killed (kill -9) while reports are handed in.
+
+Nobody waits for it, nothing is lost, and the three replicas of each stream stay, whatever the
+setting says later.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +119,9 @@ async def test_a_killed_leader_delays_nobody_and_loses_nothing(tmp_path: Path) -
             assert await replicas(mesh) == {SERVER_COUNT}
             assert await handed_in(mesh) == set(citizens.report_ids), "an answered report is lost"
             assert set((await told(mesh)).values()) == {1}
-        print(f"{KILLS} kills, {len(citizens.seconds)} calls, {max(citizens.seconds):.2f} s at most")
+        print(
+            f"{KILLS} kills, {len(citizens.seconds)} calls, {max(citizens.seconds):.2f} s at most"
+        )
         assert max(citizens.seconds) <= 3 * PROMISED_SECONDS
         with mesh_on(cluster, home, 1) as mesh:
             assert await replicas(mesh) == {SERVER_COUNT}, "raised replicas were lowered"

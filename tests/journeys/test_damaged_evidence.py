@@ -1,4 +1,4 @@
-"""Evidence that was changed on the disk: refused by name over REST, and named by `tartip verify`."""
+"""Evidence changed on the disk is refused by name over REST, and named by `tartip verify`."""
 
 from __future__ import annotations
 

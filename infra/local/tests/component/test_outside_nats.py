@@ -34,9 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
 
 
 @pytest.fixture(scope="module")
-def stranger(
-    home: DataDir, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NatsCluster]:
+def stranger(home: DataDir, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
     with running_cluster(tmp_path_factory.mktemp("stranger"), home.path, size=1) as found:
         yield found
 
@@ -84,7 +82,7 @@ async def test_an_event_travels_over_a_strangers_server(broker: Broker) -> None:
 
 
 async def test_a_stranger_without_the_authority_is_not_trusted(broker: Broker) -> None:
-    with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+    with pytest.raises(Exception, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
         await replace(broker, authority=None, url=broker.url.split(",")[1]).answers()
 
 

@@ -32,9 +32,7 @@ def test_a_setting_of_nats_that_cannot_be_meant_is_refused(
 def test_a_cluster_is_set_by_addresses_authority_and_replicas(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.write_text("a certificate")
-    found = read_settings(
-        {**URL, "TARTIP_NATS_CA": str(authority), "TARTIP_NATS_REPLICAS": "3"}
-    )
+    found = read_settings({**URL, "TARTIP_NATS_CA": str(authority), "TARTIP_NATS_REPLICAS": "3"})
     assert (found.nats_url, found.nats_ca, found.nats_replicas) == (
         *URL.values(),
         authority,

@@ -1,4 +1,4 @@
-"""A dead letter that a person dismisses is kept as a row with the reason, audited, and can come back."""
+"""A dead letter that a person dismisses is kept as a row with the reason, and audited."""
 
 import json
 from collections.abc import AsyncIterator
@@ -86,8 +86,8 @@ async def test_the_content_of_a_dismissed_letter_is_destroyed(
     await dismiss(owner, [SCHEMA], event_id, **WHY)
     key = await owner.fetchrow("SELECT * FROM data_keys WHERE key_id = $1", key_id)
     assert key["wrapped"] is None and key["destroyed_at"] is not None
-    columns = {name for row in await owner.fetch("TABLE dismissed_letters") for name in row.keys()}
-    assert not columns & {"payload", "headers"}
+    [row] = await owner.fetch("TABLE dismissed_letters")
+    assert not dict(row).keys() & {"payload", "headers"}
 
 
 async def test_a_dismissal_can_be_taken_back_while_the_event_is_kept(

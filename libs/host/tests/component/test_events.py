@@ -21,8 +21,8 @@ from host.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from host.outbox import Relay
 from sqlalchemy import func, insert, select, text
 from tartip_cli.failures import Failure
-from tartip_cli.provision.dead_letters import drive_again
 from tartip_cli.provision.dead_letters import dead_letters as listed
+from tartip_cli.provision.dead_letters import drive_again
 
 SCHEMA = "chassis_scratch"
 SUBJECT = "cameras.v1.registered"

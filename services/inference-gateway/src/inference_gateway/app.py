@@ -25,9 +25,9 @@ from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.camera_rules.usecases import OutsideModels, RulesDesk
 from inference_gateway.cameras.clients import Cameras, RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
-from inference_gateway.evidence.checks import EvidenceCheck
+from inference_gateway.evidence.damage.checks import EvidenceCheck
 from inference_gateway.evidence.grpc_api import EvidenceApi
-from inference_gateway.evidence.objects import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.grpc_api import POLICY, InferenceApi
 from inference_gateway.ingest.edge_grpc_api import EdgeApi

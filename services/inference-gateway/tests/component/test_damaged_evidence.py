@@ -1,7 +1,6 @@
-"""Stored evidence that is not what was sealed is refused by name, and named until it is repaired."""
+"""Stored evidence that is not what was sealed is refused, and named until it is repaired."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 
 import pytest
 from host.leases import hold
-from inference_gateway.evidence.checks import EvidenceCheck
-from inference_gateway.evidence.objects import BlobStore, EvidenceAway
+from inference_gateway.evidence.damage.checks import EvidenceCheck
+from inference_gateway.evidence.storage import BlobStore, EvidenceAway
 from inference_gateway.evidence.usecases import EvidenceStore
 from tartip.inference.v1 import inference_pb2
 from tartip_testing.mesh import RunningTestMesh
@@ -117,7 +116,7 @@ def test_an_empty_store_is_an_outage_and_no_damage(
     with pytest.raises(EvidenceAway):
         check_all(engines, tmp_path.as_uri())
     assert sha256 not in named(as_)
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_the_command_line_is_told_what_is_damaged(as_: Callable[..., As]) -> None:

@@ -18,8 +18,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from host.leases import Lease, hold
-from inference_gateway.evidence.objects import BlobStore
-from inference_gateway.evidence.storage import EvidencePlace, store_evidence
+from inference_gateway.evidence.storage import BlobStore, EvidencePlace, store_evidence
 from inference_gateway.evidence.usecases import EvidenceStore
 from PIL import Image
 from tartip_testing.mesh import RunningTestMesh

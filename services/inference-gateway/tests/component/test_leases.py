@@ -13,7 +13,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from host.leases import Lease, LeaseLost, hold
-from inference_gateway.evidence.objects import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.probes.rounds import Prober, Times
 from sqlalchemy import text

@@ -20,7 +20,7 @@ from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera
 from inference_gateway.cameras.storage import cache_camera
 from inference_gateway.consumers import on_changed
-from inference_gateway.evidence.objects import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames.storage import frames
 from inference_gateway.ingest.usecases import SessionParts

@@ -11,7 +11,7 @@ from chassis.clock import new_id, to_timestamp
 from chassis.identity import Caller, Operator
 from chassis.transaction import Scope
 from inference_gateway.camera_rules.model import CameraFunctions
-from inference_gateway.evidence.objects import EvidenceAway
+from inference_gateway.evidence.storage import EvidenceAway
 from inference_gateway.frames.model import FaceVerdict
 from inference_gateway.ingest.usecases import SessionParts
 from inference_gateway.ingest.video import SampledFrame

@@ -18,7 +18,7 @@ from chassis.transaction import Scope
 from host.leases import hold
 from inference_gateway.admission import InferencePool
 from inference_gateway.cameras.model import Camera
-from inference_gateway.evidence.objects import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.frames.model import open_picture
 from inference_gateway.triton import Credentials, TritonModels

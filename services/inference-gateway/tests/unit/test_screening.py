@@ -13,7 +13,7 @@ from chassis.transaction import Scope
 from inference_gateway.admission import InferencePool, Urgency
 from inference_gateway.camera_rules.model import CameraFunctions
 from inference_gateway.cameras.model import Camera
-from inference_gateway.evidence.objects import BlobStore
+from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.ingest.usecases import SessionParts
 from inference_gateway.ingest.video import SampledFrame

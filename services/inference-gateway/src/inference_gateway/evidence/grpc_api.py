@@ -75,9 +75,7 @@ class EvidenceApi:
         [after] = page.spec.after or ("",)
         if request.look_again:
             await self._evidence.look_again(after=after, size=page.spec.size)
-        found, check = await self._evidence.damaged(
-            current_caller().scope, after=after, size=page.spec.size
-        )
+        found, check = await self._evidence.damaged(after=after, size=page.spec.size)
         return inference_pb2.ListDamagedEvidenceResponse(
             damaged=[damaged_to_proto(one) for one in found],
             next_page_token=page.next_token([(one.object_path,) for one in found]),

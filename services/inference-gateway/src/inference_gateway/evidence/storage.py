@@ -1,16 +1,27 @@
-"""The database tables of evidence, of damaged evidence and of the rounds that find it, and their SQL
-statements."""
+"""Storage of evidence: rows in a database table, and encrypted objects in a local folder or an S3
+bucket.
 
+`BlobStore` gets encrypted bytes only. When `put` returns, a local object is on the disk, not merely
+in the page cache.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from urllib.parse import unquote, urlsplit
 
-from chassis.clock import new_id
-from chassis.tables import data_keys, service_now
+import obstore
+from chassis.refusals import Kind, Refusal
+from chassis.tables import data_keys
 from chassis.transaction import Tx
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import from_url
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ColumnElement,
     DateTime,
@@ -19,17 +30,17 @@ from sqlalchemy import (
     Text,
     Uuid,
     delete,
-    func,
-    literal,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
-from inference_gateway.evidence.model import Damage, DamagedEvidence, Round
+from inference_gateway.evidence.damage.model import Damage, EvidenceDamaged
 
 KEY_CLASS = "evidence"
+PUT_SECONDS = 30.0
+GET_SECONDS = 30.0
 _metadata = MetaData()
 _moment = DateTime(timezone=True)
 
@@ -47,24 +58,6 @@ evidence = Table(
     # Of the row beside this one that holds the form operators are shown: its own where nothing was
     # left out, "" where it cannot be shown, NULL where nobody has made it yet.
     Column("shown_sha256", Text),
-)
-damaged_evidence = Table(
-    "damaged_evidence",
-    _metadata,
-    Column("object_path", Text, primary_key=True),
-    Column("damage_id", Uuid),
-    Column("damage", Text),
-    Column("found_at", _moment),
-    Column("repaired_at", _moment),
-)
-evidence_rounds = Table(
-    "evidence_rounds",
-    _metadata,
-    Column("is_only_row", Boolean, primary_key=True),
-    Column("began_at", _moment),
-    Column("read_until", Text),
-    Column("objects", BigInteger),
-    Column("ended_at", _moment),
 )
 
 
@@ -151,7 +144,7 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
     """Set the shown form if none is set and the scope sees the row; else the next read sets it."""
     await tx.execute(
         update(evidence)
-        .where(*_is(kept.sha256, place), evidence.c.shown_sha256.is_(None))
+        .where(*is_evidence(kept.sha256, place), evidence.c.shown_sha256.is_(None))
         .values(shown_sha256=kept.shown_sha256)
     )
 
@@ -164,26 +157,27 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
         )
     ).first()
-    kept = None if row is None else await _kept(tx, row)
+    kept = None if row is None else await kept_in(tx, row)
     if row is None or kept is None:
         return None
     place = EvidencePlace(row.region, row.only_role)
     if row.shown_sha256 in (None, "", sha256):
         return FoundEvidence(kept, place, row.shown_sha256)
-    shown = (await tx.execute(select(evidence).where(*_is(row.shown_sha256, place)))).one()
-    form = await _kept(tx, shown)
+    shown = (await tx.execute(select(evidence).where(*is_evidence(row.shown_sha256, place)))).one()
+    form = await kept_in(tx, shown)
     return FoundEvidence(replace(kept, shown=form), place, row.shown_sha256) if form else None
 
 
-async def _kept(tx: Tx, row: Any) -> StoredEvidence | None:
+async def kept_in(tx: Tx, row: Any) -> StoredEvidence | None:
+    """The stored evidence of a row; None if its key was destroyed, and with it the content."""
     try:
         key = await tx.keys.get(KEY_CLASS, row.key_id)
-    except KeyError:  # destroyed, and with it the content
+    except KeyError:
         return None
     return StoredEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
 
 
-def _is(sha256: str, place: EvidencePlace) -> tuple[ColumnElement[bool], ...]:
+def is_evidence(sha256: str, place: EvidencePlace) -> tuple[ColumnElement[bool], ...]:
     return (
         evidence.c.sha256 == sha256,
         evidence.c.region == place.region,
@@ -196,123 +190,6 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
         select(evidence.c.object_path).where(evidence.c.object_path.in_(paths))
     )
     return set(found.scalars())
-
-
-async def current_round(tx: Tx) -> Round | None:
-    """The round of the check that goes on or has ended last; None before the first."""
-    row = (await tx.execute(select(evidence_rounds))).one_or_none()
-    if row is None:
-        return None
-    return Round(row.began_at, row.read_until, row.objects, row.ended_at)
-
-
-async def keep_round(tx: Tx, now: Round) -> None:
-    values = {
-        "began_at": now.began_at,
-        "read_until": now.read_until,
-        "objects": now.objects,
-        "ended_at": now.ended_at,
-    }
-    upsert = insert(evidence_rounds).values(is_only_row=True, **values)
-    await tx.execute(upsert.on_conflict_do_update(index_elements=["is_only_row"], set_=values))
-
-
-async def evidence_between(
-    tx: Tx, after: str, until: str, limit: int
-) -> tuple[list[tuple[StoredEvidence, EvidencePlace]], str]:
-    """Return the evidence whose hashes lie after `after` and not after `until`, about `limit` of
-    it, and the hash up to which that is all. What was erased with its key is left out."""
-    query = (
-        select(evidence)
-        .where(evidence.c.sha256 > after, evidence.c.sha256 <= until)
-        .order_by(evidence.c.sha256)
-        .fetch(limit, with_ties=True)
-    )
-    rows = (await tx.execute(query)).all()
-    found = [(await _kept(tx, row), EvidencePlace(row.region, row.only_role)) for row in rows]
-    read_until = rows[-1].sha256 if len(rows) >= limit else until
-    return [(kept, place) for kept, place in found if kept is not None], read_until
-
-
-async def note_damage(
-    tx: Tx, kept: StoredEvidence, place: EvidencePlace, damage: Damage
-) -> UUID | None:
-    """Store that an object is damaged; return the id of this finding. Returns None if that is known
-    already, or the evidence was deleted meanwhile."""
-    of_row = select(
-        evidence.c.object_path, literal(new_id()), literal(damage.value), service_now
-    ).where(*_is(kept.sha256, place), evidence.c.object_path == kept.object_path)
-    new = insert(damaged_evidence).from_select(
-        ["object_path", "damage_id", "damage", "found_at"], of_row
-    )
-    noted = new.on_conflict_do_update(
-        index_elements=["object_path"],
-        set_={
-            "damage_id": new.excluded.damage_id,
-            "damage": new.excluded.damage,
-            "found_at": new.excluded.found_at,
-            "repaired_at": None,
-        },
-        where=damaged_evidence.c.repaired_at.is_not(None),
-    )
-    found: UUID | None = await tx.scalar(noted.returning(damaged_evidence.c.damage_id))
-    return found
-
-
-async def note_repaired(tx: Tx, object_path: str) -> None:
-    await tx.execute(
-        update(damaged_evidence)
-        .where(damaged_evidence.c.object_path == object_path)
-        .values(repaired_at=service_now)
-    )
-
-
-_OPEN_DAMAGE = (
-    select(
-        evidence,
-        damaged_evidence.c.damage_id,
-        damaged_evidence.c.damage,
-        damaged_evidence.c.found_at,
-    )
-    .join_from(
-        damaged_evidence, evidence, evidence.c.object_path == damaged_evidence.c.object_path
-    )
-    .where(damaged_evidence.c.repaired_at.is_(None))
-    .order_by(damaged_evidence.c.object_path)
-)
-
-
-async def damaged(tx: Tx, *, after: str, size: int) -> list[DamagedEvidence]:
-    """Return a page of the damaged objects that are not repaired, in order of their paths. `after`
-    is the path of the last object on the previous page."""
-    page = _OPEN_DAMAGE.where(damaged_evidence.c.object_path > after).limit(size)
-    return [
-        DamagedEvidence(
-            row.damage_id,
-            row.sha256,
-            row.region,
-            row.only_role,
-            row.object_path,
-            Damage(row.damage),
-            row.found_at,
-        )
-        for row in await tx.execute(page)
-    ]
-
-
-async def damaged_objects(tx: Tx, *, after: str, size: int) -> list[StoredEvidence]:
-    """Return a page of the damaged objects as `damaged` does, with the keys to read them."""
-    page = _OPEN_DAMAGE.where(damaged_evidence.c.object_path > after).limit(size)
-    found = [await _kept(tx, row) for row in (await tx.execute(page)).all()]
-    return [kept for kept in found if kept is not None]
-
-
-async def count_damaged(tx: Tx) -> dict[Damage, int]:
-    """Return how many objects are damaged and not repaired, by kind of damage."""
-    open_damage = _OPEN_DAMAGE.order_by(None).subquery()
-    counted = select(open_damage.c.damage, func.count()).group_by(open_damage.c.damage)
-    numbers = {Damage(damage): int(number) for damage, number in await tx.execute(counted)}
-    return {damage: numbers.get(damage, 0) for damage in Damage}
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
@@ -335,7 +212,7 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
     gone = (
         await tx.execute(
             delete(evidence)
-            .where(*_is(sha256, place))
+            .where(*is_evidence(sha256, place))
             .returning(evidence.c.key_id, evidence.c.shown_sha256)
         )
     ).one_or_none()
@@ -343,3 +220,72 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
         return ""
     await tx.keys.destroy(gone.key_id)
     return str(gone.shown_sha256 or "") if gone.shown_sha256 != sha256 else ""
+
+
+class EvidenceAway(Refusal):
+    kind = Kind.UNAVAILABLE
+    code = "EVIDENCE_AWAY"
+
+
+class BlobStore:
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        options: dict[str, Any] = {"mkdir": True} if self._folder else {}
+        self._store = from_url(url, **options)
+
+    async def put(self, path: str, content: bytes) -> None:
+        """Write an object atomically. Raises EvidenceAway."""
+        try:
+            async with asyncio.timeout(PUT_SECONDS):
+                await obstore.put_async(self._store, path, content, use_multipart=False)
+                if self._folder is not None:
+                    await asyncio.to_thread(_to_disk, self._folder, self._folder / path)
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
+
+    async def get(self, path: str) -> bytes:
+        """The encrypted bytes of an object.
+
+        Raises EvidenceDamaged if the store has other objects and not this one, else EvidenceAway.
+        """
+        try:
+            async with asyncio.timeout(GET_SECONDS):
+                found = await obstore.get_async(self._store, path)
+                return bytes(await found.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            if await self.has_objects():
+                raise EvidenceDamaged(Damage.MISSING) from error
+            raise EvidenceAway from error  # an empty store: not mounted, or another one
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
+
+    async def has_objects(self) -> bool:
+        """Whether the store answers and has any object. Raises EvidenceAway."""
+        try:
+            async with asyncio.timeout(GET_SECONDS):
+                first = await anext(aiter(obstore.list(self._store, chunk_size=1)), ())
+                return bool(first)
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
+
+    async def under(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
+        """Yield the path of each object under a prefix, with the time of its last write."""
+        async for batch in obstore.list(self._store, prefix=prefix):
+            for found in batch:
+                yield found["path"], found["last_modified"]
+
+    async def delete(self, paths: Sequence[str]) -> None:
+        await obstore.delete_async(self._store, list(paths))
+
+
+def _to_disk(root: Path, path: Path) -> None:
+    """Flush the file and every folder up to the root to the disk, so that its name is durable."""
+    for place in (path, *path.parents):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if place == root:
+            return

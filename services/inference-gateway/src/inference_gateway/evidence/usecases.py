@@ -27,11 +27,13 @@ from vision.shown_forms import NotShowable, shown_form
 
 from inference_gateway import metrics
 from inference_gateway.evidence import storage
-from inference_gateway.evidence.events import evidence_damaged
-from inference_gateway.evidence.model import Damage, DamagedEvidence, EvidenceDamaged, Round
-from inference_gateway.evidence.objects import BlobStore, EvidenceAway
+from inference_gateway.evidence.damage import storage as damage_storage
+from inference_gateway.evidence.damage.events import evidence_damaged
+from inference_gateway.evidence.damage.model import Damage, DamagedEvidence, EvidenceDamaged, Round
 from inference_gateway.evidence.storage import (
     KEY_CLASS,
+    BlobStore,
+    EvidenceAway,
     EvidencePlace,
     FoundEvidence,
     StoredEvidence,
@@ -177,14 +179,14 @@ class EvidenceStore:
         """Read a page of the damaged objects again, and mark those as repaired that are what was
         stored. Return the path of the page's last object, "" if there is none."""
         async with self._db.begin(SYSTEM) as tx:
-            page = await storage.damaged_objects(tx, after=after, size=size)
+            page = await damage_storage.damaged_objects(tx, after=after, size=size)
         for stored in page:
             try:
                 await self.content_of(stored)
             except (EvidenceDamaged, EvidenceAway):
                 continue
             async with self._db.begin(SYSTEM) as tx:
-                await storage.note_repaired(tx, stored.object_path)
+                await damage_storage.note_repaired(tx, stored.object_path)
             log.info("evidence %s is repaired", stored.sha256)
         return page[-1].object_path if page else ""
 
@@ -230,7 +232,7 @@ class EvidenceStore:
         self, tx: Tx, stored: StoredEvidence, place: EvidencePlace, damage: Damage
     ) -> None:
         """Store that an object is damaged. If that was not known, it is audited and published."""
-        damage_id = await storage.note_damage(tx, stored, place, damage)
+        damage_id = await damage_storage.note_damage(tx, stored, place, damage)
         if damage_id is None:
             return
         log.error("evidence %s is %s: %s", stored.sha256, damage.value, stored.object_path)
@@ -244,14 +246,12 @@ class EvidenceStore:
             confidential=bool(place.only_role),
         )
 
-    async def damaged(
-        self, scope: Scope, *, after: str, size: int
-    ) -> tuple[list[DamagedEvidence], Round | None]:
-        """Return a page of the damaged objects that are not repaired, and the check's round. `after`
-        is the path of the last object on the previous page."""
-        async with self._db.begin(scope) as tx:
-            found = await storage.damaged(tx, after=after, size=size)
-            return found, await storage.current_round(tx)
+    async def damaged(self, *, after: str, size: int) -> tuple[list[DamagedEvidence], Round | None]:
+        """Return a page of the damaged objects that are not repaired, and the round of the check.
+        `after` is the path of the last object on the previous page."""
+        async with self._db.begin(SYSTEM) as tx:  # of all regions and roles: it tells no content
+            found = await damage_storage.damaged(tx, after=after, size=size)
+            return found, await damage_storage.current_round(tx)
 
     async def keep_sweeping(self) -> None:
         """Run `sweep` every half hour, in one instance of the service at a time; never returns."""

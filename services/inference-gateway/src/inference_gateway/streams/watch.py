@@ -15,7 +15,7 @@ from chassis.refusals import Kind, Overloaded, Refusal
 from vision.background.motion_gate import MotionGate, Need, PictureState
 
 from inference_gateway.admission import InferencePool, Shed, Urgency
-from inference_gateway.evidence.objects import EvidenceAway
+from inference_gateway.evidence.storage import EvidenceAway
 from inference_gateway.ingest.usecases import PendingResult
 from inference_gateway.ingest.video import SampledFrame
 from inference_gateway.ingest.video_session import VideoSession

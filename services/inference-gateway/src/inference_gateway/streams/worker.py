@@ -26,7 +26,7 @@ from inference_gateway import metrics
 from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.cameras.clients import Cameras
 from inference_gateway.cameras.model import Camera
-from inference_gateway.evidence.objects import EvidenceAway
+from inference_gateway.evidence.storage import EvidenceAway
 from inference_gateway.ingest.usecases import PendingResult, SessionParts, persist_in
 from inference_gateway.ingest.video_session import Subject, VideoSession
 from inference_gateway.streams import storage

@@ -17,10 +17,9 @@ from chassis.transaction import SYSTEM
 from host.leases import Lease, hold
 
 from inference_gateway import metrics
-from inference_gateway.evidence import storage
-from inference_gateway.evidence.model import Damage, EvidenceDamaged, Round
-from inference_gateway.evidence.objects import EvidenceAway
-from inference_gateway.evidence.storage import EvidencePlace, StoredEvidence
+from inference_gateway.evidence.damage import storage
+from inference_gateway.evidence.damage.model import Damage, EvidenceDamaged, Round
+from inference_gateway.evidence.storage import EvidenceAway, EvidencePlace, StoredEvidence
 from inference_gateway.evidence.usecases import EvidenceStore
 
 BATCH = 50
@@ -56,17 +55,20 @@ class EvidenceCheck:
         async with hold(self._db, "evidence check") as lease:
             try:
                 while True:
-                    try:
-                        is_done = await self.check(lease)
-                    except EvidenceAway:
-                        log.warning("the store of evidence is unavailable or empty: not checked")
-                        await asyncio.sleep(self._pause_seconds)
-                        continue
-                    await asyncio.sleep(poll if is_done else 0)
+                    await asyncio.sleep(poll if await self._is_done(lease) else 0)
             finally:  # another instance measures now
                 for damage in Damage:
                     metrics.evidence_damaged.set(0, {"damage": damage.value})
                 metrics.evidence_check_behind.set(0)
+
+    async def _is_done(self, lease: Lease) -> bool:
+        """Check a batch, or wait where the object store is away; whether no more is due now."""
+        try:
+            return await self.check(lease)
+        except EvidenceAway:
+            log.warning("the store of evidence is unavailable or empty: not checked")
+            await asyncio.sleep(self._pause_seconds)
+            return True
 
     async def check(self, lease: Lease) -> bool:
         """Read a batch of what is due; return whether nothing more is due now.
