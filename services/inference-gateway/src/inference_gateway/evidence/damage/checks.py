@@ -55,20 +55,20 @@ class EvidenceCheck:
         async with hold(self._db, "evidence check") as lease:
             try:
                 while True:
-                    await asyncio.sleep(poll if await self._is_done(lease) else 0)
+                    await self._check_and_wait(lease, poll)
             finally:  # another instance measures now
                 for damage in Damage:
                     metrics.evidence_damaged.set(0, {"damage": damage.value})
                 metrics.evidence_check_behind.set(0)
 
-    async def _is_done(self, lease: Lease) -> bool:
-        """Check a batch, or wait where the object store is away; whether no more is due now."""
+    async def _check_and_wait(self, lease: Lease, poll_seconds: float) -> None:
         try:
-            return await self.check(lease)
+            is_done = await self.check(lease)
         except EvidenceAway:
             log.warning("the store of evidence is unavailable or empty: not checked")
             await asyncio.sleep(self._pause_seconds)
-            return True
+            return
+        await asyncio.sleep(poll_seconds if is_done else 0)
 
     async def check(self, lease: Lease) -> bool:
         """Read a batch of what is due; return whether nothing more is due now.
