@@ -47,9 +47,9 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect to the broker; this and each later reconnection is retried without limit.
+        """Connect with the nkey in `seed_file`; this and reconnections are retried for ever.
 
-        `url` is an address or several of one cluster, with commas between them: whichever answers
+        `url` is an address, or several of one cluster with commas between them: whichever answers
         is used, and the next when that one fails.
         """
         errors = _Errors()

@@ -1,5 +1,5 @@
-"""Converts to protobuf: evidence to a stream of messages, of which the first also has content type,
-size and hashes; damaged evidence and the check that finds it."""
+"""Converts evidence to a stream of protobuf messages, of which the first also has the content type,
+size and hashes, and damaged evidence and the check that finds it to messages."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Any)
 
 def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
     """Yield the evidence as messages of the protobuf class `message`, each with at most 512 KiB of
-    content. The first also has content type, size and hashes."""
+    content. The first message also has the content type, size and hashes."""
     for start in range(0, len(shown.content), PIECE_BYTES):
         content = shown.content[start : start + PIECE_BYTES]
         if start:
