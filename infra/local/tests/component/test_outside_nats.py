@@ -104,7 +104,9 @@ async def test_what_the_operator_set_besides_stays(broker: Broker) -> None:
     )
     js = client.jetstream()
     known = (await js.stream_info("FINES")).config
-    await js.update_stream(replace(known, description="our own", max_age=60.0, max_msgs=7_000_000))
+    await js.update_stream(
+        replace(known, description="our own", max_age=6000.0, max_msgs=7_000_000)
+    )
     consumer = (await js.consumer_info("FINES", "citizen-reports")).config
     await js.add_consumer("FINES", replace(consumer, description="ours", max_ack_pending=1))
     await broker.provision()

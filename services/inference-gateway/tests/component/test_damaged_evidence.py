@@ -1,6 +1,8 @@
 """Stored evidence that is not what was sealed is refused, and named until it is repaired."""
 
 import asyncio
+import os
+import stat
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -29,9 +31,9 @@ def flip(path: Path) -> None:
 
 
 def make_unreadable(path: Path) -> None:
-    """A link to itself: as of a bad sector, there is an error, and it is not that of no file."""
+    """A socket cannot be opened: there is an error, as of a bad sector, and not that of no file."""
     path.unlink()
-    path.symlink_to(path)
+    os.mknod(path, stat.S_IFSOCK | 0o600)
 
 
 DAMAGE: dict[str, Callable[[Path], None]] = {

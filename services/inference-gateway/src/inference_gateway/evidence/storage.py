@@ -266,8 +266,9 @@ class BlobStore:
         """Whether the store answers and has any object. Raises EvidenceAway."""
         try:
             async with asyncio.timeout(GET_SECONDS):
-                first = await anext(aiter(obstore.list(self._store, chunk_size=1)), ())
-                return bool(first)
+                # The days alone: an object that cannot be read must not hide the others.
+                found = await obstore.list_with_delimiter_async(self._store)
+                return bool(found["common_prefixes"] or found["objects"])
         except (BaseError, OSError) as error:
             raise EvidenceAway from error
 
