@@ -11,6 +11,7 @@ from alembic.operations import Operations
 from audit_log.subtrees import install_nodes
 from chassis.clock import system_clock
 from chassis.db import Database
+from host.dismissals import install_dismissals
 from host.leases import install_leases
 from host.schema import IN_REGION, index_attempts, install_v1, install_v2, protect_rows
 from partners.storage import install_partners
@@ -61,6 +62,7 @@ def _install(connection: Connection) -> None:
     index_attempts(operations)
     install_nodes(operations, ROLE)
     install_leases(operations, ROLE)
+    install_dismissals(operations)
     install_partners(operations, ROLE, owned_by=())
 
 

@@ -17,6 +17,7 @@ from tartip_cli.cli import (
     hubs,
     ingest,
     keys,
+    nats,
     partners,
     redrive,
     revoking,
@@ -46,6 +47,7 @@ _GROUPS = (
     seed,
     verify,
     redrive,
+    nats,
 )
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")

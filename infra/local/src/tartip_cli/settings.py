@@ -36,6 +36,10 @@ class Settings:
     gateway_port: int = DEFAULT_GATEWAY_PORT
     database_url: str | None = None
     nats_url: str | None = None
+    """One address, or several of one cluster with commas between them."""
+    nats_ca: Path | None = None
+    """The authority of an external broker's servers, if it is not the services' authority."""
+    nats_replicas: int = 1
     triton_url: str | None = None
     otlp_endpoint: str | None = None
     otlp_protocol: str = OTLP_PROTOCOLS[0]
@@ -118,6 +122,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         gateway_port=_port(env, "TARTIP_GATEWAY_PORT", DEFAULT_GATEWAY_PORT),
         database_url=env.get("TARTIP_DATABASE_URL") or None,
         nats_url=env.get("TARTIP_NATS_URL") or None,
+        nats_ca=_file(env, "TARTIP_NATS_CA"),
+        nats_replicas=_replicas(env),
         triton_url=env.get("TARTIP_TRITON_URL") or None,
         otlp_endpoint=env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
         otlp_protocol=_protocol(env),
@@ -221,6 +227,7 @@ def _switch(env: Mapping[str, str], name: str) -> bool | None:
     return text == "1"
 
 
+<<<<<<< HEAD
 def _seconds(env: Mapping[str, str], name: str) -> dt.timedelta | None:
     text = env.get(name)
     if not text:
@@ -232,6 +239,29 @@ def _seconds(env: Mapping[str, str], name: str) -> dt.timedelta | None:
             Exit.USAGE,
         )
     return dt.timedelta(seconds=int(text))
+=======
+def _file(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name)
+    if not text:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise Failure(f"{name}={text}: there is no such file", Exit.USAGE)
+    return path
+
+
+def _replicas(env: Mapping[str, str]) -> int:
+    text = env.get("TARTIP_NATS_REPLICAS") or "1"
+    if text not in ("1", "3", "5"):
+        raise Failure(f"TARTIP_NATS_REPLICAS={text} is none of 1, 3 and 5", Exit.USAGE)
+    if text != "1" and not env.get("TARTIP_NATS_URL"):
+        raise Failure(
+            f"TARTIP_NATS_REPLICAS={text} needs a cluster of NATS: set TARTIP_NATS_URL to its "
+            "addresses (`tartip nats accounts` prints what it needs)",
+            Exit.USAGE,
+        )
+    return int(text)
+>>>>>>> h-broker
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tartip_cli.data_dir import DataDir
 from tartip_cli.ports import LOOPBACK, Ports, free_base
-from tartip_cli.settings import Settings, find_checkout, inherited_environment
+from tartip_cli.settings import find_checkout, inherited_environment, read_settings
 from tartip_cli.supervisor.client import ask_status
 from tartip_cli.telemetry.spans import SpanFiles
 from tartip_cli.telemetry.story import Story, find_story
@@ -104,7 +104,7 @@ class RunningTestMesh:
             user=user,
             seed=self.keys.nats_seed(user),
             pair=self.certificates.service(certificate),
-            authority=self.certificates.authority,
+            authority=self.description.settings.nats_ca or self.certificates.authority,
             **options,
         )
 
@@ -175,15 +175,24 @@ def start_mesh(
     *,
     without: tuple[str, ...] = (),
     moved_by: dt.timedelta | None = None,
+<<<<<<< HEAD
     leaf_seconds: int | None = None,
     environment: Mapping[str, str] | None = None,
+=======
+    settings_of_nats: Mapping[str, str] | None = None,
+>>>>>>> h-broker
 ) -> RunningTestMesh:
     """Start a mesh with its data in the folder `path`, on free ports; it ends with this process.
 
     `without` names parts that are not started. The services' clock is ahead of the host's by
+<<<<<<< HEAD
     `moved_by` or, if that is None, by as much as the clock of this process. Certificates are valid
     for `leaf_seconds`, or as long as they usually are. `environment` holds further variables for
     the supervisor.
+=======
+    `moved_by` or, if that is None, by as much as the clock of this process. `settings_of_nats` are
+    variables such as TARTIP_NATS_URL.
+>>>>>>> h-broker
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh
@@ -192,6 +201,7 @@ def start_mesh(
     checkout = find_checkout()
     ports = free_base()
     offset = clock_offset() if moved_by is None else moved_by
+<<<<<<< HEAD
     settings = Settings(
         home=path,
         checkout=checkout,
@@ -200,6 +210,16 @@ def start_mesh(
         clock_offset=offset,
         leaf_life=dt.timedelta(seconds=leaf_seconds) if leaf_seconds else None,
     )
+=======
+    environment = {
+        "TARTIP_HOME": str(path),
+        "TARTIP_PORT_BASE": str(ports.base),
+        "TARTIP_GATEWAY_PORT": str(ports.gateway),
+        "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+        **(settings_of_nats or {}),
+    }
+    settings = read_settings(environment)
+>>>>>>> h-broker
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
     command = [sys.executable, "-m", "tartip_cli", "up"]
@@ -208,6 +228,7 @@ def start_mesh(
     with description.home.log_of("up").open("ab") as output:
         supervisor = subprocess.Popen(
             launched(tuple(command), user=None, death_signal=signal.SIGTERM),
+<<<<<<< HEAD
             env={
                 **inherited_environment(),
                 "TARTIP_HOME": str(path),
@@ -217,6 +238,9 @@ def start_mesh(
                 "TARTIP_LEAF_SECONDS": str(leaf_seconds or ""),
                 **(environment or {}),
             },
+=======
+            env={**inherited_environment(), **environment},
+>>>>>>> h-broker
             cwd=checkout,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -33,6 +33,7 @@ class Kind(Enum):
     UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, 503)
     TIMEOUT = (grpc.StatusCode.DEADLINE_EXCEEDED, 504)
     INTERNAL = (grpc.StatusCode.INTERNAL, 500)
+    DAMAGED = (grpc.StatusCode.DATA_LOSS, 500)
 
     @property
     def grpc_status(self) -> grpc.StatusCode:

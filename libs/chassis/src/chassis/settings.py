@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     database_url: str = ""
     owner_database_url: str = ""
+    # One address, or several of one cluster with commas between them; who certifies their servers,
+    # where that is not `tls_ca`.
     nats_url: str = ""
+    nats_ca: Path | None = None
     nats_seed_file: Path | None = None
     tls_cert: Path = Path()
     tls_key: Path = Path()

@@ -63,11 +63,20 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect with the nkey in `seed_file`; this and reconnections are retried for ever."""
+        """Connect with the nkey in `seed_file`; this and reconnections are retried for ever.
+
+        `url` is an address, or several of one cluster with commas between them: whichever answers
+        is used, and the next when that one fails.
+        """
         errors = _Errors()
+<<<<<<< HEAD
         client = _Client() if seed_file else Client()
         await client.connect(
             url,
+=======
+        client = await nats.connect(
+            addresses_in(url),
+>>>>>>> h-broker
             name=name,
             tls=tls,
             nkeys_seed=str(seed_file) if seed_file else None,
@@ -163,6 +172,11 @@ class Broker:
     async def close(self) -> None:
         """Close the connection."""
         await self.client.close()
+
+
+def addresses_in(url: str) -> list[str]:
+    """The addresses in a text that has commas between them."""
+    return [address.strip() for address in url.split(",") if address.strip()]
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:

@@ -241,12 +241,9 @@ async def run(service: Service[S], settings: S) -> None:
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
         await service.build(chassis)
-<<<<<<< HEAD
         chassis.health = Health(_checks(chassis), chassis.needs)
         chassis.loop("health", chassis.health.run)
-=======
         chassis.loop("measurements", lambda: keep_measuring(chassis.measures))
->>>>>>> h-telemetry
         keep_pauses_short()
         if service.serve_http is not None:
             async with _looping(chassis):
@@ -278,7 +275,8 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             )
             closing.push_async_callback(db.close)
         if settings.nats_url:
-            tls = client_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
+            authority = settings.nats_ca or settings.tls_ca
+            tls = client_tls(settings.tls_cert, settings.tls_key, authority)
             broker = await Broker.connect(
                 settings.nats_url, name=service.name, seed_file=settings.nats_seed_file, tls=tls
             )

@@ -20,8 +20,9 @@ from host.broker import Broker
 from host.consumer import DELIVERIES_MAX, Consumer, Meta, Poison, Subscription
 from host.outbox import Relay
 from sqlalchemy import func, insert, select, text
-from tartip_cli.cli import redrive
 from tartip_cli.failures import Failure
+from tartip_cli.provision.dead_letters import dead_letters as listed
+from tartip_cli.provision.dead_letters import drive_again
 
 SCHEMA = "chassis_scratch"
 SUBJECT = "cameras.v1.registered"
@@ -178,14 +179,14 @@ async def test_a_dead_letter_that_is_driven_again_has_its_effect_once(
         await emit(db, "bad", "a")
         await effects(db, at_least=1)
         async with asyncio.timeout(20):
-            while not (letters := await redrive.dead_letters(owner, [SCHEMA])):
+            while not (letters := await listed(owner, [SCHEMA])):
                 await asyncio.sleep(0.1)
         is_mended = True
-        [letter] = await redrive.drive_again(owner, [SCHEMA], letters[0].event_id)
+        [letter] = await drive_again(owner, [SCHEMA], letters[0].event_id, by="t")
         assert await effects(db, at_least=2) == ["a", "bad"]
-    assert await redrive.dead_letters(owner, [SCHEMA]) == []
+    assert await listed(owner, [SCHEMA]) == []
     with pytest.raises(Failure, match="no dead letter"):
-        await redrive.drive_again(owner, [SCHEMA], letter.event_id)
+        await drive_again(owner, [SCHEMA], letter.event_id, by="t")
     await owner.close()
 
 
@@ -205,10 +206,10 @@ async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
             )
         )
     owner = await asyncpg.connect(postgres.database.url)
-    [letter] = await redrive.dead_letters(owner, [SCHEMA])
+    [letter] = await listed(owner, [SCHEMA])
     with pytest.raises(Failure, match="seven days"):
-        await redrive.drive_again(owner, [SCHEMA], letter.event_id)
-    assert await redrive.dead_letters(owner, [SCHEMA]) == [letter]
+        await drive_again(owner, [SCHEMA], letter.event_id, by="t")
+    assert await listed(owner, [SCHEMA]) == [letter]
     await owner.close()
 
 

@@ -1,5 +1,6 @@
 """Assembles the service: creates its parts and connects them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from audit_log.rules import AuditRules
@@ -25,6 +26,7 @@ from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.camera_rules.usecases import OutsideModels, RulesDesk
 from inference_gateway.cameras.clients import Cameras, RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
+from inference_gateway.evidence.damage.checks import EvidenceCheck
 from inference_gateway.evidence.grpc_api import EvidenceApi
 from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
@@ -79,7 +81,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         InferenceApi(
             IngestApi(intake, videos),
             EdgeApi(intake),
-            EvidenceApi(evidence),
+            EvidenceApi(evidence, pages),
             QuarantineApi(guard, pages),
         ),
         POLICY,
@@ -108,6 +110,13 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     )
     chassis.publish_from("INFERENCE", "SIGHTINGS")
     chassis.loop("evidence sweeper", evidence.keep_sweeping)
+    check = EvidenceCheck(
+        chassis.db,
+        evidence,
+        timedelta(days=settings.evidence_check_days),
+        settings.evidence_check_bytes_per_second,
+    )
+    chassis.loop("evidence check", check.keep_checking)
     chassis.loop("quarantine sweeper", guard.keep_sweeping)
     chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
 

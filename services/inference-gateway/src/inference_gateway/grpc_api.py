@@ -27,4 +27,5 @@ class InferenceApi:
         self.SendFrames = edge_api.SendFrames
         self.StoreEvidence = evidence_api.StoreEvidence
         self.ReadEvidence = evidence_api.ReadEvidence
+        self.ListDamagedEvidence = evidence_api.ListDamagedEvidence
         self.ListQuarantine = quarantine_api.ListQuarantine

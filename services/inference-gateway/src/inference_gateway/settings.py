@@ -18,3 +18,6 @@ class InferenceSettings(Settings):
     probe_every_seconds: float = 3600.0
     probe_again_after_seconds: float = 30.0
     probe_slowest_seconds: float = 15.0
+    # All evidence is read again within so many days, and no faster than so many bytes a second.
+    evidence_check_days: float = 30.0
+    evidence_check_bytes_per_second: int = 16 * 1024 * 1024

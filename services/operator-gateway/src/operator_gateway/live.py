@@ -24,6 +24,7 @@ REVIEWERS = frozenset({"inspector", "supervisor"})
 INTERNAL_SECURITY = frozenset({"internal_security"})
 AUDIENCES: Mapping[str, frozenset[str]] = {
     "inference.v1.access_refused": INTERNAL_SECURITY,
+    "inference.v1.evidence_damaged": INTERNAL_SECURITY,
     "violations.v1.access_refused": INTERNAL_SECURITY,
     "fines.v1.access_refused": INTERNAL_SECURITY,
     "reports.v1.access_refused": INTERNAL_SECURITY,

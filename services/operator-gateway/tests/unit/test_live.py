@@ -91,6 +91,8 @@ def facts_in(messages: list[FeedMessage]) -> list[tuple[str, int]]:
         ({"internal_security"}, "reports.v1.access_refused", True),
         ({"internal_security"}, "violations.v1.access_refused", True),
         ({"internal_security"}, "inference.v1.access_refused", True),
+        ({"internal_security"}, "inference.v1.evidence_damaged", True),
+        (EVERY_ROLE - {"internal_security"}, "inference.v1.evidence_damaged", False),
         ({"internal_security"}, "fines.v1.access_refused", True),
         (EVERY_ROLE - {"internal_security"}, "reports.v1.access_refused", False),
         (EVERY_ROLE - {"internal_security"}, "violations.v1.access_refused", False),

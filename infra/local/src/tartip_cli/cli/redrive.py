@@ -1,4 +1,5 @@
-"""`tartip redrive`: lists dead letters (events a service failed to process) or republishes one.
+"""`tartip redrive`: lists dead letters (events a service failed to process), republishes one, or
+dismisses one with a reason.
 
 The event is published again from the outbox of the service that produced it, with the same event
 id. The service that failed has no record of this id in its inbox, so it processes the event;
@@ -8,49 +9,35 @@ services that have already processed the event have such a record and ignore it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import getpass
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
 import typer
-from chassis.clock import system_clock
 
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
 from tartip_cli.data_dir import DataDir
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.mesh import Mesh
+from tartip_cli.provision.dead_letters import (
+    DeadLetter,
+    Dismissed,
+    dead_letters,
+    dismiss,
+    dismissed_letters,
+    drive_again,
+)
 from tartip_cli.settings import read_settings
 from tartip_cli.supervisor.lock import running_mesh
-from tartip_cli.topology import SCHEMAS, SERVICES
+from tartip_cli.topology import SCHEMAS
 
 _SECONDS = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeadLetter:
-    """An event that one service failed to process and put aside, with the error."""
-
-    schema: str
-    event_id: str
-    subject: str
-    error: str
-    died_at: datetime
-
-    @property
-    def service(self) -> str:
-        return next((s.name for s in SERVICES if s.schema == self.schema), self.schema)
-
-    def as_json(self) -> dict[str, str]:
-        return {
-            "service": self.service,
-            "event_id": self.event_id,
-            "subject": self.subject,
-            "error": self.error,
-            "died_at": self.died_at.astimezone(UTC).isoformat(),
-        }
+_REASON_MAX = 500
 
 
 def register(app: App) -> None:
@@ -61,133 +48,107 @@ def redrive(
     event_id: Annotated[
         str, typer.Argument(help="The event to publish again; without it, dead letters are listed.")
     ] = "",
+    dismissed: Annotated[
+        str,
+        typer.Option("--dismiss", metavar="EVENT_ID", help="Do not have this event processed."),
+    ] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it is dismissed; goes into the audit log.")
+    ] = "",
+    by: Annotated[
+        str, typer.Option("--by", help="Who decides; by default the user of this machine.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the events that services failed to process, or publish one of them again.
+    """List the events that services failed to process; publish one of them again, or dismiss it.
 
-    Remove the cause of the failure first. Outboxes keep an event for seven days.
+    Remove the cause of the failure first. Outboxes keep an event for seven days, and until then a
+    dismissed event can still be published again.
     """
-    url = _database_url()
+    if event_id and dismissed:
+        raise Failure("either EVENT_ID or --dismiss EVENT_ID, not both", Exit.USAGE)
+    if dismissed:
+        reason = _checked(reason)
+    elif reason:
+        raise Failure("--reason is for --dismiss alone", Exit.USAGE)
+    who, url = by or os.environ.get("SUDO_USER") or getpass.getuser(), _database_url()
     if event_id:
-        letters = asyncio.run(_drive_again(url, event_id))
-        if as_json:
-            print_json({"redriven": event_id, "services": [letter.service for letter in letters]})
-        else:
-            names = ", ".join(letter.service for letter in letters)
-            console.print(f"{event_id} is published again, for {names}.", highlight=False)
-        return
-    letters = asyncio.run(_listed(url))
+        _report("redriven", event_id, asyncio.run(_drive_again(url, event_id, who)), as_json)
+    elif dismissed:
+        letters = asyncio.run(_dismiss(url, dismissed, who, reason))
+        _report("dismissed", dismissed, letters, as_json)
+    else:
+        _list(*asyncio.run(_listed(url)), as_json=as_json)
+
+
+def _checked(reason: str) -> str:
+    if not reason.strip() or len(reason) > _REASON_MAX or not reason.isprintable():
+        raise Failure(
+            f"--dismiss needs --reason: why, in one line of at most {_REASON_MAX} characters",
+            Exit.USAGE,
+        )
+    return reason.strip()
+
+
+def _report(what: str, event_id: str, letters: list[DeadLetter], as_json: bool) -> None:
+    services = [letter.service for letter in letters]
     if as_json:
-        print_json({"dead_letters": [letter.as_json() for letter in letters]})
-    elif letters:
-        for letter in letters:
-            console.print(_line(letter), markup=False, highlight=False)
-        console.print(hint("`tartip redrive EVENT_ID` publishes one again."), highlight=False)
+        print_json({what: event_id, "services": services})
+        return
+    done = "published again" if what == "redriven" else what
+    console.print(f"{event_id} is {done}, for {', '.join(services)}.", highlight=False)
+
+
+def _list(letters: list[DeadLetter], gone: list[Dismissed], *, as_json: bool) -> None:
+    if as_json:
+        dead = [letter.as_json() for letter in letters]
+        print_json({"dead_letters": dead, "dismissed": [letter.as_json() for letter in gone]})
+        return
+    for letter in letters:
+        console.print(_line(letter), markup=False, highlight=False)
+    if letters:
+        console.print(
+            hint("`tartip redrive EVENT_ID` publishes one again; --dismiss EVENT_ID dismisses it."),
+            highlight=False,
+        )
     else:
         console.print("no dead letters")
+    if gone:
+        console.print("\ndismissed:")
+    for one in gone:
+        console.print(_line(one), markup=False, highlight=False)
+        by = f"  {_moment(one.dismissed_at)}, {one.dismissed_by}: {one.reason}"
+        console.print(by, markup=False, highlight=False)
 
 
-async def dead_letters(
-    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
-) -> list[DeadLetter]:
-    """Return the dead letters of these services' schemas, oldest first; with `event_id`, only those
-    of this event. Schemas that are not migrated yet are left out."""
-    found = []
-    for schema in await _migrated(connection, schemas):
-        rows = await connection.fetch(
-            f"SELECT event_id, subject, error, died_at FROM {schema}.dead_letters"
-            " WHERE $1::text IS NULL OR event_id = $1",
-            event_id,
-        )
-        found += [DeadLetter(schema=schema, **dict(row)) for row in rows]
-    return sorted(found, key=lambda letter: letter.died_at)
+async def _listed(url: str) -> tuple[list[DeadLetter], list[Dismissed]]:
+    async with _connected(url) as connection:
+        return await dead_letters(connection, SCHEMAS), await dismissed_letters(connection, SCHEMAS)
 
 
-async def drive_again(
-    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
-) -> list[DeadLetter]:
-    """Mark an event in its producer's outbox as unpublished, and delete and return the dead letters
-    of this event, in one transaction. Raises Failure if the event has no dead letters, or if no
-    outbox has the event any more."""
-    async with connection.transaction():
-        letters = await dead_letters(connection, schemas, event_id)
-        if not letters:
-            raise Failure(f"no dead letter {event_id}; `tartip redrive` lists them", Exit.NOT_FOUND)
-        if not await _publish_again(connection, schemas, event_id):
-            raise Failure(
-                f"{event_id} is in no outbox any more: events are kept there for seven days; "
-                "its effect must be brought about by hand",
-                Exit.NOT_FOUND,
-            )
-        for letter in letters:
-            await _remove(connection, letter)
-    return letters
+async def _drive_again(url: str, event_id: str, by: str) -> list[DeadLetter]:
+    async with _connected(url) as connection:
+        return await drive_again(connection, SCHEMAS, event_id, by=by)
 
 
-async def _publish_again(
-    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str
-) -> bool:
+async def _dismiss(url: str, event_id: str, by: str, reason: str) -> list[DeadLetter]:
+    async with _connected(url) as connection:
+        return await dismiss(connection, SCHEMAS, event_id, by=by, reason=reason)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Any]:
     try:
-        wanted = UUID(event_id)
-    except ValueError:  # it came without an id: it belongs to no producer
-        return False
-    for schema in await _migrated(connection, schemas):
-        outcome = await connection.execute(
-            f"UPDATE {schema}.outbox SET published_at = NULL, redriven = redriven + 1"
-            " WHERE event_id = $1",
-            wanted,
-        )
-        if outcome != "UPDATE 0":
-            return True
-    return False
-
-
-async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
-    """Delete a dead letter and destroy its encryption key, which encrypts nothing else."""
-    key_id = await connection.fetchval(
-        f"DELETE FROM {letter.schema}.dead_letters WHERE event_id = $1 RETURNING key_id",
-        letter.event_id,
-    )
-    await connection.execute(
-        f"UPDATE {letter.schema}.data_keys SET wrapped = NULL, destroyed_at = $2 WHERE key_id = $1",
-        key_id,
-        system_clock(),
-    )
-
-
-async def _migrated(connection: asyncpg.Connection, schemas: Sequence[str]) -> list[str]:
-    known = await connection.fetch(
-        "SELECT schemaname FROM pg_tables WHERE tablename = 'dead_letters'"
-        " AND schemaname = ANY($1::text[])",
-        list(schemas),
-    )
-    return [row["schemaname"] for row in known]
-
-
-async def _listed(url: str) -> list[DeadLetter]:
-    connection = await _connected(url)
-    try:
-        return await dead_letters(connection, SCHEMAS)
-    finally:
-        await connection.close(timeout=5)
-
-
-async def _drive_again(url: str, event_id: str) -> list[DeadLetter]:
-    connection = await _connected(url)
-    try:
-        return await drive_again(connection, SCHEMAS, event_id)
-    finally:
-        await connection.close(timeout=5)
-
-
-async def _connected(url: str) -> Any:
-    try:
-        return await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS)
+        connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise Failure(
             f"the database does not answer ({type(error).__name__}): see `tartip status`",
             Exit.NOT_RUNNING,
         ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
 
 
 def _database_url() -> str:
@@ -206,5 +167,9 @@ def _database_url() -> str:
 
 def _line(letter: DeadLetter) -> str:
     """A dead letter in two lines; the id is not wrapped, so that it can be copied."""
-    died = f"{letter.died_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    died = _moment(letter.died_at)
     return f"{letter.event_id}  {died}\n  {letter.service}: {letter.subject}, {letter.error}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""`tartip verify`: checks every service's audit log from outside.
+"""`tartip verify`: checks every service's audit log from outside, and names damaged evidence.
 
 It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
@@ -27,6 +27,7 @@ from tartip_cli.topology import GRPC_SERVICES, Service
 if TYPE_CHECKING:
     from tartip.audit.v1 import audit_pb2
 
+    from tartip_cli.clients.damaged_evidence import EvidenceFinding
     from tartip_cli.clients.partner import Outside
 
 _SECONDS = 30.0
@@ -59,20 +60,25 @@ def verify(
     ] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's sealed audit log; exit code 1 if a check fails."""
-    findings = asyncio.run(_verify(read_settings(), samples))
-    fits = not any(finding.wrong for finding in findings)
+    """Check every service's sealed audit log, and list damaged evidence; exit code 1 if a check
+    fails."""
+    findings, evidence = asyncio.run(_verify(read_settings(), samples))
+    fits = evidence.fits and not any(finding.wrong for finding in findings)
     if as_json:
-        print_json({"fits": fits, "logs": [asdict(finding) for finding in findings]})
+        logs = [asdict(finding) for finding in findings]
+        print_json({"fits": fits, "logs": logs, "evidence": asdict(evidence)})
     else:
         console.print(_table(findings))
+        for line in _evidence_lines(evidence):
+            console.print(line, highlight=False, soft_wrap=True)
     if not fits:
         raise typer.Exit(Exit.UNEXPECTED)
 
 
-async def _verify(settings: Settings, samples: int) -> list[Finding]:
+async def _verify(settings: Settings, samples: int) -> tuple[list[Finding], EvidenceFinding]:
     from chassis.refusals import Refusal
 
+    from tartip_cli.clients.damaged_evidence import find_damaged
     from tartip_cli.clients.partner import outside
 
     findings = []
@@ -88,7 +94,8 @@ async def _verify(settings: Settings, samples: int) -> list[Finding]:
                     finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)
         write_private(path, json.dumps(known, indent=1).encode())
-    return findings
+        with console.status("asking for damaged evidence …"):
+            return findings, await find_damaged(mesh)
 
 
 async def _check(
@@ -220,6 +227,18 @@ def _compare_with_earlier(
             "root": head.root.hex(),
             "public_key": head.public_key.hex(),
         }
+
+
+def _evidence_lines(evidence: EvidenceFinding) -> list[str]:
+    if evidence.wrong:
+        return [f"evidence: [red]{evidence.wrong}"]
+    last = evidence.last_round_ended_at[:10]
+    ended = f", the round before ended on {last}" if last else ""
+    read = f"read to {evidence.read_share:.0%} in this round{ended}"
+    if not evidence.damaged:
+        return [f"evidence: [green]nothing damaged is known[/]; {read}"]
+    named = [f"  {one.sha256} {one.damage}: {one.object_path}" for one in evidence.damaged]
+    return [f"evidence: [red]{len(named)} damaged[/] (docs/runbooks.md); {read}", *named]
 
 
 def _table(findings: list[Finding]) -> Table:

@@ -135,7 +135,7 @@ async def publisher(mesh: Outside) -> AsyncIterator[Client]:
         user=COMMAND_LINE,
         seed=Keys(mesh.home.keys).nats_seed(COMMAND_LINE),
         pair=mesh.certificates.service(COMMAND_LINE),
-        authority=mesh.certificates.authority,
+        authority=mesh.nats_authority,
     )
     try:
         yield client

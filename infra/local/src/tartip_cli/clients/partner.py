@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -53,9 +54,19 @@ class Answer:
 class Outside:
     """Connections to one running mesh; `async with` closes them."""
 
-    def __init__(self, *, home: DataDir, ports: Ports, oidc_issuer: str) -> None:
+    def __init__(
+        self,
+        *,
+        home: DataDir,
+        ports: Ports,
+        oidc_issuer: str,
+        nats_url: str | None = None,
+        nats_ca: Path | None = None,
+    ) -> None:
         self.home = home
         self.certificates = Certificates(home.tls)
+        self.nats_url = nats_url or f"tls://{LOOPBACK}:{ports.nats}"
+        self.nats_authority = (nats_ca if nats_url else None) or self.certificates.authority
         self._ports = ports
         self._oidc_issuer = oidc_issuer
         self._channels: dict[KeyPair, RenewingChannels] = {}
@@ -77,15 +88,17 @@ class Outside:
         mesh.share_clock()
         ports = Ports(base=mesh.port_base, gateway=mesh.gateway_port)
         issuer = settings.oidc_issuer or f"http://{LOOPBACK}:{ports.supervisor}/oidc"
-        return cls(home=home, ports=ports, oidc_issuer=issuer)
+        return cls(
+            home=home,
+            ports=ports,
+            oidc_issuer=issuer,
+            nats_url=settings.nats_url,
+            nats_ca=settings.nats_ca,
+        )
 
     @property
     def gateway_url(self) -> str:
         return f"http://{LOOPBACK}:{self._ports.gateway}"
-
-    @property
-    def nats_url(self) -> str:
-        return f"tls://{LOOPBACK}:{self._ports.nats}"
 
     @property
     def otlp_endpoint(self) -> str:

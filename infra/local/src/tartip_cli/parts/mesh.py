@@ -148,7 +148,8 @@ class _Builder:
         self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
         self._certificates = Certificates(self._home.tls, settings.leaf_life or LEAF_LIFE)
         self._keys = Keys(self._home.keys)
-        self._streams = read_topology(settings.checkout / "infra" / "nats" / "streams.yaml")
+        topology = read_topology(settings.checkout / "infra" / "nats" / "streams.yaml")
+        self._streams = topology.with_replicas(settings.nats_replicas)
 
     def mesh(self, without: frozenset[str]) -> Mesh:
         postgres, database = self._postgres()
@@ -197,7 +198,11 @@ class _Builder:
         outside = self._settings.nats_url
         url = outside or f"tls://{LOOPBACK}:{self._ports.nats}"
         broker = Broker(
-            url=url, certificates=self._certificates, keys=self._keys, topology=self._streams
+            url=url,
+            certificates=self._certificates,
+            keys=self._keys,
+            topology=self._streams,
+            authority=self._settings.nats_ca if outside else None,
         )
         if outside is not None:
             part = OutsidePart(

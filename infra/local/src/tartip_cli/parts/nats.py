@@ -24,17 +24,9 @@ from tartip_cli.parts.nats_health import NatsMonitor
 from tartip_cli.parts.part import Part
 from tartip_cli.parts.probes import get
 from tartip_cli.ports import LOOPBACK
+from tartip_cli.provision.accounts import MAX_PAYLOAD_BYTES, SPARE_BYTES, account_lines
 from tartip_cli.provision.broker import Broker
-from tartip_cli.provision.streams import (
-    FEED_PROVISIONER,
-    PROVISIONER,
-    Permissions,
-    User,
-    inbox_of,
-)
 
-_SPARE_BYTES = 64 * 1024 * 1024
-MAX_PAYLOAD_BYTES = 262_144
 # It starts within a few seconds, also after a crash. A start that hangs is not waited for longer.
 _START_SECONDS = 20.0
 
@@ -73,12 +65,6 @@ class NatsServer:
     def render(self) -> str:
         certificates = self.broker.certificates
         pair = certificates.service("nats")
-        topology = self.broker.topology
-        exported = [f"{{ stream: {json.dumps(name)} }}" for name in topology.feed_subjects]
-        imported = [
-            f"{{ stream: {{ account: MESH, subject: {json.dumps(name)} }} }}"
-            for name in topology.feed_subjects
-        ]
         return "\n".join(
             [
                 f'listen: "{LOOPBACK}:{self.port}"',
@@ -87,8 +73,8 @@ class NatsServer:
                 "jetstream {",
                 f"  store_dir: {json.dumps(str(self._store))}",
                 "  sync_interval: always",
-                f"  max_file_store: {self.broker.topology.stored_bytes + _SPARE_BYTES}",
-                f"  max_memory_store: {_SPARE_BYTES}",
+                f"  max_file_store: {self.broker.topology.stored_bytes + SPARE_BYTES}",
+                f"  max_memory_store: {SPARE_BYTES}",
                 "  cipher: chachapoly",
                 f'  key: "{stored_secret(self.home.keys / "nats-store.key")}"',
                 "}",
@@ -102,18 +88,7 @@ class NatsServer:
                 f"  ca_file: {json.dumps(str(certificates.broker_clients))}",
                 "  verify: true",
                 "}",
-                "accounts {",
-                "  MESH {",
-                "    jetstream: enabled",
-                *_block("exports", exported),
-                *_block("users", self._users(PROVISIONER, topology.mesh_users)),
-                "  }",
-                "  FEED {",
-                "    jetstream: enabled",
-                *_block("imports", imported),
-                *_block("users", self._users(FEED_PROVISIONER, topology.feed_users)),
-                "  }",
-                "}",
+                *account_lines(self.broker.topology, self.broker.keys.nats_publics),
                 "",
             ]
         )
@@ -128,22 +103,6 @@ class NatsServer:
         except (APIError, NoRespondersError) as error:
             return unready(f"JetStream does not serve: {error}")
         return READY
-
-    def _users(self, provisioner: str, users: tuple[User, ...]) -> list[str]:
-        everything = Permissions(("$JS.API.>",), (inbox_of(provisioner),))
-        named = {provisioner: everything} | {user.name: user.permissions() for user in users}
-        return [
-            self._user(public, permissions)
-            for name, permissions in named.items()
-            for public in self.broker.keys.nats_publics(name)
-        ]
-
-    def _user(self, public: str, permissions: Permissions) -> str:
-        rights = {
-            "publish": {"allow": list(permissions.publish)},
-            "subscribe": {"allow": list(permissions.subscribe)},
-        }
-        return f"{{ nkey: {public}, permissions: {json.dumps(rights)} }}"
 
     @property
     def _store(self) -> Path:
@@ -165,7 +124,3 @@ def program() -> Path:
             Exit.MISSING_REQUIREMENT,
         )
     return Path(found)
-
-
-def _block(name: str, items: list[str]) -> list[str]:
-    return [f"    {name}: [", *(f"      {item}" for item in items), "    ]"]

@@ -88,6 +88,8 @@ class ServiceParts:
             "TZ": "UTC",
             **self._telemetry(service),
         }
+        if self.settings.nats_url and self.settings.nats_ca:
+            own["TARTIP_NATS_CA"] = str(self.settings.nats_ca)
         for peer in GRPC_SERVICES:
             own[peer.address_variable] = self.ports.address(peer)
         if service.port_offset is None:

@@ -73,6 +73,14 @@ class Topology:
     users: tuple[User, ...]
     feed_streams: tuple[StreamConfig, ...]
 
+    def with_replicas(self, number: int) -> Topology:
+        """The same with `number` replicas of each stream; consumers have those of their stream."""
+        return replace(
+            self,
+            streams=tuple(replace(stream, num_replicas=number) for stream in self.streams),
+            feed_streams=tuple(replace(s, num_replicas=number) for s in self.feed_streams),
+        )
+
     @property
     def mesh_users(self) -> tuple[User, ...]:
         return tuple(user for user in self.users if not user.follows)

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import grpc
 from chassis.call_context import current_caller
 from chassis.identity import Policy, allow
+from chassis.pages import Pages
 from chassis.refusals import Checks, checks
 from tartip.inference.v1 import inference_pb2
 
-from inference_gateway.evidence.messages import in_pieces
+from inference_gateway.evidence.messages import check_to_proto, damaged_to_proto, in_pieces
 from inference_gateway.evidence.storage import EvidencePlace
 from inference_gateway.evidence.usecases import MOST_BYTES, EvidenceStore, EvidenceTooLarge
 
@@ -18,6 +19,7 @@ POLICY: Policy = {
     f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
     # The owners of records decide which operator sees what of them, and ask in their own name.
     f"{SERVICE}ReadEvidence": allow(services=("violations", "citizen-reports"), purpose=True),
+    f"{SERVICE}ListDamagedEvidence": allow(services=("tartip-cli",)),
 }
 CONTENT_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}")
 REGION = re.compile(r"KZ-\d{2}")
@@ -26,8 +28,9 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class EvidenceApi:
-    def __init__(self, evidence_store: EvidenceStore) -> None:
+    def __init__(self, evidence_store: EvidenceStore, pages: Pages) -> None:
         self._evidence = evidence_store
+        self._pages = pages
 
     async def StoreEvidence(
         self,
@@ -64,6 +67,20 @@ class EvidenceApi:
         )
         for message in in_pieces(shown, inference_pb2.ReadEvidenceResponse):
             yield message
+
+    async def ListDamagedEvidence(
+        self, request: inference_pb2.ListDamagedEvidenceRequest, context: grpc.aio.ServicerContext
+    ) -> inference_pb2.ListDamagedEvidenceResponse:
+        page = self._pages.read(request, current_caller())
+        [after] = page.spec.after or ("",)
+        if request.look_again:
+            await self._evidence.look_again(after=after, size=page.spec.size)
+        found, check = await self._evidence.damaged(after=after, size=page.spec.size)
+        return inference_pb2.ListDamagedEvidenceResponse(
+            damaged=[damaged_to_proto(one) for one in found],
+            next_page_token=page.next_token([(one.object_path,) for one in found]),
+            check=check_to_proto(check) if check else None,
+        )
 
 
 async def _evidence_header(

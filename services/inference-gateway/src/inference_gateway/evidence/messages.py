@@ -1,9 +1,14 @@
-"""Splits the content of a piece of evidence into a stream of protobuf messages. The first message
-also has the content type, size and hashes."""
+"""Converts evidence to a stream of protobuf messages, of which the first also has the content type,
+size and hashes, and damaged evidence and the check that finds it to messages."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from chassis.clock import to_timestamp
+from tartip.inference.v1 import inference_pb2
+
+from inference_gateway.evidence.damage.events import damage_to_proto
+from inference_gateway.evidence.damage.model import DamagedEvidence, Round
 from inference_gateway.evidence.usecases import ShownEvidence
 
 PIECE_BYTES = 512 * 1024
@@ -25,3 +30,23 @@ def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
                 original_sha256=shown.original_sha256,
                 size_bytes=len(shown.content),
             )
+
+
+def damaged_to_proto(one: DamagedEvidence) -> inference_pb2.DamagedEvidence:
+    return inference_pb2.DamagedEvidence(
+        damage_id=str(one.damage_id),
+        sha256=one.sha256,
+        region=one.region,
+        damage=damage_to_proto(one.damage),
+        found_at=to_timestamp(one.found_at),
+        object_path=one.object_path,
+    )
+
+
+def check_to_proto(now: Round) -> inference_pb2.EvidenceCheck:
+    return inference_pb2.EvidenceCheck(
+        round_began_at=to_timestamp(now.began_at),
+        read_share=now.read_share,
+        objects=now.objects,
+        last_round_ended_at=to_timestamp(now.ended_at) if now.ended_at else None,
+    )

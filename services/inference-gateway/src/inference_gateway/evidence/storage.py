@@ -18,7 +18,7 @@ import obstore
 from chassis.refusals import Kind, Refusal
 from chassis.tables import data_keys
 from chassis.transaction import Tx
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import from_url
 from sqlalchemy import (
     BigInteger,
@@ -35,6 +35,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
+
+from inference_gateway.evidence.damage.model import Damage, EvidenceDamaged
 
 KEY_CLASS = "evidence"
 PUT_SECONDS = 30.0
@@ -143,7 +145,7 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
     """Set the shown form if none is set and the scope sees the row; else the next read sets it."""
     await tx.execute(
         update(evidence)
-        .where(*_is(kept.sha256, place), evidence.c.shown_sha256.is_(None))
+        .where(*is_evidence(kept.sha256, place), evidence.c.shown_sha256.is_(None))
         .values(shown_sha256=kept.shown_sha256)
     )
 
@@ -156,26 +158,27 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
         )
     ).first()
-    kept = None if row is None else await _kept(tx, row)
+    kept = None if row is None else await kept_in(tx, row)
     if row is None or kept is None:
         return None
     place = EvidencePlace(row.region, row.only_role)
     if row.shown_sha256 in (None, "", sha256):
         return FoundEvidence(kept, place, row.shown_sha256)
-    shown = (await tx.execute(select(evidence).where(*_is(row.shown_sha256, place)))).one()
-    form = await _kept(tx, shown)
+    shown = (await tx.execute(select(evidence).where(*is_evidence(row.shown_sha256, place)))).one()
+    form = await kept_in(tx, shown)
     return FoundEvidence(replace(kept, shown=form), place, row.shown_sha256) if form else None
 
 
-async def _kept(tx: Tx, row: Any) -> StoredEvidence | None:
+async def kept_in(tx: Tx, row: Any) -> StoredEvidence | None:
+    """The stored evidence of a row; None if its key was destroyed, and with it the content."""
     try:
         key = await tx.keys.get(KEY_CLASS, row.key_id)
-    except KeyError:  # destroyed, and with it the content
+    except KeyError:
         return None
     return StoredEvidence(row.sha256, row.content_type, row.size_bytes, key, row.object_path)
 
 
-def _is(sha256: str, place: EvidencePlace) -> tuple[ColumnElement[bool], ...]:
+def is_evidence(sha256: str, place: EvidencePlace) -> tuple[ColumnElement[bool], ...]:
     return (
         evidence.c.sha256 == sha256,
         evidence.c.region == place.region,
@@ -211,7 +214,7 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
     gone = (
         await tx.execute(
             delete(evidence)
-            .where(*_is(sha256, place))
+            .where(*is_evidence(sha256, place))
             .returning(evidence.c.key_id, evidence.c.shown_sha256)
         )
     ).one_or_none()
@@ -244,11 +247,28 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def get(self, path: str) -> bytes:
-        """Return the encrypted bytes of an object. Raises EvidenceAway if they cannot be read."""
+        """Return the encrypted bytes of an object.
+
+        Raises EvidenceDamaged if the store has other objects and not this one, else EvidenceAway.
+        """
         try:
             async with asyncio.timeout(GET_SECONDS):
                 found = await obstore.get_async(self._store, path)
                 return bytes(await found.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            if await self.has_objects():
+                raise EvidenceDamaged(Damage.MISSING) from error
+            raise EvidenceAway from error  # an empty store: not mounted, or another one
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
+
+    async def has_objects(self) -> bool:
+        """Whether the store answers and has any object. Raises EvidenceAway."""
+        try:
+            async with asyncio.timeout(GET_SECONDS):
+                # The days alone: an object that cannot be read must not hide the others.
+                found = await obstore.list_with_delimiter_async(self._store)
+                return bool(found["common_prefixes"] or found["objects"])
         except (BaseError, OSError) as error:
             raise EvidenceAway from error
 

@@ -25,10 +25,15 @@ from cryptography.exceptions import InvalidTag
 from host.leases import Lease, hold
 from vision.shown_forms import NotShowable, shown_form
 
+from inference_gateway import metrics
 from inference_gateway.evidence import storage
+from inference_gateway.evidence.damage import storage as damage_storage
+from inference_gateway.evidence.damage.events import evidence_damaged
+from inference_gateway.evidence.damage.model import Damage, DamagedEvidence, EvidenceDamaged, Round
 from inference_gateway.evidence.storage import (
     KEY_CLASS,
     BlobStore,
+    EvidenceAway,
     EvidencePlace,
     FoundEvidence,
     StoredEvidence,
@@ -154,10 +159,12 @@ class EvidenceStore:
         """Return the decrypted version shown to operators; create and store it if there is none.
         Call this outside a transaction, after the audit entry of the read is committed.
 
-        Raises EvidenceNotShowable if no such version can be made.
+        Raises EvidenceNotShowable if no such version can be made, EvidenceAway if the object store
+        is unavailable, or EvidenceDamaged, after the damage was stored.
         """
         if found.shown_sha256 is None:
-            stored = await self._with_form(found.stored, await self._opened(found.stored))
+            content = await self._opened(found.stored, found.place)
+            stored = await self._with_form(found.stored, content)
             async with self._db.begin(scope) as tx:
                 await storage.note_shown(tx, stored, found.place)
         else:
@@ -165,9 +172,23 @@ class EvidenceStore:
         if not stored.is_showable:
             raise EvidenceNotShowable
         form = stored.shown or stored
-        return ShownEvidence(
-            form.content_type, await self._opened(form), form.sha256, stored.sha256
-        )
+        content = await self._opened(form, found.place)
+        return ShownEvidence(form.content_type, content, form.sha256, stored.sha256)
+
+    async def look_again(self, *, after: str, size: int) -> str:
+        """Read a page of the damaged objects again, and mark those as repaired that are what was
+        stored. Return the path of the page's last object, "" if there is none."""
+        async with self._db.begin(SYSTEM) as tx:
+            page = await damage_storage.damaged_objects(tx, after=after, size=size)
+        for stored in page:
+            try:
+                await self.content_of(stored)
+            except (EvidenceDamaged, EvidenceAway):
+                continue
+            async with self._db.begin(SYSTEM) as tx:
+                await damage_storage.note_repaired(tx, stored.object_path)
+            log.info("evidence %s is repaired", stored.sha256)
+        return page[-1].object_path if page else ""
 
     async def _with_form(self, stored: StoredEvidence, content: bytes) -> StoredEvidence:
         try:
@@ -186,12 +207,51 @@ class EvidenceStore:
         await self._objects.put(path, sealed)
         return StoredEvidence(digest, content_type, len(content), key, path)
 
-    async def _opened(self, stored: StoredEvidence) -> bytes:
+    async def _opened(self, stored: StoredEvidence, place: EvidencePlace) -> bytes:
+        try:
+            return await self.content_of(stored)
+        except EvidenceDamaged as error:
+            async with self._db.begin(SYSTEM) as tx:
+                await self.note_damage(tx, stored, place, error.damage)
+            raise
+
+    async def content_of(self, stored: StoredEvidence) -> bytes:
+        """Return the decrypted content of a stored object. Raises EvidenceDamaged if it is not what
+        was stored, or EvidenceAway if the object store is unavailable."""
         sealed = await self._objects.get(stored.object_path)
         try:
             return await asyncio.to_thread(stored.key.open, sealed, _place(stored.sha256))
-        except InvalidTag as error:
-            raise RuntimeError("evidence was changed where it lies") from error
+        except (InvalidTag, ValueError) as error:
+            raise EvidenceDamaged(Damage.CHANGED) from error
+
+    async def has_objects(self) -> bool:
+        """Whether the object store answers and is not empty. Raises EvidenceAway."""
+        return await self._objects.has_objects()
+
+    async def note_damage(
+        self, tx: Tx, stored: StoredEvidence, place: EvidencePlace, damage: Damage
+    ) -> None:
+        """Store that an object is damaged. If that was not known, it is audited and published."""
+        damage_id = await damage_storage.note_damage(tx, stored, place, damage)
+        if damage_id is None:
+            return
+        log.error("evidence %s is %s: %s", stored.sha256, damage.value, stored.object_path)
+        metrics.evidence_damage_found.add(1, {"damage": damage.value})
+        tx.emit(evidence_damaged(damage_id, place.region, damage, self._clock()))
+        tx.audit(
+            "find_damaged_evidence",
+            f"evidence:{stored.sha256}",
+            region=place.region,
+            facts={"damage": damage.value},
+            confidential=bool(place.only_role),
+        )
+
+    async def damaged(self, *, after: str, size: int) -> tuple[list[DamagedEvidence], Round | None]:
+        """Return a page of the damaged objects that are not repaired, and the round of the check.
+        `after` is the path of the last object on the previous page."""
+        async with self._db.begin(SYSTEM) as tx:  # of all regions and roles: it tells no content
+            found = await damage_storage.damaged(tx, after=after, size=size)
+            return found, await damage_storage.current_round(tx)
 
     async def keep_sweeping(self) -> None:
         """Run `sweep` every half hour, in one instance of the service at a time; never returns."""

@@ -10,6 +10,7 @@ ENTRY_CLOSED = The entry was withdrawn or has expired. Ask for a new one.
 ENTRY_NOT_FOUND = There is no such entry in the regions you may act for.
 ENTRY_NOT_IN_FORCE = The entry was withdrawn or has expired. Its candidates are not reviewed any more.
 EVIDENCE_AWAY = The store of evidence cannot be reached. Try again; the same id is safe.
+EVIDENCE_DAMAGED = The stored evidence was damaged: it is not what was sealed, or it is not there. It must be restored from a backup.
 EVIDENCE_DIGEST_MISMATCH = What arrived does not have the digest that was announced. Send it again.
 EVIDENCE_NOT_FOUND = There is no such evidence among what you may read.
 EVIDENCE_NOT_SHOWABLE = This file cannot be shown: it is no picture or film that can be opened. It is kept.

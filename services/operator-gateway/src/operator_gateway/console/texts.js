@@ -326,6 +326,7 @@ export const TEXTS = {
   "field.device.kind": ["камера түрі", "вид камеры", "kind of camera"],
   "field.caution": ["ескерту", "предупреждение", "caution"],
   "field.conflicting_violation_ids": ["қайшы істер", "противоречащие дела", "contradicting cases"],
+  "live.inference.v1.evidence_damaged": ["Сақталған дәлел бүлінген", "Сохранённое доказательство повреждено", "Stored evidence is damaged"],
   "live.inference.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
   "live.violations.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],
   "live.reports.v1.access_refused": ["Жасырын нәрсені ашу әрекеті", "Попытка открыть скрытое", "Attempt to open what is hidden"],

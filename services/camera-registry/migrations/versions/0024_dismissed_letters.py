@@ -1,0 +1,17 @@
+"""Dead letters that a person dismissed, with the reason."""
+
+from alembic import op
+from host.dismissals import install_dismissals
+
+revision = "0024"
+down_revision = "0023"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    install_dismissals(op)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("data is not taken down")

@@ -1,0 +1,25 @@
+"""Builds the published event of damaged evidence, as protobuf."""
+
+from datetime import datetime
+from uuid import UUID
+
+from chassis.clock import to_timestamp
+from chassis.event import Event
+from tartip.inference.v1 import events_pb2, inference_pb2
+
+from inference_gateway.evidence.damage.model import Damage
+
+
+def evidence_damaged(damage_id: UUID, region: str, damage: Damage, found_at: datetime) -> Event:
+    """The event tells neither which evidence it is nor whose: complaints have evidence too."""
+    message = events_pb2.EvidenceDamaged(
+        damage_id=str(damage_id),
+        region=region,
+        damage=damage_to_proto(damage),
+        found_at=to_timestamp(found_at),
+    )
+    return Event("inference.v1.evidence_damaged", f"damage:{damage_id}", 1, region, message)
+
+
+def damage_to_proto(damage: Damage) -> "inference_pb2.EvidenceDamage.ValueType":
+    return inference_pb2.EvidenceDamage.Value(f"EVIDENCE_DAMAGE_{damage.name}")
