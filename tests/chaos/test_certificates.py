@@ -37,7 +37,8 @@ Call = Callable[[], Awaitable[object]]
 
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[RunningTestMesh]:
-    running = start_mesh(tmp_path / "home", without=("triton",), leaf_seconds=LEAF_SECONDS)
+    environment = {"TARTIP_LEAF_SECONDS": str(LEAF_SECONDS)}
+    running = start_mesh(tmp_path / "home", without=("triton",), environment=environment)
     try:
         running.wait_ready()
         yield running

@@ -52,7 +52,7 @@ def mesh_on(cluster: NatsCluster, home: Path, replicas: int) -> Iterator[Running
         "TARTIP_NATS_CA": str(cluster.authority),
         "TARTIP_NATS_REPLICAS": str(replicas),
     }
-    mesh = start_mesh(home, without=LEFT_OUT, settings_of_nats=settings)
+    mesh = start_mesh(home, without=LEFT_OUT, environment=settings)
     try:
         mesh.wait_ready()
         yield mesh

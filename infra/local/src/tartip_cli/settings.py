@@ -227,7 +227,6 @@ def _switch(env: Mapping[str, str], name: str) -> bool | None:
     return text == "1"
 
 
-<<<<<<< HEAD
 def _seconds(env: Mapping[str, str], name: str) -> dt.timedelta | None:
     text = env.get(name)
     if not text:
@@ -239,7 +238,8 @@ def _seconds(env: Mapping[str, str], name: str) -> dt.timedelta | None:
             Exit.USAGE,
         )
     return dt.timedelta(seconds=int(text))
-=======
+
+
 def _file(env: Mapping[str, str], name: str) -> Path | None:
     text = env.get(name)
     if not text:
@@ -261,7 +261,6 @@ def _replicas(env: Mapping[str, str]) -> int:
             Exit.USAGE,
         )
     return int(text)
->>>>>>> h-broker
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -175,24 +175,13 @@ def start_mesh(
     *,
     without: tuple[str, ...] = (),
     moved_by: dt.timedelta | None = None,
-<<<<<<< HEAD
-    leaf_seconds: int | None = None,
     environment: Mapping[str, str] | None = None,
-=======
-    settings_of_nats: Mapping[str, str] | None = None,
->>>>>>> h-broker
 ) -> RunningTestMesh:
     """Start a mesh with its data in the folder `path`, on free ports; it ends with this process.
 
     `without` names parts that are not started. The services' clock is ahead of the host's by
-<<<<<<< HEAD
-    `moved_by` or, if that is None, by as much as the clock of this process. Certificates are valid
-    for `leaf_seconds`, or as long as they usually are. `environment` holds further variables for
-    the supervisor.
-=======
-    `moved_by` or, if that is None, by as much as the clock of this process. `settings_of_nats` are
-    variables such as TARTIP_NATS_URL.
->>>>>>> h-broker
+    `moved_by` or, if that is None, by as much as the clock of this process. `environment` holds
+    further variables of the supervisor, such as TARTIP_NATS_URL.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh
@@ -201,25 +190,14 @@ def start_mesh(
     checkout = find_checkout()
     ports = free_base()
     offset = clock_offset() if moved_by is None else moved_by
-<<<<<<< HEAD
-    settings = Settings(
-        home=path,
-        checkout=checkout,
-        port_base=ports.base,
-        gateway_port=ports.gateway,
-        clock_offset=offset,
-        leaf_life=dt.timedelta(seconds=leaf_seconds) if leaf_seconds else None,
-    )
-=======
-    environment = {
+    variables = {
         "TARTIP_HOME": str(path),
         "TARTIP_PORT_BASE": str(ports.base),
         "TARTIP_GATEWAY_PORT": str(ports.gateway),
         "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
-        **(settings_of_nats or {}),
+        **(environment or {}),
     }
-    settings = read_settings(environment)
->>>>>>> h-broker
+    settings = read_settings(variables)
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
     command = [sys.executable, "-m", "tartip_cli", "up"]
@@ -228,19 +206,7 @@ def start_mesh(
     with description.home.log_of("up").open("ab") as output:
         supervisor = subprocess.Popen(
             launched(tuple(command), user=None, death_signal=signal.SIGTERM),
-<<<<<<< HEAD
-            env={
-                **inherited_environment(),
-                "TARTIP_HOME": str(path),
-                "TARTIP_PORT_BASE": str(ports.base),
-                "TARTIP_GATEWAY_PORT": str(ports.gateway),
-                "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
-                "TARTIP_LEAF_SECONDS": str(leaf_seconds or ""),
-                **(environment or {}),
-            },
-=======
-            env={**inherited_environment(), **environment},
->>>>>>> h-broker
+            env={**inherited_environment(), **variables},
             cwd=checkout,
             stdin=subprocess.DEVNULL,
             stdout=output,

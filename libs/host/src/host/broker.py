@@ -69,14 +69,9 @@ class Broker:
         is used, and the next when that one fails.
         """
         errors = _Errors()
-<<<<<<< HEAD
         client = _Client() if seed_file else Client()
         await client.connect(
-            url,
-=======
-        client = await nats.connect(
             addresses_in(url),
->>>>>>> h-broker
             name=name,
             tls=tls,
             nkeys_seed=str(seed_file) if seed_file else None,
