@@ -58,7 +58,8 @@ class RunningTestMesh:
     @property
     def database(self) -> Database:
         """The mesh's PostgreSQL. Addresses to connect to are `owner_url(schema)`,
-        `runtime_url(schema)` and `url` (as the provisioner)."""
+        `runtime_url(schema)` (for calls), `work_url(schema)`, `seal_url(schema)` and `url` (as the
+        provisioner)."""
         return self.description.database
 
     @property

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,16 +23,17 @@ import uvloop
 from chassis import telemetry
 from chassis.authorities import Authorities
 from chassis.channels import Channels
-from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
+from chassis.clock import Clock, clock_offset, move_clock, system_clock
 from chassis.db import Database
 from chassis.identity import Policy, TokenVerifier
 from chassis.settings import Settings, read
 from google.protobuf import descriptor
-from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.consumer import Consumer, Subscription
+from host.databases import Databases
 from host.gate import Gate
+from host.key_destruction import DESTROY_KEY, destroyer
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
@@ -50,7 +52,8 @@ S = TypeVar("S", bound=Settings)
 class Chassis(Generic[S]):
     """What a service's function `build` gets: the service's settings, database, broker and so on.
 
-    `build` registers servicers, handlers of events and work, and background loops here.
+    `build` registers servicers, handlers of events and work, and background loops here. Servicers
+    use `db`; handlers and loops use `work_db`.
     """
 
     name: str
@@ -58,7 +61,7 @@ class Chassis(Generic[S]):
     clock: Clock
     channels: Channels
     tokens: TokenVerifier
-    _db: Database | None
+    _databases: Databases | None
     _broker: Broker | None
     servicers: list[tuple[descriptor.ServiceDescriptor, Callable[..., None], Any]] = field(
         default_factory=list
@@ -72,11 +75,22 @@ class Chassis(Generic[S]):
     guard: Callable[[descriptor.ServiceDescriptor, Any], Any] | None = None
 
     @property
-    def db(self) -> Database:
-        """The database. Raises LookupError in a service without a database."""
-        if self._db is None:
+    def databases(self) -> Databases:
+        """The database with each log-in. Raises LookupError in a service without a database."""
+        if self._databases is None:
             raise LookupError(f"{self.name} has no database")
-        return self._db
+        return self._databases
+
+    @property
+    def db(self) -> Database:
+        """The database with the log-in that serves calls. Raises LookupError as `databases`."""
+        return self.databases.calls
+
+    @property
+    def work_db(self) -> Database:
+        """The database with the log-in for events, scheduled work and loops. Raises LookupError as
+        `databases`."""
+        return self.databases.work
 
     @property
     def broker(self) -> Broker:
@@ -106,13 +120,13 @@ class Chassis(Generic[S]):
         The stream's durable consumer must have the name of this service.
         """
         consumer = Consumer(
-            self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
+            self.work_db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
         """Publish the events in this service's outbox; `streams` are the streams that keep them."""
-        relay = Relay(self.db, self.broker, source=self.name, streams=streams)
+        relay = Relay(self.work_db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def share_by(self, quota_of: QuotaOf) -> None:
@@ -194,15 +208,10 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
     async with contextlib.AsyncExitStack() as closing:
         channels = Channels(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
         closing.push_async_callback(channels.close)
-        db = broker = None
-        if settings.database_url:
-            db = Database(
-                settings.database_url,
-                service=service.name,
-                keyring=Keyring(settings.keys_dir, new_id=new_id),
-                clock=system_clock,
-            )
-            closing.push_async_callback(db.close)
+        databases = broker = None
+        if service.schema:
+            databases = Databases.connect(settings, service=service.name)
+            closing.push_async_callback(databases.close)
         if settings.nats_url:
             tls = client_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)
             broker = await Broker.connect(
@@ -215,7 +224,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             system_clock,
             channels,
             TokenVerifier(settings.oidc_issuer),
-            db,
+            databases,
             broker,
         )
         try:
@@ -233,9 +242,11 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     server = GrpcServer(settings.grpc_address, gate, cert=settings.tls_cert, key=settings.tls_key)
     for service, add, servicer in chassis.servicers:
         add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
-    chassis.loop("database clock", lambda: _keep_pinging(chassis.db))
-    if chassis.work:
-        chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)
+    databases = chassis.databases
+    for database in (databases.calls, databases.work, databases.seal):
+        chassis.loop("database clock", partial(_keep_pinging, database))
+    chassis.do(DESTROY_KEY, destroyer(databases.work))
+    chassis.loop("scheduler", Scheduler(databases.work, chassis.clock, chassis.work).run)
     async with _looping(chassis):
         await server.start(tuple(service.full_name for service, _, _ in chassis.servicers))
         log.info("serving on %s", settings.grpc_address)

@@ -106,13 +106,17 @@ class DataKeys:
         """
         return self._keyring.unwrapped(key_class, key_id, wrapped)
 
-    async def destroy(self, key_id: UUID) -> None:
-        """Destroy a key, so that everything encrypted with it can no longer be read."""
-        await self._tx.execute(
+    async def destroy(self, key_id: UUID) -> bool:
+        """Destroy a key, so that everything encrypted with it can no longer be read.
+
+        Returns False for a key that was destroyed before or never existed.
+        """
+        destroyed = await self._tx.execute(
             update(data_keys)
-            .where(data_keys.c.key_id == key_id)
+            .where(data_keys.c.key_id == key_id, data_keys.c.wrapped.is_not(None))
             .values(wrapped=None, destroyed_at=self._clock())
         )
+        return bool(destroyed.rowcount)
 
     def blind_index(self, key_class: str, field_name: str, value: str) -> bytes:
         """The blind index of a value: 16 bytes, equal for equal values of one field and class."""
