@@ -22,12 +22,9 @@ async def schedule_destruction(tx: Tx, key_id: UUID) -> None:
 
 
 async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
-    """Destroy a key and write an audit entry; nothing is done for a key destroyed before.
-
-    Only the log-in for background work may.
-    """
-    if await tx.keys.destroy(key_id):
-        tx.audit(DESTROY_KEY, f"key:{key_id}")
+    """Destroy a key, and name it in an audit entry. Only the log-in for background work may."""
+    entry_id = tx.audit(DESTROY_KEY, f"key:{key_id}")
+    await tx.keys.destroy(key_id, recorded_by=entry_id)
 
 
 def destroyer(db: Database) -> Callable[[str], Awaitable[None]]:

@@ -10,6 +10,7 @@ after every migration), and the sealer none.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -29,7 +30,10 @@ class LogIns:
         return cls(f"{schema}_runtime", f"{schema}_work", f"{schema}_seal")
 
 
-_EVENT = "event_id, subject, aggregate, version, region, story, traceparent, sealed, payload"
+_EVENT = (
+    "event_id, subject, aggregate, version, region, story, traceparent, sealed, payload,"
+    " audit_entries"
+)
 _ADDS_ENTRIES = {
     "audit": "SELECT, INSERT (entry_id, canonical)",
     "audit_pending": "SELECT, INSERT (entry_id)",
@@ -48,12 +52,12 @@ _CALLS = {
 }
 _WORK = {
     **_ADDS_ENTRIES,
-    "outbox": f"SELECT, INSERT ({_EVENT}), UPDATE (published_at), DELETE",
+    "outbox": f"SELECT, INSERT ({_EVENT}), UPDATE (published_at, stream_sequence), DELETE",
     "outbox_streams": "SELECT, INSERT, UPDATE (made_at)",
     "inbox": "SELECT, INSERT (event_id, subject), DELETE",
     "dead_letters": "SELECT, INSERT (event_id, subject, key_id, payload, headers, error)",
     "work": _CALLS["work"],
-    "data_keys": f"{_CALLS['data_keys']}, UPDATE (wrapped, destroyed_at)",
+    "data_keys": f"{_CALLS['data_keys']}, UPDATE (wrapped, destroyed_at, destroyed_by)",
     "leases": "SELECT, INSERT, UPDATE",
 }
 _SEAL = {
@@ -75,6 +79,8 @@ def install_v4(op: Operations, schema: str) -> None:
     The provisioning must have made the roles. A policy does not bind the owner of a table, nor a
     superuser; a trigger refuses these too, except the owner, who may remove it.
     """
+    for statement in _COLUMNS:
+        op.execute(statement)
     roles = LogIns.of(schema)
     everybody = f'"{roles.calls}", "{roles.work}", "{roles.seal}"'
     for table in COMMON_TABLES:
@@ -95,6 +101,18 @@ def install_v4(op: Operations, schema: str) -> None:
         )
 
 
+# In the place of an audit entry, for keys that were destroyed before there was one.
+BEFORE = UUID(int=0)
+# A new schema has these columns from the first version on.
+_COLUMNS = (
+    "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS audit_entries text NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS stream_sequence bigint",
+    "UPDATE outbox SET stream_sequence = 0 WHERE published_at IS NOT NULL",
+    "ALTER TABLE data_keys ADD COLUMN IF NOT EXISTS destroyed_by uuid",
+    f"UPDATE data_keys SET destroyed_by = '{BEFORE}' WHERE wrapped IS NULL",
+)
+
+
 def _policies(roles: LogIns) -> dict[str, dict[str, str]]:
     """Rules on rows, for rights that a column alone cannot limit; by table and name."""
     both, calls, work, seal = f'"{roles.calls}", "{roles.work}"', roles.calls, roles.work, roles.seal
@@ -111,13 +129,15 @@ def _policies(roles: LogIns) -> dict[str, dict[str, str]]:
             "keys_made": f"FOR INSERT TO {both} WITH CHECK"
             " (wrapped IS NOT NULL AND destroyed_at IS NULL)",
             "keys_destroyed": f'FOR UPDATE TO "{work}" USING (wrapped IS NOT NULL) WITH CHECK'
-            " (wrapped IS NULL AND destroyed_at IS NOT NULL)",
+            " (wrapped IS NULL AND destroyed_at IS NOT NULL"
+            f" AND destroyed_by IS DISTINCT FROM '{BEFORE}')",
         },
         # An event is kept for a week after it was published, to be compared and published again.
         "outbox": {
             "events_read": f"FOR SELECT TO {both} USING (true)",
             "events_made": f"FOR INSERT TO {both} WITH CHECK (published_at IS NULL)",
-            "events_published": f'FOR UPDATE TO "{work}" USING (true)',
+            "events_published": f'FOR UPDATE TO "{work}" USING (true) WITH CHECK'
+            " (published_at IS NULL OR stream_sequence > 0)",
             "events_forgotten": f'FOR DELETE TO "{work}" USING (published_at IS NOT NULL'
             " AND created_at < (SELECT service_now()) - interval '7 days')",
         },

@@ -28,6 +28,7 @@ from violations.grpc_api import POLICY, ViolationsApi
 from violations.openings import Forms, Frames, Openings
 from violations.settings import ViolationsSettings
 from violations.signing import OfficerAuthority
+from violations.storage import reads
 from violations.usecases import Desk
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -55,7 +56,8 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         ViolationsApi(desk, Degradations(chassis.db, clock), Frames(openings, store), pages),
         POLICY,
     )
-    serve_audit_log(chassis, AuditRules(records_attempts=True))
+    rules = AuditRules(records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED)
+    serve_audit_log(chassis, rules)
     chassis.publish_from("VIOLATIONS")
     chassis.consume(
         "SIGHTINGS",

@@ -143,14 +143,15 @@ async def _publish_again(
 
 
 async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
-    """Delete a dead letter and destroy its encryption key, which encrypts nothing else."""
+    """Delete a dead letter and have the service destroy its key, which encrypts nothing else."""
     key_id = await connection.fetchval(
         f"DELETE FROM {letter.schema}.dead_letters WHERE event_id = $1 RETURNING key_id",
         letter.event_id,
     )
     await connection.execute(
-        f"UPDATE {letter.schema}.data_keys SET wrapped = NULL, destroyed_at = $2 WHERE key_id = $1",
-        key_id,
+        f"INSERT INTO {letter.schema}.work (kind, key, due_at, traceparent, story)"
+        " VALUES ('destroy_key', $1, $2, '', '') ON CONFLICT DO NOTHING",
+        str(key_id),
         system_clock(),
     )
 

@@ -4,7 +4,7 @@ It fetches all sealed entries, recomputes the Merkle root from them, and compare
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
 entries. It also checks that the log still begins with the entries that it had at the last check
 without faults: the size and root that the log had then are stored in `verify.json` of the data
-folder.
+folder. Last, the service's records are held against each other and the streams (`verify_records`).
 """
 
 from __future__ import annotations
@@ -57,10 +57,16 @@ def verify(
             "--samples", min=0, help="How many entries per service to prove the inclusion of."
         ),
     ] = 8,
+    events: Annotated[
+        int,
+        typer.Option(
+            "--events", min=0, help="How many published events per service to find in the streams."
+        ),
+    ] = 200,
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's sealed audit log; exit code 1 if a check fails."""
-    findings = asyncio.run(_verify(read_settings(), samples))
+    """Check every service's audit log, events and keys; exit code 1 if a check fails."""
+    findings = asyncio.run(_verify(read_settings(), samples, events))
     fits = not any(finding.wrong for finding in findings)
     if as_json:
         print_json({"fits": fits, "logs": [asdict(finding) for finding in findings]})
@@ -70,13 +76,14 @@ def verify(
         raise typer.Exit(Exit.UNEXPECTED)
 
 
-async def _verify(settings: Settings, samples: int) -> list[Finding]:
+async def _verify(settings: Settings, samples: int, events: int) -> list[Finding]:
     from chassis.refusals import Refusal
 
+    from tartip_cli.cli.verify_records import check_records, streams_of
     from tartip_cli.clients.partner import outside
 
     findings = []
-    async with outside(settings) as mesh:
+    async with outside(settings) as mesh, streams_of(mesh, settings) as streams:
         path = mesh.home.path / "verify.json"
         known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         for service in GRPC_SERVICES:
@@ -84,6 +91,7 @@ async def _verify(settings: Settings, samples: int) -> list[Finding]:
             with console.status(f"checking {service.name} …"):
                 try:
                     await _check(mesh, service, known, finding, samples)
+                    finding.wrong += await check_records(mesh, service, streams, events)
                 except Refusal as refusal:
                     finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)
