@@ -20,7 +20,7 @@ from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, print_json
 from tartip_cli.data_dir import write_private
-from tartip_cli.failures import Exit
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
 from tartip_cli.topology import GRPC_SERVICES, Service
 
@@ -63,10 +63,17 @@ def verify(
             "--events", min=0, help="How many published events per service to find in the streams."
         ),
     ] = 200,
+    service: Annotated[
+        str, typer.Option("--service", metavar="NAME", help="Check the records of one service.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check every service's audit log, events and keys; exit code 1 if a check fails."""
-    findings = asyncio.run(_verify(read_settings(), samples, events))
+    services = tuple(known for known in GRPC_SERVICES if service in ("", known.name))
+    if not services:
+        names = ", ".join(known.name for known in GRPC_SERVICES)
+        raise Failure(f"there is no service {service} with records: {names}", Exit.USAGE)
+    findings = asyncio.run(_verify(read_settings(), services, samples, events))
     fits = not any(finding.wrong for finding in findings)
     if as_json:
         print_json({"fits": fits, "logs": [asdict(finding) for finding in findings]})
@@ -76,7 +83,9 @@ def verify(
         raise typer.Exit(Exit.UNEXPECTED)
 
 
-async def _verify(settings: Settings, samples: int, events: int) -> list[Finding]:
+async def _verify(
+    settings: Settings, services: tuple[Service, ...], samples: int, events: int
+) -> list[Finding]:
     from chassis.refusals import Refusal
 
     from tartip_cli.cli.verify_records import check_records, streams_of
@@ -86,7 +95,7 @@ async def _verify(settings: Settings, samples: int, events: int) -> list[Finding
     async with outside(settings) as mesh, streams_of(mesh, settings) as streams:
         path = mesh.home.path / "verify.json"
         known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        for service in GRPC_SERVICES:
+        for service in services:
             finding = Finding(service.name)
             with console.status(f"checking {service.name} …"):
                 try:
