@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.provision.keys import Keys
 from tartip_cli.provision.streams import PROVISIONER, Topology, read_topology
 from tartip_cli.settings import Settings
@@ -66,16 +67,23 @@ class Streams:
 
 @asynccontextmanager
 async def streams_of(mesh: Outside, settings: Settings) -> AsyncIterator[Streams]:
-    """Yield the streams of the mesh. Raises an error of NATS or OSError if they are away."""
+    """Yield the streams of the mesh. Raises Failure if the broker does not answer."""
+    from nats.errors import Error
     from tartip_cli.provision.broker import connect
 
-    client = await connect(
-        settings.nats_url or mesh.nats_url,
-        user=PROVISIONER,
-        seed=Keys(mesh.home.keys).nats_seed(PROVISIONER),
-        pair=mesh.certificates.service(COMMAND_LINE),
-        authority=mesh.certificates.authority,
-    )
+    try:
+        client = await connect(
+            settings.nats_url or mesh.nats_url,
+            user=PROVISIONER,
+            seed=Keys(mesh.home.keys).nats_seed(PROVISIONER),
+            pair=mesh.certificates.service(COMMAND_LINE),
+            authority=mesh.certificates.authority,
+        )
+    except (Error, OSError, TimeoutError) as error:
+        raise Failure(
+            f"the broker does not answer ({type(error).__name__}): see `tartip status`",
+            Exit.NOT_RUNNING,
+        ) from error
     try:
         topology = read_topology(settings.checkout / "infra" / "nats" / "streams.yaml")
         yield Streams(client.jetstream(timeout=_SECONDS), topology)
