@@ -9,11 +9,22 @@ import pytest
 
 pytestmark = pytest.mark.mesh
 
-FALSE_HEAD = "INSERT INTO audit_heads SELECT tree_size + 1, root, frontier, sealed_at, signature, public_key FROM audit_heads LIMIT 1"
-FALSE_LEAF = "INSERT INTO audit_leaves SELECT 10 ^ 9, gen_random_uuid(), leaf_hash FROM audit_leaves LIMIT 1"
+FALSE_HEAD = (
+    "INSERT INTO audit_heads SELECT tree_size + 1, root, frontier, sealed_at, signature, public_key"
+    " FROM audit_heads LIMIT 1"
+)
+FALSE_LEAF = "INSERT INTO audit_leaves VALUES (1000000000, gen_random_uuid(), '')"
 ENTRY = "INSERT INTO audit (entry_id, canonical) VALUES (gen_random_uuid(), '')"
 EVENT_COLUMNS = "event_id, subject, aggregate, version, region, story, traceparent, payload"
-DONE_BEFORE = "INSERT INTO work (kind, key, due_at, traceparent, story, done_at) VALUES ('x', 'x', service_now(), '', '', service_now())"
+DONE_BEFORE = (
+    "INSERT INTO work (kind, key, due_at, traceparent, story, done_at)"
+    " VALUES ('x', 'x', service_now(), '', '', service_now())"
+)
+PUBLISHED_BEFORE = (
+    f"INSERT INTO outbox ({EVENT_COLUMNS}, published_at)"
+    f" SELECT {EVENT_COLUMNS}, service_now() FROM outbox"
+)
+DESTROY = "UPDATE data_keys SET wrapped = NULL, destroyed_at = service_now()"
 OF_EVERYBODY = (
     "UPDATE audit SET canonical = ''",
     "DELETE FROM audit",
@@ -45,8 +56,8 @@ OF_CALLS = (
     "UPDATE work SET leased_until = 'infinity'",
     "UPDATE outbox SET published_at = service_now()",
     "DELETE FROM outbox",
-    f"INSERT INTO outbox ({EVENT_COLUMNS}, published_at) SELECT {EVENT_COLUMNS}, service_now() FROM outbox",
-    "UPDATE data_keys SET wrapped = NULL, destroyed_at = service_now()",
+    PUBLISHED_BEFORE,
+    DESTROY,
     "INSERT INTO inbox (event_id, subject) VALUES (gen_random_uuid(), 'x')",
     "UPDATE leases SET holder = 'x'",
 )
@@ -54,7 +65,7 @@ OF_WORK = (
     "UPDATE outbox SET published_at = service_now(), stream_sequence = NULL",
     "DELETE FROM outbox",
     "UPDATE data_keys SET wrapped = NULL",
-    f"UPDATE data_keys SET wrapped = NULL, destroyed_at = service_now(), destroyed_by = '00000000-0000-0000-0000-000000000000'",
+    f"{DESTROY}, destroyed_by = '00000000-0000-0000-0000-000000000000'",
 )
 OF_SEAL = (
     ENTRY,
@@ -63,7 +74,7 @@ OF_SEAL = (
     "INSERT INTO requests SELECT * FROM requests",
     "UPDATE work SET done_at = service_now()",
     "UPDATE outbox SET published_at = service_now()",
-    "UPDATE data_keys SET wrapped = NULL, destroyed_at = service_now()",
+    DESTROY,
     "SELECT * FROM cameras",
 )
 ATTEMPTS = [

@@ -76,7 +76,8 @@ async def granted(connection: Any, schemas: list[str]) -> dict[tuple[str, str], 
 async def test_each_log_in_has_the_rights_of_this_table(registry: Any) -> None:
     async with registry.opened("superuser") as connection:
         found = await granted(connection, ["camera_registry"])
-    log_ins = {table: tuple(map(each.get, ("runtime", "work", "seal"))) for (_, table), each in found.items()}
+    roles = ("runtime", "work", "seal")
+    log_ins = {table: tuple(map(each.get, roles)) for (_, table), each in found.items()}
     assert RIGHTS.keys() >= metadata.tables.keys(), "a table of all services without a row here"
     assert {table: log_ins[table] for table in RIGHTS} == RIGHTS
     own = {table: rights for table, rights in log_ins.items() if table not in RIGHTS}

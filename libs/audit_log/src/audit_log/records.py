@@ -52,7 +52,8 @@ async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
     query = select(audit, known).where(audit.c.position > int(after or 0))
     rows = (await tx.execute(query.order_by(audit.c.position).limit(limit))).all()
     checked = Checked(keys=[str(row.position) for row in rows])
-    checked.faults += _faults("ENTRY_UNSEALED", "entry", [r.entry_id for r in rows if not r.is_known])
+    unsealed = [row.entry_id for row in rows if not row.is_known]
+    checked.faults += _faults("ENTRY_UNSEALED", "entry", unsealed)
     named = _recent_events([bytes(row.canonical) for row in rows], await tx.now())
     there = await _those_of(tx, select(outbox.c.event_id).where(outbox.c.event_id.in_(named)))
     checked.faults += _faults("EVENT_MISSING", "event", [i for i in named if i not in there])

@@ -28,7 +28,7 @@ async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
 
 
 def destroyer(db: Database) -> Callable[[str], Awaitable[None]]:
-    """The handler of scheduled work of the kind DESTROY_KEY; the work's key is the data key's id."""
+    """The handler of scheduled work of the kind DESTROY_KEY, whose key is the data key's id."""
 
     async def destroy(key: str) -> None:
         async with db.begin(SYSTEM) as tx:

@@ -115,7 +115,8 @@ _COLUMNS = (
 
 def _policies(roles: LogIns) -> dict[str, dict[str, str]]:
     """Rules on rows, for rights that a column alone cannot limit; by table and name."""
-    both, calls, work, seal = f'"{roles.calls}", "{roles.work}"', roles.calls, roles.work, roles.seal
+    calls, work, seal = roles.calls, roles.work, roles.seal
+    both = f'"{calls}", "{work}"'
     return {
         # A call schedules anew; it neither ends work, nor holds it, nor hides that it failed.
         "work": {
@@ -175,7 +176,8 @@ def share_grants(op: Operations, schema: str) -> None:
 _SHARED = text(
     """
 SELECT format('GRANT %s ON %s %s TO %I', rights.privilege_type,
-    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, pg_class.oid::regclass, CAST(:work AS text))
+    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, pg_class.oid::regclass,
+    CAST(:work AS text))
 FROM pg_class, aclexplode(relacl) AS rights
 WHERE relnamespace = current_schema()::regnamespace AND relname <> ALL (CAST(:common AS text[]))
     AND rights.grantee = CAST(CAST(:calls AS text) AS regrole)

@@ -307,7 +307,10 @@ def test_a_young_object_is_nobodys_orphan_however_far_the_clock_is_moved(
         environment = engines.environment("inference-gateway")
         keyring = Keyring(engines.keys.folder / "inference-gateway")
         db = Database(
-            environment["TARTIP_WORK_DATABASE_URL"], service="test", keyring=keyring, clock=system_clock
+            environment["TARTIP_WORK_DATABASE_URL"],
+            service="test",
+            keyring=keyring,
+            clock=system_clock,
         )
         objects = BlobStore(environment["TARTIP_EVIDENCE_URL"])
         evidence_store = EvidenceStore(db, objects, lambda: system_clock() + timedelta(days=400))

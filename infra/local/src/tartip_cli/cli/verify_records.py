@@ -91,7 +91,9 @@ async def streams_of(mesh: Outside, settings: Settings) -> AsyncIterator[Streams
         await client.close()
 
 
-async def check_records(mesh: Outside, service: Service, streams: Streams, events: int) -> list[str]:
+async def check_records(
+    mesh: Outside, service: Service, streams: Streams, events: int
+) -> list[str]:
     """Return what is wrong with a service's records, in words; `events` is how many of the newest
     published events are looked for in the streams. Raises a refusal of the service."""
     faults, published = await _checked(mesh, service)
