@@ -9,9 +9,7 @@ from chassis.tables import metadata
 
 pytestmark = pytest.mark.mesh
 
-EVENT = (
-    "aggregate,audit_entries,event_id,payload,region,sealed,story,subject,traceparent,version"
-)
+EVENT = "aggregate,audit_entries,event_id,payload,region,sealed,story,subject,traceparent,version"
 SCHEDULE = "INSERT(due_at,key,kind,story,traceparent)"
 MOVE = "UPDATE(attempts,done_at,due_at,last_error,leased_until)"
 ADD_ENTRY, ADD_REQUEST = "INSERT(canonical,entry_id)", "INSERT(caller,fingerprint,request_id)"

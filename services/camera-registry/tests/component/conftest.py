@@ -176,7 +176,9 @@ def empty_database(engines: RunningTestMesh) -> Iterator[Scratch]:
     execute(database.url, f"CREATE DATABASE {name}")
     scratch = Scratch(
         on(database.owner_url(SCHEMA)),
-        *(on(url) for url in database.log_ins(SCHEMA).values()),
+        on(database.runtime_url(SCHEMA)),
+        on(database.work_url(SCHEMA)),
+        on(database.seal_url(SCHEMA)),
         on(database.url),
     )
     execute(

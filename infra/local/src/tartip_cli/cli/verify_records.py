@@ -69,6 +69,7 @@ class Streams:
 async def streams_of(mesh: Outside, settings: Settings) -> AsyncIterator[Streams]:
     """Yield the streams of the mesh. Raises Failure if the broker does not answer."""
     from nats.errors import Error
+
     from tartip_cli.provision.broker import connect
 
     try:
