@@ -26,6 +26,7 @@ GROUPS = {
     "infra/triton/tests/component": "models",
     "services/operator-gateway/tests/component": "browser",
     "tests/chaos": "mesh",
+    "tests/insiders": "mesh",
     "tests/isolation": "mesh",
     "tests/journeys": "mesh",
     "tests/telemetry": "mesh",

@@ -56,15 +56,21 @@ async def assert_foreign_tables_refused(connection: asyncpg.Connection, tables: 
             assert allowed is False, f"{privilege} on {table}"
 
 
+def urls_of(mesh: RunningTestMesh, schema: str) -> list[str]:
+    """Of the owner and of each log-in."""
+    return [mesh.database.owner_url(schema), *mesh.database.log_ins(schema).values()]
+
+
 async def test_fresh_schemas_are_closed_to_the_others(postgres: RunningTestMesh) -> None:
     for schema in SCHEMAS:
         async with connected(postgres.database.owner_url(schema)) as owner:
             await owner.execute("CREATE TABLE IF NOT EXISTS isolation_probe (id int)")
-            await owner.execute(f"GRANT SELECT ON isolation_probe TO {schema}_runtime")
+            log_ins = f"{schema}_runtime, {schema}_work, {schema}_seal"
+            await owner.execute(f"GRANT SELECT ON isolation_probe TO {log_ins}")
     try:
         for own, foreign in PAIRS:
             tables = await tables_of(postgres, foreign)
-            for url in (postgres.database.runtime_url(own), postgres.database.owner_url(own)):
+            for url in urls_of(postgres, own):
                 async with connected(url) as connection:
                     await connection.fetch("SELECT * FROM isolation_probe")
                     await assert_foreign_tables_refused(connection, tables)
@@ -79,16 +85,17 @@ async def test_no_role_reaches_a_table_of_another_service(mesh: RunningTestMesh)
     for own, foreign in PAIRS:
         tables = await tables_of(mesh, foreign)
         assert tables, f"{foreign} has no tables: nothing would be tested"
-        for url in (mesh.database.runtime_url(own), mesh.database.owner_url(own)):
+        for url in urls_of(mesh, own):
             async with connected(url) as connection:
                 await assert_foreign_tables_refused(connection, tables)
 
 
-async def test_runtime_roles_make_nothing_and_are_bound_by_row_security(
+async def test_log_ins_make_nothing_and_are_bound_by_row_security(
     postgres: RunningTestMesh,
 ) -> None:
-    for schema in SCHEMAS:
-        async with connected(postgres.database.runtime_url(schema)) as runtime:
+    urls = [(own, url) for own in SCHEMAS for url in postgres.database.log_ins(own).values()]
+    for schema, url in urls:
+        async with connected(url) as runtime:
             await assert_refused(runtime, f"CREATE TABLE {schema}.made (id int)")
             await assert_refused(runtime, "CREATE TABLE public.made (id int)")
             await assert_refused(runtime, "CREATE TEMPORARY TABLE made (id int)")

@@ -17,6 +17,7 @@ from tartip_cli.provision.streams import PROVISIONER
 from tartip_cli.topology import SCHEMAS
 from tartip_testing.mesh import RunningTestMesh
 
+ROLES_OF = ("owner", "runtime", "work", "seal")
 ROLES = """
 SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolconfig::text
 FROM pg_roles WHERE rolname = ANY($1) ORDER BY rolname
@@ -32,7 +33,7 @@ FROM pg_default_acl ORDER BY 1, 2, 3
 
 
 async def rights(database: Database) -> list[list[tuple[Any, ...]]]:
-    names = [f"{schema}_{role}" for schema in SCHEMAS for role in ("owner", "runtime")]
+    names = [f"{schema}_{role}" for schema in SCHEMAS for role in ROLES_OF]
     connection = await asyncpg.connect(database.url)
     try:
         found = [
@@ -48,11 +49,11 @@ async def rights(database: Database) -> list[list[tuple[Any, ...]]]:
 async def test_roles_and_schemas_made_twice_are_the_same(postgres: RunningTestMesh) -> None:
     database = postgres.database
     before = await rights(database)
-    assert [len(rows) for rows in before[:2]] == [2 * len(SCHEMAS), len(SCHEMAS)]
+    assert [len(rows) for rows in before[:2]] == [4 * len(SCHEMAS), len(SCHEMAS)]
     await database.provision()
     assert await rights(database) == before
     for schema in SCHEMAS:  # the passwords too
-        for url in (database.owner_url(schema), database.runtime_url(schema)):
+        for url in (database.owner_url(schema), *database.log_ins(schema).values()):
             await (await asyncpg.connect(url)).close()
 
 

@@ -193,7 +193,7 @@ async def test_an_outside_database_is_provisioned_by_a_plain_administrator(
     await administrator.execute("CREATE ROLE landlord LOGIN CREATEDB CREATEROLE PASSWORD 'rent'")
     for schema in SCHEMAS:
         await administrator.execute(f"DROP SCHEMA {schema} CASCADE")
-        for role in (f"{schema}_owner", f"{schema}_runtime"):
+        for role in (f"{schema}_{name}" for name in ("owner", "runtime", "work", "seal")):
             await administrator.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
     await administrator.execute("ALTER DATABASE tartip OWNER TO landlord")
     await administrator.close()

@@ -58,7 +58,7 @@ class RunningTestMesh:
     @property
     def database(self) -> Database:
         """The mesh's PostgreSQL; its connection URLs are `owner_url(schema)`, `runtime_url(schema)`
-        and, for the provisioner, `url`."""
+        (for calls), `work_url(schema)`, `seal_url(schema)` and, for the provisioner, `url`."""
         return self.description.database
 
     @property

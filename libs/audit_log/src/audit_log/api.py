@@ -23,6 +23,7 @@ from sqlalchemy import Row, select, text
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log import merkle
+from audit_log.records import RecordChecks
 from audit_log.rules import AuditRules
 from audit_log.sealer import newest_head
 from audit_log.subtrees import roots_of
@@ -30,7 +31,7 @@ from audit_log.subtrees import roots_of
 SERVICE = "/tartip.audit.v1.Audit/"
 POLICY = {
     f"{SERVICE}{method}": allow(services=("tartip-cli",), roles=("auditor",))
-    for method in ("GetHead", "ProveInclusion", "ProveConsistency")
+    for method in ("GetHead", "ProveInclusion", "ProveConsistency", "CheckRecords")
 } | {
     f"{SERVICE}ListEntries": allow(services=("tartip-cli",), roles=("auditor",), purpose=True),
     f"{SERVICE}ListAttempts": allow(roles=("internal_security",), purpose=True),
@@ -66,6 +67,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         self._service = service
         self._rules = rules
         self._pages = Pages(db.keyring)
+        self._checks = RecordChecks(rules.unrecorded_keys)
 
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
@@ -154,6 +156,32 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             await _require_head(tx, request.second_size)
             path = merkle.consistency_path(request.first_size, request.second_size)
             return audit_pb2.ProveConsistencyResponse(path=await _hashes(tx, path))
+
+    async def CheckRecords(
+        self, request: audit_pb2.CheckRecordsRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.CheckRecordsResponse:
+        """Return what contradicts the rest, in a part of the entries, events and data keys.
+
+        Raises BadRequest or PageTokenWrong.
+        """
+        page = self._pages.read(request, current_caller())
+        async with self._db.begin(SYSTEM) as tx:
+            checked, keys = await self._checks.page(tx, page.spec.after, page.spec.size)
+        return audit_pb2.CheckRecordsResponse(
+            faults=[
+                audit_pb2.RecordFault(code=fault.code, record=fault.record)
+                for fault in checked.faults
+            ],
+            published=[
+                audit_pb2.PublishedEvent(
+                    event_id=str(row.event_id),
+                    subject=row.subject,
+                    stream_sequence=row.stream_sequence,
+                )
+                for row in checked.published
+            ],
+            next_page_token=page.next_token(keys),
+        )
 
     def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
         """Return the leaf hash of an entry and, if the scope may read the entry, its content."""

@@ -1,8 +1,10 @@
-"""The rules of a service's audit log: what auditors may read."""
+"""The rules of a service's audit log: what auditors may read, and which keys need no entry."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from chassis.audit_entry import OPEN, AuditEntry
+from sqlalchemy import Select
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class AuditRules:
     hidden_unclassified: frozenset[str] = frozenset()
     # Whether the service records attempts (its migrations made the index that lists them).
     records_attempts: bool = False
+    # Selects the ids of the data keys that are destroyed as a rule, without an audit entry each.
+    unrecorded_keys: Select[tuple[UUID]] | None = None
 
     def are_open(self, entry: AuditEntry) -> bool:
         """Whether an entry may be read by the auditors of its region."""

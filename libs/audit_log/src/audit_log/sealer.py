@@ -15,6 +15,7 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.tables import audit, audit_heads, audit_leaves, audit_pending
 from chassis.transaction import SYSTEM, Tx
+from cryptography.exceptions import InvalidSignature
 from host.leases import Lease, hold
 from sqlalchemy import Row, delete, insert, select
 from vault.keyring import public_bytes
@@ -32,6 +33,10 @@ def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) ->
     return f"tartip-audit-v1\n{service}\n{tree_size}\n{root.hex()}\n{moment}".encode()
 
 
+class HeadForged(Exception):
+    """The newest head is not signed with the service's key: nothing is added to its tree."""
+
+
 class Sealer:
     """A loop that seals waiting entries every `every_seconds`, in one process per schema."""
 
@@ -43,7 +48,7 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """Seal until cancelled. Raises LeaseLost, or a database error."""
+        """Seal until cancelled. Raises LeaseLost, HeadForged or a database error."""
         async with hold(self._db, "sealer") as lease:
             while True:
                 while await self.seal(lease) == BATCH:
@@ -51,12 +56,17 @@ class Sealer:
                 await asyncio.sleep(self._every_seconds)
 
     async def seal(self, lease: Lease) -> int:
-        """Seal up to BATCH waiting entries under a new head; return their number."""
+        """Seal up to BATCH waiting entries under a new head; return their number.
+
+        Raises LeaseLost or HeadForged.
+        """
         async with lease.begin(SYSTEM) as tx:
             waiting = await _waiting(tx)
             if not waiting:
                 return 0
             head = await newest_head(tx)
+            if head is not None:
+                self._require_own(head)
             size, frontier = (head.tree_size, _split(head.frontier)) if head else (0, [])
             leaves, completed = [], dict[merkle.Subtree, bytes]()
             for row in waiting:
@@ -71,6 +81,17 @@ class Sealer:
             await tx.execute(delete(audit_pending).where(audit_pending.c.entry_id.in_(sealed)))
             await tx.execute(insert(audit_heads).values(self._signed_head(size, frontier)))
             return len(waiting)
+
+    def _require_own(self, head: Row[Any]) -> None:
+        """Raise HeadForged unless this service signed a head with the key that it has now."""
+        frontier = _split(head.frontier)
+        said = head_text(self._service, head.tree_size, bytes(head.root), head.sealed_at)
+        try:
+            self._key.public_key().verify(bytes(head.signature), said)
+        except InvalidSignature as error:
+            raise HeadForged(f"head of {head.tree_size} entries") from error
+        if merkle.root_of(frontier) != bytes(head.root):
+            raise HeadForged(f"frontier of {head.tree_size} entries")
 
     def _signed_head(self, size: int, frontier: Sequence[bytes]) -> dict[str, Any]:
         """The columns of a new row of `audit_heads`."""

@@ -19,7 +19,7 @@ def serve_audit_log(chassis: Chassis[Any], rules: AuditRules | None = None) -> N
         POLICY,
     )
     sealer = Sealer(
-        chassis.db,
+        chassis.databases.seal,
         chassis.clock,
         service=chassis.name,
         every_seconds=chassis.settings.seal_every_seconds,

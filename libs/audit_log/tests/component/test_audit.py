@@ -10,7 +10,7 @@ from audit_log import merkle
 from audit_log.api import AuditApi
 from audit_log.attempts import Attempt, Attempts, Record
 from audit_log.rules import AuditRules
-from audit_log.sealer import Sealer, head_text
+from audit_log.sealer import HeadForged, Sealer, head_text
 from chassis import call_context
 from chassis.audit_entry import AuditEntry
 from chassis.clock import new_id, system_clock
@@ -134,6 +134,19 @@ async def test_a_head_covers_every_entry_in_order_and_is_signed(db: Database) ->
         bytes(head.signature),
         head_text("scratch", head.tree_size, bytes(head.root), head.sealed_at),
     )
+
+
+async def test_nothing_is_added_to_a_tree_whose_head_somebody_else_signed(db: Database) -> None:
+    await sealed(db, 2)
+    false = (
+        "INSERT INTO audit_heads SELECT tree_size + 1, root, frontier, sealed_at, signature,"
+        " public_key FROM audit_heads"
+    )
+    async with db.begin(SYSTEM) as tx:
+        await tx.execute(text(false))
+        tx.audit("read", "thing:2")
+    with pytest.raises(HeadForged):
+        await seal(db)
 
 
 async def test_nothing_waiting_makes_no_new_head(db: Database) -> None:

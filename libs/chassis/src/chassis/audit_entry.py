@@ -32,6 +32,8 @@ class AuditEntry:
     # "" for entries of before there were classes.
     audit_class: str = OPEN
     trace: str = ""
+    # The ids of the events that were written with it; without any, they are left out of its form.
+    events: tuple[str, ...] = ()
 
     @property
     def object_type(self) -> str:
@@ -41,10 +43,11 @@ class AuditEntry:
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes.
 
-        The standard JSON encoder is canonical here, since all values are strings and all names are
-        ASCII. Raises ValueError for a lone surrogate.
+        The standard JSON encoder is canonical here, since all values are strings or lists of them
+        and all names are ASCII. Raises ValueError for a lone surrogate.
         """
-        content = {
+        content: dict[str, object] = {"events": self.events} if self.events else {}
+        content |= {
             "id": str(self.entry_id),
             "at": self.at.isoformat(),
             "action": self.action,
@@ -74,6 +77,7 @@ def read_entry(canonical: bytes) -> AuditEntry | None:
             dict(content["facts"]),
             content.get("class", ""),
             content["trace"],
+            tuple(content.get("events", ())),
         )
     except (ValueError, KeyError, TypeError):
         return None

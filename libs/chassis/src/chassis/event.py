@@ -58,6 +58,7 @@ def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
         "traceparent": parent,
         "sealed": fact.sealed,
         "payload": _payload(fact, keyring),
+        "audit_entries": "",
     }
 
 

@@ -45,7 +45,10 @@ class Settings(BaseSettings):
 
     environment: str = "embedded"
     log_level: str = "INFO"
+    # The log-in for calls, and those for background work and for sealing (see `host.databases`).
     database_url: str = ""
+    work_database_url: str = ""
+    seal_database_url: str = ""
     owner_database_url: str = ""
     # One address, or several of one cluster with commas between them; who certifies their servers,
     # where that is not `tls_ca`.

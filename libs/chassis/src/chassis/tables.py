@@ -47,6 +47,10 @@ outbox = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("created_at", _moment, nullable=False, server_default=_at_first),
     Column("published_at", _moment),
+    # The number of its message in the stream, as the broker acknowledged it.
+    Column("stream_sequence", BigInteger),
+    # The ids of the audit entries that were written with it, separated by spaces.
+    Column("audit_entries", Text, nullable=False, server_default=text("''")),
     # How often somebody drove it again after it had died at a consumer (`tartip redrive`).
     Column("redriven", Integer, nullable=False, server_default=text("0")),
 )

@@ -8,7 +8,7 @@ first, the added rows and scheduled work are written before it.
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Table, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
+from statements.links import Links
 from statements.reads import Read
 from statements.writes import Replacement, Rows, Writes, write
 from vault.data_keys import DataKeys
@@ -94,7 +95,7 @@ class Tx:
         self._connect = connect
         self._keyring = keyring
         self._clock = clock
-        self._rows, self._facts = Writes(), Writes()
+        self._forget()
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
         """Execute a statement, with parameters `rows` if any. Raises SQLAlchemy's errors; never
@@ -164,7 +165,9 @@ class Tx:
 
     def emit(self, fact: Event) -> None:
         """Publish an event once the transaction commits; there is no other way to publish."""
-        self._facts.add(tables.outbox, outbox_row(fact, self._keyring))
+        row = outbox_row(fact, self._keyring)
+        self._facts.add(tables.outbox, row)
+        self._links.add_event(row)
 
     def audit(
         self,
@@ -194,6 +197,7 @@ class Tx:
         row = {"entry_id": entry.entry_id, "canonical": entry.canonical()}
         self._facts.add(tables.audit, row)
         self._facts.add(tables.audit_pending, {"entry_id": entry.entry_id})
+        self._links.add_entry((entry, row))
         return entry.entry_id
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
@@ -220,7 +224,7 @@ class Tx:
                 yield
                 await self.flush()
         except BaseException:
-            self._rows, self._facts = Writes(), Writes()
+            self._forget()
             raise
 
     async def flush(self) -> None:
@@ -228,10 +232,24 @@ class Tx:
         await self._write(await self._begun(), self.taken())
 
     def taken(self) -> Writes:
-        """Return the buffered writes and empty the buffer, for `Database` to write them."""
+        """Return the buffered writes and empty the buffer, for `Database` to write them.
+
+        Events and audit entries name each other, so that neither can be deleted unnoticed.
+        """
+        for group in self._links.groups():
+            events = tuple(str(row["event_id"]) for row in group.events)
+            for entry, row in group.entries if events else ():
+                row["canonical"] = replace(entry, events=events).canonical()
+            for row in group.events:
+                row["audit_entries"] = " ".join(str(entry.entry_id) for entry, _ in group.entries)
         rows, facts = self._rows, self._facts
-        self._rows, self._facts = Writes(), Writes()
+        self._forget()
         return Writes(facts.request, facts.replaced, {**rows.rows, **facts.rows})
+
+    def _forget(self) -> None:
+        """Empty the buffers."""
+        self._rows, self._facts = Writes(), Writes()
+        self._links = Links[dict[str, Any], tuple[AuditEntry, dict[str, Any]]]()
 
     def _require_no_statement(self) -> None:
         if self.connection is not None:

@@ -27,7 +27,7 @@ WAITING_SECONDS = 15.0
 _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 
 
-def database_check(db: Database) -> Check:
+def database_check(db: Database, *, name: str = "database") -> Check:
     """Look whether a connection of the pool answers in DATABASE_SECONDS, and at its clock."""
 
     async def look() -> Reasons:
@@ -38,7 +38,7 @@ def database_check(db: Database) -> Check:
             return {"clock": f"differs from the database's by {apart}, so that nothing is decided"}
         return {}
 
-    return Check("database", Effect.UNREADY, look, within_seconds=DATABASE_SECONDS)
+    return Check(name, Effect.UNREADY, look, within_seconds=DATABASE_SECONDS)
 
 
 def certificate_check(current: Callable[[], bytes]) -> Check:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from chassis.tables import session_settings
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from host.log_ins import share_grants
 
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
@@ -56,8 +60,17 @@ def _apply(connection: Connection, schema: str) -> None:
     context.configure(connection=connection, version_table_schema=schema)
     with context.begin_transaction():
         context.run_migrations()
+        share_grants(Operations(MigrationContext.configure(connection)), schema)
 
 
 def runtime_role() -> str:
-    """The name of the runtime role of this schema, to which migrations grant privileges."""
-    return f"{context.config.attributes['schema']}_runtime"
+    """The name of the role of this schema that serves calls, to which migrations grant privileges.
+
+    The role for background work gets the same ones when the migrations have run.
+    """
+    return f"{schema_name()}_runtime"
+
+
+def schema_name() -> str:
+    """The name of the schema that is being migrated."""
+    return str(context.config.attributes["schema"])

@@ -18,7 +18,7 @@ from chassis.event import open_payload
 from chassis.tables import inbox, outbox, outbox_streams, service_now
 from chassis.transaction import SYSTEM, Tx
 from nats.js.errors import NotFoundError
-from sqlalchemy import delete, select, update
+from sqlalchemy import ARRAY, BigInteger, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 
@@ -37,6 +37,19 @@ log = logging.getLogger(__name__)
 events_published = telemetry.meter.create_counter("tartip.events.published", unit="{event}")
 _UNPUBLISHED = outbox.c.published_at.is_(None)
 _NOW: Any = select(service_now)
+_SENT = (
+    func.unnest(
+        bindparam("positions", type_=ARRAY(BigInteger)),
+        bindparam("sequences", type_=ARRAY(BigInteger)),
+    )
+    .table_valued("position", "sequence", name="sent")
+    .render_derived()
+)
+_MARK = (
+    update(outbox)
+    .where(outbox.c.position == _SENT.c.position)
+    .values(published_at=service_now, stream_sequence=_SENT.c.sequence)
+)
 # Made once: it is asked ten times a second for ever, and making it costs as much as asking.
 _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.position).limit(1)
 _OLDEST_POSITION = _OLDEST.with_only_columns(outbox.c.position)
@@ -107,14 +120,14 @@ class Relay:
             return 0
         rows = await self._unpublished(lease)
         outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
-        sent = [row.position for row, stored in zip(rows, outcomes, strict=True) if stored]
+        sent = {row.position: n for row, n in zip(rows, outcomes, strict=True) if n is not None}
         if sent:
             async with lease.begin(SYSTEM) as tx:
-                marked = update(outbox).where(outbox.c.position.in_(sent))
-                await tx.execute(marked.values(published_at=service_now))
+                acknowledged = {"positions": list(sent), "sequences": list(sent.values())}
+                await tx.execute(_MARK, acknowledged)
             events_published.add(len(sent))
         tried = {row.subject for row in rows}
-        failed = {row.subject for row, stored in zip(rows, outcomes, strict=True) if not stored}
+        failed = {row.subject for row in rows if row.position not in sent}
         self._pause(failed, tried - failed)
         return len(sent)
 
@@ -147,9 +160,10 @@ class Relay:
             seconds = min(known.seconds * 2, PAUSE_SECONDS_MAX) if known else PAUSE_SECONDS
             self._paused[subject] = _Pause(now + seconds, seconds)
 
-    async def _publish(self, row: Row[Any]) -> bool:
+    async def _publish(self, row: Row[Any]) -> int | None:
+        """Publish a row; return the number of its message in the stream, None after an error."""
         try:
-            await self._broker.jetstream.publish(
+            stored = await self._broker.jetstream.publish(
                 row.subject,
                 self._content(row),
                 timeout=PUBLISH_TIMEOUT_SECONDS,
@@ -158,8 +172,8 @@ class Relay:
         except Exception as error:  # whatever it was, the row stays and is sent again
             with telemetry.about(row.traceparent, event=str(row.event_id)):
                 log.warning("event not published yet: %s", type(error).__name__)
-            return False
-        return True
+            return None
+        return stored.seq
 
     def _content(self, row: Row[Any]) -> bytes:
         if not row.sealed:
@@ -210,7 +224,7 @@ async def _note_stream(tx: Tx, stream: str, made_at: str) -> None:
     if known is not None:
         log.warning("stream %s was made anew: publishing what was kept", stream)
         kept = update(outbox).where(outbox.c.created_at > await _days_ago(tx, KEEP_DAYS))
-        await tx.execute(kept.values(published_at=None))
+        await tx.execute(kept.values(published_at=None, stream_sequence=None))
     upsert = insert(outbox_streams).values(stream=stream, made_at=made_at)
     await tx.execute(
         upsert.on_conflict_do_update(index_elements=["stream"], set_={"made_at": made_at})

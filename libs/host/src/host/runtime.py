@@ -22,21 +22,22 @@ from typing import Any, Generic, TypeVar
 import uvloop
 from chassis.authorities import Authorities
 from chassis.channels import Channels
-from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
+from chassis.clock import Clock, clock_offset, move_clock, system_clock
 from chassis.db import Database
 from chassis.identity import KINDS, Policy, TokenVerifier
 from chassis.settings import Settings, read
 from chassis.telemetry import register_ids
 from google.protobuf import descriptor
-from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.certificates import CertificateFiles, CertificateUnusable, require_certificates
 from host.channels import RenewingChannels
 from host.checks import broker_check, certificate_check, database_check, outbox_check, peer_check
 from host.consumer import Consumer, Subscription
+from host.databases import Databases
 from host.gate import Gate
 from host.health import Check, Health
+from host.key_destruction import DESTROY_KEY, destroyer
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
@@ -58,7 +59,8 @@ S = TypeVar("S", bound=Settings)
 class Chassis(Generic[S]):
     """What a service's function `build` gets: the service's settings, database, broker and so on.
 
-    `build` registers servicers, handlers of events and work, and background loops here.
+    `build` registers servicers, handlers of events and work, and background loops here. Servicers
+    use `db`; handlers and loops use `work_db`.
     """
 
     name: str
@@ -66,7 +68,7 @@ class Chassis(Generic[S]):
     clock: Clock
     channels: Channels
     tokens: TokenVerifier
-    _db: Database | None
+    _databases: Databases | None
     _broker: Broker | None
     servicers: list[tuple[descriptor.ServiceDescriptor, Callable[..., None], Any]] = field(
         default_factory=list
@@ -85,11 +87,22 @@ class Chassis(Generic[S]):
     guard: Callable[[descriptor.ServiceDescriptor, Any], Any] | None = None
 
     @property
-    def db(self) -> Database:
-        """The database. Raises LookupError in a service without a database."""
-        if self._db is None:
+    def databases(self) -> Databases:
+        """The database with each log-in. Raises LookupError in a service without a database."""
+        if self._databases is None:
             raise LookupError(f"{self.name} has no database")
-        return self._db
+        return self._databases
+
+    @property
+    def db(self) -> Database:
+        """The database with the log-in that serves calls. Raises LookupError as `databases`."""
+        return self.databases.calls
+
+    @property
+    def work_db(self) -> Database:
+        """The database with the log-in for events, scheduled work and loops. Raises LookupError as
+        `databases`."""
+        return self.databases.work
 
     @property
     def broker(self) -> Broker:
@@ -102,8 +115,9 @@ class Chassis(Generic[S]):
     def measures(self) -> list[DatabaseMeasures | BrokerMeasures]:
         """What is measured of this process: its database and its connection to the broker."""
         found: list[DatabaseMeasures | BrokerMeasures] = []
-        if self._db is not None:
-            found.append(DatabaseMeasures(self._db, pool=self.name, kinds=tuple(self.work)))
+        if self._databases is not None:
+            pools = vars(self._databases)
+            found.append(DatabaseMeasures(self.work_db, pools=pools, kinds=tuple(self.work)))
         if self._broker is not None:
             streams = tuple(self.consumed)
             found.append(BrokerMeasures(self._broker, durable=self.name, streams=streams))
@@ -133,14 +147,14 @@ class Chassis(Generic[S]):
         The stream's durable consumer must have the name of this service.
         """
         consumer = Consumer(
-            self.db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
+            self.work_db, self.broker, stream=stream, durable=self.name, subscriptions=subscriptions
         )
         self.consumed.append(stream)
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
         """Publish the events in this service's outbox, which are stored by these NATS streams."""
-        relay = Relay(self.db, self.broker, source=self.name, streams=streams)
+        relay = Relay(self.work_db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def share_by(self, quota_of: QuotaOf) -> None:
@@ -213,7 +227,7 @@ async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> 
 
     folder = settings.keys_dir
     keyring = Keyring(folder, new_id=new_id)
-    db = Database(settings.database_url, service=name, keyring=keyring, clock=system_clock)
+    db = Database(settings.owner_database_url, service=name, keyring=keyring, clock=system_clock)
     try:
         await rotate_keys(db, folder, settle_seconds=settle_seconds, report=report)
     except RotationRuns:
@@ -265,15 +279,10 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca
         )
         closing.push_async_callback(channels.close)
-        db = broker = None
-        if settings.database_url:
-            db = Database(
-                settings.database_url,
-                service=service.name,
-                keyring=Keyring(settings.keys_dir, new_id=new_id),
-                clock=system_clock,
-            )
-            closing.push_async_callback(db.close)
+        databases = broker = None
+        if service.schema:
+            databases = Databases.connect(settings, service=service.name)
+            closing.push_async_callback(databases.close)
         if settings.nats_url:
             authority = settings.nats_ca or settings.tls_ca
             tls = client_tls(settings.tls_cert, settings.tls_key, authority)
@@ -287,7 +296,7 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
             system_clock,
             channels,
             TokenVerifier(settings.oidc_issuer),
-            db,
+            databases,
             broker,
         )
         if broker is not None:
@@ -315,8 +324,9 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     )
     for service, add, servicer in chassis.servicers:
         add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
-    if chassis.work:
-        chassis.loop("scheduler", Scheduler(chassis.db, chassis.clock, chassis.work).run)
+    databases = chassis.databases
+    chassis.do(DESTROY_KEY, destroyer(databases.work))
+    chassis.loop("scheduler", Scheduler(databases.work, chassis.clock, chassis.work).run)
     async with _looping(chassis):
         await server.start(tuple(service.full_name for service, _, _ in chassis.servicers))
         log.info("serving on %s", settings.grpc_address)
@@ -329,11 +339,14 @@ def _checks(chassis: Chassis[Any]) -> list[Check]:
     settings = chassis.settings
     checks = [certificate_check(settings.tls_cert.read_bytes), *chassis.checks]
     if settings.database_url:
-        checks.append(database_check(chassis.db))
+        databases = chassis.databases
+        checks.append(database_check(databases.calls))
+        checks.append(database_check(databases.work, name="database for work"))
+        checks.append(database_check(databases.seal, name="database for sealing"))
     if settings.nats_url:
         checks.append(broker_check(chassis.broker))
     if settings.database_url and settings.nats_url:
-        checks.append(outbox_check(chassis.db))
+        checks.append(outbox_check(chassis.work_db))
     known = {check.name for check in chassis.checks}
     for peer in sorted({name for names in chassis.needs.values() for name in names} - known):
         address = getattr(settings, f"{peer.replace('-', '_')}_address")

@@ -1,8 +1,8 @@
 """Installs the tables of `chassis.tables` and row-level security in a service's schema.
 
 Only migrations use it. A service's Alembic history calls `install_v1(op, runtime_role)` once; later
-changes of these tables are `install_v2` and so on. The privileges of the runtime role allow it to
-add and read audit rows, but not to change them.
+changes of these tables are `install_v2` and so on; `log_ins.install_v4` replaces the privileges
+that the first version gave the runtime role alone.
 """
 
 import re

@@ -40,6 +40,8 @@ data_keys = Table(
     Column("person", LargeBinary),
     Column("wrapped", LargeBinary),
     Column("destroyed_at", DateTime(timezone=True)),
+    # The id of the audit entry that records the destruction.
+    Column("destroyed_by", Uuid),
     UniqueConstraint("key_class", "person", name=PERSON_KEY),
 )
 _CLASS = data_keys.c.key_class == bindparam("key_class")
@@ -106,12 +108,15 @@ class DataKeys:
         """
         return self._keyring.unwrapped(key_class, key_id, wrapped)
 
-    async def destroy(self, key_id: UUID) -> None:
-        """Destroy a key, so that everything encrypted with it can no longer be read."""
+    async def destroy(self, key_id: UUID, *, recorded_by: UUID | None = None) -> None:
+        """Destroy a key, so that everything encrypted with it can no longer be read.
+
+        `recorded_by` is the audit entry that records it. A key destroyed before stays as it is.
+        """
         await self._tx.execute(
             update(data_keys)
-            .where(data_keys.c.key_id == key_id)
-            .values(wrapped=None, destroyed_at=self._clock())
+            .where(data_keys.c.key_id == key_id, data_keys.c.wrapped.is_not(None))
+            .values(wrapped=None, destroyed_at=self._clock(), destroyed_by=recorded_by)
         )
 
     def blind_index(self, key_class: str, field_name: str, value: str) -> bytes:

@@ -38,7 +38,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     interval = timedelta(seconds=chassis.settings.report_seconds)
     register = Register(chassis.db, chassis.clock, interval=interval)
     watch = Watch(
-        chassis.db,
+        chassis.work_db,
         silence=interval * INTERVALS_HEARD,
         measures_speed=lambda kind: guards.at(chassis.clock()).camera_kinds.measures_speed(kind),
     )
@@ -68,8 +68,8 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
     serve_audit_log(chassis)
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
-    chassis.loop("tally", Tally(chassis.db).run)
-    chassis.loop("changes", feed.place)
+    chassis.loop("tally", Tally(chassis.work_db).run)
+    chassis.loop("changes", ChangeFeed(chassis.work_db).place)
     chassis.loop("watched changes", feed.poll)
 
 

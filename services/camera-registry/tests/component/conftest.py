@@ -147,6 +147,8 @@ class Scratch:
 
     owner: str
     runtime: str
+    work: str
+    seal: str
     provisioner: str
 
     def migrate(self) -> None:
@@ -173,12 +175,16 @@ def empty_database(engines: RunningTestMesh) -> Iterator[Scratch]:
     database = engines.database
     execute(database.url, f"CREATE DATABASE {name}")
     scratch = Scratch(
-        on(database.owner_url(SCHEMA)), on(database.runtime_url(SCHEMA)), on(database.url)
+        on(database.owner_url(SCHEMA)),
+        on(database.runtime_url(SCHEMA)),
+        on(database.work_url(SCHEMA)),
+        on(database.seal_url(SCHEMA)),
+        on(database.url),
     )
     execute(
         scratch.provisioner,
         f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {SCHEMA}_owner",
-        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {SCHEMA}_runtime",
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {SCHEMA}_runtime, {SCHEMA}_work, {SCHEMA}_seal",
     )
     yield scratch
     execute(database.url, f"DROP DATABASE {name} WITH (FORCE)")
@@ -212,5 +218,5 @@ async def opened(address: str, describe: Any, keys: Path) -> AsyncIterator[OwnRe
 
 @pytest_asyncio.fixture
 async def own(scratch: Scratch, describe: Any, tmp_path: Path) -> AsyncIterator[OwnRegister]:
-    async with opened(scratch.runtime, describe, tmp_path) as found:
+    async with opened(scratch.work, describe, tmp_path) as found:
         yield found

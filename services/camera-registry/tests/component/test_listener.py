@@ -76,6 +76,8 @@ def copy_of(engines: RunningTestMesh, scratch: Any, log: Path, **variables: str)
     environment = {**os.environ, **engines.environment(SERVICE)}
     environment |= {
         "TARTIP_DATABASE_URL": scratch.runtime,
+        "TARTIP_WORK_DATABASE_URL": scratch.work,
+        "TARTIP_SEAL_DATABASE_URL": scratch.seal,
         "TARTIP_REPORT_SECONDS": str(INTERVAL.total_seconds()),
         **variables,
     }
@@ -353,7 +355,7 @@ async def test_lost_heartbeats_are_counted_and_make_the_listener_deaf_with_one_l
     monkeypatch.setattr(consumers, "heartbeats", Metric())
     caplog.set_level(logging.WARNING)
     db = Database(
-        scratch.runtime, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
+        scratch.work, service="test", keyring=Keyring(tmp_path), clock=lambda: datetime.now(UTC)
     )
     pair = engines.certificates.service(SERVICE)
     broker = await Broker.connect(

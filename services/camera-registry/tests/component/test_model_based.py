@@ -328,7 +328,7 @@ def copied(scratch: Scratch) -> Iterator[str]:
 
     asyncio.run(execute(f"CREATE DATABASE {name} TEMPLATE {source}"))
     try:
-        yield urlunsplit(urlsplit(scratch.runtime)._replace(path=f"/{name}"))
+        yield urlunsplit(urlsplit(scratch.work)._replace(path=f"/{name}"))
     finally:
         asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))
 

@@ -34,7 +34,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     recorder = ReportRecorder(law.deadlines)
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
-    followup = FollowUp(db, clock, law, recorder, evidence)
+    followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
     intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
     apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)

@@ -42,7 +42,8 @@ async def a_schema_of_its_own(engines: RunningTestMesh) -> str:
     parts, password = urlsplit(engines.database.url), secrets.token_hex(16)
     administrator = await asyncpg.connect(engines.database.url)
     await administrator.execute(
-        f"CREATE ROLE {SCHEMA}_runtime; CREATE ROLE {SCHEMA}_owner LOGIN PASSWORD '{password}';"
+        f"CREATE ROLE {SCHEMA}_runtime; CREATE ROLE {SCHEMA}_work; CREATE ROLE {SCHEMA}_seal;"
+        f"CREATE ROLE {SCHEMA}_owner LOGIN PASSWORD '{password}';"
         f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {SCHEMA}_owner;"
         f'GRANT CONNECT ON DATABASE "{parts.path[1:]}" TO {SCHEMA}_owner'
     )

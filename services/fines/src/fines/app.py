@@ -46,7 +46,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     )
     measure_missing_tables(law.yearly, chassis.clock)
     issuing = Issuing(
-        chassis.db,
+        chassis.work_db,
         chassis.clock,
         law,
         DayCount(settings.koap_day_count),

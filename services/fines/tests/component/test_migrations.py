@@ -80,7 +80,8 @@ async def a_schema_of_its_own(engines: RunningTestMesh, database: Any) -> str:
     """The schema's address for its owner, who is not a superuser."""
     parts, password = urlsplit(engines.database.url), secrets.token_hex(16)
     await database.execute(
-        f"CREATE ROLE {SCHEMA}_runtime; CREATE ROLE {SCHEMA}_owner LOGIN PASSWORD '{password}';"
+        f"CREATE ROLE {SCHEMA}_runtime; CREATE ROLE {SCHEMA}_work; CREATE ROLE {SCHEMA}_seal;"
+        f"CREATE ROLE {SCHEMA}_owner LOGIN PASSWORD '{password}';"
         f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {SCHEMA}_owner;"
         f'GRANT CONNECT ON DATABASE "{parts.path[1:]}" TO {SCHEMA}_owner'
     )

@@ -65,7 +65,8 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     register = RegisterClient(
         chassis.channels.to(settings.camera_registry_address, "camera-registry")
     )
-    evidence = EvidenceStore(chassis.db, BlobStore(settings.evidence_url), chassis.clock)
+    objects = BlobStore(settings.evidence_url)
+    evidence = EvidenceStore(chassis.db, objects, chassis.clock)
     pool = InferencePool(Detector(models))
     cameras = Cameras(chassis.db, register, chassis.clock)
     guard = QuarantineGuard(chassis.db, chassis.clock)
@@ -103,21 +104,23 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         streams_api.POLICY,
         needs=("camera-registry",),
     )
-    chassis.loop("streams", Worker(chassis.db, cameras, configurations, parts).run)
+    chassis.loop("streams", Worker(chassis.work_db, cameras, configurations, parts).run)
     chassis.consume("CAMERAS", SUBSCRIPTIONS)
     serve_audit_log(
         chassis, AuditRules(hidden_unclassified=frozenset({"evidence"}), records_attempts=True)
     )
     chassis.publish_from("INFERENCE", "SIGHTINGS")
-    chassis.loop("evidence sweeper", evidence.keep_sweeping)
+    sweeping = EvidenceStore(chassis.work_db, objects, chassis.clock)
+    chassis.loop("evidence sweeper", sweeping.keep_sweeping)
     check = EvidenceCheck(
-        chassis.db,
-        evidence,
+        chassis.work_db,
+        sweeping,
         timedelta(days=settings.evidence_check_days),
         settings.evidence_check_bytes_per_second,
     )
     chassis.loop("evidence check", check.keep_checking)
-    chassis.loop("quarantine sweeper", guard.keep_sweeping)
+    forgetting = QuarantineGuard(chassis.work_db, chassis.clock)
+    chassis.loop("quarantine sweeper", forgetting.keep_sweeping)
     chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
 
 
@@ -133,7 +136,7 @@ def prober_of(
 ) -> Prober:
     settings = chassis.settings
     return Prober(
-        chassis.db,
+        chassis.work_db,
         pool,
         FaceDetector(models),
         chassis.clock,

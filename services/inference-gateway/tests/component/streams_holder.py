@@ -43,7 +43,7 @@ NOTHING = cast(Any, None)  # what a test has no use for
 async def db(engines: RunningTestMesh, service: Process) -> AsyncIterator[Database]:
     told = engines.environment(SERVICE)
     database = Database(
-        told["TARTIP_DATABASE_URL"],
+        told["TARTIP_WORK_DATABASE_URL"],
         service="test",
         keyring=Keyring(Path(told["TARTIP_KEYS_DIR"])),
         clock=system_clock,

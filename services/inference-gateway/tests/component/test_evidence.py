@@ -251,7 +251,7 @@ def opened(engines: RunningTestMesh, sha256: str) -> bytes:
 async def vault_beside(engines: RunningTestMesh) -> AsyncIterator[tuple[EvidenceStore, Database]]:
     environment = engines.environment("inference-gateway")
     db = Database(
-        environment["TARTIP_DATABASE_URL"],
+        environment["TARTIP_WORK_DATABASE_URL"],
         service="test",
         keyring=Keyring(engines.keys.folder / "inference-gateway"),
         clock=system_clock,
@@ -295,7 +295,10 @@ def test_a_young_object_is_nobodys_orphan_however_far_the_clock_is_moved(
         environment = engines.environment("inference-gateway")
         keyring = Keyring(engines.keys.folder / "inference-gateway")
         db = Database(
-            environment["TARTIP_DATABASE_URL"], service="test", keyring=keyring, clock=system_clock
+            environment["TARTIP_WORK_DATABASE_URL"],
+            service="test",
+            keyring=keyring,
+            clock=system_clock,
         )
         objects = BlobStore(environment["TARTIP_EVIDENCE_URL"])
         evidence_store = EvidenceStore(db, objects, lambda: system_clock() + timedelta(days=400))

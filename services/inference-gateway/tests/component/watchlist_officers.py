@@ -186,7 +186,7 @@ async def beside(
     def clock() -> datetime:
         return system_clock() + later
 
-    db = Database(told["TARTIP_DATABASE_URL"], service="test", keyring=keyring, clock=clock)
+    db = Database(told["TARTIP_WORK_DATABASE_URL"], service="test", keyring=keyring, clock=clock)
     pair = engines.certificates.triton_caller(SERVICE)
     models = TritonModels(
         told["TARTIP_TRITON_URL"],

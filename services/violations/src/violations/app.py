@@ -28,22 +28,23 @@ from violations.grpc_api import POLICY, ViolationsApi
 from violations.openings import Forms, Frames, Openings
 from violations.settings import ViolationsSettings
 from violations.signing import OfficerAuthority
+from violations.storage import reads
 from violations.usecases import Desk
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[ViolationsSettings]) -> None:
-    settings = chassis.settings
-    conflicts = Conflicts(chassis.db, chassis.clock)
+    settings, clock = chassis.settings, chassis.clock
     authority = OfficerAuthority.open(settings.officer_ca)
-    openings = Openings(chassis.db, chassis.clock)
-    desk = Desk(chassis.db, chassis.clock, authority, conflicts, openings)
+    openings = Openings(chassis.db, clock)
+    desk = Desk(chassis.db, clock, authority, Conflicts(chassis.db, clock), openings)
     store = EvidenceStore(chassis.channels, settings.inference_gateway_address)
-    degradations = Degradations(chassis.db, chassis.clock)
+    pages = Pages(chassis.db.keyring)
+    degradations = Degradations(chassis.work_db, clock)
     assessment = Assessment(
-        chassis.db,
-        chassis.clock,
+        chassis.work_db,
+        clock,
         articles=read_articles(),
         guards=guards.load(),
         cameras=CameraRegister(chassis.channels, settings.camera_registry_address),
@@ -52,11 +53,12 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.serve(
         violations_pb2.DESCRIPTOR.services_by_name["Violations"],
         violations_pb2_grpc.add_ViolationsServicer_to_server,
-        ViolationsApi(desk, degradations, Frames(openings, store), Pages(chassis.db.keyring)),
+        ViolationsApi(desk, Degradations(chassis.db, clock), Frames(openings, store), pages),
         POLICY,
         needs=("inference-gateway",),
     )
-    serve_audit_log(chassis, AuditRules(records_attempts=True))
+    rules = AuditRules(records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED)
+    serve_audit_log(chassis, rules)
     chassis.publish_from("VIOLATIONS")
     chassis.consume(
         "SIGHTINGS",
@@ -88,9 +90,9 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
     chassis.do("assess", assessment.assess)
     chassis.do("assess_held", assessment.assess_held)
     chassis.do("put_forward", degradations.release_held_reads)
-    chassis.do("settle_conflicts", conflicts.settle)
+    chassis.do("settle_conflicts", Conflicts(chassis.work_db, clock).settle)
     chassis.do("ask_report", assessment.ask_report)
-    chassis.do("learn_forms", Forms(chassis.db, chassis.clock, store).learn)
+    chassis.do("learn_forms", Forms(chassis.work_db, clock, store).learn)
 
 
 SERVICE = Service(

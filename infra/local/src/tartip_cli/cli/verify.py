@@ -4,7 +4,7 @@ It fetches all sealed entries, recomputes the Merkle root from them, and compare
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
 entries. It also checks that the log still begins with the entries that it had at the last check
 without faults: the size and root that the log had then are stored in `verify.json` of the data
-folder.
+folder. Last, the service's records are held against each other and the streams (`verify_records`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, print_json
 from tartip_cli.data_dir import write_private
-from tartip_cli.failures import Exit
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
 from tartip_cli.topology import GRPC_SERVICES, Service
 
@@ -58,11 +58,24 @@ def verify(
             "--samples", min=0, help="How many entries per service to prove the inclusion of."
         ),
     ] = 8,
+    events: Annotated[
+        int,
+        typer.Option(
+            "--events", min=0, help="How many published events per service to find in the streams."
+        ),
+    ] = 200,
+    service: Annotated[
+        str, typer.Option("--service", metavar="NAME", help="Check the records of one service.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's sealed audit log, and list damaged evidence; exit code 1 if a check
-    fails."""
-    findings, evidence = asyncio.run(_verify(read_settings(), samples))
+    """Check every service's audit log, events and keys, and list damaged evidence; exit code 1 if a
+    check fails."""
+    services = tuple(known for known in GRPC_SERVICES if service in ("", known.name))
+    if not services:
+        names = ", ".join(known.name for known in GRPC_SERVICES)
+        raise Failure(f"there is no service {service} with records: {names}", Exit.USAGE)
+    findings, evidence = asyncio.run(_verify(read_settings(), services, samples, events))
     fits = evidence.fits and not any(finding.wrong for finding in findings)
     if as_json:
         logs = [asdict(finding) for finding in findings]
@@ -75,21 +88,25 @@ def verify(
         raise typer.Exit(Exit.UNEXPECTED)
 
 
-async def _verify(settings: Settings, samples: int) -> tuple[list[Finding], EvidenceFinding]:
+async def _verify(
+    settings: Settings, services: tuple[Service, ...], samples: int, events: int
+) -> tuple[list[Finding], EvidenceFinding]:
     from chassis.refusals import Refusal
 
+    from tartip_cli.cli.verify_records import check_records, streams_of
     from tartip_cli.clients.damaged_evidence import find_damaged
     from tartip_cli.clients.partner import outside
 
     findings = []
-    async with outside(settings) as mesh:
+    async with outside(settings) as mesh, streams_of(mesh, settings) as streams:
         path = mesh.home.path / "verify.json"
         known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        for service in GRPC_SERVICES:
+        for service in services:
             finding = Finding(service.name)
             with console.status(f"checking {service.name} …"):
                 try:
                     await _check(mesh, service, known, finding, samples)
+                    finding.wrong += await check_records(mesh, service, streams, events)
                 except Refusal as refusal:
                     finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)

@@ -240,7 +240,7 @@ class _Builder:
             evidence=self._settings.evidence_url or self._home.evidence.as_uri(),
             oidc=self._settings.oidc_issuer or f"{own}/oidc",
             otlp=self._settings.otlp_endpoint or own,
-            databases={schema: database.runtime_url(schema) for schema in SCHEMAS},
+            databases={schema: database.log_ins(schema) for schema in SCHEMAS},
         )
         return ServiceParts(
             settings=self._settings,

@@ -40,8 +40,8 @@ class Addresses:
     evidence: str
     oidc: str
     otlp: str
-    databases: Mapping[str, str]
-    """The database URL with the runtime role, by schema."""
+    databases: Mapping[str, Mapping[str, str]]
+    """The variables with the URLs of a service's log-ins to its database schema, by schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class ServiceParts:
         else:
             own["TARTIP_GRPC_ADDRESS"] = self.ports.address(service)
         if service.schema is not None:
-            own["TARTIP_DATABASE_URL"] = self.addresses.databases[service.schema]
+            own |= self.addresses.databases[service.schema]
         return own | self._particular(service)
 
     def _telemetry(self, service: Service) -> dict[str, str]:

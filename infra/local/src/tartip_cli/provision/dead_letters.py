@@ -164,8 +164,8 @@ async def _publish_again(
 
 
 async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
-    """Delete a dead letter and destroy its encryption key, which encrypts nothing else; of a
-    dismissed one only the row is left."""
+    """Delete a dead letter and have the service destroy its encryption key, which encrypts nothing
+    else; of a dismissed one only the row is left."""
     if isinstance(letter, Dismissed):
         await connection.execute(
             f"DELETE FROM {letter.schema}.dismissed_letters WHERE event_id = $1", letter.event_id
@@ -176,8 +176,9 @@ async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
         letter.event_id,
     )
     await connection.execute(
-        f"UPDATE {letter.schema}.data_keys SET wrapped = NULL, destroyed_at = $2 WHERE key_id = $1",
-        key_id,
+        f"INSERT INTO {letter.schema}.work (kind, key, due_at, traceparent, story)"
+        " VALUES ('destroy_key', $1, $2, '', '') ON CONFLICT DO NOTHING",
+        str(key_id),
         system_clock(),
     )
 

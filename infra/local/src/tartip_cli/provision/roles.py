@@ -1,5 +1,5 @@
-"""Creates the database of the mesh. SQL files give each service its own schema with two roles: an
-owner for migrations, and a runtime role with few rights.
+"""Creates the database of the mesh. SQL files give each service its own schema with four roles: an
+owner for migrations, and log-ins with few rights for calls, for background work and for sealing.
 
 The same files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql. Here
 they are applied at every start; it is safe to apply them again.
@@ -23,6 +23,8 @@ from tartip_cli.topology import SCHEMAS
 
 DATABASE = "tartip"
 _PROVISION_SECONDS = 60
+# How the roles of a schema end, and so the variables of provision.sql.
+_ROLES = ("owner", "runtime", "work", "seal")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,24 @@ class Database:
         return self._url(f"{schema}_owner")
 
     def runtime_url(self, schema: str) -> str:
+        """The URL with the log-in that serves calls."""
         return self._url(f"{schema}_runtime")
+
+    def work_url(self, schema: str) -> str:
+        """The URL with the log-in for events and background work."""
+        return self._url(f"{schema}_work")
+
+    def seal_url(self, schema: str) -> str:
+        """The URL with the log-in that seals the audit log."""
+        return self._url(f"{schema}_seal")
+
+    def log_ins(self, schema: str) -> dict[str, str]:
+        """The URLs of a service's log-ins, by the environment variables that it reads them from."""
+        return {
+            "TARTIP_DATABASE_URL": self.runtime_url(schema),
+            "TARTIP_WORK_DATABASE_URL": self.work_url(schema),
+            "TARTIP_SEAL_DATABASE_URL": self.seal_url(schema),
+        }
 
     @property
     def url(self) -> str:
@@ -88,14 +107,9 @@ class Database:
             raise Failure(f"cannot make roles and schemas: {reason}", Exit.PART_FAILED)
 
     def _variables(self, schema: str) -> dict[str, str]:
-        owner, runtime = f"{schema}_owner", f"{schema}_runtime"
-        return {
-            "schema": schema,
-            "owner": owner,
-            "runtime": runtime,
-            "owner_password": self._password(owner),
-            "runtime_password": self._password(runtime),
-        }
+        roles = {name: f"{schema}_{name}" for name in _ROLES}
+        passwords = {f"{name}_password": self._password(role) for name, role in roles.items()}
+        return {"schema": schema, **roles, **passwords}
 
     def _url(self, role: str) -> str:
         parts = urlsplit(self.provisioner_url)

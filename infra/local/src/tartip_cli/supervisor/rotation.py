@@ -65,10 +65,13 @@ async def rotate_data_keys(
 
 async def _rotate_of(mesh: Mesh, name: str, settle_seconds: float, report: Report) -> None:
     service = service_named(name)
+    assert service.schema is not None
     command = (sys.executable, "-m", service.package, "rotate-keys", str(settle_seconds))
+    # No log-in that runs the service may change a wrapped key, except to destroy it.
+    owner = {"TARTIP_OWNER_DATABASE_URL": mesh.database.owner_url(service.schema)}
     process = await asyncio.create_subprocess_exec(
         *launched(command, user=None, death_signal=signal.SIGTERM),
-        env={**inherited_environment(), **mesh.services.environment(service)},
+        env={**inherited_environment(), **mesh.services.environment(service), **owner},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

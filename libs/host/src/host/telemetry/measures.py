@@ -6,7 +6,7 @@ Every `EVERY_SECONDS` the gauges of infra/otel/metrics.yaml are set. Rows are co
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,17 +55,22 @@ _OLDEST_UNSEALED = text("SELECT entry_id FROM audit_pending ORDER BY entry_id LI
 
 
 class DatabaseMeasures:
-    """Measures one database: its pool, and the tables of the chassis in its schema."""
+    """Measures a service's database: its pools, and the tables of the chassis in its schema."""
 
-    def __init__(self, db: Database, *, pool: str, kinds: Sequence[str]) -> None:
-        """`pool` names the pool in metrics, `kinds` are the kinds of work done here."""
+    def __init__(
+        self, db: Database, *, pools: Mapping[str, Database], kinds: Sequence[str]
+    ) -> None:
+        """`db` reads the tables. `pools` are the service's log-ins by the names that their pools
+        have in metrics, `kinds` are the kinds of work done here."""
         self._db = db
-        self._pool = {"db.client.connection.pool.name": pool}
+        self._pools = pools
         self._kinds = kinds
 
     async def measure(self) -> None:
         """Set all gauges. If the database does not answer in time, only those that need it not."""
-        self._measure_pool()
+        for name, db in self._pools.items():
+            _measure_pool(name, db)
+        clock_skew.set(self._db.clock_skew_seconds)
         try:
             async with asyncio.timeout(DATABASE_SECONDS), self._db.engine.connect() as connection:
                 await self._measure_tables(connection)
@@ -74,14 +79,6 @@ class DatabaseMeasures:
             database_reachable.set(0)
         else:
             database_reachable.set(1)
-
-    def _measure_pool(self) -> None:
-        pool = self._db.pool
-        for state, count in (("used", pool.checkedout()), ("idle", pool.checkedin())):
-            connections.set(count, {**self._pool, "db.client.connection.state": state})
-        connections_max.set(pool.size(), self._pool)
-        connections_awaited.set(pool.awaited, self._pool)
-        clock_skew.set(self._db.clock_skew_seconds)
 
     async def _measure_tables(self, connection: AsyncConnection) -> None:
         waiting, oldest = (await connection.execute(_OUTBOX, _MOST)).one()
@@ -99,6 +96,14 @@ class DatabaseMeasures:
 
     def _age(self, since: datetime | None) -> float:
         return max(0.0, (self._db.clock() - since).total_seconds()) if since else 0.0
+
+
+def _measure_pool(name: str, db: Database) -> None:
+    labels, pool = {"db.client.connection.pool.name": name}, db.pool
+    for state, count in (("used", pool.checkedout()), ("idle", pool.checkedin())):
+        connections.set(count, {**labels, "db.client.connection.state": state})
+    connections_max.set(pool.size(), labels)
+    connections_awaited.set(pool.awaited, labels)
 
 
 class BrokerMeasures:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
+from host.key_destruction import schedule_destruction
 from sqlalchemy import (
     JSON,
     Column,
@@ -110,8 +111,8 @@ async def add(tx: Tx, given: Mapping[UUID, Streams]) -> None:
 
 
 async def erase_passwords(tx: Tx, camera_id: UUID) -> None:
-    """Delete the passwords of a camera's streams and destroy the key that they are encrypted
-    with."""
+    """Delete the passwords of a camera's streams and schedule the destruction of the key that they
+    are encrypted with."""
     of_camera = camera_streams.c.camera_id == camera_id
     key_ids = select(camera_streams.c.key_id).where(of_camera, camera_streams.c.key_id.is_not(None))
     found = set((await tx.execute(key_ids)).scalars())
@@ -120,7 +121,7 @@ async def erase_passwords(tx: Tx, camera_id: UUID) -> None:
     nothing = dict.fromkeys(("key_id", "password_index", "password_sealed"))
     await tx.execute(update(camera_streams).where(of_camera).values(nothing))
     for key_id in found:
-        await tx.keys.destroy(key_id)
+        await schedule_destruction(tx, key_id)
 
 
 async def _put(tx: Tx, given: Mapping[UUID, Streams], key_ids: Mapping[UUID, UUID]) -> None:

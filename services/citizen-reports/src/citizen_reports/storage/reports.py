@@ -16,6 +16,7 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
+from host.key_destruction import destroy_recorded
 from law.report_deadlines import Deadline
 from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 from statements.reads import Read
@@ -156,7 +157,7 @@ async def drop_draft(tx: Tx, report_id: UUID) -> None:
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     for table in (media_chunks, media, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
-    await tx.keys.destroy(key_id)
+    await destroy_recorded(tx, key_id)
 
 
 async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:

@@ -18,6 +18,7 @@ import obstore
 from chassis.refusals import Kind, Refusal
 from chassis.tables import data_keys
 from chassis.transaction import Tx
+from host.key_destruction import destroy_recorded
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import from_url
 from sqlalchemy import (
@@ -220,7 +221,7 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
     ).one_or_none()
     if gone is None:
         return ""
-    await tx.keys.destroy(gone.key_id)
+    await destroy_recorded(tx, gone.key_id)
     return str(gone.shown_sha256 or "") if gone.shown_sha256 != sha256 else ""
 
 

@@ -1,5 +1,6 @@
 """Builds the parts of the watch-lists and adds them to the service."""
 
+from chassis.db import Database
 from chassis.pages import Pages
 from host.runtime import Chassis
 from tartip.inference.v1 import watchlists_pb2, watchlists_pb2_grpc
@@ -27,14 +28,17 @@ def join(
     for faces in frames."""
     warn_unless_erasing()
     detector, lists = FaceDetector(models), GallerySync(chassis.db)
-    desk = WatchlistDesk(chassis.db, lists, pool, detector, chassis.clock, evidence_store)
+
+    def desk_on(db: Database) -> WatchlistDesk:
+        return WatchlistDesk(db, lists, pool, detector, chassis.clock, evidence_store)
+
     chassis.serve(
         watchlists_pb2.DESCRIPTOR.services_by_name["Watchlists"],
         watchlists_pb2_grpc.add_WatchlistsServicer_to_server,
-        WatchlistsApi(desk, Pages(chassis.db.keyring)),
+        WatchlistsApi(desk_on(chassis.db), Pages(chassis.db.keyring)),
         POLICY,
         needs=("triton",),
     )
     chassis.loop("watch-lists", lists.keep_reading)
-    chassis.loop("watch-list sweeper", desk.keep_sweeping)
+    chassis.loop("watch-list sweeper", desk_on(chassis.work_db).keep_sweeping)
     return FaceMatcher(chassis.db, lists, detector, evidence_store, chassis.clock)

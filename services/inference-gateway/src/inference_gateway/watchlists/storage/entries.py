@@ -9,6 +9,7 @@ from uuid import UUID
 from chassis.refusals import IdReused
 from chassis.tables import data_keys
 from chassis.transaction import Tx
+from host.key_destruction import schedule_destruction
 from sqlalchemy import (
     select,
     tuple_,
@@ -106,8 +107,8 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
-    """Close an entry: store its new state, delete its template and that template's key, and dismiss
-    the entry's open candidates. Returns the ids of these candidates."""
+    """Close an entry: store its new state, delete its template, schedule the destruction of that
+    template's key, and dismiss the entry's open candidates. Returns the ids of these candidates."""
     closed = await tx.execute(
         update(entries)
         .where(entries.c.entry_id == entry.entry_id)
@@ -121,7 +122,7 @@ async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
         )
         .returning(entries.c.key_id)
     )
-    await tx.keys.destroy(closed.one().key_id)
+    await schedule_destruction(tx, closed.one().key_id)
     # Nobody is searched for any more: who was seen is left alone, and no lead comes of it.
     dismissed = await tx.execute(
         update(candidates)

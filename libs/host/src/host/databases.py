@@ -1,0 +1,51 @@
+"""A service's three log-ins to its database schema, each with a connection pool of its own.
+
+Their roles have different rights, so that none can hide what another did (`host.log_ins`): `calls`
+serves RPCs; `work` publishes events, handles those of others and does scheduled work and loops;
+`seal` adds waiting entries to the sealed audit log.
+"""
+
+from dataclasses import dataclass
+
+from chassis.clock import new_id, system_clock
+from chassis.db import Database
+from chassis.settings import PREFIX, Settings
+from vault.keyring import Keyring
+
+CALLS_POOL, WORK_POOL = 8, 8
+# For the sealer's transaction and the heartbeat of its lease.
+SEAL_POOL = 2
+
+
+@dataclass(frozen=True)
+class Databases:
+    calls: Database
+    work: Database
+    seal: Database
+
+    @classmethod
+    def connect(cls, settings: Settings, *, service: str) -> "Databases":
+        """The databases with the URLs in `settings`; connections are opened when first used.
+
+        Exits with a message that names the variables of missing URLs.
+        """
+        urls = {
+            "database_url": settings.database_url,
+            "work_database_url": settings.work_database_url,
+            "seal_database_url": settings.seal_database_url,
+        }
+        if missing := [PREFIX + name.upper() for name, url in urls.items() if not url]:
+            raise SystemExit(f"{', '.join(missing)}: each log-in of {service} needs its URL")
+        keyring = Keyring(settings.keys_dir, new_id=new_id)
+        pools = zip(urls.values(), (CALLS_POOL, WORK_POOL, SEAL_POOL), strict=True)
+        return cls(
+            *(
+                Database(url, service=service, keyring=keyring, clock=system_clock, pool_size=size)
+                for url, size in pools
+            )
+        )
+
+    async def close(self) -> None:
+        """Close the three pools."""
+        for database in (self.calls, self.work, self.seal):
+            await database.close()

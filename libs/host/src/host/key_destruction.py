@@ -1,0 +1,37 @@
+"""The destruction of data keys, each with an entry in the audit log.
+
+The log-in that serves calls may not destroy a key: it schedules the destruction, which the log-in
+for background work carries out within moments. Whoever orders a destruction leaves the scheduled
+work and an audit entry behind, and neither log-in can delete them.
+"""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from chassis.clock import system_clock
+from chassis.db import Database
+from chassis.transaction import SYSTEM, Tx
+
+# The kind of scheduled work, and the action in the audit log.
+DESTROY_KEY = "destroy_key"
+
+
+async def schedule_destruction(tx: Tx, key_id: UUID) -> None:
+    """Have a key destroyed as soon as this transaction is committed."""
+    await tx.schedule(DESTROY_KEY, str(key_id), system_clock())
+
+
+async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
+    """Destroy a key, and name it in an audit entry. Only the log-in for background work may."""
+    entry_id = tx.audit(DESTROY_KEY, f"key:{key_id}")
+    await tx.keys.destroy(key_id, recorded_by=entry_id)
+
+
+def destroyer(db: Database) -> Callable[[str], Awaitable[None]]:
+    """The handler of scheduled work of the kind DESTROY_KEY, whose key is the data key's id."""
+
+    async def destroy(key: str) -> None:
+        async with db.begin(SYSTEM) as tx:
+            await destroy_recorded(tx, UUID(key))
+
+    return destroy

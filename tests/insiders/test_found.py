@@ -1,0 +1,82 @@
+"""What an insider can do all the same is found by `tartip verify`, which names the record.
+
+Each test undoes what it did, for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from .attacks import ATTACKS, Attack
+
+pytestmark = pytest.mark.mesh
+
+# A superuser's way past triggers.
+PAST_TRIGGERS = "SET session_replication_role = replica"
+
+
+@asynccontextmanager
+async def attacked(registry: Any, attack: Attack, ids: list[Any]) -> AsyncIterator[None]:
+    await run(registry, attack.role, attack.done, ids)
+    try:
+        yield
+    finally:
+        await run(registry, "superuser", attack.undone, ids)
+
+
+async def run(registry: Any, role: str, statement: str, ids: list[Any]) -> None:
+    """Execute a statement about a decision; it must change a row."""
+    typed = "WITH ids AS (SELECT $1::uuid, $2::uuid, $3::uuid) "
+    async with registry.opened(role) as connection:
+        if role == "superuser":
+            await connection.execute(PAST_TRIGGERS)
+        outcome = await connection.fetch(f"{typed}{statement} RETURNING 1", *ids)
+    assert outcome, statement
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_what_is_not_refused_is_found_and_named(registry: Any, name: str) -> None:
+    attack, made = ATTACKS[name], await registry.settled()
+    assert await registry.verify() == []
+    ids = [made.entry_id, made.event_id, made.key_id]
+    async with attacked(registry, attack, ids):
+        wrong = await registry.verify()
+    expected = attack.found.format(entry=made.entry_id, event=made.event_id, key=made.key_id)
+    assert any(expected in each for each in wrong), wrong
+
+
+async def test_an_entry_deleted_before_it_was_sealed_is_found(registry: Any) -> None:
+    async with registry.opened("superuser") as connection:
+        await connection.execute("BEGIN; LOCK TABLE audit_leaves IN EXCLUSIVE MODE")
+        made = await registry.decide()
+        await connection.execute(PAST_TRIGGERS)
+        await connection.execute("DELETE FROM audit_pending WHERE entry_id = $1", made.entry_id)
+        await connection.execute("DELETE FROM audit WHERE entry_id = $1", made.entry_id)
+        await connection.execute("COMMIT")
+    assert f"ENTRY_MISSING entry:{made.entry_id}" in await registry.verify()
+    forget = "UPDATE outbox SET audit_entries = '' WHERE event_id = $1"
+    await registry.execute("superuser", forget, made.event_id)
+    assert await registry.verify() == []
+
+
+async def test_a_key_that_a_call_has_destroyed_is_recorded(registry: Any) -> None:
+    made = await registry.settled()
+    order = (
+        "INSERT INTO work (kind, key, due_at, traceparent, story)"
+        " VALUES ('destroy_key', $1, service_now(), '', '')"
+    )
+    await registry.execute("calls", order, str(made.key_id))
+    destroyed = "SELECT destroyed_by FROM data_keys WHERE key_id = $1 AND wrapped IS NULL"
+    async with registry.opened("superuser") as connection:
+        entry_id = None
+        while entry_id is None:
+            entry_id = await connection.fetchval(destroyed, made.key_id)
+        canonical = await connection.fetchval(
+            "SELECT convert_from(canonical, 'UTF8') FROM audit WHERE entry_id = $1", entry_id
+        )
+    assert f'"object":"key:{made.key_id}"' in canonical
+    assert await registry.verify() == []
