@@ -22,12 +22,13 @@ from typing import Any, Generic, TypeVar
 import uvloop
 from chassis.authorities import Authorities
 from chassis.channels import Channels
-from chassis.clock import Clock, clock_offset, move_clock, system_clock
+from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
 from chassis.identity import KINDS, Policy, TokenVerifier
 from chassis.settings import Settings, read
 from chassis.telemetry import register_ids
 from google.protobuf import descriptor
+from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.certificates import CertificateFiles, CertificateUnusable, require_certificates

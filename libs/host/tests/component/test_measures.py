@@ -22,7 +22,7 @@ CALLS = "db_client_connection_pending_requests"
 
 
 def measures_of(db: Database, *kinds: str) -> DatabaseMeasures:
-    return DatabaseMeasures(db, pool="calls", kinds=kinds)
+    return DatabaseMeasures(db, pools={"calls": db}, kinds=kinds)
 
 
 async def test_events_that_wait_are_counted_with_the_age_of_the_oldest(
