@@ -28,7 +28,7 @@ from tartip_cli.provision.accounts import MAX_PAYLOAD_BYTES, SPARE_BYTES, accoun
 from tartip_cli.provision.broker import Broker
 
 # It starts within a few seconds, also after a crash. A start that hangs is not waited for longer.
-_START_SECONDS = 20.0
+_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
