@@ -1,4 +1,4 @@
-"""A full disk under NATS: reports are taken all the while, and their events follow by themselves."""
+"""A full disk under NATS: reports are taken all the while, and their events follow later."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ async def test_events_of_a_full_disk_follow_when_there_is_room(
 
 async def hand_in(app: Outside) -> None:
     draw = random.Random()
-    reporter = reports.Reporter(iin=synthetic_iin(draw), name="Sample Witness", phone="+77000000000")
+    reporter = reports.Reporter(
+        iin=synthetic_iin(draw), name="Sample Witness", phone="+77000000000"
+    )
     request = open_report(
         category=reports.CATEGORY_ROAD_ACCIDENT,
         text=f"Sample {draw.randrange(10**9)}",

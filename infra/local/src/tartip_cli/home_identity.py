@@ -3,13 +3,12 @@
 The id is in the file `home-id`, the place in `home-place.json`: the path of the folder and its
 device and inode numbers. A folder that was moved or restored keeps its id. A copy is recognised
 because the folder that it was copied from is still where it was; it gets an id of its own, so that
-nothing outside the folder (PostgreSQL's files under /var/lib/tartip, shared memory) is used by both.
+both share nothing outside of them (PostgreSQL's files under /var/lib/tartip, shared memory).
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -72,5 +71,5 @@ def original_of(folder: Path) -> Path | None:
 
 def folder_key(folder: Path) -> str:
     """A word that differs between a folder and its copies: device and inode number."""
-    found = os.stat(folder)
+    found = folder.stat()
     return f"{found.st_dev}:{found.st_ino}"

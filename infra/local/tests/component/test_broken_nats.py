@@ -1,4 +1,4 @@
-"""A NATS that is stopped is started anew; one whose disk is full is degraded until there is room."""
+"""A stopped NATS is started anew; one whose disk is full is degraded until there is room."""
 
 from __future__ import annotations
 
@@ -86,6 +86,8 @@ async def test_a_stopped_nats_is_killed_and_keeps_what_it_acknowledged(tmp_path:
         wait_until(lambda: part_of(own, "nats").get("restarts") == 1, seconds=90)
         own.wait_ready()
         nats = part_of(own, "nats")
-        assert nats["pid"] != pid and nats["restart_reason"].startswith("it is hung: no answer to 6")
+        assert nats["pid"] != pid and nats["restart_reason"].startswith(
+            "it is hung: no answer to 6"
+        )
         async with fines_stream(own) as stream:
             assert (await stream.stream_info("FINES")).state.messages == 1

@@ -1,4 +1,4 @@
-"""A child that is stopped, silent or slow to start is ended and begun again; a waiting one is not."""
+"""A child that is stopped, silent or slow to start is started anew; one that waits is not."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_a_stopped_child_is_killed_and_started_anew_and_its_restart_is_cou
         await until(lambda: part.state is State.UNREADY)
         assert part.reasons == ("no answer in time",)
         await until(lambda: part.state is State.READY and part.pid != first)
-        assert part.restarts == 1 and part.reasons == ()
+        assert part.restarts == 1 and not part.reasons
         assert part.restart_reason is not None
         assert part.restart_reason.startswith("it is hung: no answer to 3 probes in a row")
 

@@ -1,5 +1,6 @@
-"""A lock on PostgreSQL's folder, held until this process ends, so that two supervisors never use one
-cluster, whatever the links in their data folders are."""
+"""A lock on PostgreSQL's folder, held until this process ends.
+
+Two supervisors never use one cluster, whatever the links in their data folders lead to."""
 
 from __future__ import annotations
 

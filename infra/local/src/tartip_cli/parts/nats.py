@@ -35,7 +35,7 @@ from tartip_cli.provision.streams import (
 _SPARE_BYTES = 64 * 1024 * 1024
 MAX_PAYLOAD_BYTES = 262_144
 # It starts within a few seconds, also after a crash. A start that hangs is not waited for longer.
-_START_SECONDS = 20.0
+_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)

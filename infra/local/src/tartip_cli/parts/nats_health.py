@@ -1,8 +1,8 @@
 """What the embedded NATS server says of itself on its monitoring port, and what follows from it.
 
-`/varz` shows the settings it runs with. `/healthz` names what is wrong with JetStream: after a write
-error, such as a full disk, NATS refuses all writes to that stream, or to all streams, until it is
-restarted, while it goes on to serve connections.
+`/varz` shows the settings it runs with. `/healthz` names what is wrong with JetStream: after a
+failed write, on a full disk for instance, NATS refuses all writes to that stream, or to all, until
+it is restarted, while it goes on to serve connections.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Disk:
 
 def disks_of(home: DataDir) -> tuple[Disk, ...]:
     """The disks of the data folder and of its PostgreSQL cluster, which may lie elsewhere."""
-    found = {}
+    found: dict[int, Disk] = {}
     for folder in (home.path, home.postgres.resolve()):
         if folder.is_dir():
             usage = shutil.disk_usage(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from tartip_cli.failures import Failure
 from tartip_cli.parts.health import Condition, Health, Probe, silent
