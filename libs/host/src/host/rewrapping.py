@@ -58,9 +58,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 async def _rotate(db: Database, folder: Path, settle_seconds: float, report: Report) -> None:
     async with db.begin(SYSTEM) as tx:
-        found = select(data_keys.c.key_class, func.count()).where(_HELD)
+        found = select(data_keys.c.key_class, func.count().label("held")).where(_HELD)
         rows = await tx.execute(found.group_by(data_keys.c.key_class))
-        counts: dict[str, int] = {key_class: number for key_class, number in rows}
+        counts: dict[str, int] = {row.key_class: row.held for row in rows}
     rotations = [Rotation.begin(folder, key_class) for key_class in sorted(counts)]
     await asyncio.sleep(2 * READ_SECONDS)
     for rotation in rotations:
