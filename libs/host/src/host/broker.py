@@ -70,20 +70,18 @@ class Broker:
         """
         errors = _Errors()
         client = _Client() if seed_file else Client()
-        await client.connect(
-            addresses_in(url),
-            name=name,
-            tls=tls,
-            nkeys_seed=str(seed_file) if seed_file else None,
-            inbox_prefix=f"_INBOX_{name}".encode(),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.5,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            connect_timeout=5,
-            error_cb=errors.report,
-            pending_size=0,
-        )
+        options: dict[str, Any] = {
+            "nkeys_seed": str(seed_file) if seed_file else None,
+            "inbox_prefix": f"_INBOX_{name}".encode(),
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.5,
+            "ping_interval": 10,
+            "max_outstanding_pings": 2,
+            "connect_timeout": 5,
+            "pending_size": 0,
+        }
+        servers = addresses_in(url)
+        await client.connect(servers, name=name, tls=tls, error_cb=errors.report, **options)
         return cls(client, name, errors, seed_file)
 
     async def keep_key_current(self) -> None:

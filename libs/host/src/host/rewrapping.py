@@ -8,6 +8,7 @@ by the old one. The rotation can be interrupted at any moment, and goes on when 
 
 import asyncio
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ BATCH = 500
 SETTLE_SECONDS = 900.0
 NO_KEY = UUID(int=0)
 _HELD = data_keys.c.wrapped.is_not(None)
-Report = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 class RotationRuns(Exception):
@@ -33,22 +34,23 @@ class RotationRuns(Exception):
 
 
 async def rotate_keys(
-    db: Database, folder: Path, *, settle_seconds: float = SETTLE_SECONDS, report: Report
+    db: Database, folder: Path, *, settle_seconds: float = SETTLE_SECONDS, progress: Progress
 ) -> None:
     """Wrap all data keys by new keys in `folder`, and destroy the older wrapping keys.
 
-    `report` gets the class of keys, how many are wrapped anew and how many there are. Raises
+    `progress` gets the class of keys, how many are wrapped anew and how many there are. Raises
     RotationRuns if another process does so at this time.
     """
     with _alone(folder):
-        await _rotate(db, folder, settle_seconds, report)
+        await _rotate(db, folder, settle_seconds, progress)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from rotating the keys in this folder while the block runs."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "rotation.lock").open("w") as lock:
+    handle = os.open(folder / "rotation.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -56,18 +58,18 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-async def _rotate(db: Database, folder: Path, settle_seconds: float, report: Report) -> None:
+async def _rotate(db: Database, folder: Path, settle_seconds: float, progress: Progress) -> None:
     async with db.begin(SYSTEM) as tx:
-        found = select(data_keys.c.key_class, func.count()).where(_HELD)
+        found = select(data_keys.c.key_class, func.count().label("held")).where(_HELD)
         rows = await tx.execute(found.group_by(data_keys.c.key_class))
-        counts: dict[str, int] = {key_class: number for key_class, number in rows}
+        counts: dict[str, int] = {row.key_class: row.held for row in rows}
     rotations = [Rotation.begin(folder, key_class) for key_class in sorted(counts)]
     await asyncio.sleep(2 * READ_SECONDS)
     for rotation in rotations:
-        await _rewrap_all(db, rotation, counts[rotation.key_class], report)
+        await _rewrap_all(db, rotation, counts[rotation.key_class], progress)
     await asyncio.sleep(settle_seconds)
     for rotation in rotations:
-        while await _rewrap_all(db, rotation, counts[rotation.key_class], report):
+        while await _rewrap_all(db, rotation, counts[rotation.key_class], progress):
             pass
         async with db.begin(SYSTEM) as tx:
             facts = {"wrapping_key": str(rotation.number)}
@@ -75,7 +77,7 @@ async def _rotate(db: Database, folder: Path, settle_seconds: float, report: Rep
         rotation.finish()
 
 
-async def _rewrap_all(db: Database, rotation: Rotation, total: int, report: Report) -> int:
+async def _rewrap_all(db: Database, rotation: Rotation, total: int, progress: Progress) -> int:
     """Wrap the data keys of one class anew; return how many were not wrapped by the new key."""
     after, changed, looked_at = NO_KEY, 0, 0
     while True:
@@ -85,7 +87,7 @@ async def _rewrap_all(db: Database, rotation: Rotation, total: int, report: Repo
         if not rows:
             return changed
         after, looked_at = rows[-1].key_id, looked_at + len(rows)
-        report(rotation.key_class, looked_at, max(total, looked_at))
+        progress(rotation.key_class, looked_at, max(total, looked_at))
 
 
 async def _batch(tx: Tx, key_class: str, after: UUID) -> list[Any]:

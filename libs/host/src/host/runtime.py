@@ -222,7 +222,7 @@ def main(service: Service[Any]) -> None:
 async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> None:
     """Wrap the data keys of a service anew; the progress is a JSON object a line on the output."""
 
-    def report(key_class: str, done: int, total: int) -> None:
+    def show(key_class: str, done: int, total: int) -> None:
         sys.stdout.write(json.dumps({"key_class": key_class, "done": done, "total": total}) + "\n")
         sys.stdout.flush()
 
@@ -230,7 +230,7 @@ async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> 
     keyring = Keyring(folder, new_id=new_id)
     db = Database(settings.owner_database_url, service=name, keyring=keyring, clock=system_clock)
     try:
-        await rotate_keys(db, folder, settle_seconds=settle_seconds, report=report)
+        await rotate_keys(db, folder, settle_seconds=settle_seconds, progress=show)
     except RotationRuns:
         sys.exit("another rotation of these keys runs: wait for its end")
     finally:

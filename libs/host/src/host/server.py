@@ -5,6 +5,7 @@ how often clients may ping, and how many concurrent calls a connection may have.
 """
 
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -110,7 +111,7 @@ def _renewed_credentials(files: CertificateFiles, authorities: bytes) -> grpc.Se
     def configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], authorities)
 
-    def renewed() -> grpc.ServerCertificateConfiguration | None:
+    def renewed() -> Any:
         """Called by gRPC before each handshake, in a thread of its own; None: as before."""
         nonlocal shown
         current = certificate.get()

@@ -30,7 +30,7 @@ class Presented(reports_pb2_grpc.CitizenReportsServicer):
         self.may_end = asyncio.Event()
 
     async def GetReport(self, request: Any, context: Any) -> reports_pb2.GetReportResponse:
-        report = reports_pb2.Report(number=serial(context.auth_context()["x509_pem_cert"][0]))
+        report = reports_pb2.Report(report_id=serial(context.auth_context()["x509_pem_cert"][0]))
         return reports_pb2.GetReportResponse(report=report)
 
     async def WatchReports(self, request: Any, context: Any) -> AsyncIterator[Any]:
@@ -86,4 +86,4 @@ def serial(pem: bytes) -> str:
 
 async def presented_by(stub: Any) -> str:
     answer = await stub.GetReport(reports_pb2.GetReportRequest(), timeout=SECONDS)
-    return str(answer.report.number)
+    return str(answer.report.report_id)

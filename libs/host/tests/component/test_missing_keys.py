@@ -1,6 +1,7 @@
 """A service whose certificate, key or list cannot be used says so in one line and ends."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,9 +49,9 @@ def tried(postgres: Any, service: str, held: Certificates) -> subprocess.Complet
 def test_what_is_missing_or_damaged_is_the_last_line_and_no_traceback(
     postgres: Any, tmp_path: Path, service: str, file: str, content: bytes | None
 ) -> None:
-    held = Certificates(tmp_path)
-    held.renew()
-    path = tmp_path / file
+    held = Certificates(tmp_path / "tls")
+    shutil.copytree(postgres.certificates.folder, held.folder)
+    path = held.folder / file
     path.unlink(missing_ok=True)
     if content is not None:
         path.write_bytes(content)

@@ -22,7 +22,7 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_new_calls_present_the_new_certificate_and_open_streams_go_on(place: Place) -> None:
     channels = place.channels(RenewingChannels)
     stub = reports_pb2_grpc.CitizenReportsStub(channels.to(place.address, "citizen-reports"))
-    stream = stub.WatchReports(reports_pb2.WatchReportsRequest())
+    stream: Any = stub.WatchReports(reports_pb2.WatchReportsRequest())
     assert (await stream.read()).resume_token == "begun"
     for _ in range(2):
         place.renew(("partner", "kaspi"))

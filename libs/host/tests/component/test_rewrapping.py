@@ -61,7 +61,7 @@ async def test_all_keys_are_wrapped_anew_and_open_what_they_opened(
     async with db.begin(SYSTEM) as tx:
         await tx.keys.destroy(destroyed.key_id)
     told: list[tuple[str, int, int]] = []
-    await rotate_keys(db, folder, settle_seconds=0, report=lambda *each: told.append(each))
+    await rotate_keys(db, folder, settle_seconds=0, progress=lambda *each: told.append(each))
     assert ("person", 5, 5) in told and ("report", 4, 4) in told
     after = await stored(db)
     assert after[destroyed.key_id] is None
@@ -69,7 +69,7 @@ async def test_all_keys_are_wrapped_anew_and_open_what_they_opened(
         assert after[key.key_id] != key.wrapped
         async with db.begin(SYSTEM) as tx:
             assert (await tx.keys.get(kind, key.key_id)).plain == key.plain
-    await rotate_keys(db, folder, settle_seconds=0, report=nothing)
+    await rotate_keys(db, folder, settle_seconds=0, progress=nothing)
     assert wrapping_keys(folder) == ["person.wrap-2.key", "report.wrap-2.key"]
 
 
@@ -80,8 +80,8 @@ async def test_an_interrupted_rotation_goes_on(db: Database, folder: Path) -> No
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        await rotate_keys(db, folder, settle_seconds=0, report=interrupt)
-    await rotate_keys(db, folder, settle_seconds=0, report=nothing)
+        await rotate_keys(db, folder, settle_seconds=0, progress=interrupt)
+    await rotate_keys(db, folder, settle_seconds=0, progress=nothing)
     assert wrapping_keys(folder) == ["person.wrap-1.key"]
     rotation = Rotation.begin(folder, "person")
     assert rotation.number == 2
@@ -93,9 +93,9 @@ async def test_an_interrupted_rotation_goes_on(db: Database, folder: Path) -> No
 async def test_a_key_that_a_slow_call_stores_late_is_wrapped_before_the_old_is_destroyed(
     db: Database, folder: Path
 ) -> None:
-    await rotate_keys(db, folder, settle_seconds=0, report=nothing)
+    await rotate_keys(db, folder, settle_seconds=0, progress=nothing)
     await made(db, "person")
-    await rotate_keys(db, folder, settle_seconds=0, report=nothing)
+    await rotate_keys(db, folder, settle_seconds=0, progress=nothing)
     late = db.keyring.new_data_key("person")
     written = False
 
@@ -104,11 +104,11 @@ async def test_a_key_that_a_slow_call_stores_late_is_wrapped_before_the_old_is_d
             row = {"key_id": late.key_id, "key_class": "person", "wrapped": late.wrapped}
             tx.add(data_keys, row)
 
-    def report(key_class: str, done: int, total: int) -> None:
+    def note(key_class: str, done: int, total: int) -> None:
         nonlocal written
         written = True
 
-    rotating = asyncio.ensure_future(rotate_keys(db, folder, settle_seconds=3, report=report))
+    rotating = asyncio.ensure_future(rotate_keys(db, folder, settle_seconds=3, progress=note))
     while not written:
         await asyncio.sleep(0.05)
     await store()

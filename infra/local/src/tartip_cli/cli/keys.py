@@ -114,5 +114,5 @@ def _mesh() -> Mesh:
     running = running_mesh(DataDir(settings.home))
     if running is None:
         raise Failure("no mesh runs: start it with `tartip up`", Exit.NOT_RUNNING)
-    ports = {"port_base": running.port_base, "gateway_port": running.gateway_port}
-    return Mesh.build(replace(settings, **ports))
+    base, gateway = running.port_base, running.gateway_port
+    return Mesh.build(replace(settings, port_base=base, gateway_port=gateway))

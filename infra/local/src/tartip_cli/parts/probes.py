@@ -45,7 +45,7 @@ class GrpcHealth:
     async def __call__(self) -> Health:
         certificate = self._pair.certificate.read_bytes()
         if self._channel is not None and certificate != self._certificate:  # it was renewed
-            await self._channel.close()
+            await self._channel.close(None)
             self._channel = None
         if self._channel is None:
             self._channel = secure_channel(self._address, self._pair, self._authority)

@@ -126,7 +126,8 @@ class Revocations:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other processes from writing these files while the block runs."""
-        with (self.folder / "revocations.lock").open("w") as file:
+        handle = os.open(self.folder / "revocations.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(handle, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
