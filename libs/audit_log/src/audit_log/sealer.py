@@ -27,7 +27,7 @@ HASH_BYTES = 32
 
 
 def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) -> bytes:
-    """The bytes that the signature of a head covers."""
+    """Encode a tree head as the bytes that its signature covers."""
     moment = sealed_at.astimezone(UTC).isoformat()
     return f"tartip-audit-v1\n{service}\n{tree_size}\n{root.hex()}\n{moment}".encode()
 

@@ -11,7 +11,7 @@ from audit_log.sealer import Sealer
 
 
 def serve_audit_log(chassis: Chassis[Any], rules: AuditRules | None = None) -> None:
-    """Serve `tartip.audit.v1` and seal the entries that `Tx.audit` writes."""
+    """Register the RPCs of `tartip.audit.v1` under `rules`, and the sealer of the audit log."""
     chassis.serve(
         audit_pb2.DESCRIPTOR.services_by_name["Audit"],
         audit_pb2_grpc.add_AuditServicer_to_server,

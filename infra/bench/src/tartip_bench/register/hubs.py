@@ -1,13 +1,15 @@
-"""Measures how the register follows the reports of hubs, on all connected cameras of a country.
+"""Measures how the register processes the reports of hubs on all connected cameras of a country.
 
-Every hub reports once a minute; the reports are spread over the minute. In the middle one camera in
-a hundred fails, by plan. Then the reports come faster, as many as 20 000 cameras a second.
+Every hub reports once a minute; the reports are spread over the minute. Then one camera in a
+hundred is reported as unreachable. Finally the hubs report faster: on 20 000 cameras a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
@@ -23,6 +25,7 @@ from tartip.cameras.v1.events_pb2 import (
 )
 from tartip.cameras.v1.hubs_pb2_grpc import CameraHubsStub
 from tartip_cli.clients.hub_reports import ReportingHub, publisher
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import CAMERA_REGISTRY
 
 from tartip_bench.bench_mesh import BenchMesh
@@ -33,6 +36,7 @@ ID_BYTES = 16
 # Of a hub; a report has room for 11 000.
 CAMERAS_OF_HUB = 8000
 INTERVAL_SECONDS = 60.0
+COUNTED_SECONDS = 600.0
 OUTAGE_EVERY = 100
 FLOOD_A_SECOND = 20_000
 CORES_MAX, MEMORY_MAX_MIB = 0.5, 400
@@ -42,7 +46,8 @@ _PARTS = (CAMERA_REGISTRY.name, "postgres")
 
 @dataclass
 class ReportedHub:
-    """A hub of the made-up country, with the ids of its cameras, one after another."""
+    """A made-up hub and its cameras: the concatenated ids, in 16 bytes each, and the reported
+    conditions (CameraCondition), in one byte each."""
 
     hub: ReportingHub
     camera_ids: bytes = b""
@@ -54,7 +59,7 @@ class ReportedHub:
 
 @dataclass
 class MadeUpHubs:
-    """Hubs of every region, which get the region's connected cameras in turn."""
+    """Made-up hubs by region. A region's connected cameras are assigned to its hubs in turn."""
 
     of_region: dict[str, list[ReportedHub]] = field(default_factory=dict)
     _turns: dict[str, Any] = field(default_factory=dict)
@@ -64,8 +69,8 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register the same number of hubs in each region: enough for a sixth of all `connected`
-        cameras, at CAMERAS_OF_HUB a hub."""
+        """Register enough hubs in each region for a sixth of the country's cameras, of which there
+        are `connected`, with CAMERAS_OF_HUB cameras per hub."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [
@@ -84,11 +89,11 @@ class MadeUpHubs:
             self._turns[region] = cycle(hubs)
 
     def next_of(self, region: str) -> str:
-        """The id of the hub of the region's next camera."""
+        """The id of the hub to assign the region's next camera to; takes the hubs in turn."""
         return str(next(self._turns[region]).hub.hub_id)
 
     async def read_cameras(self, database: asyncpg.Connection[Any]) -> None:
-        """Read which cameras the hubs have."""
+        """Read the ids of each hub's cameras from the database; set them all to working."""
         rows = await database.fetch(
             "SELECT hub_id, string_agg(uuid_send(camera_id), ''::bytea) AS ids"
             " FROM camera_registry.cameras WHERE hub_id IS NOT NULL GROUP BY hub_id"
@@ -102,8 +107,9 @@ class MadeUpHubs:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `reports` measured. `cores` and `flood_cores` are processor cores used by the service
-    and PostgreSQL together; `flood_rate` is in cameras a second."""
+    """What `reports` measured. `cores` and `flood_cores` are the processor cores used by service
+    and PostgreSQL together; `flood_rate` is in cameras per second, `bare_microseconds` per camera.
+    `missing` counts hubs whose last report was not stored; `outage` is a number of cameras."""
 
     cameras: int
     hubs: int
@@ -121,8 +127,9 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Report on all connected cameras for `minutes` minutes, then once with a planned outage, and
-    then for about a minute at FLOOD_A_SECOND cameras a second."""
+    """Send the hubs' reports: for `minutes` minutes on working cameras, then once with one camera
+    in OUTAGE_EVERY unreachable, then for about a minute on FLOOD_A_SECOND cameras a second.
+    Returns the figures. Raises Failure if statuses are not what was reported."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))
@@ -130,15 +137,16 @@ async def reports(
     async with publisher(bench.outside) as client:
         run.report(f"first reports on {cameras:,} cameras")
         began = time.monotonic()
-        await _round(client, given, seconds=INTERVAL_SECONDS)
-        await _counted(database, online=cameras, offline=0)
+        async with _reporting(client, given):
+            await _counted(database, online=cameras, offline=0)
         first = time.monotonic() - began
         run.report(f"reports for {minutes} minutes")
         cores, _ = await _cores(bench, client, given, rounds=minutes, seconds=INTERVAL_SECONDS)
         run.report("a planned outage")
         planned, began = _fail(given), time.monotonic()
         await _round(client, given, seconds=0.0)
-        await _counted(database, online=cameras - planned, offline=planned)
+        async with _reporting(client, given):
+            await _counted(database, online=cameras - planned, offline=planned)
         seen = time.monotonic() - began
         run.report("a flood")
         rounds = max(1, round(FLOOD_A_SECOND * INTERVAL_SECONDS / cameras))
@@ -228,19 +236,44 @@ async def _round(client: Any, hubs: list[ReportedHub], *, seconds: float) -> Non
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
 
 
+@asynccontextmanager
+async def _reporting(client: Any, hubs: list[ReportedHub]) -> AsyncIterator[None]:
+    """Send a report of every hub once a minute while the block runs, as hubs do; a hub that stopped
+    would be silent, and its cameras' statuses unknown, before the last status was stored."""
+
+    async def report() -> None:
+        while True:
+            await _round(client, hubs, seconds=INTERVAL_SECONDS)
+
+    reports = asyncio.create_task(report())
+    try:
+        yield
+    finally:
+        reports.cancel()
+        with suppress(asyncio.CancelledError):
+            await reports
+
+
 async def _counted(database: asyncpg.Connection[Any], *, online: int, offline: int) -> None:
-    """Wait until so many connected cameras are online and offline."""
+    """Wait until this many connected cameras are online and offline. Raises Failure after ten
+    minutes."""
     query = (
         "SELECT count(*) FILTER (WHERE status = 'ONLINE') AS online,"
         " count(*) FILTER (WHERE status = 'OFFLINE') AS offline"
         " FROM camera_registry.cameras WHERE hub_id IS NOT NULL"
     )
-    async with asyncio.timeout(600):
-        while True:
-            row = await database.fetchrow(query)
-            if row is not None and (row["online"], row["offline"]) == (online, offline):
-                return
-            await asyncio.sleep(0.5)
+    deadline = time.monotonic() + COUNTED_SECONDS
+    while time.monotonic() < deadline:
+        row = await database.fetchrow(query)
+        assert row is not None
+        if (row["online"], row["offline"]) == (online, offline):
+            return
+        await asyncio.sleep(0.5)
+    raise Failure(
+        f"after {COUNTED_SECONDS:.0f} s {row['online']:,} cameras were online and"
+        f" {row['offline']:,} offline, not {online:,} and {offline:,}",
+        Exit.PART_FAILED,
+    )
 
 
 async def _missing(database: asyncpg.Connection[Any], hubs: list[ReportedHub]) -> int:

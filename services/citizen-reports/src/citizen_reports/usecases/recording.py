@@ -32,7 +32,7 @@ def bind_trace(report: Report) -> None:
 
 
 def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
-    """Record an action on a report, which may be a read access, in the audit log."""
+    """Record an action on a report, such as a read access, in the audit log."""
     tx.audit(
         action,
         f"report:{report.name}",
@@ -85,15 +85,15 @@ class ReportRecorder:
         return after
 
     def numbers(self, report: Report, at: datetime) -> Iterator[str]:
-        """Yield random numbers for a report registered at `at`; others may have them already.
-        Raises RuntimeError when too many were asked for."""
+        """Yield random numbers for a report registered at `at`; another report may already have a
+        yielded number. Raises RuntimeError after DRAWS_MAX numbers."""
         return drawn_numbers(report.region, at, self._draw)
 
     async def register(
         self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None, *, waits: bool
     ) -> Report:
         """Store the report as registered and routed, unless it has changed meanwhile, and return
-        it. See `reports.register` for what the end of `tx` says and raises, and for `waits`.
+        it. `reports.register` describes `waits`, and what `tx` returns and raises at its end.
 
         `key` is the data key of the report.
         """
