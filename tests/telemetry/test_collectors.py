@@ -17,11 +17,12 @@ def test_the_spans_of_both_journeys_arrive(exported: Exported) -> None:
     numbers, spans = exported.numbers, exported.received.spans()
     named: dict[str, set[str]] = {}
     for service, span in spans:
-        for key in ("tartip.fine", "tartip.report"):
+        for key in ("tartip.fine", "tartip.violation", "tartip.report"):
             if number := attributes_of(span).get(key):
                 named.setdefault(str(number), set()).add(service)
-    assert named[numbers["fine"]] >= {"fines", "operator-gateway"}
-    assert named[numbers["report"]] >= {"citizen-reports", "operator-gateway"}
+    assert "fines" in named[numbers["fine"]]
+    assert named[numbers["violations"][0]] >= {"violations", "operator-gateway"}
+    assert "citizen-reports" in named[numbers["report"]]
     assert {service for service, _ in spans} >= SERVICES | {"tartip-cli"}
     paid = [span for _, span in spans if span.name == "tartip.fines.v1.FinePayments/PayFine"]
     assert paid and all(span.trace_id for span in paid)
