@@ -22,7 +22,7 @@ from chassis.clock import new_id
 from google.protobuf.message import DecodeError
 from tartip.cameras.v1 import events_pb2 as pb
 from tartip_cli.clients.hub_reports import ReportingHub
-from tartip_cli.parts.nats import MAX_PAYLOAD_BYTES
+from tartip_cli.provision.accounts import MAX_PAYLOAD_BYTES
 
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

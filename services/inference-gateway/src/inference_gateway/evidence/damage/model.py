@@ -9,7 +9,7 @@ from chassis.refusals import Kind, Refusal
 
 # SHA-256 hashes are spread evenly, so their first 48 bits tell how much of all evidence is read.
 _DIGITS = 12
-_ALL = 16**_DIGITS
+_ALL: int = 16**_DIGITS
 LAST_SHA256 = "g"  # after every hash in hex
 
 

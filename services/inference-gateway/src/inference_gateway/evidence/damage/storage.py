@@ -164,6 +164,7 @@ async def damaged_objects(tx: Tx, *, after: str, size: int) -> list[StoredEviden
 async def count_damaged(tx: Tx) -> dict[Damage, int]:
     """Return how many objects are damaged and not repaired, by kind of damage."""
     open_damage = _OPEN_DAMAGE.order_by(None).subquery()
-    counted = select(open_damage.c.damage, func.count()).group_by(open_damage.c.damage)
-    numbers = {Damage(damage): int(number) for damage, number in await tx.execute(counted)}
+    number = func.count().label("number")
+    counted = select(open_damage.c.damage, number).group_by(open_damage.c.damage)
+    numbers = {row.damage: int(row.number) for row in await tx.execute(counted)}
     return {damage: numbers.get(damage, 0) for damage in Damage}
