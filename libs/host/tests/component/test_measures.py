@@ -84,7 +84,7 @@ async def test_connections_in_use_and_tasks_that_wait_for_one_are_counted(
             while db.pool.awaited != 2 or db.pool.checkedout() < most:
                 await asyncio.sleep(0.02)
         measures = measures_of(db)
-        measures._measure_pool()
+        measures.measure_pools()
         assert measured("db_client_connection_count", POOL, STATE)["calls", "used"] == most
         assert measured(CALLS, POOL)["calls",] == 2.0
         assert measured("db_client_connection_max", POOL)["calls",] == most

@@ -68,9 +68,7 @@ class DatabaseMeasures:
 
     async def measure(self) -> None:
         """Set all gauges. If the database does not answer in time, only those that need it not."""
-        for name, db in self._pools.items():
-            _measure_pool(name, db)
-        clock_skew.set(self._db.clock_skew_seconds)
+        self.measure_pools()
         try:
             async with asyncio.timeout(DATABASE_SECONDS), self._db.engine.connect() as connection:
                 await self._measure_tables(connection)
@@ -79,6 +77,12 @@ class DatabaseMeasures:
             database_reachable.set(0)
         else:
             database_reachable.set(1)
+
+    def measure_pools(self) -> None:
+        """Set the gauges of the pools and of the clock, without asking the database."""
+        for name, db in self._pools.items():
+            _measure_pool(name, db)
+        clock_skew.set(self._db.clock_skew_seconds)
 
     async def _measure_tables(self, connection: AsyncConnection) -> None:
         waiting, oldest = (await connection.execute(_OUTBOX, _MOST)).one()
