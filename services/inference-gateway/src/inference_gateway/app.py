@@ -25,7 +25,7 @@ from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.camera_rules.usecases import OutsideModels, RulesDesk
 from inference_gateway.cameras.clients import Cameras, RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
-from inference_gateway.evidence.damage.checks import EvidenceCheck
+from inference_gateway.evidence.checks import EvidenceCheck
 from inference_gateway.evidence.grpc_api import EvidenceApi
 from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
@@ -100,15 +100,15 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     )
     chassis.publish_from("INFERENCE", "SIGHTINGS")
     chassis.loop("evidence sweeper", evidence.keep_sweeping)
-    check = EvidenceCheck(
-        chassis.db,
-        evidence,
-        timedelta(days=settings.evidence_check_days),
-        settings.evidence_check_bytes_per_second,
-    )
-    chassis.loop("evidence check", check.keep_checking)
+    chassis.loop("evidence check", check_of(chassis, evidence).keep_checking)
     chassis.loop("quarantine sweeper", guard.keep_sweeping)
     chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
+
+
+def check_of(chassis: Chassis[InferenceSettings], evidence: EvidenceStore) -> EvidenceCheck:
+    settings = chassis.settings
+    period = timedelta(days=settings.evidence_check_days)
+    return EvidenceCheck(chassis.db, evidence, period, settings.evidence_check_bytes_per_second)
 
 
 def prober_of(
