@@ -26,7 +26,7 @@ from inference_gateway.camera_rules.storage import Configurations
 from inference_gateway.camera_rules.usecases import OutsideModels, RulesDesk
 from inference_gateway.cameras.clients import Cameras, RegisterClient
 from inference_gateway.consumers import SUBSCRIPTIONS
-from inference_gateway.evidence.damage.checks import EvidenceCheck
+from inference_gateway.evidence.checks import EvidenceCheck
 from inference_gateway.evidence.grpc_api import EvidenceApi
 from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
@@ -112,13 +112,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
     chassis.publish_from("INFERENCE", "SIGHTINGS")
     sweeping = EvidenceStore(chassis.work_db, objects, chassis.clock)
     chassis.loop("evidence sweeper", sweeping.keep_sweeping)
-    check = EvidenceCheck(
-        chassis.work_db,
-        sweeping,
-        timedelta(days=settings.evidence_check_days),
-        settings.evidence_check_bytes_per_second,
-    )
-    chassis.loop("evidence check", check.keep_checking)
+    chassis.loop("evidence check", check_of(chassis, sweeping).keep_checking)
     forgetting = QuarantineGuard(chassis.work_db, chassis.clock)
     chassis.loop("quarantine sweeper", forgetting.keep_sweeping)
     chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
@@ -129,6 +123,14 @@ def triton_check(models: TritonModels) -> Check:
         return {} if await models.ready() else {TRITON: "does not have all models ready"}
 
     return Check(TRITON, Effect.PEER, look)
+
+
+def check_of(chassis: Chassis[InferenceSettings], evidence: EvidenceStore) -> EvidenceCheck:
+    settings = chassis.settings
+    period = timedelta(days=settings.evidence_check_days)
+    return EvidenceCheck(
+        chassis.work_db, evidence, period, settings.evidence_check_bytes_per_second
+    )
 
 
 def prober_of(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from host.leases import hold
-from inference_gateway.evidence.damage.checks import EvidenceCheck
+from inference_gateway.evidence.checks import EvidenceCheck
 from inference_gateway.evidence.storage import BlobStore, EvidenceAway
 from inference_gateway.evidence.usecases import EvidenceStore
 from tartip.inference.v1 import inference_pb2

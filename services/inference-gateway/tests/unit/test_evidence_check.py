@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from inference_gateway.evidence.damage.model import LAST_SHA256, Round
+from inference_gateway.evidence.model import LAST_SHA256, Round
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)

@@ -8,7 +8,7 @@ from chassis.clock import to_timestamp
 from tartip.inference.v1 import inference_pb2
 
 from inference_gateway.evidence.damage.events import damage_to_proto
-from inference_gateway.evidence.damage.model import DamagedEvidence, Round
+from inference_gateway.evidence.model import DamagedEvidence, Round
 from inference_gateway.evidence.usecases import ShownEvidence
 
 PIECE_BYTES = 512 * 1024

@@ -37,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
-from inference_gateway.evidence.damage.model import Damage, EvidenceDamaged
+from inference_gateway.evidence.model import Damage, EvidenceDamaged
 
 KEY_CLASS = "evidence"
 PUT_SECONDS = 30.0

@@ -29,7 +29,7 @@ from inference_gateway import metrics
 from inference_gateway.evidence import storage
 from inference_gateway.evidence.damage import storage as damage_storage
 from inference_gateway.evidence.damage.events import evidence_damaged
-from inference_gateway.evidence.damage.model import Damage, DamagedEvidence, EvidenceDamaged, Round
+from inference_gateway.evidence.model import Damage, DamagedEvidence, EvidenceDamaged, Round
 from inference_gateway.evidence.storage import (
     KEY_CLASS,
     BlobStore,

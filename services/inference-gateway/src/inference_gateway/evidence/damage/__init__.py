@@ -1,1 +1,1 @@
-"""Stored evidence that is damaged: how it is found, known, published and seen repaired."""
+"""The rows and the event of stored evidence that is damaged."""

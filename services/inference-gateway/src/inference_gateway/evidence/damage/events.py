@@ -7,7 +7,7 @@ from chassis.clock import to_timestamp
 from chassis.event import Event
 from tartip.inference.v1 import events_pb2, inference_pb2
 
-from inference_gateway.evidence.damage.model import Damage
+from inference_gateway.evidence.model import Damage
 
 
 def evidence_damaged(damage_id: UUID, region: str, damage: Damage, found_at: datetime) -> Event:

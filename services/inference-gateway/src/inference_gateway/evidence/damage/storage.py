@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from inference_gateway.evidence.damage.model import Damage, DamagedEvidence, Round
+from inference_gateway.evidence.model import Damage, DamagedEvidence, Round
 from inference_gateway.evidence.storage import (
     EvidencePlace,
     StoredEvidence,

@@ -18,7 +18,7 @@ from host.leases import Lease, hold
 
 from inference_gateway import metrics
 from inference_gateway.evidence.damage import storage
-from inference_gateway.evidence.damage.model import Damage, EvidenceDamaged, Round
+from inference_gateway.evidence.model import Damage, EvidenceDamaged, Round
 from inference_gateway.evidence.storage import EvidenceAway, EvidencePlace, StoredEvidence
 from inference_gateway.evidence.usecases import EvidenceStore
 
