@@ -4,8 +4,8 @@ from alembic import op
 from host.log_ins import install_v4
 from host.migrations import schema_name
 
-revision = "0009"
-down_revision = "0008"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
