@@ -49,10 +49,7 @@ class GrpcHealth:
         try:
             answer = await call
         except grpc.aio.AioRpcError as error:
-            reason = f"{error.code().name}: {error.details()}"
-            if error.code() in _NO_ANSWER:
-                raise ConnectionError(reason) from error
-            return unready(reason)
+            return health_of(error)
         reasons = _in_lines(reasons_in(await call.trailing_metadata()))
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             return unready(*reasons or ("its health service says NOT_SERVING",))
@@ -88,6 +85,15 @@ def _in_lines(reasons: Mapping[str, str]) -> tuple[str, ...]:
 async def get(url: str) -> tuple[int, bytes]:
     """Return the status and body of a GET request. Raises OSError if there is no answer."""
     return await asyncio.get_running_loop().run_in_executor(_THREADS, _get, url)
+
+
+def health_of(error: grpc.aio.AioRpcError) -> Health:
+    """What a failed call says of its server: a status of the server's own is an answer. Raises
+    ConnectionError if there was none."""
+    reason = f"{error.code().name}: {error.details()}"
+    if error.code() in _NO_ANSWER:
+        raise ConnectionError(reason) from error
+    return unready(reason)
 
 
 def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Channel:

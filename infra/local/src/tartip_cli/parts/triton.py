@@ -16,10 +16,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
 from tartip_cli.data_dir import DataDir, write_private
 from tartip_cli.parts.health import READY, Health, unready
 from tartip_cli.parts.part import Part
-from tartip_cli.parts.probes import PROBE_SECONDS, secure_channel
+from tartip_cli.parts.probes import PROBE_SECONDS, health_of, secure_channel
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.certificates import Certificates, KeyPair
 from tartip_cli.provision.triton_paths import (
@@ -87,14 +89,16 @@ class Triton:
         self._clear_shared_memory()
 
     async def health(self) -> Health:
-        """Ready once Triton has loaded all models. Raises gRPC's error while it does not answer."""
+        """Ready once Triton has loaded all models. Raises ConnectionError without an answer."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:
             ask = channel.unary_unary(_SERVER_READY, bytes, bytes)
-            if await ask(b"", timeout=PROBE_SECONDS) != _READY_ANSWER:
-                return unready("it is still loading its models")
-        return READY
+            try:
+                answer = await ask(b"", timeout=PROBE_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                return health_of(error)
+        return READY if answer == _READY_ANSWER else unready("it is still loading its models")
 
     def _clear_shared_memory(self) -> None:
         for path in Path("/dev/shm").glob(f"{self._shared_memory}*"):
