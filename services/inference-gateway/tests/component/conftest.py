@@ -66,7 +66,7 @@ def triton(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -
         address=f"127.0.0.1:{engines.ports.triton}",
         metrics_port=engines.ports.triton_metrics,
         certificates=engines.certificates,
-        client=engines.certificates.service("tartip-cli"),
+        client=engines.certificates.triton_caller("tartip-cli"),
     ).part()
     assert part.prepare is not None
     asyncio.run(_done(part.prepare()))
