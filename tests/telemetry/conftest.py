@@ -119,7 +119,8 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def all_exported(received: Received) -> bool:
-    measured = {service for service, _ in received.metrics()}
+    calls = ("rpc.server.call.duration", "http.server.request.duration", "tartip.part.ready")
+    measured = {service for service, metric in received.metrics() if metric.name in calls}
     logged = {service for service, _ in received.records()}
     return measured >= SERVICES | {"supervisor"} and logged >= SERVICES
 
