@@ -26,7 +26,7 @@ from chassis.tables import (
 from sqlalchemy import Connection, text
 
 _GRANTS = {
-    outbox: "SELECT, INSERT, UPDATE (published_at), DELETE",
+    outbox: "SELECT, INSERT, UPDATE (published_at, stream_sequence), DELETE",
     outbox_streams: "SELECT, INSERT, UPDATE",
     inbox: "SELECT, INSERT, DELETE",
     dead_letters: "SELECT, INSERT, UPDATE",
@@ -36,7 +36,7 @@ _GRANTS = {
     audit_pending: "SELECT, INSERT, DELETE",
     audit_leaves: "SELECT, INSERT",
     audit_heads: "SELECT, INSERT",
-    data_keys: "SELECT, INSERT, UPDATE (wrapped, destroyed_at)",
+    data_keys: "SELECT, INSERT, UPDATE (wrapped, destroyed_at, destroyed_by)",
 }
 
 

@@ -17,6 +17,7 @@ from chassis.transaction import SYSTEM
 from google.protobuf.wrappers_pb2 import StringValue
 from host.leases import Lease, LeaseLost, hold
 from host.outbox import Relay
+from nats.js.api import PubAck
 from sqlalchemy import func, select, text
 
 TAKEN_OVER_SECONDS = 10.0
@@ -158,9 +159,10 @@ class TakenOverMeanwhile:
         self.jetstream = self
         self.published = 0
 
-    async def publish(self, *event: Any, **told: Any) -> None:
+    async def publish(self, *event: Any, **told: Any) -> PubAck:
         self.published += 1
         await take_over(self.db)
+        return PubAck(stream="CAMERAS", seq=self.published)
 
 
 async def test_a_relay_that_lost_its_lease_publishes_and_marks_nothing(db: Database) -> None:

@@ -151,6 +151,15 @@ class Scratch:
     seal: str
     provisioner: str
 
+    @property
+    def log_ins(self) -> dict[str, str]:
+        """As the service reads them."""
+        return {
+            "TARTIP_DATABASE_URL": self.runtime,
+            "TARTIP_WORK_DATABASE_URL": self.work,
+            "TARTIP_SEAL_DATABASE_URL": self.seal,
+        }
+
     def migrate(self) -> None:
         migrate(MIGRATIONS, owner_url=self.owner, schema=SCHEMA)
 

@@ -75,9 +75,7 @@ class Copy:
 def copy_of(engines: RunningTestMesh, scratch: Any, log: Path, **variables: str) -> Iterator[Copy]:
     environment = {**os.environ, **engines.environment(SERVICE)}
     environment |= {
-        "TARTIP_DATABASE_URL": scratch.runtime,
-        "TARTIP_WORK_DATABASE_URL": scratch.work,
-        "TARTIP_SEAL_DATABASE_URL": scratch.seal,
+        **scratch.log_ins,
         "TARTIP_REPORT_SECONDS": str(INTERVAL.total_seconds()),
         **variables,
     }

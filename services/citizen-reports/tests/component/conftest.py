@@ -198,10 +198,10 @@ def dispatcher(as_: Callable[..., As]) -> As:
 
 @pytest_asyncio.fixture
 async def db(engines: RunningTestMesh, service: str) -> AsyncIterator[Database]:
-    """The service's own database as its runtime role, for looking behind its answers."""
+    """The service's own database with its log-in for work, for looking behind its answers."""
     environment = engines.environment(SERVICE)
     database = Database(
-        environment["TARTIP_DATABASE_URL"],
+        environment["TARTIP_WORK_DATABASE_URL"],
         service="test",
         keyring=Keyring(Path(environment["TARTIP_KEYS_DIR"])),
         clock=system_clock,

@@ -27,6 +27,7 @@ from .watchlist_officers import (
     camera,
     face,
     jpeg,
+    wait_until_key_is_destroyed,
 )
 
 
@@ -47,12 +48,9 @@ def test_an_entry_is_asked_for_approved_by_another_and_ended(
     assert other.withdraw(entry.entry_id) == ended
     with refused("ENTRY_CLOSED"):
         other.approve(entry.entry_id)
-    [row] = rows(
-        "SELECT template_sealed, wrapped, destroyed_at FROM watch_entries"
-        f" JOIN data_keys USING (key_id) WHERE entry_id = '{entry.entry_id}'"
-    )
+    [row] = rows(f"SELECT template_sealed FROM watch_entries WHERE entry_id = '{entry.entry_id}'")
     assert row["template_sealed"] is None
-    assert row["wrapped"] is None and row["destroyed_at"] is not None
+    wait_until_key_is_destroyed(rows, entry.entry_id)
     told = audited(rows, f"entry:{entry.entry_id}")
     assert {(action, actor) for action, actor, _ in told} == {
         ("request_entry", "operator/watchlist-1"),
@@ -174,11 +172,7 @@ def test_an_entry_past_its_time_ends_by_itself(
     assert entry.entry_id in ids
     with refused("ENTRY_CLOSED"):
         other.approve(entry.entry_id)
-    [row] = rows(
-        "SELECT wrapped FROM watch_entries JOIN data_keys USING (key_id)"
-        f" WHERE entry_id = '{entry.entry_id}'"
-    )
-    assert row["wrapped"] is None
+    wait_until_key_is_destroyed(rows, entry.entry_id)
 
 
 def test_a_template_that_does_not_open_keeps_nobody_else_from_being_searched_for(

@@ -30,7 +30,7 @@ from inference_gateway.watchlists.usecases import WatchlistDesk
 from tartip.inference.v1 import watchlists_pb2 as pb
 from tartip.inference.v1 import watchlists_pb2_grpc
 from tartip_scenes.faces import draw_face
-from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.mesh import RunningTestMesh, wait_until
 from vault.keyring import Keyring
 from vision.detector import Detector
 from vision.faces.detector import FaceDetector
@@ -206,6 +206,15 @@ async def beside(
 
 def camera(region: str = REGION) -> Camera:
     return Camera(new_id(), region, 1, "SN-1", b"k" * 32, False)
+
+
+def wait_until_key_is_destroyed(rows: Callable[[str], list[Any]], entry_id: str) -> None:
+    """The key of a closed entry's template goes by scheduled work."""
+    query = (
+        "SELECT 1 FROM watch_entries JOIN data_keys USING (key_id) WHERE wrapped IS NULL"
+        f" AND destroyed_at IS NOT NULL AND destroyed_by IS NOT NULL AND entry_id = '{entry_id}'"
+    )
+    wait_until(lambda: bool(rows(query)), seconds=30)
 
 
 def audited(rows: Callable[[str], list[Any]], object_ref: str) -> list[tuple[str, str, str]]:
