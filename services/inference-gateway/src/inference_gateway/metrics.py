@@ -16,9 +16,9 @@ plates_read = meter.create_counter("tartip.plates.read", unit="{plate}")
 readings_unassigned = meter.create_counter("tartip.readings.unassigned", unit="{frame}")
 looking_duration = meter.create_histogram("tartip.looking.duration", unit="ms")
 # Stored evidence that was found damaged, and that is damaged now, by the kind of damage.
-evidence_damage_found = meter.create_counter("tartip.evidence.damage_found")
-evidence_damaged = meter.create_gauge("tartip.evidence.damaged")
-evidence_checked = meter.create_counter("tartip.evidence.checked")
+evidence_damage_found = meter.create_counter("tartip.evidence.damage_found", unit="{object}")
+evidence_damaged = meter.create_gauge("tartip.evidence.damaged", unit="{object}")
+evidence_checked = meter.create_counter("tartip.evidence.checked", unit="{object}")
 evidence_check_behind = meter.create_gauge("tartip.evidence.check_behind", unit="s")
 # The streams that this copy of the service watches.
 streams_held = meter.create_gauge("tartip.streams.held", unit="{stream}")

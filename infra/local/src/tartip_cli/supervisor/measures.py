@@ -67,7 +67,7 @@ class SupervisorMeasures:
 
     def _ready(self, _: CallbackOptions) -> Iterator[Observation]:
         for name, state in self._states().items():
-            yield Observation(int(state is State.READY), {"part": name})
+            yield Observation(int(state.serves), {"part": name})
 
     def _certificates(self, _: CallbackOptions) -> Iterator[Observation]:
         folder = self._mesh.certificates.folder
