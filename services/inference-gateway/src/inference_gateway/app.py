@@ -52,14 +52,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 async def build(chassis: Chassis[InferenceSettings]) -> None:
     settings = chassis.settings
-    models = TritonModels(
-        settings.triton_url,
-        Credentials(
-            settings.triton_cert or settings.tls_cert,
-            settings.triton_key or settings.tls_key,
-            settings.tls_ca,
-        ),
-    )
+    models = models_of(settings)
     chassis.on_stop.append(models.close)
     chassis.checks.append(triton_check(models))
     register = RegisterClient(
@@ -110,12 +103,27 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         chassis, AuditRules(hidden_unclassified=frozenset({"evidence"}), records_attempts=True)
     )
     chassis.publish_from("INFERENCE", "SIGHTINGS")
-    sweeping = EvidenceStore(chassis.work_db, objects, chassis.clock)
-    chassis.loop("evidence sweeper", sweeping.keep_sweeping)
-    chassis.loop("evidence check", check_of(chassis, sweeping).keep_checking)
-    forgetting = QuarantineGuard(chassis.work_db, chassis.clock)
-    chassis.loop("quarantine sweeper", forgetting.keep_sweeping)
+    keep_evidence(chassis, objects)
     chassis.loop("golden probes", prober_of(chassis, pool, models).keep_probing)
+
+
+def models_of(settings: InferenceSettings) -> TritonModels:
+    credentials = Credentials(
+        settings.triton_cert or settings.tls_cert,
+        settings.triton_key or settings.tls_key,
+        settings.tls_ca,
+    )
+    return TritonModels(settings.triton_url, credentials)
+
+
+def keep_evidence(chassis: Chassis[InferenceSettings], objects: BlobStore) -> None:
+    """Register the loops that delete expired evidence and quarantined frames, and that read all
+    evidence again."""
+    evidence = EvidenceStore(chassis.work_db, objects, chassis.clock)
+    guard = QuarantineGuard(chassis.work_db, chassis.clock)
+    chassis.loop("evidence sweeper", evidence.keep_sweeping)
+    chassis.loop("evidence check", check_of(chassis, evidence).keep_checking)
+    chassis.loop("quarantine sweeper", guard.keep_sweeping)
 
 
 def triton_check(models: TritonModels) -> Check:
