@@ -85,7 +85,7 @@ class Tx:
     ) -> None:
         """`connect` begins the transaction in the database."""
         self.scope = scope
-        self.keys = DataKeys(self, keyring, clock)
+        self.keys = DataKeys(self, keyring, clock, self._list_erasure)
         # Whether the id of `write_once` was new; known after the commit.
         self.was_first = True
         # Whether the row of `replace` was unchanged; known after the commit.
@@ -232,6 +232,10 @@ class Tx:
         rows, facts = self._rows, self._facts
         self._rows, self._facts = Writes(), Writes()
         return Writes(facts.request, facts.replaced, {**rows.rows, **facts.rows})
+
+    def _list_erasure(self, key_id: UUID) -> None:
+        row = work.row_of(work.LIST_ERASURE, str(key_id), self._clock())
+        self.add(tables.work, row, or_ignored=True)
 
     def _require_no_statement(self) -> None:
         if self.connection is not None:

@@ -26,11 +26,13 @@ from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
 from chassis.identity import Policy, TokenVerifier
 from chassis.settings import Settings, read
+from chassis.work import LIST_ERASURE
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.consumer import Consumer, Subscription
+from host.erasures import AUDIT_KEY, ErasureList
 from host.gate import Gate
 from host.migrations import migrate
 from host.outbox import Relay
@@ -174,6 +176,8 @@ async def run(service: Service[S], settings: S) -> None:
     if offset := clock_offset():
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
+        if settings.database_url and settings.erasures is not None:
+            await _repeat_erasures(chassis, settings.erasures, stopping)
         await service.build(chassis)
         keep_pauses_short()
         if service.serve_http is not None:
@@ -223,6 +227,14 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
         finally:
             for stop in reversed(chassis.on_stop):
                 await stop()
+
+
+async def _repeat_erasures(chassis: Chassis[Any], folder: Path, stopping: asyncio.Event) -> None:
+    """Destroy again what was destroyed before a restore; register the work that lists erasures."""
+    key = chassis.db.keyring.signing_key(AUDIT_KEY)
+    erasures = ErasureList(folder, chassis.name, key, chassis.clock)
+    chassis.do(LIST_ERASURE, erasures.append)
+    await erasures.repeat_patiently(chassis.db, stopping)
 
 
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from tartip_cli.data_dir import DataDir
+from tartip_cli.data_dir import DataDir, make_erasures_folder
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.nats import NatsServer
 from tartip_cli.parts.part import OutsidePart, Part, launched
@@ -133,6 +133,7 @@ class _Builder:
         self._settings = settings
         self._home = DataDir(settings.home)
         self._home.prepare()
+        make_erasures_folder(settings.erasures_folder)
         self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
         self._certificates = Certificates(self._home.tls)
         self._keys = Keys(self._home.keys)

@@ -95,6 +95,7 @@ class ServiceParts:
             own["TARTIP_GRPC_ADDRESS"] = self.ports.address(service)
         if service.schema is not None:
             own["TARTIP_DATABASE_URL"] = self.addresses.databases[service.schema]
+            own["TARTIP_ERASURES"] = str(self.settings.erasures_folder)
         return own | self._particular(service)
 
     def _particular(self, service: Service) -> dict[str, str]:
