@@ -171,12 +171,17 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 
 
 def start_mesh(
-    path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
+    path: Path,
+    *,
+    without: tuple[str, ...] = (),
+    moved_by: dt.timedelta | None = None,
+    wal_archive: Path | None = None,
 ) -> RunningTestMesh:
     """Start a mesh with its data in the folder `path`, on free ports; it ends with this process.
 
     `without` names parts that are not started. The services' clock is ahead of the host's by
-    `moved_by` or, if that is None, by as much as the clock of this process.
+    `moved_by` or, if that is None, by as much as the clock of this process. PostgreSQL archives its
+    write-ahead log into `wal_archive`, unless that is None.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh
@@ -191,6 +196,7 @@ def start_mesh(
         port_base=ports.base,
         gateway_port=ports.gateway,
         clock_offset=offset,
+        wal_archive=wal_archive,
     )
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
@@ -206,6 +212,7 @@ def start_mesh(
                 "TARTIP_PORT_BASE": str(ports.base),
                 "TARTIP_GATEWAY_PORT": str(ports.gateway),
                 "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+                "TARTIP_WAL_ARCHIVE": str(wal_archive or ""),
             },
             cwd=checkout,
             stdin=subprocess.DEVNULL,

@@ -177,7 +177,10 @@ class _Builder:
             )
             return part, database
         cluster = Cluster.embedded(
-            self._home, self._ports.postgres, configuration=sql / "postgresql.conf"
+            self._home,
+            self._ports.postgres,
+            configuration=sql / "postgresql.conf",
+            wal_archive=self._settings.wal_archive,
         )
         database = Database(cluster.url, self._home, sql)
         return cluster.part(provision=database.provision), database

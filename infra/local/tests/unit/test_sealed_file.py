@@ -1,0 +1,116 @@
+"""A backup opens with its key alone, and never passes for whole if anything of it is missing."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from pathlib import Path
+
+import pytest
+from tartip_cli.backup.archive import ArchiveWriter, check
+from tartip_cli.backup.manifest import Ledger, Manifest, Member
+from tartip_cli.backup.refusals import BackupRefused
+from tartip_cli.backup.sealed_file import (
+    CHUNK_BYTES,
+    SealedReader,
+    SealedWriter,
+    Secret,
+    read_secret,
+)
+
+SECRET = Secret(bytes(range(32)), is_passphrase=False)
+PASSPHRASE = Secret(b"correct horse battery", is_passphrase=True)
+PLAIN = bytes(range(256)) * (CHUNK_BYTES // 256)
+
+
+def sealed(plain: bytes, secret: Secret = SECRET) -> bytes:
+    file = io.BytesIO()
+    writer = SealedWriter(file, secret)
+    for start in range(0, len(plain), 100_000):
+        writer.write(plain[start : start + 100_000])
+    writer.close()
+    return file.getvalue()
+
+
+def opened(content: bytes, secret: Secret = SECRET) -> bytes:
+    reader = SealedReader(io.BytesIO(content), secret)
+    return b"".join(iter(lambda: reader.read(70_000), b""))
+
+
+def reason(content: bytes, secret: Secret = SECRET) -> str:
+    with pytest.raises(BackupRefused) as refused:
+        opened(content, secret)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+@pytest.mark.parametrize("secret", [SECRET, PASSPHRASE], ids=["key", "passphrase"])
+def test_what_was_sealed_is_opened_by_its_secret(size: int, secret: Secret) -> None:
+    content = sealed(PLAIN[:1] * size, secret)
+    assert opened(content, secret) == PLAIN[:1] * size
+    if size:
+        assert PLAIN[:1] * min(size, 64) not in content[200:] or size < 64
+
+
+def test_a_file_without_its_end_is_cut_off_wherever_it_ends() -> None:
+    content = sealed(PLAIN * 2 + b"end")
+    whole = [len(content) - 19 - n * (CHUNK_BYTES + 16) for n in (0, 1, 2)]
+    for end in (*whole, whole[0] + 5, whole[1] + 5, whole[1] - 5, len(content) - 1, 40):
+        assert reason(content[:end]) == "BACKUP_CUT_OFF", end
+
+
+def test_a_changed_byte_is_damage_wherever_it_lies() -> None:
+    content = sealed(PLAIN * 2)
+    for place in (len(content) // 4, len(content) // 2 + 99, len(content) - 3):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        assert reason(bytes(changed)) == "BACKUP_DAMAGED", place
+
+
+def test_chunks_in_another_order_are_damage() -> None:
+    content, step = sealed(PLAIN * 3), CHUNK_BYTES + 16
+    start = len(content) - 3 * step
+    first, second = content[start : start + step], content[start + step : start + 2 * step]
+    assert reason(content[:start] + second + first + content[-step:]) == "BACKUP_DAMAGED"
+
+
+def test_another_key_and_another_file_are_told_from_damage() -> None:
+    assert reason(sealed(b"x"), Secret(bytes(32), is_passphrase=False)) == "BACKUP_KEY_WRONG"
+    assert reason(sealed(b"x"), PASSPHRASE) == "BACKUP_KEY_WRONG"
+    assert reason(sealed(b"x", PASSPHRASE), SECRET) == "BACKUP_KEY_WRONG"
+    assert reason(b"PK\x03\x04 an archive of another program") == "NO_BACKUP"
+
+
+def test_a_member_that_is_not_as_the_manifest_says_is_damage() -> None:
+    for changed in ({}, {"home/a": Member(size=1, sha256="0" * 64)}):
+        file = io.BytesIO()
+        writer = ArchiveWriter(file, SECRET)
+        writer.add("home/a", b"content")
+        if changed:
+            writer.members = changed
+        manifest = Manifest(
+            version="0.1.0", made_at="2026-11-29T00:00:00+00:00", heads={}, ledger=Ledger(),
+            erasures={},
+        )
+        writer.finish(manifest)
+
+        def again(content: bytes = file.getvalue()) -> io.BytesIO:
+            return io.BytesIO(content)
+
+        if changed:
+            with pytest.raises(BackupRefused, match="BACKUP_DAMAGED.*home/a"):
+                check(again, SECRET, wanted=lambda name: False)
+        else:
+            found, taken = check(again, SECRET, wanted=lambda name: name == "home/a")
+            assert (found, taken) == (manifest, {"home/a": b"content"})
+
+
+def test_a_key_is_read_as_bytes_or_digits_and_else_refused(tmp_path: Path) -> None:
+    raw, digits, short = tmp_path / "raw", tmp_path / "digits", tmp_path / "short"
+    raw.write_bytes(SECRET.value)
+    digits.write_text(SECRET.value.hex() + "\n")
+    short.write_text("abc")
+    assert read_secret(raw, None) == read_secret(digits, None) == SECRET
+    for given in itertools.product((None, short), repeat=2):
+        with pytest.raises(BackupRefused):
+            read_secret(*given)
