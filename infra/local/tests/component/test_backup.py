@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,16 @@ def tartip(
     )
 
 
+def killed(reached: Callable[[], bool], *arguments: object, env: dict[str, str]) -> None:
+    """Kill a command (-9) once it has reached a point."""
+    process = subprocess.Popen(command(*arguments), env=env, stdout=subprocess.DEVNULL)
+    while not reached():
+        assert process.poll() is None, "it was faster than this test"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
 def refused(reason: str, done: subprocess.CompletedProcess[str]) -> None:
     assert f"refused, {reason}" in done.stderr, done.stderr
     assert done.returncode in (Exit.REFUSED, Exit.FINDINGS)
@@ -140,7 +150,7 @@ def test_what_is_no_whole_backup_is_refused_by_name_and_writes_nothing(
 ) -> None:
     home, lists = tmp_path / "restored", Path(f"{postgres.home.path}-erasures")
     content, other = bytearray(whole.read_bytes()), tmp_path / "other.key"
-    other.write_bytes(bytes(32))
+    other.write_text("0" * 64)
     wrong = tmp_path / "wrong.backup"
     wrong.write_bytes(content[:-100])
     refused("BACKUP_CUT_OFF", tartip(home, "restore", wrong, "--key", key, erasures=lists))
@@ -160,16 +170,11 @@ def test_a_backup_that_was_killed_is_no_backup(
 ) -> None:
     file, draft = tmp_path / "killed.backup", tmp_path / ".killed.backup.partial"
     with ballast(postgres.home):
-        backup = subprocess.Popen(
-            command("backup", file, "--key", key),
+        killed(
+            lambda: draft.exists() and draft.stat().st_size > 10_000_000,
+            *("backup", file, "--key", key),
             env=environment(postgres.home.path, None),
-            stdout=subprocess.DEVNULL,
         )
-        while not (draft.exists() and draft.stat().st_size > 10_000_000):
-            assert backup.poll() is None, "it was faster than this test"
-            time.sleep(0.002)
-        backup.send_signal(signal.SIGKILL)
-        backup.wait()
     assert not file.exists()
     lists = Path(f"{postgres.home.path}-erasures")
     done = tartip(tmp_path / "r", "restore", draft, "--key", key, "--dry-run", erasures=lists)
@@ -198,16 +203,11 @@ async def test_a_restore_that_was_killed_keeps_the_mesh_down_and_is_begun_again(
     postgres: RunningTestMesh, whole: Path, key: Path, tmp_path: Path
 ) -> None:
     home, lists = tmp_path / "restored", Path(f"{postgres.home.path}-erasures")
-    restoring = subprocess.Popen(
-        command("restore", whole, "--key", key),
+    killed(
+        lambda: (home / "pg").exists(),
+        *("restore", whole, "--key", key),
         env=environment(home, lists),
-        stdout=subprocess.DEVNULL,
     )
-    while not (home / "pg").exists():
-        assert restoring.poll() is None, "it was faster than this test"
-        time.sleep(0.002)
-    restoring.send_signal(signal.SIGKILL)
-    restoring.wait()
     try:
         up = tartip(home, "up", erasures=lists)
         assert up.returncode == Exit.FINDINGS and "interrupted" in up.stderr

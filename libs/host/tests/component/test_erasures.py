@@ -3,7 +3,6 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -104,7 +103,6 @@ async def test_a_line_that_a_crash_cut_off_is_replaced(erasures: ErasureList) ->
     assert listed(erasures) == [first]
     await erasures.append(str(second))
     assert listed(erasures) == [first, second]
-
 
 
 @pytest.mark.parametrize("change", ["forged", "missing", "foreign"])

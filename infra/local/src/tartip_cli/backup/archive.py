@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import IO, Any, cast
 
 from tartip_cli.backup.manifest import NAME, Manifest, Member, read_manifest
@@ -21,11 +22,10 @@ class ArchiveWriter:
     def __init__(self, file: IO[bytes], secret: Secret) -> None:
         self.members: dict[str, Member] = {}
         self._sealed = SealedWriter(file, secret)
-        self._tar = tarfile.open(
-            fileobj=cast(Any, self._sealed),
-            mode="w|",
-            format=tarfile.PAX_FORMAT,
-            bufsize=CHUNK_BYTES,
+        self._open = ExitStack()
+        stream = cast(Any, self._sealed)
+        self._tar = self._open.enter_context(
+            tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK_BYTES)
         )
 
     def add(self, name: str, content: bytes) -> None:
@@ -35,7 +35,7 @@ class ArchiveWriter:
     def finish(self, manifest: Manifest) -> None:
         manifest.members = self.members
         self._put(NAME, manifest.as_json())
-        self._tar.close()
+        self._open.close()
         self._sealed.close()
 
     def _put(self, name: str, content: bytes) -> None:
@@ -49,15 +49,18 @@ def read_members(file: IO[bytes], secret: Secret) -> Iterator[tuple[str, bytes]]
     something is wrong; what was yielded before is authentic, though perhaps not all."""
     sealed = SealedReader(file, secret)
     try:
-        with tarfile.open(fileobj=cast(Any, sealed), mode="r|", bufsize=CHUNK_BYTES) as tar:
-            for entry in tar:
-                content = tar.extractfile(entry)
-                if content is not None:
-                    yield entry.name, content.read()
+        yield from _entries(sealed)
     except tarfile.TarError as error:
         raise damaged(f"its contents are not readable ({error})") from error
     while sealed.read(CHUNK_BYTES):  # to the last chunk, which says that nothing is missing
         pass
+
+
+def _entries(sealed: SealedReader) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=cast(Any, sealed), mode="r|", bufsize=CHUNK_BYTES) as tar:
+        for entry in tar:
+            content = tar.extractfile(entry)
+            yield entry.name, b"" if content is None else content.read()
 
 
 def check(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,8 @@ from tartip_cli.backup.refusals import BackupRefused, cut_off, damaged, wrong_ke
 MAGIC = b"tartip-backup-1\n"
 CHUNK_BYTES = 1024 * 1024
 KEY_BYTES = 32
+_KEY_DIGITS = re.compile(rb"[0-9a-fA-F]{64}")
+_PASSPHRASE_MIN = 12
 _TAG_BYTES = 16
 _SALT_BYTES = 16
 _NUMBER_BYTES = 11
@@ -131,28 +134,19 @@ class SealedReader:
         return self._cipher.decrypt(_nonce(self._number, is_last=is_last), sealed, self._header)
 
 
-def read_secret(key: Path | None, passphrase: Path | None) -> Secret:
-    """Read the key (32 bytes, or 64 hexadecimal digits) or the passphrase from the given file.
-    Raises Failure if the file holds something else, or OSError."""
-    if (key is None) == (passphrase is None):
-        raise BackupRefused("NO_KEY", "give either --key or --passphrase-file")
-    if passphrase is not None:
-        words = passphrase.read_bytes().strip()
-        if len(words) < 12:
-            raise BackupRefused("PASSPHRASE_SHORT", "a passphrase has at least 12 characters")
-        return Secret(words, is_passphrase=True)
-    assert key is not None
-    content = key.read_bytes()
-    if len(content) != KEY_BYTES:
-        try:
-            content = bytes.fromhex(content.decode().strip())
-        except ValueError:
-            content = b""
-    if len(content) != KEY_BYTES:
+def read_secret(path: Path) -> Secret:
+    """Read a key (64 hexadecimal digits) or a passphrase (anything else) from a file. Raises
+    BackupRefused for a passphrase of fewer than 12 characters, or OSError."""
+    content = path.read_bytes().strip()
+    if _KEY_DIGITS.fullmatch(content):
+        return Secret(bytes.fromhex(content.decode()), is_passphrase=False)
+    if len(content) < _PASSPHRASE_MIN:
         raise BackupRefused(
-            "KEY_UNREADABLE", f"{key} holds neither 32 bytes nor 64 hexadecimal digits"
+            "KEY_TOO_SHORT",
+            f"{path} holds neither 64 hexadecimal digits nor a passphrase of at least "
+            f"{_PASSPHRASE_MIN} characters",
         )
-    return Secret(content, is_passphrase=False)
+    return Secret(content, is_passphrase=True)
 
 
 def _header_of(kind: str, salt: bytes, key: bytes) -> bytes:

@@ -21,13 +21,7 @@ from tartip_cli.supervisor.lock import running_mesh
 if TYPE_CHECKING:
     from tartip_cli.backup.manifest import Manifest
 
-Key = Annotated[
-    Path | None,
-    typer.Option("--key", help="A file with the key: 32 bytes or 64 hexadecimal digits."),
-]
-Passphrase = Annotated[
-    Path | None, typer.Option("--passphrase-file", help="A file with a passphrase instead.")
-]
+_KEY_HELP = "A file with the key (64 hexadecimal digits), or with a passphrase."
 
 
 def register(app: App) -> None:
@@ -37,8 +31,7 @@ def register(app: App) -> None:
 
 def backup(
     place: Annotated[Path, typer.Argument(help="The file to write, or a folder for it.")],
-    key: Key = None,
-    passphrase_file: Passphrase = None,
+    key: Annotated[Path | None, typer.Option("--key", help=_KEY_HELP)] = None,
     new_key: Annotated[
         Path | None, typer.Option("--new-key", help="Make a key, and write it to this file.")
     ] = None,
@@ -55,10 +48,12 @@ def backup(
     settings = read_settings()
     source = _source(settings)
     target = _target(place)
-    for path in (target, key, passphrase_file, new_key):
+    if (key is None) == (new_key is None):
+        raise Failure("give either --key or --new-key", Exit.USAGE)
+    for path in (target, key, new_key):
         if path is not None and path.resolve().is_relative_to(settings.home.resolve()):
             raise Failure(f"{path} is in the data folder and would be lost with it", Exit.USAGE)
-    secret = read_secret(_made(new_key) if new_key else key, passphrase_file)
+    secret = read_secret(key or _made(new_key or Path()))
     with _Stages() as stages:
         manifest = asyncio.run(create(source, target, secret, stages))
     _print(target, manifest, as_json)
@@ -68,8 +63,7 @@ def backup(
 
 def restore(
     file: Annotated[Path, typer.Argument(help="The backup.")],
-    key: Key = None,
-    passphrase_file: Passphrase = None,
+    key: Annotated[Path, typer.Option("--key", help=_KEY_HELP)],
     erasures: Annotated[
         Path | None,
         typer.Option(help="The folder with the lists of erasures, if not where TARTIP_ERASURES is"),
@@ -97,7 +91,7 @@ def restore(
     with _Stages() as stages:
         task = Restore(
             opened=lambda: stages.opened(file),
-            secret=read_secret(key, passphrase_file),
+            secret=read_secret(key),
             settings=settings,
             erasures=erasures or settings.erasures_folder,
             incomplete_erasures=incomplete_erasures,

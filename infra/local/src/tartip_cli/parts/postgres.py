@@ -98,7 +98,9 @@ class Cluster:
                 await self._create(folder)
             await _clear_crash(folder)
             self._write(folder / "postgresql.conf", self._rendered())
-            self._write(folder / "pg_hba.conf", _HBA + (_HBA_BASE_BACKUP if self.wal_archive else ""))
+            self._write(
+                folder / "pg_hba.conf", _HBA + (_HBA_BASE_BACKUP if self.wal_archive else "")
+            )
             if self.wal_archive is not None:
                 self._make_archive(self.wal_archive)
         except OSError as error:
