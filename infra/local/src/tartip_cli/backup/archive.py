@@ -6,7 +6,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import IO, Any, cast
 
 from tartip_cli.backup.manifest import NAME, Manifest, Member, read_manifest
@@ -17,16 +17,11 @@ Opener = Callable[[], IO[bytes]]
 
 
 class ArchiveWriter:
-    """Writes members one after the other; `finish` adds the manifest and ends the file."""
+    """Adds members to an archive; the manifest, added by `finish`, is the last one."""
 
-    def __init__(self, file: IO[bytes], secret: Secret) -> None:
+    def __init__(self, tar: tarfile.TarFile) -> None:
         self.members: dict[str, Member] = {}
-        self._sealed = SealedWriter(file, secret)
-        self._open = ExitStack()
-        stream = cast(Any, self._sealed)
-        self._tar = self._open.enter_context(
-            tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK_BYTES)
-        )
+        self._tar = tar
 
     def add(self, name: str, content: bytes) -> None:
         self.members[name] = _member(content)
@@ -35,13 +30,23 @@ class ArchiveWriter:
     def finish(self, manifest: Manifest) -> None:
         manifest.members = self.members
         self._put(NAME, manifest.as_json())
-        self._open.close()
-        self._sealed.close()
 
     def _put(self, name: str, content: bytes) -> None:
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode = len(content), 0o600
         self._tar.addfile(entry, io.BytesIO(content))
+
+
+@contextmanager
+def writing_archive(file: IO[bytes], secret: Secret) -> Iterator[ArchiveWriter]:
+    """Yield a writer into `file`. If the block raises, the file counts as cut off."""
+    sealed = SealedWriter(file, secret)
+    stream = cast(Any, sealed)
+    with tarfile.open(
+        fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK_BYTES
+    ) as tar:
+        yield ArchiveWriter(tar)
+    sealed.close()
 
 
 def read_members(file: IO[bytes], secret: Secret) -> Iterator[tuple[str, bytes]]:

@@ -20,7 +20,7 @@ from chassis.clock import system_clock
 from host.erasures import AUDIT_KEY, list_path, read_erasures
 from vault.keyring import Keyring
 
-from tartip_cli.backup.archive import ArchiveWriter
+from tartip_cli.backup.archive import ArchiveWriter, writing_archive
 from tartip_cli.backup.manifest import Manifest
 from tartip_cli.backup.refusals import BackupRefused
 from tartip_cli.backup.sealed_file import Secret
@@ -62,7 +62,8 @@ async def create(source: Source, target: Path, secret: Secret, progress: Progres
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            manifest = await _write(source, ArchiveWriter(file, secret), progress)
+            with writing_archive(file, secret) as archive:
+                manifest = await _write(source, archive, progress)
             file.flush()
             os.fsync(file.fileno())
         draft.rename(target)
