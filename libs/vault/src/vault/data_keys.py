@@ -121,9 +121,10 @@ class DataKeys:
         self._on_destroyed(key_id)
 
     async def discard(self, key_id: UUID) -> None:
-        """Destroy a key that one piece of work needed.
+        """Destroy a key that a database needs again if it is restored to a moment before.
 
-        A database that is restored to a moment before has the key again, and does the work again.
+        It goes on from there with what the key encrypted, such as a piece of work, and destroys the
+        key in its turn.
         """
         await self._tx.execute(
             update(data_keys)

@@ -120,7 +120,8 @@ async def erase_passwords(tx: Tx, camera_id: UUID) -> None:
     nothing = dict.fromkeys(("key_id", "password_index", "password_sealed"))
     await tx.execute(update(camera_streams).where(of_camera).values(nothing))
     for key_id in found:
-        await tx.keys.destroy(key_id)
+        # In a database that is restored to a moment before, the camera is in use and needs them.
+        await tx.keys.discard(key_id)
 
 
 async def _put(tx: Tx, given: Mapping[UUID, Streams], key_ids: Mapping[UUID, UUID]) -> None:
