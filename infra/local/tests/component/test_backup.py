@@ -156,7 +156,7 @@ def test_what_is_no_whole_backup_is_refused_by_name_and_writes_nothing(
     refused("BACKUP_CUT_OFF", tartip(home, "restore", wrong, "--key", key, erasures=lists))
     content[300] ^= 1
     wrong.write_bytes(content)
-    refused("BACKUP_", tartip(home, "restore", wrong, "--key", key, erasures=lists))
+    refused("BACKUP_DAMAGED", tartip(home, "restore", wrong, "--key", key, erasures=lists))
     refused("BACKUP_KEY_WRONG", tartip(home, "restore", whole, "--key", other, erasures=lists))
     absent = tmp_path / "absent"
     refused("ERASURES_INCOMPLETE", tartip(home, "restore", whole, "--key", key, erasures=absent))

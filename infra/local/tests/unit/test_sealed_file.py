@@ -19,6 +19,7 @@ from tartip_cli.backup.sealed_file import (
 
 SECRET = Secret(bytes(range(32)), is_passphrase=False)
 PASSPHRASE = Secret(b"correct horse battery", is_passphrase=True)
+STEP = 4 + CHUNK_BYTES + 16
 PLAIN = bytes(range(256)) * (CHUNK_BYTES // 256)
 
 
@@ -53,24 +54,26 @@ def test_what_was_sealed_is_opened_by_its_secret(size: int, secret: Secret) -> N
 
 def test_a_file_without_its_end_is_cut_off_wherever_it_ends() -> None:
     content = sealed(PLAIN * 2 + b"end")
-    whole = [len(content) - 19 - n * (CHUNK_BYTES + 16) for n in (0, 1, 2)]
-    for end in (*whole, whole[0] + 5, whole[1] + 5, whole[1] - 5, len(content) - 1, 40):
+    last = len(content) - 23
+    for end in (*range(last - 2, len(content), 3), last - STEP, last - STEP + 9, last - 99, 40):
         assert reason(content[:end]) == "BACKUP_CUT_OFF", end
 
 
 def test_a_changed_byte_is_damage_wherever_it_lies() -> None:
-    content = sealed(PLAIN * 2)
-    for place in (len(content) // 4, len(content) // 2 + 99, len(content) - 3):
+    content = sealed(PLAIN * 2 + b"end")
+    for place in (len(content) // 4, len(content) // 2 + 99, len(content) - 18, len(content) - 1):
         changed = bytearray(content)
         changed[place] ^= 1
         assert reason(bytes(changed)) == "BACKUP_DAMAGED", place
 
 
-def test_chunks_in_another_order_are_damage() -> None:
-    content, step = sealed(PLAIN * 3), CHUNK_BYTES + 16
-    start = len(content) - 3 * step
-    first, second = content[start : start + step], content[start + step : start + 2 * step]
-    assert reason(content[:start] + second + first + content[-step:]) == "BACKUP_DAMAGED"
+def test_chunks_in_another_order_and_what_follows_the_last_are_damage() -> None:
+    content = sealed(PLAIN * 3)
+    start = len(content) - 3 * STEP
+    first, second, last = (content[start + n * STEP :][:STEP] for n in range(3))
+    assert reason(content[:start] + second + first + last) == "BACKUP_DAMAGED"
+    assert reason(content[:start] + first + last) == "BACKUP_DAMAGED"
+    assert reason(content + b"more") == "BACKUP_DAMAGED"
 
 
 def test_another_key_and_another_file_are_told_from_damage() -> None:

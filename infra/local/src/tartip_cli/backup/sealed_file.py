@@ -3,9 +3,9 @@
     magic (16 bytes) | header: one line of JSON | chunk | chunk | … | last chunk
 
 The header has the salt of the file's key and a check value, by which a wrong key is told from a
-damaged file. The nonce of a chunk is its number and whether it is the last one, so that chunks can
-be neither reordered nor dropped, and a file without its end is recognised. The additional data of
-all chunks is the header.
+damaged file. A chunk begins with four bytes: its length, and in the highest bit whether it is the
+last one. Its nonce is its number and that bit, so that chunks can be neither reordered nor dropped,
+and a file without its end is recognised. The additional data of all chunks is the header.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +32,7 @@ CHUNK_BYTES = 1024 * 1024
 KEY_BYTES = 32
 _KEY_DIGITS = re.compile(rb"[0-9a-fA-F]{64}")
 _PASSPHRASE_MIN = 12
+_START, _LAST = struct.Struct(">I"), 1 << 31
 _TAG_BYTES = 16
 _SALT_BYTES = 16
 _NUMBER_BYTES = 11
@@ -80,7 +82,8 @@ class SealedWriter:
 
     def _seal(self, plain: bytes, *, is_last: bool) -> None:
         nonce = _nonce(self._number, is_last=is_last)
-        self._file.write(self._cipher.encrypt(nonce, plain, self._header))
+        start = _START.pack(len(plain) | (_LAST if is_last else 0))
+        self._file.write(start + self._cipher.encrypt(nonce, plain, self._header))
         self._number += 1
 
 
@@ -96,7 +99,6 @@ class SealedReader:
         self._cipher = AESGCM(_opened(self._header, secret))
         self._plain = b""
         self._number = 0
-        self._next = file.read(CHUNK_BYTES + _TAG_BYTES)
         self._ended = False
 
     def read(self, size: int) -> bytes:
@@ -107,31 +109,25 @@ class SealedReader:
         return found
 
     def _chunk(self) -> bytes:
-        sealed, self._next = self._next, self._file.read(CHUNK_BYTES + _TAG_BYTES)
-        self._ended = not self._next
+        start = self._file.read(_START.size)
+        if len(start) < _START.size:
+            raise cut_off()
+        (length,) = _START.unpack(start)
+        self._ended, length = bool(length & _LAST), length & ~_LAST
+        if length > CHUNK_BYTES:
+            raise damaged(f"chunk {self._number} of the file was changed")
+        sealed = self._file.read(length + _TAG_BYTES)
+        if len(sealed) < length + _TAG_BYTES:
+            raise cut_off()
         try:
-            plain = self._open(sealed, is_last=self._ended)
+            nonce = _nonce(self._number, is_last=self._ended)
+            plain = self._cipher.decrypt(nonce, sealed, self._header)
         except InvalidTag:
-            raise self._refusal(sealed) from None
+            raise damaged(f"chunk {self._number} of the file was changed") from None
+        if self._ended and self._file.read(1):
+            raise damaged("something follows its last chunk")
         self._number += 1
         return plain
-
-    def _refusal(self, sealed: bytes) -> BackupRefused:
-        if not self._ended:
-            return damaged(f"chunk {self._number} of the file was changed")
-        # Cut off between two chunks, its last one is a whole one that is not marked as the last;
-        # cut off within one, that is shorter than any that was written, or does not open.
-        try:
-            self._open(sealed, is_last=False)
-        except InvalidTag:
-            is_whole = len(sealed) == CHUNK_BYTES + _TAG_BYTES
-            return damaged("its last chunk was changed") if is_whole else cut_off()
-        return cut_off()
-
-    def _open(self, sealed: bytes, *, is_last: bool) -> bytes:
-        if len(sealed) < _TAG_BYTES:
-            raise InvalidTag
-        return self._cipher.decrypt(_nonce(self._number, is_last=is_last), sealed, self._header)
 
 
 def read_secret(path: Path) -> Secret:
