@@ -8,9 +8,11 @@ what is in the outboxes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +28,7 @@ from tartip_cli.backup.refusals import BackupRefused
 from tartip_cli.backup.sealed_file import Secret
 from tartip_cli.backup.snapshot import Snapshot, connected, heads_of, ledger_of, snapshot_of
 from tartip_cli.data_dir import DataDir
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import GRPC_SERVICES, INFERENCE_GATEWAY
 
 HOME, EVIDENCE, DATABASE = "home", "evidence", "database"
@@ -68,8 +71,14 @@ async def create(source: Source, target: Path, secret: Secret, progress: Progres
             os.fsync(file.fileno())
         draft.rename(target)
         _sync(target.parent)
-    except BaseException:
+    except BaseException as error:
         draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Failure(
+                f"the disk of {target.parent} is full; no backup was made: free some space or "
+                "name another folder",
+                Exit.DISK_FULL,
+            ) from error
         raise
     return manifest
 
@@ -89,10 +98,11 @@ async def _write(source: Source, archive: ArchiveWriter, progress: Progress) -> 
             evidence_is_outside=source.evidence_is_outside,
         )
         done = number = 0
-        async for piece in snapshot.dump():
-            archive.add(f"{DATABASE}/{number:06}", piece)
-            done, number = done + len(piece), number + 1
-            progress.show("database", done)
+        async with aclosing(snapshot.dump()) as pieces:
+            async for piece in pieces:
+                archive.add(f"{DATABASE}/{number:06}", piece)
+                done, number = done + len(piece), number + 1
+                progress.show("database", done)
         if not source.evidence_is_outside:
             manifest.missing_evidence = await _evidence(source, snapshot, archive, progress)
     for path in _files(home.path):

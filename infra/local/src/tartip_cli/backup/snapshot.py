@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ class Snapshot:
     connection: asyncpg.Connection
     url: str
 
-    async def dump(self) -> AsyncIterator[bytes]:
+    async def dump(self) -> AsyncGenerator[bytes, None]:
         """Yield the schemas of all services, as `pg_dump --format=custom` writes them, in pieces.
         Raises Failure with the reason of pg_dump."""
         name = await self.connection.fetchval("SELECT pg_export_snapshot()")
