@@ -41,8 +41,7 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Whether this stream is to be given up, its task has ended and no result is left to write.
-        """
+        """Whether the stream is to be given up, its task has ended and all results are written."""
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
