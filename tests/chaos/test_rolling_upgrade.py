@@ -162,12 +162,12 @@ async def assert_published_once(mesh: RunningTestMesh) -> None:
     client = await mesh.nats_client("provisioner")
     stream = client.jetstream()
     for info in await stream.streams_info():
-        ids: Counter[str] = Counter()
+        ids, name = Counter[str](), info.config.name or ""
         for sequence in range(info.state.first_seq, info.state.last_seq + 1):
             with contextlib.suppress(Exception):  # deleted meanwhile
-                message = await stream.get_msg(info.config.name, sequence)
+                message = await stream.get_msg(name, sequence)
                 ids[(message.headers or {})["Nats-Msg-Id"]] += 1
-        assert not [event for event, count in ids.items() if count > 1], info.config.name
+        assert not [event for event, count in ids.items() if count > 1], name
     await client.close()
     connection = await asyncpg.connect(mesh.database.url)
     deadline = time.monotonic() + 30
