@@ -32,8 +32,9 @@ from tartip_testing.mesh import RunningTestMesh, start_mesh, wait_until
 
 pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 ROOT = find_checkout()
-# Of the inference gateway one copy is enough for Triton on this machine.
-UPGRADED = ("camera-registry", "violations", "fines", "citizen-reports")
+# Of the inference gateway one copy is enough for Triton on this machine. The camera register of
+# 0.1.0 does not serve the gateway of this release, which asks it for more.
+UPGRADED = ("violations", "fines", "citizen-reports")
 RELEASE = re.compile(r"^## (\d+\.\d+\.\d+) - ", re.MULTILINE)
 
 
@@ -123,9 +124,19 @@ def demo(mesh: RunningTestMesh) -> dict[str, Any]:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr + errors_in(mesh)
     told: dict[str, Any] = json.loads(done.stdout)
     return told
+
+
+def errors_in(mesh: RunningTestMesh) -> str:
+    lines = [
+        f"{log.name}: {line[:2000]}"
+        for log in mesh.home.logs.glob("*.log")
+        for line in log.read_text(errors="replace").splitlines()
+        if '"ERROR"' in line
+    ]
+    return "\n" + "\n".join(lines[:5])
 
 
 async def test_two_releases_serve_beside_each_other_and_either_goes_on_alone(
