@@ -71,6 +71,11 @@ class DataDir:
     def lock(self) -> Path:
         return self.path / "supervisor.lock"
 
+    @property
+    def unfinished_restore(self) -> Path:
+        """The file that marks the folder while `tartip restore` writes into it."""
+        return self.path / "restore-unfinished"
+
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 
@@ -96,6 +101,14 @@ class DataDir:
                 Exit.DISK_FULL,
             )
 
+    def require_restored(self) -> None:
+        """Raise Failure if a restore into this folder was interrupted."""
+        if self.unfinished_restore.exists():
+            raise Failure(
+                f"a restore into {self.path} was interrupted: run `tartip restore` again",
+                Exit.FINDINGS,
+            )
+
     def identity(self) -> str:
         """Return a random, permanent id of this data folder. Files and folders that belong to it
         but must be stored outside it have this id in their names."""
@@ -119,6 +132,18 @@ class DataDir:
         place = Place.of(self.path).content()
         if place != _content(place_file(self.path)):
             write_private(place_file(self.path), place)
+
+
+def make_erasures_folder(folder: Path) -> None:
+    """Create the folder for lists of erasures. Raises Failure if that is not possible."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"cannot create {folder} for the list of erasures ({error.strerror}): set "
+            "TARTIP_ERASURES to a folder of yours outside the data folder",
+            Exit.FOLDER_NOT_WRITABLE,
+        ) from error
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tartip_cli.cli import (
+    backup,
     cameras,
     demo,
     fines,
@@ -48,6 +49,7 @@ _GROUPS = (
     verify,
     redrive,
     nats,
+    backup,
 )
 
 app = new_app("Tartip: cameras, violations, fines and citizens' reports, on this machine.")

@@ -52,6 +52,8 @@ class Settings:
     evidence_url: str | None = None
     oidc_issuer: str | None = None
     vehicles_file: Path | None = None
+    erasures: Path | None = None
+    wal_archive: Path | None = None
     photographs: Path | None = None
     log_level: str = "INFO"
     environment: str = "embedded"
@@ -61,6 +63,12 @@ class Settings:
     """Whether years without tables are derived from the last known ones; unset, in trial runs."""
     leaf_life: dt.timedelta | None = None
     """How long new certificates are valid, for trials; None: as long as they usually are."""
+
+    @property
+    def erasures_folder(self) -> Path:
+        """The folder with the lists of erasures; by default beside the data folder, so that it is
+        neither lost nor backed up with it."""
+        return self.erasures or self.home.with_name(f"{self.home.name}-erasures")
 
     @property
     def is_trial(self) -> bool:
@@ -115,6 +123,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     home = env.get("TARTIP_HOME")
     vehicles = env.get("TARTIP_VEHICLES_FILE")
     photographs = env.get("TARTIP_PHOTOGRAPHS")
+    erasures, wal_archive = env.get("TARTIP_ERASURES"), env.get("TARTIP_WAL_ARCHIVE")
     return Settings(
         home=Path(home).expanduser().absolute() if home else checkout / ".tartip",
         checkout=checkout,
@@ -133,6 +142,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         evidence_url=env.get("TARTIP_EVIDENCE_URL") or None,
         oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
         vehicles_file=Path(vehicles) if vehicles else None,
+        erasures=Path(erasures).expanduser().absolute() if erasures else None,
+        wal_archive=Path(wal_archive).expanduser().absolute() if wal_archive else None,
         photographs=Path(photographs) if photographs else None,
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),

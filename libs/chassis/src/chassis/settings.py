@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     tls_client_authorities: Path = Path()
     grpc_address: str = ""
     keys_dir: Path = Path()
+    # Where the ids of destroyed data keys are listed, outside the database and its backups.
+    erasures: Path | None = None
     oidc_issuer: str = ""
     otlp_endpoint: str = Field("", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     otlp_protocol: Literal["grpc", "http/protobuf"] = Field(

@@ -86,7 +86,7 @@ class Tx:
     ) -> None:
         """`connect` begins the transaction in the database."""
         self.scope = scope
-        self.keys = DataKeys(self, keyring, clock)
+        self.keys = DataKeys(self, keyring, clock, self._list_erasure)
         # Whether the id of `write_once` was new; known after the commit.
         self.was_first = True
         # Whether the row of `replace` was unchanged; known after the commit.
@@ -250,6 +250,10 @@ class Tx:
         """Empty the buffers."""
         self._rows, self._facts = Writes(), Writes()
         self._links = Links[dict[str, Any], tuple[AuditEntry, dict[str, Any]]]()
+
+    def _list_erasure(self, key_id: UUID) -> None:
+        row = work.row_of(work.LIST_ERASURE, str(key_id), self._clock())
+        self.add(tables.work, row, or_ignored=True)
 
     def _require_no_statement(self) -> None:
         if self.connection is not None:

@@ -9,6 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import tables
 from chassis.telemetry import current_story, traceparent
 
+# The kind of work that puts the id of a destroyed data key on the list of erasures.
+LIST_ERASURE = "list_erasure"
+
 
 def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
     """The row of `tables.work` for a job, by column; `key` is passed to the handler of `kind`."""

@@ -12,13 +12,20 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
 
-# The kind of scheduled work, and the action in the audit log.
+# A kind of scheduled work, and the action in the audit log.
 DESTROY_KEY = "destroy_key"
+# The kind of scheduled work for keys that a restored database needs again.
+DISCARD_KEY = "discard_key"
 
 
 async def schedule_destruction(tx: Tx, key_id: UUID) -> None:
     """Have a key destroyed as soon as this transaction is committed."""
     await tx.schedule(DESTROY_KEY, str(key_id), system_clock())
+
+
+async def schedule_discarding(tx: Tx, key_id: UUID) -> None:
+    """As `schedule_destruction`, for a key that a restored database needs again."""
+    await tx.schedule(DISCARD_KEY, str(key_id), system_clock())
 
 
 async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
@@ -27,11 +34,21 @@ async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
     await tx.keys.destroy(key_id, recorded_by=entry_id)
 
 
-def destroyer(db: Database) -> Callable[[str], Awaitable[None]]:
-    """The handler of scheduled work of the kind DESTROY_KEY, whose key is the data key's id."""
+async def discard_recorded(tx: Tx, key_id: UUID) -> None:
+    """As `destroy_recorded`, for a key that a restored database needs again."""
+    entry_id = tx.audit(DESTROY_KEY, f"key:{key_id}")
+    await tx.keys.discard(key_id, recorded_by=entry_id)
+
+
+def handlers_of(db: Database) -> dict[str, Callable[[str], Awaitable[None]]]:
+    """The handlers of both kinds of scheduled work; the work's key is the data key's id."""
 
     async def destroy(key: str) -> None:
         async with db.begin(SYSTEM) as tx:
             await destroy_recorded(tx, UUID(key))
 
-    return destroy
+    async def discard(key: str) -> None:
+        async with db.begin(SYSTEM) as tx:
+            await discard_recorded(tx, UUID(key))
+
+    return {DESTROY_KEY: destroy, DISCARD_KEY: discard}

@@ -6,6 +6,7 @@ behind it.
 """
 
 import asyncio
+import logging
 from pathlib import Path
 
 from alembic import command, context
@@ -18,9 +19,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from host.log_ins import share_grants
 
+log = logging.getLogger(__name__)
+
 
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
-    """Upgrade `schema` to the newest version in the migration history in `folder`."""
+    """Upgrade `schema` to the newest version in the migration history in `folder`.
+
+    A schema with a version that the history does not have is of a later release; it is left as it
+    is. It serves this release too, since a release's migrations take nothing away that the release
+    before needs: so a service can be rolled back.
+    """
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.attributes.update(owner_url=owner_url, schema=schema)
@@ -58,9 +66,17 @@ async def _run_env() -> None:
 
 def _apply(connection: Connection, schema: str) -> None:
     context.configure(connection=connection, version_table_schema=schema)
+    if _is_of_later_release():
+        log.warning("the schema %s is of a later release; it is left as it is", schema)
+        return
     with context.begin_transaction():
         context.run_migrations()
         share_grants(Operations(MigrationContext.configure(connection)), schema)
+
+
+def _is_of_later_release() -> bool:
+    known = {each.revision for each in context.script.walk_revisions()}
+    return not known.issuperset(context.get_context().get_current_heads())
 
 
 def runtime_role() -> str:

@@ -27,6 +27,7 @@ from chassis.db import Database
 from chassis.identity import KINDS, Policy, TokenVerifier
 from chassis.settings import Settings, read
 from chassis.telemetry import register_ids
+from chassis.work import LIST_ERASURE
 from google.protobuf import descriptor
 from vault.keyring import Keyring
 
@@ -36,9 +37,10 @@ from host.channels import RenewingChannels
 from host.checks import broker_check, certificate_check, database_check, outbox_check, peer_check
 from host.consumer import Consumer, Subscription
 from host.databases import Databases
+from host.erasures import AUDIT_KEY, ErasureList
 from host.gate import Gate
 from host.health import Check, Health
-from host.key_destruction import DESTROY_KEY, destroyer
+from host.key_destruction import handlers_of
 from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
@@ -255,6 +257,8 @@ async def run(service: Service[S], settings: S) -> None:
     if offset := clock_offset():
         log.warning("the clock is moved by %s: it is %s here", offset, system_clock().isoformat())
     async with chassis_of(service, settings) as chassis:
+        if settings.database_url and settings.erasures is not None:
+            await _repeat_erasures(chassis, settings.erasures, stopping)
         await service.build(chassis)
         chassis.health = Health(_checks(chassis), chassis.needs)
         chassis.loop("health", chassis.health.run)
@@ -309,6 +313,14 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
                 await stop()
 
 
+async def _repeat_erasures(chassis: Chassis[Any], folder: Path, stopping: asyncio.Event) -> None:
+    """Destroy again what was destroyed before a restore; register the work that lists erasures."""
+    key = chassis.work_db.keyring.signing_key(AUDIT_KEY)
+    erasures = ErasureList(folder, chassis.name, key, chassis.clock)
+    chassis.do(LIST_ERASURE, erasures.append)
+    await erasures.repeat_patiently(chassis.work_db, stopping)
+
+
 async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     _check_scopes(chassis)
     settings = chassis.settings
@@ -326,7 +338,7 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
     for service, add, servicer in chassis.servicers:
         add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
     databases = chassis.databases
-    chassis.do(DESTROY_KEY, destroyer(databases.work))
+    chassis.work.update(handlers_of(databases.work))
     chassis.loop("scheduler", Scheduler(databases.work, chassis.clock, chassis.work).run)
     async with _looping(chassis):
         await server.start(tuple(service.full_name for service, _, _ in chassis.servicers))

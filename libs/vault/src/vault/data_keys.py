@@ -2,7 +2,8 @@
 
 A data key is stored encrypted by the key-encryption key of its class, a kind of data such as
 "person". Destroying a data key makes everything encrypted with it unreadable, copies included. Only
-an older copy of the table `data_keys`, as in a backup, can bring it back.
+an older copy of the table `data_keys`, as in a backup, can bring it back; so that it does not,
+the ids of destroyed keys are also kept outside the database (`host.erasures`).
 """
 
 from collections.abc import Callable, Mapping
@@ -68,10 +69,18 @@ class Transaction(Protocol):
 class DataKeys:
     """Creates, finds and destroys data keys within an open transaction."""
 
-    def __init__(self, tx: Transaction, keyring: Keyring, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        keyring: Keyring,
+        clock: Callable[[], datetime],
+        on_destroyed: Callable[[UUID], None] = lambda key_id: None,
+    ) -> None:
+        """`on_destroyed` is called with the id of each key that `destroy` destroys."""
         self._tx = tx
         self._keyring = keyring
         self._clock = clock
+        self._on_destroyed = on_destroyed
 
     async def new(self, key_class: str, person: str = "") -> DataKey:
         """Create and store the key of one object or, with `person`, of a person who has no key yet.
@@ -109,9 +118,18 @@ class DataKeys:
         return self._keyring.unwrapped(key_class, key_id, wrapped)
 
     async def destroy(self, key_id: UUID, *, recorded_by: UUID | None = None) -> None:
-        """Destroy a key, so that everything encrypted with it can no longer be read.
+        """Destroy a key for good: what it encrypted cannot be read, also after a restore.
 
         `recorded_by` is the audit entry that records it. A key destroyed before stays as it is.
+        """
+        await self.discard(key_id, recorded_by=recorded_by)
+        self._on_destroyed(key_id)
+
+    async def discard(self, key_id: UUID, *, recorded_by: UUID | None = None) -> None:
+        """Destroy a key that a database needs again if it is restored to a moment before.
+
+        It goes on from there with what the key encrypted, such as a piece of work, and destroys the
+        key in its turn. `recorded_by` is as for `destroy`.
         """
         await self._tx.execute(
             update(data_keys)

@@ -123,18 +123,22 @@ class Keyring:
         A missing file is created with 32 random bytes. Raises ValueError if a PEM file holds
         another kind of key.
         """
-        raw = self._key(name)
-        if not raw.startswith(b"-----BEGIN"):
-            return Ed25519PrivateKey.from_private_bytes(raw)
-        key = serialization.load_pem_private_key(raw, password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{name}.key is no Ed25519 key")
-        return key
+        return read_signing_key(self._key(name), name)
 
     def _key(self, key_class: str) -> bytes:
         if key_class not in self._keys:
             self._keys[key_class] = made_once(self._folder / f"{key_class}.key")
         return self._keys[key_class]
+
+
+def read_signing_key(raw: bytes, name: str) -> Ed25519PrivateKey:
+    """The Ed25519 key in the content of the file `name`.key, as `Keyring.signing_key`."""
+    if not raw.startswith(b"-----BEGIN"):
+        return Ed25519PrivateKey.from_private_bytes(raw)
+    key = serialization.load_pem_private_key(raw, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{name}.key is no Ed25519 key")
+    return key
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:

@@ -78,6 +78,7 @@ def up(
     """Run the whole mesh on this machine until Ctrl-C."""
     settings = _living_on(today, read_settings())
     require_machine()
+    DataDir(settings.home).require_restored()
     if detach:
         _detach(settings, without, as_json)
         return

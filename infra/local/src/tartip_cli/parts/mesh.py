@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from tartip_cli.data_dir import DataDir
+from tartip_cli.data_dir import DataDir, make_erasures_folder
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.parts.health import ready_if
 from tartip_cli.parts.nats import NatsServer
@@ -145,6 +145,7 @@ class _Builder:
         self._settings = settings
         self._home = DataDir(settings.home)
         self._home.prepare()
+        make_erasures_folder(settings.erasures_folder)
         self._ports = Ports(base=settings.port_base, gateway=settings.gateway_port)
         self._certificates = Certificates(self._home.tls, settings.leaf_life or LEAF_LIFE)
         self._keys = Keys(self._home.keys)
@@ -189,7 +190,10 @@ class _Builder:
             )
             return part, database
         cluster = Cluster.embedded(
-            self._home, self._ports.postgres, configuration=sql / "postgresql.conf"
+            self._home,
+            self._ports.postgres,
+            configuration=sql / "postgresql.conf",
+            wal_archive=self._settings.wal_archive,
         )
         database = Database(cluster.url, self._home, sql)
         return cluster.part(provision=database.provision), database

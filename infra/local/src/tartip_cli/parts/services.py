@@ -98,6 +98,7 @@ class ServiceParts:
             own["TARTIP_GRPC_ADDRESS"] = self.ports.address(service)
         if service.schema is not None:
             own |= self.addresses.databases[service.schema]
+            own["TARTIP_ERASURES"] = str(self.settings.erasures_folder)
         return own | self._particular(service)
 
     def _telemetry(self, service: Service) -> dict[str, str]:

@@ -177,7 +177,7 @@ async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
     )
     await connection.execute(
         f"INSERT INTO {letter.schema}.work (kind, key, due_at, traceparent, story)"
-        " VALUES ('destroy_key', $1, $2, '', '') ON CONFLICT DO NOTHING",
+        " VALUES ('discard_key', $1, $2, '', '') ON CONFLICT DO NOTHING",
         str(key_id),
         system_clock(),
     )

