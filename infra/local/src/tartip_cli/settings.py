@@ -34,6 +34,8 @@ class Settings:
     oidc_issuer: str | None = None
     vehicles_file: Path | None = None
     photographs: Path | None = None
+    heads_dir: Path = Path("~/.local/state/tartip/heads")
+    """The folder, outside of `home`, in which signed heads of the audit logs are kept."""
     log_level: str = "INFO"
     environment: str = "embedded"
     clock_offset: dt.timedelta = dt.timedelta()
@@ -85,6 +87,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     home = env.get("TARTIP_HOME")
     vehicles = env.get("TARTIP_VEHICLES_FILE")
     photographs = env.get("TARTIP_PHOTOGRAPHS")
+    heads = env.get("TARTIP_HEADS_DIR") or Settings.heads_dir
     return Settings(
         home=Path(home).expanduser().absolute() if home else checkout / ".tartip",
         checkout=checkout,
@@ -98,6 +101,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
         vehicles_file=Path(vehicles) if vehicles else None,
         photographs=Path(photographs) if photographs else None,
+        heads_dir=Path(heads).expanduser().absolute(),
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
         clock_offset=_offset(env.get("TARTIP_CLOCK_OFFSET")),

@@ -23,6 +23,7 @@ from fines.grpc_api import desk, payments
 from fines.measures import measure_missing_tables
 from fines.model.law import read_law
 from fines.settings import FinesSettings
+from fines.storage import records
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
@@ -75,7 +76,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         payments.POLICY,
     )
     serve_partners(chassis)
-    serve_audit_log(chassis, AuditRules(records_attempts=True))
+    serve_audit_log(chassis, AuditRules(records_attempts=True), records.SOURCES)
     chassis.publish_from("FINES")
     chassis.consume(
         "VIOLATIONS",

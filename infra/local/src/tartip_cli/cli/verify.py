@@ -1,10 +1,11 @@
-"""`tartip verify`: checks every service's audit log from outside.
+"""`tartip verify`: checks every service's audit log, and the records of its decisions, from outside.
 
 It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
 entries. It also checks that the log still begins with the entries that it had at the last check
 without faults: the size and root that the log had then are stored in `verify.json` of the data
-folder.
+folder. The log has to extend each head that was kept outside of the data folder, or that a witness
+has kept (`--witness`). Each record must be as its newest entry decided.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ import asyncio
 import json
 import random
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, print_json
+from tartip_cli.clients.audit_log import AuditLogReader
+from tartip_cli.clients.kept_heads import kept_heads
 from tartip_cli.data_dir import write_private
 from tartip_cli.failures import Exit
 from tartip_cli.settings import Settings, read_settings
-from tartip_cli.topology import GRPC_SERVICES, Service
+from tartip_cli.topology import GRPC_SERVICES
 
 if TYPE_CHECKING:
     from tartip.audit.v1 import audit_pb2
 
-    from tartip_cli.clients.partner import Outside
-
-_SECONDS = 30.0
-_PURPOSE = "tartip verify: the log is checked from outside"
-_PAGE = 200
+# Differences that are named; the rest are counted.
+_NAMED_MAX = 10
 
 
 @dataclass
@@ -43,6 +44,9 @@ class Finding:
     sealed_at: str = ""
     root: str = ""
     proofs: int = 0
+    # Heads kept elsewhere that the log was compared with, and records of decisions.
+    heads: int = 0
+    records: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -57,10 +61,17 @@ def verify(
             "--samples", min=0, help="How many entries per service to prove the inclusion of."
         ),
     ] = 8,
+    witness: Annotated[
+        list[Path],
+        typer.Option(
+            "--witness", exists=True, dir_okay=False, help="A file of heads that a witness kept."
+        ),
+    ] = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's sealed audit log; exit code 1 if a check fails."""
-    findings = asyncio.run(_verify(read_settings(), samples))
+    """Check every service's sealed audit log and the records of its decisions; exit code 1 if a
+    check fails."""
+    findings = asyncio.run(_verify(read_settings(), samples, witness))
     fits = not any(finding.wrong for finding in findings)
     if as_json:
         print_json({"fits": fits, "logs": [asdict(finding) for finding in findings]})
@@ -70,20 +81,24 @@ def verify(
         raise typer.Exit(Exit.UNEXPECTED)
 
 
-async def _verify(settings: Settings, samples: int) -> list[Finding]:
+async def _verify(settings: Settings, samples: int, witness: list[Path]) -> list[Finding]:
     from chassis.refusals import Refusal
 
     from tartip_cli.clients.partner import outside
 
     findings = []
     async with outside(settings) as mesh:
+        kept = kept_heads(settings, witness)
         path = mesh.home.path / "verify.json"
         known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         for service in GRPC_SERVICES:
             finding = Finding(service.name)
             with console.status(f"checking {service.name} …"):
                 try:
-                    await _check(mesh, service, known, finding, samples)
+                    log = AuditLogReader(mesh, service)
+                    leaves = await _check(log, known, finding, samples)
+                    finding.heads = kept.compare(service.name, leaves, finding.wrong)
+                    await _check_decisions(log, leaves, finding)
                 except Refusal as refusal:
                     finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)
@@ -92,26 +107,27 @@ async def _verify(settings: Settings, samples: int) -> list[Finding]:
 
 
 async def _check(
-    mesh: Outside, service: Service, known: dict[str, Any], finding: Finding, samples: int
-) -> None:
+    log: AuditLogReader, known: dict[str, Any], finding: Finding, samples: int
+) -> list[bytes]:
+    """Check a log, and return the hashes of its leaves."""
     from audit_log import merkle
+    from audit_log.heads import SignedHead
 
-    log = _Log(mesh, service)
     head = await log.head()
     if head is None:
-        earlier = known.get(service.name)
+        earlier = known.get(finding.service)
         if earlier is not None:
             finding.wrong.append(f"a log of {earlier['tree_size']} entries is empty now")
-        return
+        return []
     leaves = await log.leaves(head.tree_size, finding.wrong)
     finding.entries, finding.root = head.tree_size, head.root.hex()
     finding.sealed_at = head.sealed_at.ToJsonString()
     if len(leaves) != head.tree_size:
         finding.wrong.append(f"{len(leaves)} entries under a head of {head.tree_size}")
-        return
+        return leaves
     if merkle.root(leaves) != head.root:
         finding.wrong.append("the entries do not give the root that was signed")
-    if not _signed(head):
+    if not SignedHead.from_message(head).is_signed:
         finding.wrong.append("the head's signature is wrong")
     _compare_with_earlier(known, finding, head, leaves)
     chosen = random.sample(range(len(leaves)), min(samples, len(leaves)))
@@ -120,81 +136,21 @@ async def _check(
         if not merkle.verify_inclusion(leaves[index], index, head.tree_size, path, head.root):
             finding.wrong.append(f"the proof of entry {index} does not hold")
         finding.proofs += 1
+    return leaves
 
 
-class _Log:
-    """One service's audit log as `tartip.audit.v1` serves it."""
-
-    def __init__(self, mesh: Outside, service: Service) -> None:
-        from tartip.audit.v1 import audit_pb2_grpc
-
-        self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
-
-    async def head(self) -> audit_pb2.Head | None:
-        """The newest signed head; None before the first sealing."""
-        from chassis.channels import peers_refusals
-        from chassis.refusals import Refusal
-        from tartip.audit.v1 import audit_pb2
-
-        try:
-            with peers_refusals():
-                return (await self._stub.GetHead(audit_pb2.GetHeadRequest(), timeout=_SECONDS)).head
-        except Refusal as refusal:
-            if refusal.reason != "NOTHING_SEALED":
-                raise
-            return None
-
-    async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """The hashes of the first `tree_size` leaves, computed from all entries that are
-        readable."""
-        from audit_log import merkle
-        from chassis.channels import peers_refusals
-        from chassis.purpose import purpose_metadata
-        from tartip.audit.v1 import audit_pb2
-        from tartip.common.v1 import common_pb2 as common
-
-        leaves: list[bytes] = []
-        token = ""
-        while len(leaves) < tree_size:
-            request = audit_pb2.ListEntriesRequest(
-                page=common.Page(size=_PAGE, token=token), with_hidden=True
-            )
-            with peers_refusals():
-                page = await self._stub.ListEntries(
-                    request, timeout=_SECONDS, metadata=purpose_metadata(_PURPOSE)
-                )
-            for entry in page.entries[: tree_size - len(leaves)]:
-                if entry.leaf_index != len(leaves):
-                    wrong.append(f"entry {len(leaves)} is missing")
-                    return leaves
-                canonical = entry.canonical
-                leaves.append(merkle.leaf_hash(canonical) if canonical else entry.leaf_hash)
-            token = page.next_page_token
-            if not token:
-                break
-        return leaves
-
-    async def path(self, index: int, tree_size: int) -> list[bytes]:
-        from chassis.channels import peers_refusals
-        from tartip.audit.v1 import audit_pb2
-
-        request = audit_pb2.ProveInclusionRequest(leaf_index=index, tree_size=tree_size)
-        with peers_refusals():
-            return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
-
-
-def _signed(head: audit_pb2.Head) -> bool:
-    from audit_log.sealer import head_text
-    from chassis.clock import from_timestamp
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    text = head_text(head.service, head.tree_size, head.root, from_timestamp(head.sealed_at))
-    try:
-        Ed25519PublicKey.from_public_bytes(head.public_key).verify(head.signature, text)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+async def _check_decisions(log: AuditLogReader, leaves: list[bytes], finding: Finding) -> None:
+    """Compare the records with what their newest entries decided, once there are entries."""
+    if not leaves:
+        return
+    differences: list[str] = []
+    async for record in log.decided_records():
+        differences += log.decisions.differences(record, leaves)
+    differences += log.decisions.missing()
+    finding.records = log.decisions.records
+    finding.wrong += differences[:_NAMED_MAX]
+    if len(differences) > _NAMED_MAX:
+        finding.wrong.append(f"and {len(differences) - _NAMED_MAX} more records differ")
 
 
 def _compare_with_earlier(
@@ -225,8 +181,8 @@ def _compare_with_earlier(
 def _table(findings: list[Finding]) -> Table:
     table = Table(title="Audit logs", title_justify="left")
     table.add_column("service", no_wrap=True)
-    for header in ("entries", "sealed", "root", "proofs", "verdict"):
-        number = header in ("entries", "proofs")
+    for header in ("entries", "sealed", "root", "proofs", "heads", "records", "verdict"):
+        number = header in ("entries", "proofs", "heads", "records")
         table.add_column(header, justify="right" if number else "left", no_wrap=header != "verdict")
     for finding in findings:
         verdict = "[red]" + "; ".join(finding.wrong) if finding.wrong else "[green]fits"
@@ -237,6 +193,8 @@ def _table(findings: list[Finding]) -> Table:
             finding.sealed_at[11:19],
             finding.root[:12],
             str(finding.proofs),
+            str(finding.heads),
+            str(finding.records),
             "[dim]nothing yet" if empty else verdict,
         )
     return table

@@ -19,6 +19,7 @@ from tartip_cli.failures import Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.parts.part import OutsidePart, Part
 from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
+from tartip_cli.supervisor.heads import HeadKeeper
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
 from tartip_cli.supervisor.process import pss_bytes
@@ -124,6 +125,7 @@ class Supervisor:
         turns = asyncio.Semaphore(_PARALLEL_MIGRATIONS)
         for part in itertools.chain.from_iterable(services):
             keepers.append(group.create_task(self._migrate_and_keep(part, turns)))
+        keepers.append(group.create_task(HeadKeeper(self.mesh).run()))
         await _until_ready(self.watched)
         self.ready.set()
 

@@ -1,0 +1,56 @@
+"""Fines, payments, refunds and ledger entries name the audit entry of their decision, which carries
+the hash of all that was decided. Those of before get entries that vouch for what they are now."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from alembic import op
+from audit_log.baseline import OldRecord, Row, add_record_columns, as_system, vouch_for, vouch_for_rows
+from fines.model.fine import FINE
+from fines.model.ledger import LEDGER, PAYMENT, REFUND, decided_entries
+from host.migrations import runtime_role
+from host.schema import grant
+from sqlalchemy import text
+
+revision = "0010"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+TABLES = ("fines", "payments", "refunds", "entries")
+
+
+def upgrade() -> None:
+    add_record_columns(op, *TABLES)
+    grant(op, "fines", "UPDATE (audit_entry, audit_hash)", runtime_role())
+    as_system(op)
+    vouch_for_rows(op, "fines", FINE, _of_fine)
+    vouch_for_rows(op, "payments", PAYMENT, _of_fine)
+    of_payment = dict(
+        op.get_bind().execute(text("SELECT payment_id, number FROM payments")).tuples().all()
+    )
+    vouch_for_rows(
+        op,
+        "refunds",
+        REFUND,
+        lambda row: _of_fine({**row, "number": of_payment[row["payment_id"]]}),
+    )
+    vouch_for(op, "entries", LEDGER, _ledgers())
+    as_system(op, ends=True)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("the ledger is not taken down")
+
+
+def _of_fine(row: Row) -> OldRecord:
+    return OldRecord(f"fine:{row['number']}", row["region"], row, ())
+
+
+def _ledgers() -> Iterator[OldRecord]:
+    query = text("SELECT * FROM entries ORDER BY number, position")
+    rows = op.get_bind().execute(query).mappings().all()
+    for number, group in groupby(rows, lambda row: row["number"]):
+        posted = list(group)
+        keys = [{"position": row["position"]} for row in posted]
+        yield OldRecord(f"fine:{number}", posted[0]["region"], decided_entries(posted), keys)
