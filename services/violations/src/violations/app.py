@@ -28,6 +28,7 @@ from violations.grpc_api import POLICY, ViolationsApi
 from violations.openings import Forms, Frames, Openings
 from violations.settings import ViolationsSettings
 from violations.signing import OfficerAuthority
+from violations.storage import records
 from violations.usecases import Desk
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -55,7 +56,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         ViolationsApi(desk, degradations, Frames(openings, store), Pages(chassis.db.keyring)),
         POLICY,
     )
-    serve_audit_log(chassis, AuditRules(records_attempts=True))
+    serve_audit_log(chassis, AuditRules(records_attempts=True), records.SOURCES)
     chassis.publish_from("VIOLATIONS")
     chassis.consume(
         "SIGHTINGS",
