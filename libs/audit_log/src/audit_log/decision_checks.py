@@ -139,7 +139,7 @@ def _check(tx: Tx, record: StoredRecord, stored: Row[Any] | None) -> audit_pb2.D
     if stored.leaf_index is not None:
         check.leaf_index = stored.leaf_index
     check.leaf_hash = leaf_hash(canonical)
-    if entry_hash(canonical) == record.audit_hash:
+    if record.audit_hash in (None, entry_hash(canonical)):
         check.decided_sha256 = _decided_by(record, read_entry(canonical))
     now = decided(
         record.kind, record.row, entry_id=record.audit_entry, object_ref=record.object_ref

@@ -41,10 +41,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class EntryOfRecord:
-    """The audit entry that a record names: its id and its hash (see `entry_hash`)."""
+    """The audit entry that a record names: its id, and its hash (see `entry_hash`) if that was
+    known when the record was written."""
 
     audit_entry: UUID
-    audit_hash: bytes
+    audit_hash: bytes | None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -65,12 +66,14 @@ def audit_decision(
     *,
     region: str,
     confidential: bool = False,
+    entry_id: UUID | None = None,
 ) -> EntryOfRecord:
     """Write the audit entry of a decision, with the hashes of `records` and of those beside them.
 
     The entry is written with the other rows of `tx`. Returns what the rows of the records store.
+    `entry_id` is given where these have been written already.
     """
-    entry_id = new_id()
+    entry_id = entry_id or new_id()
     entry = tx.audit(
         decision.action,
         object_ref,

@@ -4,6 +4,8 @@ all that was decided. Those of before get entries that vouch for what they are n
 from alembic import op
 from audit_log.baseline import OldRecord, Row, add_record_columns, as_system, vouch_for_rows
 from citizen_reports.model.report import ANSWER, CONFIDENTIAL, REPORT, Category
+from host.migrations import runtime_role
+from host.schema import grant
 from sqlalchemy import text
 
 revision = "0012"
@@ -14,6 +16,7 @@ depends_on = None
 
 def upgrade() -> None:
     add_record_columns(op, "reports", "contents")
+    grant(op, "contents", "UPDATE (audit_entry, audit_hash)", runtime_role())
     as_system(op)
     vouch_for_rows(op, "reports", REPORT, _of_report, where="status <> 'open'")
     query = text(

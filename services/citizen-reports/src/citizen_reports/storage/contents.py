@@ -184,7 +184,8 @@ async def seal_answer(tx: Tx, report_id: UUID, answer: str) -> dict[str, Any]:
 async def save_answer(tx: Tx, answer: dict[str, Any], entry: EntryOfRecord) -> None:
     """Store an answer as `seal_answer` returned it, with the audit entry of the decision, and
     delete the question that it answers."""
-    await _update(tx, answer["report_id"], {**answer, "question": None, **entry.columns})
+    values = {"answer": answer["answer"], "question": None, **entry.columns}
+    await _update(tx, answer["report_id"], values)
 
 
 async def _update(tx: Tx, report_id: UUID, values: dict[str, Any]) -> None:
