@@ -32,9 +32,10 @@ from audit_log.subtrees import roots_of
 
 SERVICE = "/tartip.audit.v1.Audit/"
 POLICY = {
-    f"{SERVICE}{method}": allow(services=("tartip-cli",), roles=("auditor",))
-    for method in ("GetHead", "ProveInclusion", "ProveConsistency")
-} | {
+    f"{SERVICE}ProveInclusion": allow(services=("tartip-cli",), roles=("auditor",)),
+    # Fines asks all services, for the witnesses.
+    f"{SERVICE}GetHead": allow(services=("tartip-cli", "fines"), roles=("auditor",)),
+    f"{SERVICE}ProveConsistency": allow(services=("tartip-cli", "fines"), roles=("auditor",)),
     f"{SERVICE}ListEntries": allow(services=("tartip-cli",), roles=("auditor",), purpose=True),
     f"{SERVICE}CheckDecisions": allow(services=("tartip-cli",), purpose=True),
     f"{SERVICE}ListAttempts": allow(roles=("internal_security",), purpose=True),

@@ -6,6 +6,7 @@ from audit_log.baseline import OldRecord, Row, add_record_columns, as_system, vo
 from citizen_reports.model.report import ANSWER, CONFIDENTIAL, REPORT, Category
 from host.migrations import runtime_role
 from host.schema import grant
+from partners.storage import install_witness_keys
 from sqlalchemy import text
 
 revision = "0012"
@@ -33,6 +34,7 @@ def upgrade() -> None:
         where="answer IS NOT NULL",
     )
     as_system(op, ends=True)
+    install_witness_keys(op)
 
 
 def downgrade() -> None:

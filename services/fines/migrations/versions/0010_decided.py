@@ -1,15 +1,20 @@
 """Fines, payments, refunds and ledger entries name the audit entry of their decision, which carries
-the hash of all that was decided. Those of before get entries that vouch for what they are now."""
+the hash of all that was decided. Those of before get entries that vouch for what they are now.
+
+Witnesses have keys, and their signatures of the heads of all logs are kept.
+"""
 
 from collections.abc import Iterator
 from itertools import groupby
 
 from alembic import op
 from audit_log.baseline import OldRecord, Row, add_record_columns, as_system, vouch_for, vouch_for_rows
+from audit_log.cosignatures import install_cosignatures
 from fines.model.fine import FINE
 from fines.model.ledger import LEDGER, PAYMENT, REFUND, decided_entries
 from host.migrations import runtime_role
 from host.schema import grant
+from partners.storage import install_witness_keys
 from sqlalchemy import text
 
 revision = "0010"
@@ -37,6 +42,8 @@ def upgrade() -> None:
     )
     vouch_for(op, "entries", LEDGER, _ledgers())
     as_system(op, ends=True)
+    install_witness_keys(op)
+    install_cosignatures(op, runtime_role())
 
 
 def downgrade() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from audit_log.witnesses import serve_witnesses
 from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.consumer import Subscription
@@ -75,7 +76,8 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         ),
         payments.POLICY,
     )
-    serve_partners(chassis)
+    partners = serve_partners(chassis)
+    serve_witnesses(chassis, settings.audited_services, partners.witness_key)
     serve_audit_log(chassis, AuditRules(records_attempts=True), records.SOURCES)
     chassis.publish_from("FINES")
     chassis.consume(
