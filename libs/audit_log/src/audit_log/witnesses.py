@@ -81,17 +81,20 @@ class NewestHeads:
         """Ask all services once."""
         await asyncio.gather(*(self._ask(name, stub) for name, stub in self._peers.items()))
 
-    async def all(self) -> list[audit_pb2.Head]:
-        """The heads by service name. Raises NothingSealed if no service has one."""
+    async def all(self) -> dict[str, audit_pb2.Head]:
+        """The heads in the order of the services' names. Raises NothingSealed if no service has
+        one."""
         if not self._heads:
             await self.ask()
         if not self._heads:
             raise NothingSealed
-        return [self._heads[name] for name in sorted(self._heads)]
+        return dict(sorted(self._heads.items()))
 
-    async def extension(self, kept: audit_pb2.KeptHead) -> audit_pb2.HeadExtension:
-        """The proof that a service's newest head extends a kept one. Raises TreeSizeUnknown."""
-        head, stub = self._heads.get(kept.service), self._peers.get(kept.service)
+    async def extension(
+        self, kept: audit_pb2.KeptHead, head: audit_pb2.Head | None
+    ) -> audit_pb2.HeadExtension:
+        """The proof that the head of a service extends a kept one. Raises TreeSizeUnknown."""
+        stub = self._peers.get(kept.service)
         if head is None or stub is None or not 0 < kept.tree_size <= head.tree_size:
             raise TreeSizeUnknown(facts={"service": kept.service})
         request = audit_pb2.ProveConsistencyRequest(
@@ -129,8 +132,11 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
     ) -> audit_pb2.GetMeshHeadResponse:
         """Return the newest mesh head, with a proof for each kept head. Raises NothingSealed or
         TreeSizeUnknown."""
-        head = self._signed(await self._heads.all())
-        extensions = [await self._heads.extension(kept) for kept in request.kept]
+        heads = await self._heads.all()
+        extensions = [
+            await self._heads.extension(kept, heads.get(kept.service)) for kept in request.kept
+        ]
+        head = self._signed(list(heads.values()))
         async with self._db.begin(SYSTEM) as tx:
             await cosignatures.add_head(tx, head)
             known = await cosignatures.find_head(tx, head.root)

@@ -28,7 +28,7 @@ def differences(bench: Bench) -> Found:
     """What is wrong with the records now, beside what other tests have left behind."""
 
     async def found() -> set[str]:
-        return set(await record_differences(bench.db, "fines", SOURCES))
+        return await record_differences(bench.db, "fines", SOURCES)
 
     return found
 
