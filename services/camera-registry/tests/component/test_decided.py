@@ -11,7 +11,7 @@ from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As
 from .test_import import batch, by_serial, send, somewhere
-from .test_register import Describe, Register, change_of
+from .test_register import Describe, Register
 
 CHANGES = ("latitude = latitude + 0.01", "address = ''", "speed_tolerance_kmh = 9", "version = 9")
 
@@ -58,7 +58,7 @@ async def test_an_imported_camera_is_as_its_last_import_decided(
     rows = [describe(place=somewhere()) for _ in range(3)]
     await send(administrator, [batch(rows)])
     cameras = [(await by_serial(administrator, row.serial))[0].camera_id for row in rows]
-    rows[1].address = "Abai 2"
+    rows[1].place.address = "Abai 2"
     await send(administrator, [batch(rows)])
     for camera_id in cameras:
         assert await found_about(engines, camera_id) == []
