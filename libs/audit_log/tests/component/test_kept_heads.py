@@ -104,7 +104,7 @@ async def test_a_head_is_kept_once_and_one_that_nobody_signed_is_told(
     assert wrong.endswith("that nobody signed")
 
 
-async def test_a_line_cut_off_by_a_failure_is_passed_over_and_a_broken_one_named(
+async def test_a_line_cut_off_by_a_failure_is_removed_and_a_broken_one_is_named(
     db: Database, settings: Settings
 ) -> None:
     folder, head = folder_of(settings.heads_dir, DataDir(settings.home)), await sealed(db, "1")
@@ -112,7 +112,10 @@ async def test_a_line_cut_off_by_a_failure_is_passed_over_and_a_broken_one_named
     [path] = folder.glob("*.jsonl")
     path.write_text(head.as_line() + "\n" + head.as_line()[:20])
     assert wrong_by(settings, await leaves_of(db)) == []
-    keep(folder, await sealed(db, "2"))
+    later = await sealed(db, "2")
+    keep(folder, later)
+    assert path.read_text().splitlines() == [head.as_line(), later.as_line()]
+    path.write_text(f"{head.as_line()}\n{head.as_line()[:20]}\n{later.as_line()}\n")
     with pytest.raises(Failure, match="line 2: not a head"):
         kept_heads(settings, ())
 

@@ -46,11 +46,11 @@ def keep(folder: Path, head: SignedHead) -> None:
     month = head.sealed_at.astimezone(UTC).strftime("%Y-%m")
     path = folder / f"{head.service}.{month}.jsonl"
     known = path.read_bytes() if path.exists() else b""
-    line = head.as_line().encode() + b"\n"
-    if known.endswith(line):
+    whole, line = known[: known.rfind(b"\n") + 1], head.as_line().encode() + b"\n"
+    if whole != known:  # a line was cut off when the machine failed
+        os.truncate(path, len(whole))
+    if whole.endswith(line):
         return
-    if known and not known.endswith(b"\n"):  # a line was cut off when the machine failed
-        line = b"\n" + line
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(line)
