@@ -1,4 +1,4 @@
-"""A scratch schema with the chassis's tables and its runtime role, for the libraries' tests."""
+"""Fixtures for the libraries' tests: a scratch schema with the common tables."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -66,7 +66,7 @@ def _install(connection: Connection) -> None:
 
 @pytest.fixture
 def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]:
-    """A statement that the runtime role may not execute."""
+    """Return a function that executes an SQL statement as the owner of the scratch schema."""
 
     async def execute(statement: str, values: dict[str, Any]) -> None:
         parts = urlsplit(postgres.database.url)
@@ -81,7 +81,7 @@ def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def with_table(postgres: Any, db: Database) -> Callable[[Table], Awaitable[None]]:
-    """Makes a table in the scratch schema, of which a scope sees and adds rows of its regions."""
+    """Return a function that creates a table, in which a scope sees only rows of its regions."""
 
     async def make(table: Table) -> None:
         def work(connection: Connection) -> None:

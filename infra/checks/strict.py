@@ -2,10 +2,9 @@
 
 mypy derives module names from folders, but a folder with a hyphen is no valid name, and all folders
 of tests have the same name. Each file is therefore passed with an explicit name. Under `src` this
-name is the one by which the file is imported. Elsewhere it is made from the path, with underscores
-for hyphens, such as `services.camera_registry.tests.conftest`. The path starts at the root of the
-project, but for programs in `infra/triton/training` at that folder, and for all other programs in
-`infra/triton` at `infra/triton`.
+name is the one by which the file is imported. Elsewhere it is made from the path relative to the
+project's root, with underscores for hyphens, such as `services.camera_registry.tests.conftest`.
+The names of programs in `infra/triton` and `infra/triton/training` start at these folders instead.
 """
 
 import sys

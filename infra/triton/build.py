@@ -67,8 +67,8 @@ def main() -> int:
 def build(target: Path, *, tools: Path, outside: Path | None, served: Served) -> None:
     """Make or refresh Triton's environment in the folder `tools` and the models in `target/models`.
 
-    `outside` is a folder of external models to add, if any; `served` is the kind of Triton that
-    will serve the models.
+    `outside` is a folder of external models to add, if any; `served` is the server and hardware for
+    which the models are configured.
     Raises BuildFailed.
     """
     if sys.version_info[:2] not in PYTHON_VERSIONS:

@@ -100,8 +100,8 @@ def main() -> int:
 
 
 def photographs(options: argparse.Namespace) -> list[Shown]:
-    """The labelled photographs to read: with the option `--all` every one, otherwise those that
-    show one-line plates and have a file name that matches `MEASURED`. Raises SystemExit if there is
+    """The labelled photographs to read: with the option `--all`, every one; otherwise those of
+    one-line plates whose file names match a pattern in `MEASURED`. Raises SystemExit if there is
     no truth file."""
     folder = Path(options.photographs) / "plates"
     if not (folder / "truth.csv").exists():

@@ -5,9 +5,9 @@
     python infra/triton/requests_of.py --address … --certificate … --key … --authority … \
         --out FILE.npz PICTURE…
 
-FILE.npz holds the input tensors by number and, under "plan", a JSON list. This list has for each
-picture the list of its requests: {"model", "tensor": number, "after": [the picture's requests that
-were answered before this one was sent, by index]}.
+FILE.npz holds the input tensors by number and, under "plan", a JSON list: for each picture, a list
+of requests {"model", "tensor": number, "after": [indices, in the same list, of those requests that
+were answered before this one was sent]}.
 """
 
 import argparse

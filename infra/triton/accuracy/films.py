@@ -29,7 +29,7 @@ def pictures(folder: Path) -> list[Path]:
 
 def opened(path: Path) -> Picture | None:
     """Read a picture as BGR, as the inference gateway does, or with OpenCV if the gateway's code
-    refuses it. None, with a message on standard error, if the file is missing or not a picture."""
+    fails. Returns None and prints a message if the file is missing or not a picture."""
     if not path.is_file():
         NOTES.print(f"left out: {path} is not there", style="yellow")
         return None
@@ -45,9 +45,9 @@ def opened(path: Path) -> Picture | None:
 
 
 def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float, Picture]]:
-    """Yield the frames of a film in BGR, each after its time in seconds from the film's start.
+    """Yield pairs of a film: the time in seconds from the film's start, and the frame in BGR.
 
-    About `per_second` frames are taken from a second of film; all of them if it is None.
+    About `per_second` frames are taken from each second of film; all frames if it is None.
     """
     rate, count = rate_of(film), frames_of(film)
     step = max(1, round(rate / per_second)) if per_second else 1

@@ -1,7 +1,7 @@
-"""Checks the alarms about left objects on films of an abandoned bag; counts those on other films.
+"""Measures alarms about left objects on films with an abandoned bag, and on films without one.
 
-The file abandoned/truth.json states, for each film of a bag, where the bag lies, and the frames in
-which its owner walks away and is out of view. Any alarm on another film is a false one.
+The file abandoned/truth.json states, for each film with a bag, where the bag lies, and the frames
+in which its owner walks away and is out of view. On the other films, every alarm is false.
 """
 
 import json
@@ -109,8 +109,8 @@ def alarms_in(film: Path, models: ModelsAlone) -> list[Alarm]:
 def in_order(alarms: list[Alarm], bag: Bag) -> bool:
     """Whether there is exactly one alarm, on the bag, and at the right time.
 
-    The right time is not before the owner walks away and at most 15 s after the owner is out of
-    view.
+    The right time begins when the owner walks away, less the tolerance `to_spare`, and ends 15 s
+    after the owner is out of view.
     """
     if len(alarms) != 1 or _on(alarms[0], bag) <= ON_IT:
         return False

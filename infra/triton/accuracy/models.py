@@ -23,7 +23,7 @@ TRITON: Final = ROOT / ".triton"
 
 
 class ModelsAlone:
-    """A context manager that runs the served models in a child process, one request at a time."""
+    """A context manager: a child process runs the models under `home`, one request at a time."""
 
     def __init__(self, home: Path = TRITON) -> None:
         self._repository = home / "models"

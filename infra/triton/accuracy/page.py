@@ -71,8 +71,8 @@ class Page:
         self.say()
 
     def failed(self, name: str, picture: Picture, why: str, boxes: Iterable[Box] = ()) -> None:
-        """Save the picture of a failure with these boxes drawn in, and the reason `why`, for the
-        index.html that a person looks through."""
+        """Save the picture of a failure, with `boxes` drawn in, for the index.html of failures;
+        `name` and the reason `why` form its caption."""
         drawn: cv2.typing.MatLike = picture.copy()
         thick = max(2, max(picture.shape[:2]) // 400)
         for box in boxes:

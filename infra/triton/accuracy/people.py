@@ -45,7 +45,7 @@ class Told:
         return self.least if self.most is None else (self.least + self.most) / 2
 
     def outside(self, count: int) -> float:
-        """By how many people a count lies outside the range; 0 inside it."""
+        """The number of people by which a count is above or below the range; 0 within it."""
         above = 0 if self.most is None else count - self.most
         return max(self.least - count, above, 0)
 
@@ -63,10 +63,10 @@ class Marked:
 
 @dataclass(slots=True)
 class Tall:
-    """Results for people and boxes taller than `TALL_PIXELS`, as shares.
+    """Shares of correct results for people and detected boxes taller than `TALL_PIXELS`.
 
-    `found`: detected people among all of them; `visible_found`: among the people of whom at least a
-    quarter is visible (`VISIBLE`); `claims_right`: boxes that match an annotated person, among all.
+    `found`: of the annotated people, those detected; `visible_found`: the same for people at least
+    a quarter visible (`VISIBLE`); `claims_right`: of the detected boxes, those that match a person.
     """
 
     found: Share = field(default_factory=Share)

@@ -1,9 +1,8 @@
-"""Measures plate reading: the shares of pictures whose plate is read exactly or called legible.
+"""Measures plate reading: the share of pictures read exactly, and the share called legible.
 
-It also measures how many texts called legible are right, and in how many pictures without a plate
-the pipeline reads one.
-Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
-Texts are compared without spaces and dashes, with O as 0 and I as 1.
+It also measures how many of the texts called legible are right, and how often a plate is read in a
+picture that shows none. Of several plates in a picture, the one that the pipeline ranks first is
+compared with the truth. Texts are compared without spaces and dashes, with O as 0 and I as 1.
 """
 
 import asyncio
@@ -42,7 +41,8 @@ SIZES: Final = ((40, "under 40 px"), (80, "40 to 80 px"), (160, "80 to 160 px"))
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A row of the truth file: a picture, and the texts of the plates in it (none: no plate)."""
+    """A picture in the truth file, the texts of its plates (none: no plate), their number of lines
+    (`rows`, "1" by default) and the width of a plate in pixels."""
 
     path: Path
     texts: frozenset[str]

@@ -1,4 +1,4 @@
-"""Writes the served ONNX of one model; run in Triton's environment, which has onnx.
+"""Writes a model's served ONNX by a function of this package; run in Triton's environment.
 
     python -m graphs nanodet:convert SOURCE TARGET
 

@@ -29,8 +29,8 @@ STAGES: Final = ((32, 3), (64, 3), (128, 2), (256, 2))
 def detector(source: Path) -> onnx.ModelProto:
     """The CenterFace model to be served, made from its ONNX file `source`.
 
-    It maps BGR bytes [n, height, width, 3] to [n, 15, height / 4, width / 4]. Raises SystemExit if
-    the file's outputs are not those of the known version.
+    From BGR bytes [n, height, width, 3] it computes heat, box size (2), offset (2) and landmarks
+    (10) as [n, 15, height / 4, width / 4]. Raises SystemExit if `source` has other outputs.
     """
     model = version_converter.convert_version(_unbound(onnx.load(source)), OPSET)
     graph = model.graph

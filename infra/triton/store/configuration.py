@@ -33,7 +33,7 @@ class Served(enum.StrEnum):
 
 
 def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """Read the configuration beside a manifest. Raises BuildFailed unless the two agree."""
+    """Read the configuration beside a manifest. Raises BuildFailed if the two differ."""
     config = model_config_pb2.ModelConfig()
     try:
         text_format.Parse((folder / FILE).read_text(), config)
@@ -44,7 +44,7 @@ def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.Mod
 
 
 def of_manifest(manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """The configuration that follows from a manifest alone: backend, batch size and tensors."""
+    """Make a configuration from a manifest alone: its name, backend, batch size and tensors."""
     config = model_config_pb2.ModelConfig(
         name=manifest.name, backend="python", max_batch_size=manifest.max_batch_size
     )
@@ -59,8 +59,8 @@ def text_of(
 ) -> str:
     """Complete a model's configuration and return it as the text of a `config.pbtxt`.
 
-    Adds the instances and backend that `served` needs, and as parameters the model's fingerprint,
-    task, labels and `more`. Changes `config`.
+    Modifies `config`: sets the instances and the backend for `served`, and adds the model's
+    fingerprint, task, labels and `more` as parameters.
     """
     del config.instance_group[:]
     told = {"fingerprint": manifest.sha256, "task": manifest.task, **more}

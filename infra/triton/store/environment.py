@@ -48,8 +48,8 @@ def make_environment(target: Path) -> bool:
 
 
 def make_python_library(target: Path) -> bool:
-    """Provide libpython in `target/libpython` unless the system has it: Triton's stub links against
-    it, and a bare Debian lacks it. Returns whether anything was done."""
+    """Provide libpython, which Triton's stub links against, in `target/libpython` unless the system
+    has it (a bare Debian does not). Returns whether anything was done."""
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     folder = target / "libpython"
     if (folder / name).exists():
@@ -76,8 +76,8 @@ def site_packages(target: Path) -> Path:
 def run(
     command: list[str], *, failure: str, folder: Path | None = None, path_first: Path | None = None
 ) -> str:
-    """Run a command and return its standard output. Raises BuildFailed, with `failure` and the last
-    line that the command wrote, if it fails."""
+    """Run a command in `folder`, with `path_first` first in PATH; return its standard output.
+    Raises BuildFailed, with `failure` and the last line of output, if the command fails."""
     environment = dict(os.environ)
     if path_first is not None:  # npm starts node by name
         environment["PATH"] = f"{path_first}{os.pathsep}{environment['PATH']}"

@@ -1,5 +1,5 @@
-"""The error that ends the set-up."""
+"""The exception that ends the build of Triton's environment and models."""
 
 
 class BuildFailed(Exception):
-    """The set-up cannot go on; its message is one line: the cause, or what to do about it."""
+    """Triton or its models cannot be built; the message is one line: the cause, or what to do."""

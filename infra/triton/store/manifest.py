@@ -1,6 +1,6 @@
 """A model's manifest: its source, its inputs and outputs, and how accurate it was measured to be.
 
-`models/<name>/manifest.json` is all that the set-up knows of a model; there is no list of names.
+The build reads all that it needs from `models/<name>/manifest.json`; there is no list of models.
 `docs/adding-a-model.md` explains each field.
 """
 
@@ -64,7 +64,7 @@ class Tensor(_Part):
 
 
 class FromNpm(_Part):
-    """Files of an npm package; `sha256` is that of the archive that `npm pack` downloads."""
+    """Files of an npm package (path to SHA-256); `sha256` is that of the package's archive."""
 
     kind: Literal["npm"]
     package: Text
@@ -74,7 +74,7 @@ class FromNpm(_Part):
 
 
 class FromPyPI(_Part):
-    """Files of a package in `requirements.lock`; the paths are relative to site-packages."""
+    """Files of a package in `requirements.lock`: paths in site-packages, with their SHA-256."""
 
     kind: Literal["pypi"]
     package: Text
@@ -83,14 +83,14 @@ class FromPyPI(_Part):
 
 
 class FromRepository(_Part):
-    """Files in this repository; the paths are relative to `infra/triton/`."""
+    """Files in this repository: paths relative to `infra/triton/`, with their SHA-256."""
 
     kind: Literal["repository"]
     files: Files
 
 
 class FromOutside(_Part):
-    """The ONNX file of an external model, beside its manifest."""
+    """The ONNX file of an external model, with its SHA-256; the file lies beside the manifest."""
 
     kind: Literal["outside"]
     files: Files
@@ -124,14 +124,14 @@ class Manifest(_Part):
     max_batch_size: Annotated[int, Field(ge=1, le=128)]
 
     def entry(self) -> str:
-        """The name of the first source file. `build` converts this file to ONNX; without a `build`,
-        it is the ONNX file itself."""
+        """The name of the first source file: the file that the function `build` converts to ONNX
+        or, without a `build`, the ONNX file itself."""
         return next(iter(self.source.files))
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest in a model's folder. Raises BuildFailed that names each wrong
-    field."""
+    """Read and check the manifest in a model's folder. Raises BuildFailed with a message that names
+    each wrong field."""
     path = folder / FILE
     try:
         manifest = Manifest.model_validate(json.loads(path.read_text()))

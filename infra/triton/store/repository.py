@@ -1,4 +1,4 @@
-"""Writes the Triton repository: for each manifest a folder with configuration, runner and ONNX."""
+"""Writes Triton's model repository: a folder per model, with configuration, runner and ONNX."""
 
 import json
 import os

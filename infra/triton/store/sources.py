@@ -20,8 +20,8 @@ _FOLDER: Final = "npm"
 
 
 def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
-    """Download the npm files that the manifests name to `target/npm` and remove all others there.
-    Returns whether anything changed. Raises BuildFailed."""
+    """Download the npm files that the manifests name into `target/npm`, and remove all other files
+    there. Returns whether anything changed. Raises BuildFailed."""
     wanted = [each.source for each in manifests if isinstance(each.source, FromNpm)]
     changed = False
     for package in {(source.package, source.version) for source in wanted}:

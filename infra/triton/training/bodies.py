@@ -15,7 +15,7 @@ Corners = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Garage:
-    """Drawn cars, to be used in many pictures: lists of cars by plate size (width, height).
+    """Drawn cars for many pictures: lists of cars by the plate's size (width, height) in mm.
 
     Each car is a tuple of the same drawing at full, half and quarter size.
     """
@@ -135,8 +135,8 @@ def _polished(rng: np.random.Generator, body: Picture, around: Picture) -> Pictu
 
 
 def holder(rng: np.random.Generator, scene: Picture, corners: Corners) -> None:
-    """Draw a dealer's frame around a plate into the scene, with the dealer's name on its lower or
-    upper edge."""
+    """Draw a dealer's frame around the plate at `corners` [4, 2] into `scene`, in most cases with
+    lettering on the frame's upper or lower edge."""
     above, below = rng.permutation([rng.uniform(0.02, 0.1), rng.uniform(0.15, 0.3)])
     unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     turned = cv2.getPerspectiveTransform(unit, np.ascontiguousarray(corners, np.float32))

@@ -27,7 +27,7 @@ LOSS_MEMORY: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of a course.
+    """The parameters of a training run (`Course`).
 
     `looks` is the number of pictures shown in all steps together, counting repeats; `batch` is the
     number of pictures in one step, and `rate` is the peak learning rate. With `resume`, training
@@ -73,10 +73,10 @@ class Course:
         loss_of: Callable[[Tensor, int], Tensor],
         report: Callable[[nn.Module], str],
     ) -> nn.Module:
-        """Train with the pictures 0 to `count` - 1; returns the network with averaged weights.
+        """Train with the pictures 0 to `count` - 1; return the network with averaged weights.
 
         `loss_of` gets the indices of a step's pictures and the step's number, and returns the loss.
-        `report` states in a few words how good the averaged network is so far.
+        `report` returns a few words on how good the averaged network is; they are printed.
         """
         started = reported = time.monotonic()
         last = math.ceil(self.plan.looks / self.plan.batch)

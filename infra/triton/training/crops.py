@@ -55,7 +55,7 @@ LEAST_CONTRAST: Final = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A crop as the reader gets it (grey, [32, 160, 1]), the true text, and the form of plate."""
+    """A crop as input of the reader (grey, [32, 160, 1]), its true text, and its form of plate."""
 
     picture: Picture
     text: str

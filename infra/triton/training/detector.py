@@ -83,8 +83,8 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def targets(corners: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the training targets of n pictures with k plates each, from the plates' `corners`
-    [n, k, 4, 2] in pixels. With c = `cells`, they are heat [n, c, c] (1 at a plate's centre),
+    """Return the training targets of n pictures, from the `corners` [n, k, 4, 2] in pixels of k
+    plates each (0: no plate). With c = `cells`, they are heat [n, c, c] (1 at a plate's centre),
     offsets of the corners [n, 8, c, c] and the offsets' weights [n, c, c]."""
     count = len(corners)
     heat = torch.zeros(count, cells, cells)

@@ -76,10 +76,10 @@ def main() -> None:
 def composed(
     count: int, seed: int, options: argparse.Namespace, fonts: tuple[str, ...]
 ) -> Composed:
-    """Return `count` composed pictures [n, SIDE, SIDE, 3] and the corners of the plates in them.
+    """Return composed pictures [count, SIDE, SIDE, 3] and their plates' corners [count, k, 4, 2].
 
-    They are stored in the folder `--work`, `PIECE` pictures to a file; existing files are read
-    instead of composing again. The plates' characters are drawn in `fonts`.
+    k is `MOST_PLATES`; the corners of missing plates are 0. The pictures are stored in the folder
+    `--work` and read from there if they exist. The plates' characters are drawn in `fonts`.
     """
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
@@ -121,8 +121,8 @@ def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetecto
 
 
 def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
-    """Load exported weights into a network to train it further; the batch statistics that the
-    export folded into them are measured again on `pictures`."""
+    """Load exported weights into a network, to train it further. The export merged the statistics
+    of batch normalisation into the weights; they are measured again on `pictures`."""
     graph = onnx.load(str(weights)).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     folded = [

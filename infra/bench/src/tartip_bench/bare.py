@@ -31,8 +31,8 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A recorded request to Triton, ready to send. It must wait for the answers to earlier requests
-    of the same picture; `after` holds their indices in the picture's list of requests."""
+    """A recorded request to Triton, ready to send. `inputs` wraps its image, `tensor`. It must wait
+    for the answers to earlier requests of the same picture, whose indices are in `after`."""
 
     model: str
     inputs: list[Any]

@@ -27,7 +27,7 @@ class _Step:
     seconds: float
 
     def cost_ms(self) -> float:
-        """The cost of a frame in ms, above the cost of the idle parts."""
+        """The processor time per frame in ms, after subtracting what the parts use when idle."""
         return (sum(self.spent.values()) - self.idle * self.seconds) / max(1, self.frames) * 1e3
 
 

@@ -44,7 +44,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The results of one part of the bench."""
+    """The results of one part of the bench, which took `seconds` to measure."""
 
     part: str
     title: str

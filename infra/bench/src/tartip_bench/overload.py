@@ -156,13 +156,13 @@ class _Load:
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def send(self, flows: Sequence[tuple[str, Flow, float]], seconds: float) -> None:
-        """Send flows, each with its camera, its outcomes and its pictures a second."""
+        """Send pictures for `seconds`; a flow is (camera id, outcomes, pictures per second)."""
         async with asyncio.TaskGroup() as group:
             for camera, outcomes, rate in flows:
                 group.create_task(self._flow(camera, outcomes, rate, seconds))
 
     async def settled(self) -> None:
-        """Wait until everything that was sent has an outcome."""
+        """Wait until every picture that was sent has been answered or refused."""
         if self._under_way:
             await asyncio.wait(self._under_way)
 

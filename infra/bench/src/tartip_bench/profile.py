@@ -51,7 +51,8 @@ class Profile:
         self.samples: Counter[str] = Counter()
 
     def figure(self, what: str) -> Figure:
-        """Return the libraries' shares of the samples as a figure, the greatest first."""
+        """Return the libraries' shares of the samples as one figure, the greatest share first.
+        `what` names the load that was profiled."""
         total = self.samples.total()
         shares = [
             f"{name} {count / total:.0%}"
@@ -64,7 +65,8 @@ class Profile:
 
 @asynccontextmanager
 async def profiled(pid: int, scratch: Path) -> AsyncIterator[Profile]:
-    """Sample a process while the block runs; the profile is complete afterwards."""
+    """Sample the process `pid` with py-spy during the block. The yielded profile is filled when
+    the block ends."""
     profile, path = Profile(), scratch / f"profile-{pid}.txt"
     program = shutil.which(PROGRAM)
     if program is None:

@@ -56,7 +56,8 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The counts of frames over all streams, at the time `at` of the event loop's clock."""
+    """The gateway's counts of frames, summed over all watched streams; `at` is the time of the
+    counts by the event loop's clock."""
 
     at: float
     offered: int

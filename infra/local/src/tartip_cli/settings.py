@@ -52,7 +52,8 @@ class Settings:
 
     @property
     def assumes_years(self) -> bool:
-        """Whether the tables of law for later years are derived from those of the last known year.
+        """Whether a year's working calendar and base values, if unknown, are assumed from the last
+        known year.
 
         True in trial runs, unless `assume_years` is False; always False outside of them.
         """

@@ -1,4 +1,4 @@
-"""Encoded films as streams of timed frames, so that a server need not encode for each viewer."""
+"""Encodes films once and keeps them as timed frames, so that a server can stream them to many."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ CODEC = {"crf": "18", "preset": "ultrafast", "tune": "zerolatency"}
 
 @dataclass(frozen=True)
 class Access:
-    """One encoded frame: its NAL units, and the times at which to send it and to show it.
+    """One encoded frame (access unit): its NAL units, and the times to send it and to show it.
 
     Times are in ticks (`TICKS_A_SECOND`) from the start of the film.
     """

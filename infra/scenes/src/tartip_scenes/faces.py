@@ -63,7 +63,8 @@ def draw_face(seed: int) -> DrawnFace:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """Places on a face are shares of half its width and height, from its middle."""
+    """A face to draw. Places on it are (x, y) from its middle, as shares of its `half` width and
+    height; `middle` and `half` are in pixels of the final picture."""
 
     middle: Point
     half: Point
@@ -82,7 +83,7 @@ class _Person:
         return (blue, green, red)
 
     def at(self, place: Point) -> Point:
-        """On the sheet, which is finer than the picture."""
+        """Convert a place on the face to pixels (x, y) of the sheet, the enlarged picture."""
         x, y = (
             (middle + share * half) * _FINER
             for middle, share, half in zip(self.middle, place, self.half, strict=True)
@@ -94,7 +95,8 @@ class _Person:
         brush.ellipse(sheet, self.at(place), (wide, tall), colour)
 
     def arc(self, sheet: Picture, place: Point, axes: Point, colour: Colour, width: float) -> None:
-        """The upper part of an ellipse, as a line so many pixels wide."""
+        """Draw the upper arc of an ellipse with centre `place`, as a line of `width` pixels of the
+        final picture. `axes` are shares of the face's half width and height."""
         angles = np.deg2rad(np.linspace(190, 350, 17))
         points = [
             self.at((place[0] + axes[0] * float(np.cos(a)), place[1] + axes[1] * float(np.sin(a))))

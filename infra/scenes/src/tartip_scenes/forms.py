@@ -63,8 +63,8 @@ class PlateForm:
     `groups` is the pattern of the text: d stands for a digit, l for a letter, rr for a region code,
     any other character for itself; `others` are alternative patterns. `rows` gives the number of
     groups in each row; if it is empty, there is one line. Plates may have round stickers or dashes
-    between groups (`sealed`), small print above the text (`captioned`) or a picture behind the text
-    (`pictured`).
+    between groups (`sealed`), small print above the text (`captioned`), a picture behind it
+    (`pictured`) or a separate region code (`boxed_region`). `band`: "flag", "eu" or "none".
     """
 
     groups: tuple[str, ...]
@@ -192,7 +192,7 @@ def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
 
 
 def alike_text(kind: PlateKind, rng: np.random.Generator) -> str:
-    """A random text that fits this kind of plate, from characters that readers confuse.
+    """A random text that fits this kind of plate, from characters that plate recognition confuses.
 
     Digits and letters are chosen from `LOOK_ALIKES`, but region codes from all `REGION_CODES`.
     """

@@ -12,8 +12,8 @@ PAYLOAD_BYTES = 1400
 
 
 class Codec(ABC):
-    """A video codec as RTP carries it; `parameters` maps the types of NAL units that are parameter
-    sets to their names in SDP."""
+    """How RTP and SDP carry a video codec. `parameters` names the parameter sets in SDP, by type of
+    NAL unit."""
 
     name: ClassVar[str]
     to_units: ClassVar[str]

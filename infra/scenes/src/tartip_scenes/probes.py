@@ -42,8 +42,9 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The truth about one probe picture (`picture` is its file name): a car's plate, an object's
-    label and box, a person's name and face box. Boxes are (x, y, width, height) in pixels."""
+    """What one probe picture (`picture` is its file name) shows: a car's plate text, an object's
+    `label` and box (`seen`), a person's name and face box. Absent things are empty or None. Boxes
+    are (x, y, width, height) in pixels."""
 
     picture: str
     plate: str = ""

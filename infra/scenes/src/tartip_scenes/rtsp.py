@@ -131,7 +131,7 @@ class RtspServer:
         self._camera(path).fault = fault
 
     def stamp(self, path: str, stamps: Stamps) -> None:
-        """Set the function that gives the RTP time stamps of a path from now on."""
+        """Set the function that computes the RTP time stamps of frames sent under this path."""
         self._camera(path).stamps = stamps
 
     def guard(self, path: str, password: str) -> None:
@@ -255,7 +255,7 @@ class _Request:
 
     @property
     def client_port(self) -> int:
-        """Where RTP goes over UDP; 0 where it is to come over the connection."""
+        """The client's UDP port for RTP; 0 if RTP is to be interleaved in the RTSP connection."""
         found = re.search(r"client_port=(\d+)", self.headers.get("transport", ""))
         return int(found.group(1)) if found else 0
 

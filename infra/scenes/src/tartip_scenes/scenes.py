@@ -140,7 +140,7 @@ class _Pose:
         return _Pose(width, WIDTH / 2 + (self.x - WIDTH / 2) * grown, y, self.turn, self.tilt)
 
     def homography(self) -> npt.NDArray[np.float32]:
-        """From the car's sheet to the picture: seen from above, turned about its own axis."""
+        """Return the homography [3, 3] from the car's drawing to the picture, in this pose."""
         scale = self.width / SHEET_WIDTH
         half, tall = self.width / 2, SHEET_HEIGHT * scale
         near = float(np.sin(np.deg2rad(self.turn)))

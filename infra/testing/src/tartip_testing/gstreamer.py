@@ -1,4 +1,4 @@
-"""Serves films with GStreamer's RTSP server; run by the system's Python for GStreamer's bindings.
+"""Serves films with GStreamer's RTSP server; needs the system's Python for GStreamer's bindings.
 
 The first line of output is the port. A line "path file" on standard input adds an H.264 MP4 file
 under that RTSP path; the reply is "ready path". Needs Debian's gir1.2-gst-rtsp-server-1.0,

@@ -57,8 +57,8 @@ class RunningTestMesh:
 
     @property
     def database(self) -> Database:
-        """The mesh's PostgreSQL. Addresses to connect to are `owner_url(schema)`,
-        `runtime_url(schema)` and `url` (as the provisioner)."""
+        """The mesh's PostgreSQL; its connection URLs are `owner_url(schema)`, `runtime_url(schema)`
+        and, for the provisioner, `url`."""
         return self.description.database
 
     @property
@@ -74,12 +74,12 @@ class RunningTestMesh:
         return self.description.oidc_issuer
 
     def environment(self, service: str) -> dict[str, str]:
-        """The environment that the supervisor gives this service."""
+        """The environment variables with which the supervisor starts this service."""
         return self.description.services.environment(service_named(service))
 
     def owner_environment(self, service: str) -> dict[str, str]:
-        """The environment for `python -m <service> migrate`, with the address of the database for
-        the owner of the service's schema."""
+        """The environment variables for `python -m <service> migrate`: the service's, and the
+        database URL of the role that owns the service's schema."""
         schema = service_named(service).schema
         assert schema is not None
         url = self.database.owner_url(schema)
@@ -95,7 +95,7 @@ class RunningTestMesh:
             return str(json.load(answer)["access_token"])
 
     async def nats_client(self, user: str, **options: Any) -> Client:
-        """Connect to NATS as `user`, with the user's inbox and permissions; return the client."""
+        """Return a client connected to NATS as `user`; `options` are passed to `nats.connect`."""
         from tartip_cli.provision.broker import connect
 
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
@@ -116,7 +116,7 @@ class RunningTestMesh:
         return found[0] if found else None
 
     def kill(self, part: str) -> int:
-        """kill -9 a part; returns its former pid. The supervisor restarts it."""
+        """Send SIGKILL to a part; return the killed pid. The supervisor restarts the part."""
         pid = self.pid(part)
         assert pid is not None, f"{part} does not run"
         os.kill(pid, signal.SIGKILL)
@@ -131,7 +131,7 @@ class RunningTestMesh:
         wait_until(self._ready, seconds=seconds)
 
     def delete_jetstream(self) -> None:
-        """Kill NATS and delete its folder. Returns when the mesh is ready again; NATS then has no
+        """Kill NATS and delete its data; return once the mesh is ready again, then without any
         messages."""
         pid = self.kill("nats")
         shutil.rmtree(self.home.nats, ignore_errors=True)
@@ -173,10 +173,10 @@ def running_mesh_in(path: Path, *, without: tuple[str, ...]) -> Iterator[Running
 def start_mesh(
     path: Path, *, without: tuple[str, ...] = (), moved_by: dt.timedelta | None = None
 ) -> RunningTestMesh:
-    """Start a supervisor with its own folder and ports; it is stopped if this process dies.
+    """Start a mesh with its data in the folder `path`, on free ports; it ends with this process.
 
-    `without` names parts that are not started. The services' clock is the host's, moved
-    by `moved_by` or, if that is None, by the offset of this process's clock.
+    `without` names parts that are not started. The services' clock is ahead of the host's by
+    `moved_by` or, if that is None, by as much as the clock of this process.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh

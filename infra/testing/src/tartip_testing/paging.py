@@ -17,8 +17,8 @@ async def assert_token_is_bound(
     """Assert that a page token works for the same query, but not for another caller or query.
 
     `read` and `by_others` send a list request as two callers who may both use the method;
-    `other_query` is `request` with another filter. If one of `by_others` and `other_query` is None,
-    its case is not tested. `request` must match at least two rows.
+    `other_query` is `request` with another filter. A case is not tested if its argument
+    (`by_others` or `other_query`) is None. `request` must match at least two rows.
     """
     first = await read(_page(request, 1, ""))
     token = first.next_page_token

@@ -22,7 +22,7 @@ _STOP_SECONDS = 40.0
 
 
 def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[str, str]:
-    """Migrate the schema of a service; returns its environment with `settings` added."""
+    """Migrate a service's schema; return the environment variables used, including `settings`."""
     environment = {**os.environ, **engines.owner_environment(service), **settings}
     subprocess.run(
         [*_program(service), "migrate"], env=environment, check=True, timeout=_START_SECONDS
@@ -34,8 +34,8 @@ def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[st
 def serving(
     engines: RunningTestMesh, service: str, environment: dict[str, str], log: Path
 ) -> Iterator[str]:
-    """Run the service during the block, which gets its address. Fails unless it stops with exit
-    code 0. Its output is written to the file `log`."""
+    """Run the service while the block runs, and yield its address ("host:port"). Its output goes to
+    the file `log`. Raises AssertionError if it does not start, or ends with another code than 0."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*_program(service), "serve"], env=environment, stdout=output, stderr=output

@@ -1,8 +1,8 @@
 """The servicer of `tartip.audit.v1`: tree heads, entries, proofs, attempts to open hidden records.
 
-A caller gets the content of an entry if the entry is open to auditors (`AuditRules`) and belongs to
-one of the caller's regions. As the Merkle tree covers all entries, a verifier also gets the leaf
-hashes of the others. Reading is audited in the same log.
+A caller gets the content of an entry that auditors may read (`AuditRules`) and that belongs to one
+of the caller's regions. As the Merkle tree covers all entries, a verifier also gets the leaf
+hashes of the others. Reading entries or attempts is audited in the same log.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Attempts to open hidden records: audited, and reported to internal security.
+"""Audits attempts to open records hidden from the caller, and reports them to internal security.
 
 The caller gets "not found", as for a record that does not exist. Attempts to open records that do
 not exist are audited too. Both cases take the same steps, so that neither the answer nor its timing
@@ -22,7 +22,7 @@ from chassis.transaction import SYSTEM, Tx
 
 @dataclass(frozen=True)
 class Record:
-    """The requested record, as audit entries name it: `object_ref` is "type:id"."""
+    """A requested record ("type:id"); if `confidential`, no auditor sees attempts to open it."""
 
     object_ref: str
     region: str = ""
@@ -53,8 +53,8 @@ class Attempts:
         """Run a block; if it raises one of `refusals`, record an attempt and re-raise the refusal.
 
         `asked` is the requested record as "type:id"; `find` looks it up among all records, also
-        those hidden from the caller. If a service calls on its own behalf, not for an operator,
-        nothing is recorded.
+        those hidden from the caller. Nothing is recorded for a service that calls on its own behalf
+        rather than for an operator.
         """
         try:
             yield

@@ -9,9 +9,9 @@ from chassis.audit_entry import OPEN, AuditEntry
 class AuditRules:
     """What auditors may read in the log of one service, and whether attempts are recorded.
 
-    Auditors may read an entry whose class is OPEN. They may also read an entry without a class,
-    unless its type of object is in `hidden_unclassified`. `records_attempts` tells whether the
-    service records attempts to open hidden records. By default no type is hidden, and no attempt is
+    Auditors may read an entry of class OPEN, and an entry without a class unless its type of object
+    is in `hidden_unclassified`. `records_attempts` says whether the service records attempts to
+    open records hidden from the caller. By default no type is hidden, and no attempt is
     recorded.
     """
 

@@ -53,7 +53,7 @@ async def add_roots(tx: Tx, completed: Mapping[Subtree, bytes]) -> None:
 
 
 async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
-    """The stored root hashes of the wanted subtrees; subtrees that are incomplete are left out."""
+    """The stored root hashes of the `wanted` subtrees; those not yet complete are left out."""
     leaves = [subtree.index for subtree in wanted if subtree.level == 0]
     above = [(subtree.level, subtree.index) for subtree in wanted if subtree.level > 0]
     found = await tx.execute(

@@ -18,7 +18,7 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 class AuditEntry:
     """A record of what `actor` did, to which object ("type:id") and why.
 
-    It names people and objects only by their ids.
+    People and objects appear only as ids. No auditor may read entries of class CONFIDENTIAL.
     """
 
     entry_id: UUID

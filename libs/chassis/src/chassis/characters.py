@@ -1,4 +1,4 @@
-"""Which characters may stand in a text that people read in lists, logs and pages."""
+"""Checks of the characters in texts that people read in lists, logs and pages."""
 
 import re
 import unicodedata
@@ -26,7 +26,7 @@ def is_one_line(text: str) -> bool:
 
 
 def is_all_visible(text: str) -> bool:
-    """Whether each character of a text is drawn, or is a blank. Combining marks are drawn."""
+    """Whether a text has no invisible characters, such as zero-width spaces; blanks are allowed."""
     if text.isascii():
         return True
     if _UNSEEN.search(text):

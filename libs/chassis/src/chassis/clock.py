@@ -98,7 +98,7 @@ def to_timestamp(moment: datetime | None) -> Timestamp | None: ...
 
 
 def to_timestamp(moment: datetime | None) -> Timestamp | None:
-    """Convert a moment with a time zone to protobuf; None, an absent field, stays None."""
+    """Convert a moment with a time zone to a protobuf timestamp; None (no field) stays None."""
     if moment is None:
         return None
     stamp = Timestamp()

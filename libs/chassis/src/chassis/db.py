@@ -7,7 +7,7 @@
     # committed here, before any reply
 
 A transaction runs under a `Scope` (the caller, its regions and roles), which row-level security
-reads. While a transaction is open, no peer may be called; the client interceptors check this.
+reads. While it is open, no other service may be called; the gRPC client interceptors check this.
 """
 
 import asyncio

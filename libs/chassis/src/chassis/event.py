@@ -17,7 +17,7 @@ OUTBOX_KEY = "outbox"
 class Event:
     """An event to publish: `subject` says what happened, in the past tense.
 
-    `aggregate` names the entity to which it happened; `version` is that entity's version.
+    `aggregate` names the entity concerned, `version` its version; `story` is a correlation id.
     """
 
     subject: str

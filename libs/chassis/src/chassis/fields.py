@@ -25,22 +25,22 @@ E = TypeVar("E", bound=Enum)
 
 
 def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """Return a UUIDv7 made by the client; for any other text, add an error and return NO_ID."""
+    """Parse a client's UUIDv7; for any other text, add an error to `check` and return NO_ID."""
     found = parse_id(text)
     check.that(found is not None, field, "a UUIDv7 in lower case", code=code)
     return found or NO_ID
 
 
 def read_new_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """Return the UUIDv7 that the client made for something new. If `clock.parse_new_id` refuses the
-    text (no UUIDv7, or its time is too late or too early), add an error and return NO_ID."""
+    """Parse a UUIDv7 that a client made for something new. If `clock.parse_new_id` refuses the text
+    (no UUIDv7, or its time is too late or too early), add an error and return NO_ID."""
     found = parse_new_id(text)
     check.that(found is not None, field, NEW_ID, code=code)
     return found or NO_ID
 
 
 def read_moment(check: Checks, field: str, stamp: Timestamp) -> datetime:
-    """Return a moment in UTC; if absent or not in 1970 to 9999, add an error, return EPOCH."""
+    """Convert a timestamp to UTC; if absent or not in 1970 to 9999, add an error, return EPOCH."""
     try:
         moment = from_timestamp(stamp)
     except (ValueError, OverflowError):
@@ -63,7 +63,7 @@ def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
 
 
 def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
-    """Check that each number belongs to its enum; `given` lists (field, number, proto enum)."""
+    """Check that each number is a value of its enum; `given` has (field, number, proto enum)."""
     for field, number, theirs in given:
         check.that(
             number in theirs.DESCRIPTOR.values_by_number, field, "a value of its kind, or nothing"
@@ -92,6 +92,6 @@ def check_text(
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:
-    """Check latitude and longitude in degrees (WGS 84); `at` is their path, such as "place."."""
+    """Check latitude and longitude in degrees; `at` precedes their names, such as "place."."""
     check.that(-90 <= latitude <= 90, at + "latitude", "degrees, -90 to 90")
     check.that(-180 <= longitude <= 180, at + "longitude", "degrees, -180 to 180")

@@ -52,7 +52,7 @@ def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest
 
 
 def to_status(refusal: Refusal) -> status_pb2.Status:
-    """Convert a refusal to a status with its English message.
+    """Convert a refusal to a google.rpc.Status with its English message.
 
     The details are its reason and facts, wrong fields, retry delay and messages in all languages.
     """
@@ -81,7 +81,7 @@ def to_status(refusal: Refusal) -> status_pb2.Status:
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal:
-    """Convert a peer's gRPC error to the refusal in its details.
+    """Convert a peer's gRPC error to a `RemoteRefusal`, from the details that `to_status` writes.
 
     Without such details, the refusal's code is the name of the gRPC status, such as UNAVAILABLE.
     """

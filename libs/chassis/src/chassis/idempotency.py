@@ -21,7 +21,7 @@ _USED = select(requests.c.fingerprint).where(
 async def is_first_use(
     connection: AsyncConnection, caller: str, request_id: UUID, content: bytes
 ) -> bool:
-    """Store a request id; return whether it is new. Raises IdReused if the content differs."""
+    """Store a request id; return whether it is new. Raises IdReused if its content differs."""
     request = request_id_of(caller, request_id, content)
     added = await connection.execute(_USE, vars(request))
     if added.rowcount:
@@ -31,7 +31,7 @@ async def is_first_use(
 
 
 async def require_same_content(connection: AsyncConnection, request: RequestId) -> None:
-    """Raise IdReused if the id of `request` was stored with other content. Requires that the id is
+    """Raise IdReused if the id of `request` was stored with other content; the id must have been
     stored."""
     known = (await connection.execute(_USED, vars(request))).scalar_one()
     if bytes(known) != request.fingerprint:

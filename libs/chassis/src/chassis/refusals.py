@@ -57,7 +57,7 @@ class FieldError:
 class Refusal(Exception):
     """Base exception for refused requests; a subclass is named after the broken rule.
 
-    `fields` are the wrong fields of the request, `facts` ids and numbers for programs.
+    `fields` lists the wrong fields of the request; `facts` holds ids and numbers for programs.
     """
 
     kind: ClassVar[Kind] = Kind.STATE

@@ -1,4 +1,4 @@
-"""Settings that every service has: names, addresses and files, nothing of its domain.
+"""Settings common to all services: names, addresses and files, nothing of a service's domain.
 
 A service subclasses `Settings` to add fields. Values come from environment variables with the
 prefix TARTIP_, except OTEL_EXPORTER_OTLP_ENDPOINT. The fields that `for_trials_alone` names may be

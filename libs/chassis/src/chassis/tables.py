@@ -140,7 +140,7 @@ data_keys = vault_keys.data_keys.to_metadata(metadata)
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """The PostgreSQL settings of a new session, by name, with the offset that `service_now()` adds.
+    """The settings of a new PostgreSQL session of `application`, by name, with its clock offset.
 
     The server ends a session, and frees its locks, when its client has not answered for 20 s.
     """

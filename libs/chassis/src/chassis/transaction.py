@@ -34,7 +34,7 @@ CLOCK_TOLERANCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Scope:
-    """The caller for whom a transaction reads and writes rows: regions, roles and purpose."""
+    """The caller of a transaction; row-level security reads the caller's regions and roles."""
 
     kind: str
     name: str
@@ -51,7 +51,7 @@ class Scope:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """Values of the session settings `app.<key>`, which row-level security reads, by key."""
+        """The values of the session settings `app.<key>`, by key; row-level security reads them."""
         regions = ("*",) if self.sees_all_regions else self.regions
         lists = {"regions": json.dumps(regions), "roles": json.dumps(self.roles)}
         return {"kind": self.kind, "name": self.name, **lists, "lookup": self.lookup}
@@ -97,8 +97,8 @@ class Tx:
         self._rows, self._facts = Writes(), Writes()
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
-        """Execute a statement. Raises SQLAlchemy's errors; never log their text, which may quote a
-        row."""
+        """Execute a statement, with parameters `rows` if any. Raises SQLAlchemy's errors; never
+        log their text, which may quote a row."""
         return await (await self._ready()).execute(statement, rows)
 
     async def scalar(self, statement: Executable) -> Any:
@@ -130,11 +130,11 @@ class Tx:
         return await idempotency.is_first_use(await self._ready(), caller, request_id, content)
 
     def write_once(self, caller: str, request_id: UUID, content: bytes) -> None:
-        """Store a caller's request id; write what this transaction adds only if the id is new.
+        """Store a caller's request id; write this transaction's additions only if the id is new.
 
-        After the commit, `was_first` says whether it was new. The end of the transaction raises
-        IdReused if the id was used with other content. Such a transaction executes no statement:
-        RuntimeError is raised if one was executed before, or is executed later.
+        After the commit, `was_first` says whether it was new. If the id was used with other
+        content, the end of the transaction raises IdReused. The transaction must not execute
+        statements: RuntimeError is raised if one was executed before, or is executed later.
         """
         self._require_no_statement()
         self._facts.request = idempotency.request_id_of(caller, request_id, content)
@@ -142,12 +142,12 @@ class Tx:
     def replace(
         self, table: Table, row: Mapping[str, Any], *, version: int, waits: bool = True
     ) -> None:
-        """Replace the row with the same primary key; write this and what this transaction adds only
-        if the stored row still has this version.
+        """Replace the row with the same primary key, and write this transaction's additions, only
+        if the stored row still has this `version`.
 
-        After the commit, `was_current` says whether it had. The table has a column `version`; `row`
-        holds a value for each column without a default. Without `waits`, a row that another
-        transaction has locked counts as changed. Such a transaction executes no statement:
+        After the commit, `was_current` says whether it had. `table` needs a column `version`; `row`
+        needs a value for each column without a default. Without `waits`, a row that another
+        transaction has locked counts as changed. The transaction must not execute statements:
         RuntimeError is raised if one was executed before, or is executed later.
         """
         self._require_no_statement()
@@ -198,19 +198,19 @@ class Tx:
         return entry
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Schedule durable work: `kind` is done for `key` once, at or after `due_at`.
+        """Schedule durable work: the handler of `kind` is called with `key`, at or after `due_at`.
 
         Work that was scheduled before for this kind and key is left unchanged.
         """
         self.add(tables.work, work.row_of(kind, key, due_at), or_ignored=True)
 
     async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
-        """Schedule work, or move it to `due_at`; work that was already done is done again."""
+        """Schedule work, or move scheduled work to `due_at`; finished work is done again."""
         await work.reschedule(await self._ready(), kind, key, due_at)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Run the block in a savepoint; if it raises, undo its rows, events and audit entries.
+        """Run the block in a savepoint; if it raises, undo the rows, events and entries it added.
 
         The exception is re-raised; a caller that catches it can continue the transaction.
         """
@@ -266,7 +266,7 @@ def driver_of(connection: AsyncConnection) -> Any:
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
     """Seconds by which the database's time `theirs` is before `asked_at` or after `answered_at`.
 
-    These two are times of this process's clock. 0 or negative if `theirs` lies between them.
+    `asked_at` and `answered_at` are of this process's clock. 0 or less if `theirs` is in between.
     """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 

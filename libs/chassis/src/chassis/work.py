@@ -11,7 +11,7 @@ from chassis.telemetry import current_story, traceparent
 
 
 def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
-    """The row of `tables.work` for a job, as values by column, with the current trace context."""
+    """The row of `tables.work` for a job, by column; `key` is passed to the handler of `kind`."""
     return {
         "kind": kind,
         "key": key,
@@ -22,7 +22,7 @@ def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
 
 
 async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """Schedule work, or move it to another moment; work that was already done is done again."""
+    """Schedule a job, or move a scheduled job to `due_at`; a finished job is done again."""
     again = {
         "due_at": due_at,
         "attempts": 0,

@@ -47,7 +47,7 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect to the broker; this and each later reconnection is retried without limit."""
+        """Connect with the nkey in `seed_file`; this and reconnections are retried for ever."""
         errors = _Errors()
         client = await nats.connect(
             url,

@@ -50,7 +50,7 @@ class Later(Exception):
 
 
 class Poison(Exception):
-    """Raised by a handler that can never handle the event, which then becomes a dead letter."""
+    """Raised by a handler for an event that it can never handle, to make it a dead letter."""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Lease:
     async def begin(self, scope: Scope) -> AsyncIterator[Tx]:
         """Run the block in a transaction under `scope`, as `Database.begin` does.
 
-        Raises LeaseLost if another process has taken the lease over, or if it was released.
+        Raises LeaseLost if another process has taken the lease over, or if `release` was called.
         """
         async with self._db.begin(scope) as tx:
             if await tx.scalar(self._fence) is None:

@@ -43,8 +43,8 @@ _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.posi
 def headers_of(row: Row[Any], source: str) -> dict[str, str]:
     """The NATS headers of an outbox row's event: CloudEvents (binary mode), trace and `tartip-…`.
 
-    An event that an operator sends again (`redriven`) gets a new message id, so that the broker
-    does not drop it as a duplicate. Its event id stays the same.
+    `source` is the name of this service. An event that an operator sends again (`redriven`) keeps
+    its event id, but gets a new message id, so that the broker does not drop it as a duplicate.
     """
     again = f".{row.redriven}" if row.redriven else ""
     return {
@@ -80,7 +80,7 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """Hold the lease and publish until cancelled. Raises LeaseLost, or a database error."""
+        """Wait for the lease; publish until cancelled. Raises LeaseLost or a database error."""
         async with hold(self._db, "relay") as lease:
             checked_at = forgot_at = 0.0
             while True:

@@ -9,10 +9,10 @@ SWITCH_SECONDS = 0.0005
 
 
 def keep_pauses_short() -> None:
-    """Make threads yield after `SWITCH_SECONDS`; exempt all present objects from collection.
+    """Make threads yield after `SWITCH_SECONDS`; exclude existing objects from garbage collection.
 
-    To be called once, after start-up: a full collection would go through all loaded modules, while
-    every call waits.
+    Call it once, after start-up: otherwise, each full collection would go through all loaded
+    modules while every call waits.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()

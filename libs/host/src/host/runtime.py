@@ -111,7 +111,7 @@ class Chassis(Generic[S]):
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Publish the events in this service's outbox; `streams` are the streams that keep them."""
+        """Publish the events in this service's outbox, which are stored by these NATS streams."""
         relay = Relay(self.db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
@@ -123,20 +123,20 @@ class Chassis(Generic[S]):
         self.quota_of = quota_of
 
     def do(self, kind: str, handler: WorkHandler) -> None:
-        """Register the handler of a kind of scheduled work; the handler gets the work's key."""
+        """Register the handler of a kind of scheduled work; it is called with the work's key."""
         self.work[kind] = handler
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Register a coroutine function to run until the service stops; it is restarted if it ends.
 
-        `name` stands in the log.
+        `name` identifies it in the log.
         """
         self.loops.append((name, run))
 
 
 @dataclass(frozen=True)
 class Service(Generic[S]):
-    """What `main` needs to run or migrate one service."""
+    """The definition of a service, by which `main` serves it or migrates its schema."""
 
     name: str
     settings: type[S]

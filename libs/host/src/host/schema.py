@@ -59,7 +59,7 @@ def install_v1(op: Operations, runtime_role: str) -> None:
 
 
 def index_attempts(op: Operations) -> None:
-    """Create an index of the audit entries that record attempts, for the RPC `ListAttempts`."""
+    """Create an index of the audited attempts to open hidden records, for `ListAttempts`."""
     op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
 
 
@@ -122,7 +122,7 @@ IS_SERVICE = "current_setting('app.kind', true) = 'service'"
 
 
 def has_role(role: str) -> str:
-    """The SQL condition that holds in transactions of operators with this role."""
+    """Return an SQL condition that is true in transactions of operators with this role."""
     return f"('{role}' = ANY({_listed('roles')}))"
 
 

@@ -50,8 +50,8 @@ class Signal:
 class Article:
     """A part of a KoAP article that defines one offence, with its fine.
 
-    The fine is `base_values` times the monthly calculation index (MCI). `edition` is the version
-    and hash of the table of articles.
+    The fine is `base_values` monthly calculation indices (MCI), less if paid early where `discount`
+    is set. `edition` is the version and hash of the table of articles.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""By region, the authority that issues prescriptions (orders to pay a fine), KoAP 822-1(1)."""
+"""The authority of each region that issues prescriptions (orders to pay a fine), KoAP 822-1(1)."""
 
 import json
 from dataclasses import dataclass

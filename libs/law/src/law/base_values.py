@@ -27,8 +27,8 @@ class BaseValue:
 
 @dataclass(frozen=True)
 class BaseValues:
-    """All known values of the MCI, each with its first day; with `assumes` (trial runs only), the
-    last value has no end."""
+    """Known values of the MCI in tiyn, each with its first day (`steps`). The last applies up to
+    the day `until`, or without end if `assumes` (trial runs only)."""
 
     steps: tuple[tuple[date, int], ...]
     # The last day that the table covers.

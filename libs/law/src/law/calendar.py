@@ -52,7 +52,7 @@ class CalendarYear:
 
 @dataclass(frozen=True)
 class Holiday:
-    """A public holiday with a fixed date (Law on holidays, Arts. 3 to 5)."""
+    """A public holiday with a fixed date; if it `moves` and is on a weekend, a weekday is off."""
 
     name: str
     month: int
@@ -79,7 +79,7 @@ class Holidays:
     def assumed_year(self, year: int) -> CalendarYear:
         """Derive the days off of a year: the fixed holidays and the days to which they are moved.
 
-        Holidays without a fixed date and days moved by order are not known, thus left out.
+        Holidays without a fixed date and days moved by order are left out, as they are not known.
         """
         dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
@@ -138,8 +138,8 @@ class Calendar:
         return day
 
     def version_of(self, first: date, last: date) -> str:
-        """The versions of the tables, with hashes, of all years from `first` to `last`.
+        """The versions and hashes of the tables of the years `first` to `last`, joined by commas.
 
-        They are joined by commas. Raises TableYearMissing.
+        Raises TableYearMissing.
         """
         return ", ".join(self.year(year).version for year in range(first.year, last.year + 1))

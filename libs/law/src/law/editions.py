@@ -31,7 +31,7 @@ class EditionMissing(LookupError):
 
 
 class Editions(Generic[E]):
-    """All editions of one table, in any order."""
+    """All editions of one table, given in any order; finds the edition in force on a day."""
 
     def __init__(self, editions: Iterable[E]) -> None:
         self._newest_first = sorted(editions, key=lambda edition: edition.valid_from, reverse=True)

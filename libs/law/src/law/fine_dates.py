@@ -26,8 +26,8 @@ class DayCount(Enum):
 
 @dataclass(frozen=True)
 class LegalDates:
-    """The legal dates of a fine, with the day count and calendar version that produced them; each
-    `_until` is the last day of its term."""
+    """The legal dates of a fine, and the day count and calendar version used; a date `_until` or
+    `_by` is the last day of a term, `considered_on` the day the fine is deemed considered."""
 
     delivered_on: date
     discount_until: date
@@ -78,9 +78,9 @@ def legal_dates(
 
 
 def last_day_to_send(occurred_on: date, terms: FineTerms) -> date:
-    """The last day to send the owner a prescription, the order to pay a fine (KoAP 822-1(3)).
+    """The last day to send a prescription, the order to pay a fine, to the vehicle's owner.
 
-    The day of the offence is day 0.
+    By KoAP 822-1(3), with the day of the offence as day 0.
     """
     return occurred_on + timedelta(days=terms.sent_within_calendar_days)
 
@@ -91,7 +91,7 @@ def last_day_of_liability(occurred_on: date, terms: FineTerms) -> date:
 
 
 def months_after(day: date, months: int) -> date:
-    """The same day of a later month, or the last day of that month if it is shorter."""
+    """The same day of the month, `months` later; the last day of a month that has no such day."""
     month = day.month - 1 + months
     year, month = day.year + month // 12, month % 12 + 1
     next_month = date(year + month // 12, month % 12 + 1, 1)

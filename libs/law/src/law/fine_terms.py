@@ -40,8 +40,8 @@ class FineTerms:
     def parse(cls, raw: bytes) -> "FineTerms":
         """Parse the content of a file `fine-terms-*.json`.
 
-        Raises ValueError for a term without a source, a length not above zero or a discount not
-        between 0 and 100 %.
+        Raises ValueError for a term without a source, a length that is not above zero or a discount
+        that is not above 0 and below 100 %.
         """
         table = json.loads(raw)
         last, terms = table["valid_until"], table["terms"]

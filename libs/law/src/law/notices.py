@@ -26,7 +26,7 @@ class Notice:
 
 
 def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tuple[Notice, ...]:
-    """The warnings that apply now, a moved clock first; `now` already includes `clock_offset`."""
+    """The warnings for the moment `now`, which includes `clock_offset`; that offset comes first."""
     missing = tuple(_missing(table, tables.assumes) for table in tables.missing(almaty_day(now)))
     return (_moved(now, clock_offset), *missing) if clock_offset else missing
 

@@ -29,7 +29,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class OwnerRules:
-    """One version of the rules on owners: the age, in years, from which fines are automatic."""
+    """One version of the rules on vehicle owners: from which age they are fined automatically."""
 
     version: str
     fined_automatically_from_age_years: int

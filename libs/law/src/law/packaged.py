@@ -1,4 +1,4 @@
-"""The tables of law shipped with this library, as raw bytes. Decisions record hashes of them."""
+"""Reads the tables of law (JSON) shipped with this library; decisions record their hashes."""
 
 from importlib import resources
 

@@ -94,7 +94,7 @@ class DeadlineRule:
 
 @dataclass(frozen=True)
 class EscalationStep:
-    """A step of escalation: a report is escalated to `to` when it is `after_minutes` overdue."""
+    """A step of escalation: a report `after_minutes` overdue is escalated to `to` ("ministry")."""
 
     step: int
     to: str
@@ -103,7 +103,7 @@ class EscalationStep:
 
 @dataclass(frozen=True)
 class ReportDeadlines:
-    """One version of the table of report deadlines.
+    """One version of the table of report deadlines; an answer can be disputed for `dispute_days`.
 
     Methods that count working days raise TableYearMissing if the calendar of a year is missing.
     """

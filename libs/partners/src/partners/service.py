@@ -16,7 +16,7 @@ P = TypeVar("P", bound=PartnerSettings)
 
 
 def serve_partners(chassis: Chassis[P]) -> PartnerRegister:
-    """Serve `tartip.partners.v1`, and check every call of a partner against its row.
+    """Serve `tartip.partners.v1`, and check every call of a partner against its database row.
 
     Returns the register of partners. The service's use cases need it for checks beyond scopes, such
     as which kinds of reports a partner may hand in.

@@ -46,7 +46,7 @@ class _Prepared:
         return cls(expanded.statement, tuple(expanded.positiontup or ()), constants, processors)
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """The parameters. Raises KeyError if one has no value."""
+        """The values of the statement's parameters, in order. Raises KeyError if one is missing."""
         found = []
         for name in self.names:
             value = self.constants[name] if name in self.constants else values[name]

@@ -11,9 +11,9 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 
 
 def settings_of_scope(number: "count[int]") -> str:
-    """The column list for a SELECT; executing that SELECT sets the scope of its transaction.
+    """The column list of a SELECT that, when executed, sets the scope of its transaction.
 
-    Its parameters, the values of the settings, are numbered by the counter `number`.
+    The counter `number` numbers its parameters, which are the values of the settings `SCOPE`.
     """
     return ", ".join(f"set_config('app.{name}', ${next(number)}, true) AS {name}" for name in SCOPE)
 

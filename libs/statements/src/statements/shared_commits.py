@@ -34,9 +34,9 @@ class SharedCommits(Generic[S]):
     async def write(self, scope: S, writes: Writes) -> bool:
         """Write under a scope and wait for the commit; return whether the condition was met.
 
-        The condition is a new request id or an unchanged row; without one, the result is True.
-        Raises what the `Write` function of this object raises. If the caller is cancelled, the
-        writes may still be committed.
+        The condition is that the request id is new, or that the row to replace is unchanged; if
+        there is none, the result is True. Raises what the `Write` function raises. If the caller
+        is cancelled, the writes may still be committed.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())
         key = (scope, writes.shape)

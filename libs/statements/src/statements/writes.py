@@ -105,8 +105,8 @@ class Writes:
 
     @property
     def condition(self) -> Hashable | None:
-        """What only one of several writes of a statement may have: a request id, or the key of the
-        row to replace. None if there is no condition."""
+        """The caller and request id, or the primary key of the row to replace; None if there is no
+        condition. Writes with equal conditions must not share a statement."""
         if self.request is not None:
             return self.request.caller, self.request.request_id
         if self.replaced is not None:
@@ -120,8 +120,8 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """The tables and columns that a statement inserts into, whether it stores request ids, and the
-    table in which it replaces rows (None: in none), waiting for locked ones or not."""
+    """What a statement writes: the tables and columns it inserts into, whether it stores request
+    ids, the table in which it replaces rows, if any, and whether it waits for locked rows."""
 
     has_request: bool
     rows: tuple[Rows, ...]

@@ -1,4 +1,4 @@
 """Column encryption for personal data, with keys that can be destroyed, and blind indexes.
 
-By its blind index, an encrypted value can be found without decrypting any of the stored values.
+A blind index is a keyed hash, by which an encrypted value is found without decrypting any.
 """

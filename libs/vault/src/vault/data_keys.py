@@ -72,7 +72,7 @@ class DataKeys:
         self._clock = clock
 
     async def new(self, key_class: str, person: str = "") -> DataKey:
-        """Create and store the key of one object, or of a person who has no key yet.
+        """Create and store the key of one object or, with `person`, of a person who has no key yet.
 
         If the person has meanwhile got a key from another transaction, writing the row violates the
         unique constraint `PERSON_KEY`.

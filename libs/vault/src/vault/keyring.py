@@ -92,8 +92,8 @@ class Keyring:
         return DataKey(key_id, wrapped, plain)
 
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
-        """Decrypt a data key as `unwrap` does; None for a destroyed key, of which nothing is
-        stored."""
+        """Decrypt a data key as `unwrap` does; None if `wrapped` is None because the key was
+        destroyed."""
         return None if wrapped is None else self.unwrap(key_class, key_id, wrapped)
 
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:

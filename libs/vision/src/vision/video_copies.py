@@ -59,7 +59,7 @@ class _Track:
         self._filter = BitStreamFilterContext(messages, source, self._stream)
 
     def copy(self, packet: Any) -> None:
-        """Copy a packet; None flushes the filter at the end of the stream."""
+        """Write a packet to the new film; None flushes the filter at the end of the stream."""
         for kept in self._filter.filter(packet):
             kept.stream = self._stream
             self._target.mux(kept)

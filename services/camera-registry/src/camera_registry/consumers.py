@@ -1,7 +1,7 @@
-"""Reads the reports of hubs from core NATS, which may lose messages.
+"""Reads the reports of hubs about their cameras from core NATS, which may lose messages.
 
-If the service has several replicas, only one listens and sets statuses: the one that holds a lease
-(an exclusive lock for a limited time). It also keeps the moment since which it has missed no
+If the service has several replicas, only one listens and sets the cameras' statuses: the one that
+holds a lease (an exclusive lock for a limited time). It also records since when it has missed no
 report.
 """
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class ReportListener:
-    """Collects the reports of hubs; about once a second, has the `Watch` process what it has."""
+    """Collects the reports of hubs, and has `Watch` process them about once a second."""
 
     def __init__(
         self, broker: Broker, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
@@ -141,7 +141,7 @@ class ReportListener:
 
 
 def read_report(content: bytes) -> Report:
-    """Read a report. Raises DecodeError, ValueError or OverflowError if it cannot be read."""
+    """Parse a serialised `HubReport`. Raises DecodeError, ValueError or OverflowError."""
     given = events_pb2.HubReport.FromString(content)
     hub_id = parse_id(given.hub_id)
     count, rest = divmod(len(given.camera_ids), ID_BYTES)

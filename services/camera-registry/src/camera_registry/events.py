@@ -27,7 +27,7 @@ def camera_registered(camera: Camera) -> Event:
 
 
 def cameras_imported(import_id: UUID, outcome: Outcome, regions: list[str], now: datetime) -> Event:
-    """The event of an imported batch. Its region is "" unless all cameras written are in one."""
+    """The event CamerasImported of a batch; its region is "" unless `regions` has exactly one."""
     message = events_pb2.CamerasImported(
         import_id=str(import_id),
         number=outcome.number,
@@ -55,7 +55,7 @@ def camera_retired(camera: Camera) -> Event:
 def camera_status_changed(
     hub: HubLife, transitions: Sequence[Transition], versions: Mapping[UUID, int], as_of: datetime
 ) -> Event:
-    """The event of status changes of one hub's cameras; `versions` are their status versions."""
+    """The event CameraStatusChanged of a hub's cameras; `versions`: status version by camera."""
     standings = [each.state.standing for each in transitions]
     message = events_pb2.CameraStatusChanged(
         hub_id=str(hub.hub_id),

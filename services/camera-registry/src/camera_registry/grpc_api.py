@@ -79,7 +79,7 @@ POLICY: Policy = {
 
 @dataclass(frozen=True)
 class UseCases:
-    """What the methods of the register call."""
+    """The use cases that the methods of `CameraRegistryApi` call."""
 
     register: Register
     imports: Imports
@@ -288,7 +288,7 @@ def _read_place(key: tuple[str, ...]) -> Place | None:
 
 
 async def read_ahead(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
-    """Yield batches; the next one is read while the database takes the one before."""
+    """Yield the batches in order; while the caller writes one, the next is already received."""
     reading = asyncio.ensure_future(anext(batches, None))
     try:
         while (batch := await reading) is not None:

@@ -1,4 +1,4 @@
-"""Detects whether a listener may have missed reports.
+"""Detects whether a listener may have missed reports of hubs.
 
 A listener that may have missed reports cannot tell whether a hub was silent. It may have missed
 some while the broker was disconnected, when messages were lost, when its event loop stalled or when

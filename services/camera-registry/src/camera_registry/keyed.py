@@ -1,7 +1,7 @@
-"""Keyed hashes (blind indexes) of what a description holds in secret: IINs and passwords.
+"""Keyed hashes (blind indexes) of the secrets in a camera's description: IINs and passwords.
 
-By them secrets are compared and found without being decrypted. Whoever does not have the key cannot
-test guesses against them, as one could against plain hashes of such short values.
+They allow secrets to be compared and searched for without decryption. Unlike plain hashes of such
+short values, they cannot be tested against guesses without the key.
 """
 
 from dataclasses import replace
@@ -15,19 +15,19 @@ STREAMS = "streams"
 
 
 class BlindIndexes(Protocol):
-    """What makes keyed hashes: a keyring, or the keys of a transaction."""
+    """An object that computes keyed hashes: a keyring, or the data keys of a transaction."""
 
     def blind_index(self, key_class: str, field: str, value: str, /) -> bytes:
-        """Return the keyed hash of a value, equal for equal values of one class and field."""
+        """Return the keyed hash of a value; equal for equal values of the same class and field."""
 
 
 def owner_index(keyring: BlindIndexes, iin: str) -> bytes:
-    """The keyed hash by which the cameras of a person are found."""
+    """The keyed hash of a person's IIN, by which the cameras that the person owns are found."""
     return keyring.blind_index(PERSON, "owner", iin)
 
 
 def keyed(description: Description, keyring: BlindIndexes) -> Description:
-    """Return the description with the keyed hashes of its owner's IIN and of its passwords."""
+    """Return the description with keyed hashes of its owner's IIN and its passwords added."""
     if not description.owner_iin and not description.streams:
         return description
     iin = description.owner_iin

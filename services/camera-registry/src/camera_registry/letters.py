@@ -1,4 +1,4 @@
-"""Words of texts as they are compared, and the alphabetical order of names."""
+"""Splits texts into words normalised for comparison, and makes sort keys of names."""
 
 import re
 import unicodedata
@@ -16,19 +16,19 @@ _ORDER = {ord(letter): 0x400 + place for place, letter in enumerate(_ALPHABET + 
 
 
 def words_of(*texts: str) -> list[str]:
-    """Return the distinct words of texts in ascending order, in the form in which words are
-    compared: neither case nor the difference of ё and е matters."""
+    """Return the distinct words of texts in ascending order, normalised for comparison: neither
+    case nor the difference between ё and е matters."""
     return sorted({word for text in texts for word in in_order(text)})
 
 
 def in_order(text: str) -> list[str]:
-    """Return the words of a text in its order, repeated ones too, in the form in which words are
-    compared."""
+    """Return the words of a text in the order of the text, including repetitions, normalised as
+    in `words_of`."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     return [word[:WORD_MAX] for word in _WORD.findall(folded)]
 
 
 def name_order(name_folded: str) -> str:
-    """Return a key whose order by code points is the order of names: spaces, digits, the Kazakh
-    alphabet, then Latin letters. Only the first ORDER_MAX characters of the name count."""
+    """Return a key by which names are sorted alphabetically, compared by code points: spaces,
+    digits, the Kazakh alphabet, then Latin letters. Characters after ORDER_MAX are ignored."""
     return name_folded[:ORDER_MAX].translate(_ORDER)

@@ -1,4 +1,4 @@
-"""Metrics of the reports of hubs. No label ever names a camera or a place."""
+"""Metrics about the reports of hubs. No metric label names a camera or a place."""
 
 from chassis.telemetry import meter
 

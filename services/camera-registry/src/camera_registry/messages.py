@@ -1,4 +1,4 @@
-"""Conversion between the messages of the contract and the model."""
+"""Converts between the protobuf messages of the service's API and the model."""
 
 import asyncio
 import hashlib
@@ -49,7 +49,7 @@ ROWS_AT_ONCE = 50
 
 def read_description(check: Checks, given: pb.CameraDescription, kinds: CameraKinds) -> Description:
     """Convert a camera's description. Every invalid field is added to `check`; use the result only
-    if no field was invalid. `kinds` are the kinds of camera by the law in force."""
+    if no field was invalid. `kinds` says what each kind of camera may detect by law."""
     at = "description."
     kind = enum_of(CameraKind, pb.CameraKind, given.kind)
     functions = [enum_of(AiFunction, pb.AiFunction, number) for number in given.functions]
@@ -98,8 +98,8 @@ async def read_batch(
 ) -> Batch:
     """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
-    Raises BadRequest if another field is invalid. `kinds` are the kinds of camera by the law in
-    force. Before the rows are hashed, each secret in them is replaced by its hash under `keyring`.
+    Raises BadRequest if a field outside the rows is invalid. `kinds` is as in `read_description`.
+    For the batch's `sha256`, each secret in the rows is replaced by its keyed hash (`keyring`).
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:
@@ -168,7 +168,7 @@ def _read_verification(check: Checks, at: str, paper: pb.Verification) -> Verifi
 
 
 def read_filters(request: pb.ListCamerasRequest) -> Filters:
-    """Return the filters of a list. Raises BadRequest with every invalid filter."""
+    """Return the filters of a request to list cameras. Raises BadRequest with every invalid one."""
     with checks() as check:
         check_region(check, request.region)
         given = (
@@ -194,7 +194,7 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
 
 
 def to_proto(camera: Camera) -> pb.Camera:
-    """Convert a camera, without passwords and without the IIN of its owner."""
+    """Convert a camera to its message, without passwords and without its owner's IIN."""
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=description_to_proto(camera.description),
@@ -263,7 +263,7 @@ def _verification_to_proto(paper: Verification) -> pb.Verification:
 
 
 def statistics_to_proto(regions: list[RegionCounts]) -> pb.GetStatisticsResponse:
-    """Convert the counts of regions, with their total."""
+    """Convert the camera counts of regions to a response, which also has their total."""
     return pb.GetStatisticsResponse(
         total=_region_to_proto(total(regions)), regions=map(_kept_region, regions)
     )

@@ -1,4 +1,4 @@
-"""Conversion of the versions of a camera's description between the contract and the model."""
+"""Converts versions of a camera's description to protobuf, and to keys of page tokens."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from camera_registry.model.history import Version
 
 
 def version_to_proto(version: Version, changed: Iterable[str]) -> pb.CameraVersion:
-    """Convert a version and the names of the fields that differ from the one before."""
+    """Convert a version; `changed` names the fields that differ from the version before it."""
     return pb.CameraVersion(
         version=version.number,
         held_from=to_timestamp(version.held_from),
@@ -21,12 +21,14 @@ def version_to_proto(version: Version, changed: Iterable[str]) -> pb.CameraVersi
 
 
 def version_key(version: Version) -> tuple[str, ...]:
-    """The key in a page token of a page that ends with this version."""
+    """The key for the token of the next page, if a page ends with this version."""
     return (str(version.number),)
 
 
 def read_version_key(key: tuple[str, ...]) -> int | None:
-    """The number of the version in a page token, None for the first page. Raises PageTokenWrong."""
+    """The version number in a page token's key; None for an empty key (the first page).
+
+    Raises PageTokenWrong."""
     if not key:
         return None
     if len(key) != 1 or not key[0].isdecimal():

@@ -1,4 +1,4 @@
-"""Conversion between the messages about the map and the model."""
+"""Converts between the protobuf messages about the map and the model."""
 
 from datetime import datetime
 
@@ -55,7 +55,10 @@ def cluster_to_proto(cluster: Cluster) -> pb.MapCluster:
 
 
 def read_spot(request: pb.ListCamerasSeeingRequest) -> tuple[Spot, datetime | None]:
-    """Return the spot and the moment of a request. Raises BadRequest with every invalid field."""
+    """Return the place and the moment (None: now) that a request asks about.
+
+    Raises BadRequest with every invalid field.
+    """
     at = None
     spot = Spot(request.latitude, request.longitude, request.within_metres or WITHIN_METRES_DEFAULT)
     with checks() as check:

@@ -1,4 +1,4 @@
-"""Conversion of requests for lists and for the nearest cameras into filters."""
+"""Converts requests to list cameras, or to find the nearest ones, into filters."""
 
 import re
 from typing import Any
@@ -27,10 +27,10 @@ _AREAS = ("area", "box", "polygon")
 
 
 def read_more_filters(check: Checks, request: pb.ListCamerasRequest) -> dict[str, Any]:
-    """Return the filters by area, owner, site category, text and district, and the order.
+    """Return arguments for `Filters`: area, owner, site category, text, KATO prefix and order.
 
-    Every invalid one is added to `check`; POLYGON_CROSSES is the code of a polygon that crosses
-    itself."""
+    Every invalid field is added to `check`, a polygon that crosses itself with the code
+    POLYGON_CROSSES."""
     areas = _read_areas(check, request)
     check_enums(
         check,

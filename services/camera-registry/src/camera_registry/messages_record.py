@@ -1,5 +1,5 @@
-"""Conversion of streams, owners and papers between the messages of the contract and the model, and
-copies of descriptions with keyed hashes in place of secrets."""
+"""Converts streams, owners and certificates between protobuf messages and the model, and copies
+descriptions with keyed hashes in place of secrets."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,8 +14,8 @@ from camera_registry.model.streams import CameraStream, StreamRole, with_split_u
 
 
 def read_streams(given: Iterable[pb.CameraStream]) -> tuple[CameraStream, ...]:
-    """Convert streams, with user and password taken out of their addresses; an unknown role becomes
-    None."""
+    """Convert streams; a user and password in an address are moved to the fields `user` and
+    `password`. An unknown role becomes None."""
     return tuple(
         with_split_url(
             CameraStream(
@@ -43,8 +43,8 @@ def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStrea
 
 
 def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> datetime | None:
-    """Return until when the type approval is valid, None if that is not given; an invalid moment is
-    added to `check`."""
+    """Return the moment until which the type approval is valid, or None if it is not given. If it
+    is invalid, the field is added to `check`."""
     if not given.HasField("certificate_valid_until"):
         return None
     at = "description.certificate_valid_until"
@@ -52,20 +52,20 @@ def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> dat
 
 
 def read_owner_filter(check: Checks, iin: str) -> str:
-    """Return the IIN by which cameras are sought, "" for none; an invalid one is added to
-    `check`."""
+    """Return the owner's IIN by which a request filters cameras ("" for no filter). If it is
+    invalid, the field is added to `check`."""
     if iin:
         check_iin(check, "owner_iin", iin)
     return iin
 
 
 def content_of(given: pb.CameraDescription, keyring: BlindIndexes) -> bytes:
-    """The serialised description with keyed hashes in place of secrets, for a hash that is kept."""
+    """The description with keyed hashes in place of secrets, serialised; its hash is stored."""
     return without_secrets(given, keyring).SerializeToString(deterministic=True)
 
 
 def without_secrets(given: pb.CameraDescription, keyring: BlindIndexes) -> pb.CameraDescription:
-    """Return the description with keyed hashes in place of secrets; itself if it has none."""
+    """Return a copy with keyed hashes in place of secrets; the same object if there are none."""
     if not given.owner_iin and not given.streams:
         return given
     hidden = pb.CameraDescription()

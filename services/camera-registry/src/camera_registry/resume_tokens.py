@@ -1,6 +1,6 @@
 """Resume tokens of WatchCameras: encrypted, and valid only for the same caller and region.
 
-The replicas of the service share the key of its page tokens, and store no tokens.
+All replicas of the service encrypt tokens with one key, that of page tokens; none are stored.
 """
 
 import base64
@@ -22,7 +22,7 @@ class ResumeTokens:
         self._keyring = keyring
 
     def make(self, position: Position, region: str, caller: Caller) -> str:
-        """Return the token by which this caller's stream of `region` goes on from `position`."""
+        """Return a token with which this caller can resume a stream of `region` at `position`."""
         content = [position.number, position.region, str(position.camera_id)]
         sealed = self._keyring.own_key(KEY_CLASS).seal(json.dumps(content), _place(region, caller))
         return base64.urlsafe_b64encode(sealed).decode()

@@ -15,7 +15,7 @@ from camera_registry.usecases.change_feed import ChangeFeed
 
 
 class WatchedChanges:
-    """The responses of WatchCameras."""
+    """Produces the responses of the streaming RPC WatchCameras."""
 
     def __init__(self, feed: ChangeFeed, tokens: ResumeTokens) -> None:
         self._feed = feed
@@ -24,7 +24,7 @@ class WatchedChanges:
     async def responses(
         self, request: pb.WatchCamerasRequest, caller: Caller
     ) -> AsyncGenerator[pb.WatchCamerasResponse, None]:
-        """Yield the changes that `request` asks for. Raises BadRequest for a wrong region,
+        """Yield the changes that `request` asks for. Raises BadRequest for an invalid region,
         ResumeTokenWrong or ResumeTokenTooOld."""
         with checks() as check:
             check_region(check, request.region)

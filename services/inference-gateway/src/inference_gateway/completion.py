@@ -1,4 +1,4 @@
-"""Steps that are completed even if the awaiting task is cancelled."""
+"""A decorator for coroutine functions that must complete even if the awaiting task is cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 def run_to_completion(step: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]:
-    """Decorate a coroutine function so that it completes even if its caller is cancelled.
-    CancelledError is raised afterwards. For short steps only."""
+    """Decorate a coroutine function so that it completes even if its caller is cancelled. The
+    caller gets CancelledError afterwards, so use it for short functions only."""
 
     @wraps(step)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -103,7 +103,8 @@ async def list_entries(
 async def prove_inclusion(
     service: ServiceName, query: Annotated[InclusionQuery, Query()], context: AsOperator
 ) -> Proof:
-    """The Merkle proof that an entry is in the audit log's tree of a given size. Role auditor."""
+    """The Merkle proof that the entry at `leaf_index` is in the audit log's tree of `tree_size`
+    entries. Role auditor."""
     request = query.message(audit_pb2.ProveInclusionRequest)
     return Proof.of(await context.call(_audit(context, service).ProveInclusion, request))
 
@@ -122,8 +123,8 @@ async def prove_consistency(
 async def list_attempts(
     service: ServiceName, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> AttemptsPage:
-    """Refused attempts to open records that are hidden from whoever tried, newest first. Role
-    internal_security; the header Tartip-Purpose is required."""
+    """Attempts to open records that the person who tried was not permitted to see, newest first.
+    Role internal_security. The header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListAttemptsRequest)
     return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))
 

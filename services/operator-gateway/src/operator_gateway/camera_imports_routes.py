@@ -1,7 +1,7 @@
-"""Many cameras at once over REST: a list as rows of JSON, and rows that are imported.
+"""Exports and imports many cameras at once over REST.
 
-What an export answers, an import takes; so a bulk change is an export, an edit, and an import with
-or without a dry run.
+An export returns cameras in the form that an import accepts as rows. For a bulk change, export the
+cameras, edit the rows and import them; a dry run of the import tells what would change.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ LINES = "application/x-ndjson"
 
 
 class ExportedCamera(Answer):
-    """A line of an export, which is a row of an import."""
+    """A line of an export, in the form that an import accepts as a row."""
 
     row: int
     camera_id: str
@@ -78,8 +78,9 @@ class ImportOutcome(Answer):
 async def export_cameras(
     filters: Annotated[CameraFilters, Query()], context: AsOperator
 ) -> StreamingResponse:
-    """Streams all cameras that match, a JSON object a line, as `import` takes them. If an export
-    fails midway, the HTTP response is left incomplete, so that no client takes it as whole."""
+    """Streams all cameras that match the filters, one JSON object per line, each a row for an
+    import. If the export fails midway, the HTTP response is left incomplete, so that no client
+    mistakes it for a complete one."""
     wanted = filters.request()
     wanted.page.size = PAGE_SIZE_MAX
     # The first page is awaited before the status is sent, so that a refusal can set it.
@@ -89,8 +90,9 @@ async def export_cameras(
 
 @router.post("/import")
 async def import_cameras(body: ImportCameras, context: AsOperator) -> ImportOutcome:
-    """Registers and changes the cameras of a batch, and names every wrong field of the rows that it
-    does not take. The same import and number again answers the same. Role camera_administrator."""
+    """Registers and changes the cameras of one batch of an import. Wrong rows are refused, with
+    every wrong field. If a batch is sent again with the same `import_id`, `number` and rows, the
+    same outcome is returned. Role camera_administrator."""
     request = body.message(cameras_pb2.ImportCamerasRequest)
     telemetry.annotate(**{"import": body.import_id})
     stream = context.stream(context.peers.cameras.ImportCameras, iter([request]))

@@ -1,4 +1,4 @@
-"""The map of cameras over REST: clusters of a view, and vector tiles."""
+"""The map of cameras over REST: clusters of cameras in a part of the map, and vector tiles."""
 
 import hashlib
 from typing import Annotated, Literal
@@ -73,7 +73,8 @@ class MapClusters(Answer):
 
 
 class RegionOutline(BaseModel):
-    """A region with its names. Points are longitude and latitude."""
+    """A region with its names in Kazakh, Russian and English, the rings of its outline and the
+    point for its label. Points are (longitude, latitude)."""
 
     code: str
     kk: str
@@ -95,8 +96,9 @@ Row = Annotated[int, Path(ge=0, description="Southwards, less than two to the po
 
 @router.get("/map")
 async def cameras_on_map(view: Annotated[MapView, Query()], context: AsOperator) -> MapClusters:
-    """The cameras in service in a part of the map, clustered by H3 cells of about 60 pixels: their
-    number, in all and by status, and the mean of their places; of a single one its id."""
+    """The cameras in service in a part of the map, clustered by H3 cells of about 60 pixels. A
+    cluster has the number of its cameras, in total and by status, and their mean position. A
+    cluster of one camera also has the camera's id."""
     values = view.model_dump(exclude=_BOX) | {"box": view.model_dump(include=_BOX)}
     request = to_message(values, cameras_pb2.CountCamerasOnMapRequest)
     return MapClusters.of(await context.call(context.peers.cameras.CountCamerasOnMap, request))
@@ -104,8 +106,8 @@ async def cameras_on_map(view: Annotated[MapView, Query()], context: AsOperator)
 
 @router.get("/map/regions")
 def regions_on_map(context: AsOperator, response: Reply) -> RegionOutlines:
-    """The regions with their names, and with outlines that are up to two kilometres from their
-    borders, to draw the map on."""
+    """The regions with their names and simplified outlines, for drawing the map. An outline may
+    deviate from the border by about two kilometres."""
     response.headers["Cache-Control"] = "private, max-age=86400"
     drawn = outlines()
     regions = [
@@ -132,11 +134,11 @@ async def camera_tile(
     context: AsOperator,
     if_none_match: IfNoneMatch = "",
 ) -> Reply:
-    """A square of the map in Web Mercator as a vector tile (Mapbox Vector Tile 2.1). Its layer
-    `clusters` has points with count, online, degraded, offline, tampered and unknown; its layer
-    `cameras` has single ones with id, status and, from zoom 16 on, kind. From zoom 16 on, all
-    cameras of a tile are single if there are at most 500; if there are more, those near each other
-    are clusters. 204: the tile is empty."""
+    """A square of the map in Web Mercator as a vector tile (Mapbox Vector Tile 2.1). The points of
+    its layer `clusters` are groups of cameras, with count, online, degraded, offline, tampered and
+    unknown. The points of its layer `cameras` are single cameras, with id, status and, from zoom 16
+    on, kind. From zoom 16 on, a tile with at most 500 cameras shows each of them as a single
+    camera. 204: the tile is empty."""
     with checks() as check:
         for name, value in (("x", x), ("y", y)):
             check.that(value < 2**z, name, f"0 to {2**z - 1} at zoom {z}")

@@ -1,4 +1,4 @@
-"""What is asked and answered over REST about cameras."""
+"""The bodies of requests and answers about cameras over REST."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -62,7 +62,7 @@ class FunctionBasis(Answer):
 
 
 class CameraStream(Answer):
-    """A stream; its password is never answered."""
+    """A video stream of a camera. No answer contains its password."""
 
     name: str
     url: str

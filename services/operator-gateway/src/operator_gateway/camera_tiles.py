@@ -1,7 +1,7 @@
-"""Vector tiles of cameras, as the Mapbox Vector Tile Specification 2.1 encodes them.
+"""Encodes cameras on a map as vector tiles (Mapbox Vector Tile Specification 2.1).
 
-A tile has the layer `clusters` (points with their number of cameras, in all and by status) and the
-layer `cameras` (single ones with id, status and, from zoom 16 on, kind).
+A point of the layer `clusters` has the number of its cameras, in total and by status. A point of
+the layer `cameras` is a single camera with id, status and, from zoom 16 on, kind.
 https://github.com/mapbox/vector-tile-spec/tree/master/2.1
 """
 
@@ -28,7 +28,8 @@ _MARGIN_DEGREES = 1e-6
 
 @dataclass(frozen=True)
 class Tile:
-    """A square of the map in Web Mercator (EPSG:3857): `x` counts eastwards, `y` southwards."""
+    """A square of the map in Web Mercator (EPSG:3857). `x` is its column, counted eastwards from 0,
+    `y` its row, counted southwards from 0."""
 
     zoom: int
     x: int
@@ -48,8 +49,9 @@ class Tile:
         )
 
     def position(self, latitude: float, longitude: float) -> tuple[int, int] | None:
-        """Where a place lies in the tile, from 0 to EXTENT - 1 from its north-western corner; None
-        outside. Every place between 85.05 degrees south and north lies in one tile of a zoom."""
+        """Return the position of a place in the tile, eastwards and southwards from the tile's
+        north-western corner, each from 0 to EXTENT - 1; None if the place is outside. At each zoom,
+        a place between 85.05 degrees south and north lies in exactly one tile."""
         size = 2**self.zoom * EXTENT
         east = math.floor((longitude + 180) / 360 * size)
         south = math.floor(_mercator(latitude) * size)
@@ -58,8 +60,8 @@ class Tile:
 
 
 def encode(tile: Tile, clusters: Iterable[cameras_pb2.MapCluster]) -> bytes:
-    """The tile with these clusters, empty if none lies within it. The same clusters make the same
-    bytes, in whatever order."""
+    """Return the encoded tile with those of the clusters that lie within it, b"" if none does. The
+    order of `clusters` makes no difference."""
     layers = {name: _Layer(name) for name in ("clusters", "cameras")}
     for each in sorted(clusters, key=lambda each: (each.latitude, each.longitude, each.camera_id)):
         position = tile.position(each.latitude, each.longitude)

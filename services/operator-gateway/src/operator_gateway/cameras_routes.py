@@ -82,7 +82,7 @@ class CameraFilters(Request):
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """The request for the cameras that match these filters, with no page set."""
+        """Return the gRPC request for the cameras that match these filters, without a page."""
         areas = {*_CIRCLE, *_BOX, "polygon"}
         given = self.model_dump(include=set(CameraFilters.model_fields) - areas)
         request = to_message(given, cameras_pb2.ListCamerasRequest)
@@ -98,14 +98,14 @@ class CameraFilters(Request):
 
 class CameraListing(CameraFilters, Listing):
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """The request for one page of the cameras that match the filters."""
+        """Return the gRPC request for this page of the cameras that match the filters."""
         wanted = super().request()
         wanted.page.size, wanted.page.token = self.page_size, self.page_token
         return wanted
 
 
 class NearestListing(BaseModel):
-    """Query of the nearest cameras. Unknown parameters are refused."""
+    """The query parameters of a search for the nearest cameras. Unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -123,8 +123,8 @@ async def register_camera(
     response: Reply,
     idempotency_key: IdempotencyKey = None,
 ) -> CameraAnswer:
-    """Registers a camera under an id that the client makes (`camera_id`, or the header
-    Idempotency-Key). Role camera_administrator."""
+    """Registers a camera. The client generates its id and sends it as `camera_id` or in the header
+    Idempotency-Key. Role camera_administrator."""
     camera_id = client_made_id(body.camera_id, idempotency_key, "camera_id")
     request = body.message(cameras_pb2.RegisterCameraRequest, camera_id=camera_id)
     reply = await context.call(context.peers.cameras.RegisterCamera, request)
@@ -137,9 +137,9 @@ async def register_camera(
 async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
-    """Cameras in order of id or of name, filtered by region, AI function, kind, status, owner, site
-    category, words, serial number or name; those of an area or polygon in the order of H3 cells,
-    those of a district in the order of KATO codes."""
+    """Cameras, filtered by place, AI function, kind, status, owner, site category, words, serial
+    number or name. They are in order of id or of name; but those of an area or polygon are in order
+    of H3 cells, and those of a district in order of KATO (district) codes."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
@@ -149,8 +149,9 @@ class OwnerSearch(Listing):
 
 @router.post("/owned")
 async def list_owned_cameras(search: OwnerSearch, context: AsOperator) -> CameraPage:
-    """Cameras of a person. The search is audited. It is a POST, so that no IIN stands in an
-    address. Roles camera_administrator and supervisor."""
+    """Cameras that the person with this IIN (individual identification number) owns. The search is
+    audited. It is a POST, so that no URL contains an IIN. Role camera_administrator or supervisor.
+    """
     request = search.message(cameras_pb2.ListCamerasRequest)
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, request))
 
@@ -159,7 +160,8 @@ async def list_owned_cameras(search: OwnerSearch, context: AsOperator) -> Camera
 async def find_nearest_cameras(
     listing: Annotated[NearestListing, Query()], context: AsOperator
 ) -> NearestCameras:
-    """The cameras in service nearest to a place, with their distances in metres, by distance."""
+    """The cameras in service that are nearest to a place, in order of distance, with their
+    distances in metres."""
     request = to_message(listing.model_dump(), cameras_pb2.FindNearestCamerasRequest)
     reply = await context.call(context.peers.cameras.FindNearestCameras, request)
     return NearestCameras.of(reply)
@@ -173,11 +175,12 @@ async def get_camera(
     as_of: Annotated[Instant | None, Query()] = None,
     if_none_match: IfNoneMatch = "",
 ) -> CameraAnswer | Reply:
-    """One camera with its current description, or with the one that was valid at `as_of`. Its ETag
-    goes into If-Match of a change, and into If-None-Match to be answered 304 if nothing changed.
+    """One camera with its current description, or with the one that was valid at `as_of`. To change
+    the camera, send its ETag in If-Match. A read with the ETag in If-None-Match is answered 304 if
+    nothing changed.
 
-    The IIN of an owner who is a person is answered to the roles camera_administrator and supervisor
-    with the header Tartip-Purpose, and that is audited."""
+    If the owner is a person, the IIN (individual identification number) is returned to the roles
+    camera_administrator and supervisor if they send the header Tartip-Purpose; this is audited."""
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
@@ -192,8 +195,8 @@ async def get_camera(
 async def list_camera_versions(
     camera_id: Id, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> CameraVersions:
-    """Every version of a camera's description, newest first: since when each held, and which
-    fields it changed."""
+    """The versions of a camera's description, newest first, each with the time from which it was
+    valid and the fields that it changed."""
     request = listing.message(cameras_pb2.ListCameraVersionsRequest)
     request.camera_id = camera_id
     reply = await context.call(context.peers.cameras.ListCameraVersions, request)
@@ -239,9 +242,9 @@ async def retire_camera(
 async def merge_cameras(
     camera_id: Id, body: MergeCameras, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Retires the duplicate of a camera. The camera that is kept gets those verifications and bases
-    of the duplicate that it lacks. Refused (412) if the version of either has changed. Role
-    camera_administrator."""
+    """Retires `duplicate_id`, a duplicate of the camera `camera_id`. The latter is kept, and gets
+    those verifications and legal bases of the duplicate that it lacks. Refused (412) if the version
+    of either camera has changed. Role camera_administrator."""
     request = body.message(
         cameras_pb2.MergeCamerasRequest,
         camera_id=camera_id,

@@ -1,8 +1,8 @@
-"""Entity tags of cameras (RFC 9110, 8.8.3): which version a client has read, and means to change.
+"""Entity tags of cameras (RFC 9110, 8.8.3), for conditional reads and changes.
 
-A tag is strong: a camera's version, then a dot and a digest of the whole answer, since the status
-changes without a version. A change names the version alone, so a tag that was read before the
-status changed still fits, and so does one without a digest.
+A tag is strong. It has the camera's version, a dot and a digest of the whole camera, because the
+status can change without a new version. For a change only the version is compared, so a tag from
+before a change of the status is accepted, and so is a tag without a digest.
 """
 
 import hashlib
@@ -25,19 +25,20 @@ class IfMatchRequired(Refusal):
 
 
 def tag_of(camera: cameras_pb2.Camera) -> str:
-    """The entity tag of a camera as it is answered."""
+    """Return the entity tag for an answer that contains this camera."""
     content = camera.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()[:_DIGEST_LETTERS]
     return f'"{camera.version}.{digest}"'
 
 
 def tag(response: Reply, camera: cameras_pb2.Camera) -> None:
-    """Give an answer the entity tag of its camera."""
+    """Set the header ETag of a response to the entity tag of this camera."""
     response.headers["ETag"] = tag_of(camera)
 
 
 def is_known(if_none_match: str, current: str) -> bool:
-    """Whether the header If-None-Match names the current tag: the client has this answer."""
+    """Whether the header If-None-Match contains the entity tag `current` (or is "*"), so that the
+    response is 304."""
     return if_none_match.strip() == "*" or current in _TAG.findall(if_none_match)
 
 
@@ -63,7 +64,8 @@ def _version_read(
 
 
 def same_version(in_header: int, in_body: int) -> int:
-    """Return the version of If-Match. Raises BadRequest if that in the body is neither it nor 0."""
+    """Return `in_header`, the version in the header If-Match. Raises BadRequest if the version in
+    the request's body differs from it, unless that is 0 (none)."""
     if in_body not in (0, in_header):
         wrong = FieldError("version", "BAD_REQUEST", "that of If-Match, or none")
         raise BadRequest(fields=(wrong,))

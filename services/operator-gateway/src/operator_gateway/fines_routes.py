@@ -134,8 +134,8 @@ async def list_fines(listing: Annotated[FineListing, Query()], context: AsOperat
 async def recheck_fines(
     listing: Annotated[RecheckListing, Query()], context: AsOperator
 ) -> RecheckPage:
-    """Repeats the checks of fines that are already issued, and lists those that would not be issued
-    today, with the reasons. Changes nothing. Role supervisor or auditor.
+    """Repeats the checks of issued fines, and lists the fines that would not be issued today, with
+    the reasons. Changes nothing. Role supervisor or auditor.
 
     `page_size` limits how many fines are checked, not how many are listed. The header
     Tartip-Purpose is required.

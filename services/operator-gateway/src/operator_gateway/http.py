@@ -149,7 +149,7 @@ def _quality(parameters: list[str]) -> float:
 
 class Edge:
     """ASGI middleware for every HTTP request except health probes: opens a tracing span, limits the
-    body, and answers errors that nothing else has handled."""
+    size of the body, and responds to requests whose errors nothing else has handled."""
 
     def __init__(self, app: ASGIApp, upload_paths: tuple[str, ...] = ()) -> None:
         self._app = app

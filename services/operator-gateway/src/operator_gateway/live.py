@@ -51,7 +51,8 @@ Position = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class LiveEvent:
-    """An event of a service, without its payload."""
+    """An event of a service, without its payload. `aggregate` is the id of the record that changed,
+    `version` the record's version after the change (0 if unknown), `story` a correlation id."""
 
     stream: str
     sequence: int
@@ -77,8 +78,9 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator has the event's region, and a role that may know of the event. The
-    roles are those in `AUDIENCES` at the first prefix with which the event's subject begins."""
+    """Whether the operator may be told of the event: the event's region and one of its permitted
+    roles must be among the operator's. The permitted roles are those of the first prefix in
+    `AUDIENCES` with which the event's subject begins."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():

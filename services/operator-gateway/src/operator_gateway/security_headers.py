@@ -19,8 +19,8 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds those security headers that a response does not have yet: pages may
-    run scripts of this origin only, API responses are not cached, and no site may embed them."""
+    """ASGI middleware that adds the security headers that a response lacks. With them, pages run
+    scripts of this origin only, API responses are not cached, and no site may embed a response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

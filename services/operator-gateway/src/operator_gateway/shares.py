@@ -15,16 +15,16 @@ STREAMS_MAX = 64
 
 
 def operators_shares() -> Shares:
-    """Return a new record of what each operator uses of this process, with this gateway's limits
-    on calls and streams."""
+    """Return an object that limits each operator's use of this process, and the number of
+    concurrent calls and streams of all operators together."""
     return Shares(calls_max=CALLS_MAX, urgent_reserved=0, streams_max=STREAMS_MAX)
 
 
 def place_of(
     request: Request, operator: Operator, *, stream: bool
 ) -> AbstractContextManager[object]:
-    """Return a context manager that admits an operator's request (a live stream if `stream`) and
-    counts it against the limits of the operator and of the process while the block runs.
+    """Return a context manager for serving an operator's request: while its block runs, the request
+    (a live stream if `stream`) counts against the limits of the operator and of the process.
 
     Raises ShareExceeded if a limit of the operator is reached, Overloaded if one of the process is.
     """

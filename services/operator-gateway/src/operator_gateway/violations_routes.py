@@ -188,8 +188,8 @@ async def get_violation(violation_id: Id, context: AsOperator) -> ViolationAnswe
 async def prepare_decision(
     violation_id: Id, body: PrepareDecision, context: AsOperator
 ) -> Prepared:
-    """The canonical bytes that the officer has to sign to confirm or reject a violation. Role
-    inspector."""
+    """Returns the canonical bytes that the officer has to sign in order to confirm or reject a
+    violation. Role inspector."""
     request = body.message(violations_pb2.PrepareDecisionRequest, violation_id=violation_id)
     reply = await context.call(context.peers.violations.PrepareDecision, request)
     telemetry.annotate(violation=violation_id)

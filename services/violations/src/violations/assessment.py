@@ -26,7 +26,9 @@ reads_total = telemetry.meter.create_counter("tartip.violations.reads")
 
 @dataclass(frozen=True)
 class Report:
-    """A citizen's report whose evidence an operator accepted as traffic evidence."""
+    """A citizen's report whose evidence an operator accepted as traffic evidence. `shown_sha256`
+    are the hashes of the copies shown to officers, in the order of the originals
+    (`evidence_sha256`), "" where unknown. `story` is a correlation id."""
 
     report_id: UUID
     place: Place
@@ -78,8 +80,8 @@ class Assessment:
         self._reports = reports
 
     async def take_read(self, tx: Tx, read: Read) -> None:
-        """Store a plate read and schedule its assessment, in the transaction of the event's
-        consumer. Does nothing if the read is already stored."""
+        """Store a plate read and schedule its assessment. Does nothing if the read is already
+        stored. `tx` is the transaction in which the event of the plate read is consumed."""
         now = self._clock()
         if await reads.add_read(tx, read, now):
             await tx.schedule("assess", str(read.read_id), due_at=now)

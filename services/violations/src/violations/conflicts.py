@@ -59,7 +59,7 @@ async def hold_for_evidence(
     tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
 ) -> None:
     """Hold a violation in review because some of its evidence is assigned to the violations
-    `others`, and store the conflicts with them. Of `others`, those in review get a new version."""
+    `others`, and store the conflicts with them. Those of `others` in review get a new version."""
     locked = await neighbours.get_for_update(tx, {violation_id, *others})
     found = {neighbour.violation_id: neighbour for neighbour in locked}
     own = found.pop(violation_id)

@@ -46,8 +46,8 @@ class Degradations:
         self._clock = clock
 
     async def begin(self, tx: Tx, started: Degradation) -> None:
-        """Store a degradation, and set the caution on violations detected since it began, in the
-        transaction of the event's consumer.
+        """Store a degradation, and set the caution on violations detected since it began. `tx` is
+        the transaction in which the event is consumed.
 
         Does nothing if the degradation is already stored, for instance because the event of its end
         arrived first.
@@ -62,8 +62,8 @@ class Degradations:
         tx.audit("pause", f"degradation:{started.degradation_id}", facts=facts)
 
     async def end(self, tx: Tx, started: Degradation, recovered_at: datetime) -> None:
-        """Store the end of a degradation and schedule the release of held reads, in the transaction
-        of the event's consumer. If the degradation is not stored yet, `begin` stores it first."""
+        """Store the end of a degradation and schedule the release of held reads. If the degradation
+        is not stored yet, store it first, as `begin` does. `tx` is as in `begin`."""
         await self.begin(tx, started)
         await degradation.end_degradation(tx, started.degradation_id, recovered_at)
         tx.audit("resume", f"degradation:{started.degradation_id}")

@@ -305,7 +305,7 @@ class Violation:
 
     @property
     def frames(self) -> tuple["Frame", ...]:
-        """The evidence: each original paired with its shown form."""
+        """The evidence: each original paired with its shown form (the copy shown to officers)."""
         return tuple(
             Frame(original, shown)
             for original, shown in zip_longest(
@@ -315,7 +315,7 @@ class Violation:
 
     @property
     def evidence_hashes(self) -> frozenset[str]:
-        """SHA-256 (hex) of all originals and of their shown forms, where these are known."""
+        """SHA-256 (hex) of all originals and, where known, of the copies shown to officers."""
         return frozenset({*self.evidence_sha256, *filter(None, self.shown_sha256)})
 
     def frame(self, sha256: str) -> "Frame":
@@ -335,14 +335,14 @@ class Violation:
 
     @property
     def has_unknown_forms(self) -> bool:
-        """Whether the shown form of any frame is unknown."""
+        """Whether the hash of any frame's shown form (the copy shown to officers) is unknown."""
         return any(not frame.shown_sha256 for frame in self.frames)
 
     def with_forms(self, known: Mapping[str, str]) -> "Violation":
-        """Return the violation with missing hashes of shown forms added from `known`, which maps
-        the hash of an original to that of its shown form.
+        """Return the violation with missing hashes of shown forms (copies shown to officers) added
+        from `known`, which maps the hash of an original to that of its shown form.
 
-        The version rises if the hashes that an officer signs change.
+        The version rises by 1 if this changes the hashes that an officer signs.
         """
         frames = [
             replace(frame, shown_sha256=frame.shown_sha256 or known.get(frame.original_sha256, ""))
@@ -354,8 +354,8 @@ class Violation:
         return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
-        """Raise ViolationChangedMeanwhile where `shown`, the version that the officer was shown, is
-        not the current one. A `shown` of 0 is not checked."""
+        """Raise ViolationChangedMeanwhile if `shown`, the version that the officer was shown, is
+        not the current one. If `shown` is 0, nothing is checked."""
         if shown and shown != self.version:
             raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
 

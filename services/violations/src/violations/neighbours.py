@@ -52,10 +52,10 @@ def holds_others(violation: Violation | Neighbour) -> bool:
 def is_same_passage(
     violation: Violation, rule: str, other: Neighbour, *, guards: Guards, camera_window: timedelta
 ) -> bool:
-    """Whether `other` is of the same passage of the vehicle: recorded by a device, for this `rule`,
-    near enough in place and time.
+    """Whether `other` belongs to the same passage (drive past one place) as the violation: a device
+    recorded it for the same `rule`, near enough in place and time.
 
-    Two records of one camera are of the same passage if they are at most `camera_window` apart; for
+    For records of the same camera, near enough means at most `camera_window` apart in time; for
     different cameras, `guards.passage` limits time and distance.
     """
     if other.source is not Source.DEVICE or other.rule != rule:

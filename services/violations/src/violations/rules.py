@@ -28,7 +28,8 @@ class Verification:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera as registered at the time of measurement."""
+    """A camera as registered at the time of measurement. Two of its plate reads count as one
+    passage of the vehicle if they are at most `dedupe_seconds` apart."""
 
     camera_id: UUID
     # "SPEED_POINT": what it was built for.
@@ -68,8 +69,8 @@ class Finding:
     """An offence that readings show; each rule yields at most one. For speeding, it is the offence
     of the speed bracket in which the excess lies.
 
-    `over_kmh` is the excess over the speed limit, after `tolerance_kmh` was subtracted; both are
-    None where the rule is not about speed.
+    `over_kmh` is the excess over the speed limit after `tolerance_kmh`, the device's measuring
+    tolerance, was subtracted. Both are None if the rule is not about speed.
     """
 
     rule: Rule
@@ -88,8 +89,8 @@ def offence_of(code: str, articles: Articles) -> Offence:
 def findings(
     readings: Readings, camera: Camera, articles: Articles, guards: Guards
 ) -> list[Finding]:
-    """Return all offences that the readings show, even those that a camera of this kind is not
-    approved to detect."""
+    """Return a finding for each offence that the readings show, even for offences that a camera of
+    this kind is not approved to detect."""
     found = [_speeding(readings, camera, articles, guards), _red_light(readings, articles)]
     return [finding for finding in found if finding is not None]
 

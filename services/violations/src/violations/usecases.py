@@ -58,7 +58,7 @@ class Desk:
     ) -> list[Violation]:
         """Return at most `size` violations of the caller's regions, oldest first, without plates.
 
-        `after` is the position (occurred_at, violation_id) at which the previous page ended.
+        `after` is (occurred_at, violation_id) of the previous page's last violation.
         """
         async with self._db.begin(caller.scope) as tx:
             return await violations.page(tx, filters, after=after, size=size)
@@ -66,8 +66,8 @@ class Desk:
     async def prepare(
         self, violation_id: UUID, verdict: Verdict, *, reason: str, version: int, caller: Caller
     ) -> bytes:
-        """Return the canonical bytes of a decision, which the officer has to sign. Only an audit
-        entry is stored.
+        """Return the canonical bytes of a decision, which the officer has to sign. Stores nothing
+        but an audit entry.
 
         `version` is the version of the violation that the officer was shown; 0 means that it is not
         checked. Raises ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile or a refusal of
@@ -100,9 +100,9 @@ class Desk:
         certificate: bytes,
         caller: Caller,
     ) -> Violation:
-        """Confirm or reject a violation, and return it. `canonical` is the result of `prepare`, and
-        `signature` the officer's signature of it. A repeated call with the same `decision_id` and
-        `canonical` changes nothing.
+        """Confirm or reject a violation, and return it. `canonical` is the result of `prepare`,
+        `signature` the officer's signature of it, `certificate` the officer's certificate in PEM. A
+        repeated call with the same `decision_id` and `canonical` changes nothing.
 
         Raises DecisionNotPrepared if `canonical` is not what `prepare` would return now, IdReused,
         ViolationNotFound, ReasonRequired, or a refusal of `OfficerAuthority.verify` or
@@ -158,7 +158,8 @@ class Desk:
 
 
 def officer_of(caller: Caller) -> str:
-    """The operator id of the caller, who must be an operator."""
+    """Return the operator id of the caller. The access policy must have ensured that the caller is
+    an operator."""
     assert caller.operator is not None, "the policy admits operators alone"
     return caller.operator.operator_id
 

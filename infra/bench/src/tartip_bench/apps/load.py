@@ -4,8 +4,9 @@ partner.
 CALLERS clients run concurrently; each sends its next call after the answer to the last. CALL is
 Report (open and submit a report), QuoteFine, LookupFines, or PayFine (pay each fine once, until all
 are paid). CONFIG is a JSON file. Its keys `reports` and `fines` are the addresses of the services;
-`authority`, `key` and `certificate` are paths; `open` and `to_pay` are lists of fines (`OpenFine`).
-Prints what `tartip_bench.chassis.load` prints; ends with an error at the first refused call.
+`authority`, `key` and `certificate` are paths; `to_pay` lists the fines (`OpenFine`) to pay, `open`
+those to quote and look up. Prints the rate and times as JSON, in the format of
+`tartip_bench.chassis.load`; ends with an error at the first refused call.
 """
 
 from __future__ import annotations

@@ -130,8 +130,8 @@ async def measure(run: Run) -> Outcome:
 async def profile_of(
     run: Run, bench: BenchMesh, config: Path, each: Compared, watched: Mapping[str, Watched]
 ) -> Figure:
-    """Make the calls once more while py-spy samples the service; returns each library's share of
-    the samples."""
+    """Repeat one comparison's calls to the service while py-spy samples the service's process.
+    Returns a figure with each library's share of the samples."""
     run.report(f"{each.call}, profile")
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
         await own_round(config, each, SECONDS_FULL, watched)
@@ -145,9 +145,9 @@ async def two_calls_at_least(
     seconds: int,
     watched: Mapping[str, Watched],
 ) -> list[Figure]:
-    """Measure pairs of calls of `WriteShared` on the chassis server, beside the bare write of two
-    rows. No writing call through the chassis is cheaper than `WriteShared`, so two writing calls to
-    any service cost at least as much as such a pair."""
+    """Compare pairs of `WriteShared` calls to the chassis server with the bare server's write of
+    two rows. `WriteShared` is the cheapest call that writes through the library `chassis`, so a
+    pair of them is the minimum cost of any two calls that write."""
     found: dict[str, list[Round]] = {BARE: [], CHASSIS: []}
     for number in range(rounds):
         run.report(f"two calls of the chassis, round {number + 1} of {rounds}")
@@ -201,9 +201,9 @@ async def configs_of(
 
 
 async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[str, Watched]:
-    """Return the processes whose processor time is measured while a service or server is called:
-    its own process, PostgreSQL and the supervisor. The keys are the names of the services and the
-    kinds of the servers."""
+    """Return, for each measured service and server, the processes whose processor time is
+    measured during the calls: the process of the service or server itself, PostgreSQL and the
+    supervisor. The keys are the names of the services and the kinds of the servers."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)

@@ -38,9 +38,9 @@ SECONDS_FULL, SECONDS_QUICK = 5, 2
 
 @dataclass(frozen=True)
 class Aim:
-    """A method to measure and its target: the rate of the chassis server divided by that of the
-    bare server is at least `share` (None: no target), when `callers` or more clients call
-    concurrently."""
+    """A method to measure, and its target: with `callers` or more concurrent clients, the chassis
+    server must reach at least `share` times the call rate of the bare server. If `share` is None,
+    there is no target."""
 
     method: str
     title: str
@@ -118,8 +118,8 @@ async def half_loaded(
     rates: Mapping[str, float],
     seconds: float,
 ) -> Figure:
-    """Compare the 99th percentiles of the calls' durations on both servers. Each server is called
-    at its rate in `rates`, in calls per second: half of the rate that it reached with many callers.
+    """Compare the 99th percentiles of the calls' durations on both servers, each at half load.
+    `rates` holds, by kind of server, the calls per second to send: half of that server's capacity.
     """
     run.report(f"{aim.method}, at half of the capacity")
     found = {
@@ -136,8 +136,8 @@ async def half_loaded(
 
 
 async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figure:
-    """Make the calls once more while py-spy samples the server; returns each library's share of the
-    samples."""
+    """Call the method of `aim` for `seconds` while py-spy samples the server's process. Returns a
+    figure with each library's share of the samples."""
     run.report(f"{aim.method}, {LOADED_AT} callers, profile")
     async with profiled(server.process.pid, run.scratch) as profile:
         await server.round(aim.method, LOADED_AT, 2 * seconds)

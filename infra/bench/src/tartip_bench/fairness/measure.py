@@ -65,8 +65,8 @@ class Flow:
 
 @dataclass(frozen=True)
 class Phase:
-    """The outcomes of calls made at the same time: one partner's look-ups and emergency reports,
-    and the emergency reports of the partner that floods."""
+    """The outcomes of all calls of one measuring period: the look-ups and emergency reports of the
+    partner that does not flood, and the emergency reports of the partner that does."""
 
     look_ups: Flow
     emergencies: Flow
@@ -115,8 +115,8 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """Return the figures of both partners' calls during the flood (`flooded`), and the outcomes of
-    the flood itself. Only look-ups are compared with those before the flood (`quiet`)."""
+    """Return figures of both partners' calls during the flood (`flooded`) and of the flood itself,
+    whose outcomes are in `flood`. Only look-ups are compared with the time before (`quiet`)."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -191,7 +191,8 @@ async def at_rate(
 
 
 async def report(stub: CitizenReportsAsyncStub) -> str:
-    """Open and submit an emergency report (a road accident); returns its number. Raises Refusal."""
+    """Open and submit an emergency report (a road accident) and return its number. Raises Refusal
+    if the service refuses it."""
     request = pb.OpenReportRequest(
         report_id=str(new_id()),
         category=pb.CATEGORY_ROAD_ACCIDENT,

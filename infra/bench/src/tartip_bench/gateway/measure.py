@@ -149,7 +149,8 @@ def bare_command(server: Server, port: int) -> tuple[str, ...]:
 async def serving(
     port: int, *command: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `command` during the block, which begins once it listens on `port`. Raises Failure."""
+    """Run `command` during the block, which begins once the started process listens on `port`.
+    Raises Failure if it does not."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.DEVNULL,

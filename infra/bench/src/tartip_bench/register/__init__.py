@@ -1,4 +1,4 @@
-"""The register of cameras at the size of the country: importing it, asking it, counting it."""
+"""Measures the camera register with a whole country's cameras: imports, queries, statistics."""
 
 from tartip_bench.register.measure import measure
 

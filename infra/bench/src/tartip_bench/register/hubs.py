@@ -1,7 +1,7 @@
-"""Measures how the register follows the reports of hubs, on all connected cameras of a country.
+"""Measures how the register processes the reports of hubs on all connected cameras of a country.
 
-Every hub reports once a minute; the reports are spread over the minute. In the middle one camera in
-a hundred fails, by plan. Then the reports come faster, as many as 20 000 cameras a second.
+Every hub reports once a minute; the reports are spread over the minute. Then one camera in a
+hundred is reported as unreachable. Finally the hubs report faster: on 20 000 cameras a second.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _PARTS = (CAMERA_REGISTRY.name, "postgres")
 
 @dataclass
 class ReportedHub:
-    """A hub of the made-up country, with the ids of its cameras, one after another."""
+    """A made-up hub and its cameras: the concatenated ids, in 16 bytes each, and the reported
+    conditions (CameraCondition), in one byte each."""
 
     hub: ReportingHub
     camera_ids: bytes = b""
@@ -54,7 +55,7 @@ class ReportedHub:
 
 @dataclass
 class MadeUpHubs:
-    """Hubs of every region, which get the region's connected cameras in turn."""
+    """Made-up hubs by region. A region's connected cameras are assigned to its hubs in turn."""
 
     of_region: dict[str, list[ReportedHub]] = field(default_factory=dict)
     _turns: dict[str, Any] = field(default_factory=dict)
@@ -64,8 +65,8 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register the same number of hubs in each region: enough for a sixth of all `connected`
-        cameras, at CAMERAS_OF_HUB a hub."""
+        """Register enough hubs in each region for a sixth of the country's cameras, of which there
+        are `connected`, with CAMERAS_OF_HUB cameras per hub."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [
@@ -84,11 +85,11 @@ class MadeUpHubs:
             self._turns[region] = cycle(hubs)
 
     def next_of(self, region: str) -> str:
-        """The id of the hub of the region's next camera."""
+        """The id of the hub to assign the region's next camera to; takes the hubs in turn."""
         return str(next(self._turns[region]).hub.hub_id)
 
     async def read_cameras(self, database: asyncpg.Connection[Any]) -> None:
-        """Read which cameras the hubs have."""
+        """Read the ids of each hub's cameras from the database; set them all to working."""
         rows = await database.fetch(
             "SELECT hub_id, string_agg(uuid_send(camera_id), ''::bytea) AS ids"
             " FROM camera_registry.cameras WHERE hub_id IS NOT NULL GROUP BY hub_id"
@@ -102,8 +103,9 @@ class MadeUpHubs:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `reports` measured. `cores` and `flood_cores` are processor cores used by the service
-    and PostgreSQL together; `flood_rate` is in cameras a second."""
+    """What `reports` measured. `cores` and `flood_cores` are the processor cores used by service
+    and PostgreSQL together; `flood_rate` is in cameras per second, `bare_microseconds` per camera.
+    `missing` counts hubs whose last report was not stored; `outage` is a number of cameras."""
 
     cameras: int
     hubs: int
@@ -121,8 +123,9 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Report on all connected cameras for `minutes` minutes, then once with a planned outage, and
-    then for about a minute at FLOOD_A_SECOND cameras a second."""
+    """Send the hubs' reports: for `minutes` minutes on working cameras, then once with one camera
+    in OUTAGE_EVERY unreachable, then for about a minute on FLOOD_A_SECOND cameras a second.
+    Returns the figures."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))

@@ -1,4 +1,4 @@
-"""Measures the register of cameras with a made-up country in it."""
+"""Measures the camera register, filled with made-up cameras of a whole country."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ _WITHOUT = tuple(name for name in ENGINES_ALONE if name != CAMERA_REGISTRY.name)
 
 @dataclass(frozen=True)
 class Imported:
-    """Rows a second of an import and of a bare COPY; the processor time of a row in microseconds:
-    the service's, PostgreSQL's, and PostgreSQL's for COPY; the service's memory in MiB.
+    """Results of an import and of a bare COPY. Rates are in rows per second; `service_us`,
+    `postgres_us` and `copy_us` (PostgreSQL during COPY) are microseconds of processor time per row.
 
-    The import ends when its last event is published and its last change is counted.
+    The import ends when all its events are published and counted. Memory is the service's, in MiB.
     """
 
     rate: float
@@ -77,11 +77,11 @@ class Imported:
 
 @dataclass(frozen=True)
 class Asked:
-    """How long a question and its bare statement took, and what the database read for the question.
+    """How long a query and its bare SQL statement took, and what the database read for the query.
 
-    `scans` counts sequential scans of the tables of cameras, words and functions. `rows_read` is
-    the number of camera rows read per row answered, and `entries` the number of index entries of
-    words and functions read per row of a full page."""
+    `scans` counts sequential scans of the tables of cameras, their words and their functions.
+    `rows_read` is the number of camera rows read per row in the answer; `entries` is the number of
+    index entries of words and functions read per row of a full page."""
 
     question: Question
     times: Times
@@ -92,7 +92,7 @@ class Asked:
 
 
 async def measure(run: Run) -> Outcome:
-    """Measure the part `register`. Raises Failure if a row is refused."""
+    """Measure the part `register` of the bench. Raises Failure if an imported row is refused."""
     count = run.sized(full=1_500_000, quick=60_000)
     calls = run.sized(full=300, quick=100)
     async with running_bench_mesh(_WITHOUT) as bench:

@@ -1,6 +1,7 @@
-"""The questions that are put to the register, each beside a bare statement on a bare table.
+"""Queries of the camera register, each with a bare SQL statement for comparison.
 
-The bare table is a copy of the register's with the same indexes and without row-level security.
+The bare statements read a copy of the table of cameras, without row-level security. The copy has
+the same indexes, and two more.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ Ask = Callable[[], Awaitable[int]]
 
 @dataclass(frozen=True)
 class Question:
-    """A question about cameras: the request, and the bare statement with its parameters."""
+    """A query of the camera register: its request, and a bare SQL statement with parameters."""
 
     name: str
     request: pb.ListCamerasRequest | pb.FindNearestCamerasRequest
@@ -59,7 +60,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Times:
-    """How long a question took, in milliseconds, and the number of rows of an answer."""
+    """The duration of each call of one query, and the number of rows (`rows`) in an answer."""
 
     rows: int
     milliseconds: Sequence[float]
@@ -74,8 +75,8 @@ class Times:
 
 
 def questions(owner: str) -> list[Question]:
-    """Return a question of every kind, to be asked by operators of one region, where `owner` is the
-    BIN of an owner."""
+    """Return one query of each kind, to be sent by operators who see only REGION. `owner` is the
+    BIN of an organisation that owns cameras there."""
     page = common_pb2.Page(size=PAGE)
     in_region = "FROM bare_cameras WHERE region = $1 AND retired_at IS NULL"
     ordered = f"ORDER BY camera_id LIMIT {PAGE}"
@@ -247,7 +248,7 @@ def _around(metres: int) -> Question:
 
 
 async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
-    """Time `calls` calls of `ask`, shared by `callers` tasks, after a tenth as many untimed."""
+    """Time `calls` calls of `ask`, made by `callers` concurrent tasks after an untimed warm-up."""
     for _ in range(max(1, calls // 10)):
         rows = await ask()
     milliseconds: list[float] = []
@@ -263,7 +264,7 @@ async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
 
 
 def with_a_person(rows: Iterable[pb.ImportedCamera]) -> Iterator[pb.ImportedCamera]:
-    """Yield rows of an import; the first cameras of the region are PERSON's, two pages of them."""
+    """Yield the rows; the first 2 * PAGE cameras in REGION get PERSON as their owner."""
     left = _OF_PERSON
     for row in rows:
         if left and row.description.place.region == REGION:

@@ -1,7 +1,7 @@
-"""Measures registrations of single cameras beside a bare handler that inserts two rows.
+"""Compares registrations of single cameras with a bare handler that inserts two rows.
 
-Both are called in turn, one call at a time, by the same process. An operator may call a hundred
-times a second, so calls are paced below that.
+One process calls both alternately, one call at a time. It makes fewer than a hundred registrations
+a second, since an operator may not make more calls.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ WARM_UP = 20
 
 
 async def registrations(run: Run, bench: BenchMesh, calls: int) -> list[Figure]:
-    """Register `calls` cameras; returns the times, their share of the bare handler's, and the
-    processor time of both servers."""
+    """Time `calls` registrations and as many calls of the bare handler. Returns figures of their
+    durations, the ratio of these, the processor time per call, and a profile of the service."""
     run.report(f"registrations, {calls} times")
     database = await made(bench.mesh.database.url)
     bare = await started("bare", config_of(bench, database, "bare", run.scratch))
@@ -106,8 +106,8 @@ async def _in_turn(ours: Call, theirs: Call, calls: int) -> tuple[Times, Times]:
 
 
 def figures_of(ours: Times, bare: Times, spent: tuple[float, float]) -> list[Figure]:
-    """The figures of registrations and of the bare handler. `spent` is the processor time for each
-    call, in milliseconds: of the service, then of the bare handler's server."""
+    """Return figures that compare registrations (`ours`) with the bare handler. `spent` is the
+    processor time per call in milliseconds: that of the service, then of the bare server."""
     share = bare.percentile(0.5) / ours.percentile(0.5)
     return [
         Figure(name=f"{NAME}: over gRPC", measured=ours.text, bare=bare.text),

@@ -1,7 +1,7 @@
-"""Measures the statistics of the register, asked in an open loop at half of the capacity.
+"""Measures the camera register's `GetStatistics`, called at half of the rate that it can reach.
 
-The time inside the service is that of the call's span: from its admission to its answer, without
-gRPC, TLS and the caller, which share the cores with it here.
+Each call is measured twice: by the caller over gRPC, and inside the service by the call's span,
+which leaves out gRPC, TLS and the caller.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region
 
 @dataclass(frozen=True)
 class Asked:
-    """Times of GetStatistics at `rate` calls a second: over gRPC and inside the service."""
+    """Durations of `GetStatistics` at `rate` calls per second: over gRPC, inside the service."""
 
     rate: float
     over_grpc: Times
@@ -42,7 +42,7 @@ class Asked:
 async def statistics(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], stub: Any
 ) -> list[Figure]:
-    """Ask for the statistics of all regions and return the figures."""
+    """Measure `GetStatistics` of all regions beside a full count in SQL; return the figures."""
     run.report(f"statistics, {CALLERS} callers")
 
     async def count() -> int:

@@ -1,4 +1,4 @@
-"""`tartip cameras change`: gives many cameras the same value of a field."""
+"""`tartip cameras change`: sets fields of many cameras to the same values."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def change_cameras(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change all cameras that match: `tartip cameras change region=KZ-75 --set connected=yes`.
+    """Change all cameras that match the filters: `… change region=KZ-75 --set connected=yes`.
 
-    A camera that somebody else changes meanwhile is refused and keeps that change. An interrupted
-    command may be run again. Exit code 11 if a camera was refused; the others are changed.
+    If somebody else changes a camera meanwhile, this command's change of it is refused. An
+    interrupted command may be run again. Exit code 11 if a change was refused; the others are made.
     """
     from tartip_cli.clients.camera_edits import ChangedRows, Edits
 

@@ -33,8 +33,8 @@ def export_cameras(
     given: Filters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the cameras that are not retired, or those of them that match, into a file: Parquet if
-    it is called so (.parquet), else CSV.
+    """Write all cameras that are not retired and match the filters into a file: in Parquet if its
+    name ends in .parquet or .pq, else in CSV.
 
     The columns are those of `tartip cameras import`. Importing the unedited file changes nothing.
     """

@@ -1,4 +1,4 @@
-"""What the commands about cameras share: a progress bar, sending an import, and its findings."""
+"""Shared by the commands about cameras: show progress, send an import, print refused rows."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ async def send(
     total: int,
     dry_run: bool = False,
 ) -> Result:
-    """Send rows to the register and show a progress bar. If an earlier import with the same `name`
-    was interrupted, it is resumed; a dry run or an import without a name resumes none."""
+    """Import `rows` (`total` in number) into the camera register and show a progress bar. Resumes
+    an interrupted import of the same `name`, except in a dry run or if `name` is empty."""
     from chassis.clock import new_id
     from tartip.cameras.v1 import cameras_pb2_grpc
 
@@ -76,7 +76,8 @@ async def send(
 
 
 def print_findings(title: str, findings: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Print the first findings as a table with these columns; nothing if there are none."""
+    """Print the first _SHOWN findings (refused rows or the like), if any, as a table with the keys
+    in `columns`."""
     if not findings:
         return
     more = f" (the first {_SHOWN} of {len(findings)})" if len(findings) > _SHOWN else ""

@@ -75,7 +75,8 @@ def import_cameras(
 def report(
     result: Result, wrong: list[Wrong], *, as_json: bool = False, dry_run: bool = False
 ) -> None:
-    """Print what became of the rows. Raises typer.Exit if one was refused or cannot be read."""
+    """Print how many rows were added, changed, left unchanged and refused, and why. `wrong` holds
+    the unreadable cells. Raises typer.Exit if a row was refused or cannot be read."""
     refused = [_unreadable(each) for each in wrong] + [_shape(each) for each in result.refused]
     refused.sort(key=lambda finding: int(finding["row"]))
     likely = [_shape(each) for each in result.probable_duplicates]

@@ -1,5 +1,5 @@
-"""`tartip functions`: shows or replaces a camera's configuration, as JSON of `CameraFunctions`. It
-says which functions (such as reading plates or counting crowds) analyse the camera's pictures."""
+"""`tartip functions`: shows or sets which functions (such as reading plates or counting crowds)
+analyse a camera's pictures. Input and output are JSON of the message `CameraFunctions`."""
 
 from __future__ import annotations
 

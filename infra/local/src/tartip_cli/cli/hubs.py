@@ -47,9 +47,9 @@ def add(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register a hub with its public key; the private key signs its reports.
+    """Register a hub with its public key. The hub signs its reports with the private key.
 
-    The cameras that it reports on name it as their hub_id.
+    Give each camera that the hub reports on the hub's id as `hub_id` (`tartip cameras import`).
     """
     from chassis.clock import new_id
     from tartip.cameras.v1 import hubs_pb2 as pb
@@ -77,7 +77,7 @@ def list_hubs(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List hubs: when each was last heard, and since when it is silent."""
+    """List hubs, each with the time of its last report, and whether it is silent or revoked."""
     found = asyncio.run(_all(region, silent))
     if as_json:
         print_json({"hubs": [_shape(hub) for hub in found]})
@@ -94,7 +94,7 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why; it is kept in the audit log.")],
     as_json: AsJson = False,
 ) -> None:
-    """Take a hub out of service for good: its cameras become unknown."""
+    """Revoke a hub for good: its reports are ignored, and its cameras get the status unknown."""
     from tartip.cameras.v1 import hubs_pb2 as pb
 
     request = pb.RevokeHubRequest(hub_id=hub_id, reason=reason)
@@ -112,7 +112,7 @@ def report(
         int, typer.Option(help="Go on every so many seconds until Ctrl-C; 0: report once.", min=0)
     ] = 0,
 ) -> None:
-    """Report, signed as this hub, that all of its cameras work: for trying and for drills."""
+    """Send a signed report in the hub's name that all its cameras work; for tests and drills."""
     from chassis.clock import parse_id
 
     from tartip_cli.clients.hub_reports import ReportingHub, read_private_key

@@ -118,9 +118,9 @@ def change(
     details: Details = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a partner's terms; what is not given stays as it is.
+    """Change a partner's terms; terms that are not given stay as they are.
 
-    Scopes and kinds are replaced as a whole: give all that shall apply.
+    The list of scopes and the list of kinds are each replaced as a whole, not added to.
     """
     from tartip.partners.v1 import partners_pb2 as pb
 

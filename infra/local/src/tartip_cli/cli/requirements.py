@@ -1,4 +1,4 @@
-"""Checks of the machine before anything starts."""
+"""Checks that the mesh can run here: system, Python and C library versions, packages."""
 
 from __future__ import annotations
 

@@ -48,10 +48,11 @@ def cameras(
     seed: Annotated[int, typer.Option("--seed", help="Another number makes other cameras.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Register made-up cameras of the whole country: by population, along streets, around sites.
+    """Register made-up cameras of the whole country: along streets and around sites, in numbers
+    that follow each region's population.
 
-    The same count and seed make the same cameras with the same ids, so it can be repeated, and goes
-    on where it was cut.
+    The same count and seed give the same cameras with the same ids, so the command can be repeated.
+    After an interruption it resumes.
     """
     from tartip_cli.cli.camera_sending import send
     from tartip_cli.cli.cameras import report

@@ -43,7 +43,7 @@ def put(
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a camera's stream from now on; replaces the one it has."""
+    """Have a camera's RTSP stream watched from now on, in place of its earlier one if any."""
     given = sys.stdin.readline().strip() if address == "-" else address
     stream = asyncio.run(_put(camera, given, fps))
     if as_json:

@@ -87,7 +87,7 @@ def up(
 
 
 def down(as_json: AsJson = False) -> None:
-    """Stop the mesh that runs from this data folder, in order."""
+    """Stop the mesh that runs from the data folder of the settings, and wait until it has ended."""
     home = DataDir(read_settings().home)
     mesh = running_mesh(home)
     if mesh is None:

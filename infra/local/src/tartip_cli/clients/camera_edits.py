@@ -1,4 +1,4 @@
-"""Edits of descriptions, written as "connected=yes": the same for many cameras."""
+"""Applies the same edits, such as "connected=yes", to the descriptions of many cameras."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LENGTH_BYTES = 4
 
 
 class Edits:
-    """Fields with the values that they are to have in each camera; an empty value clears one."""
+    """Edits to apply to cameras: new values by field; an empty value clears the field."""
 
     def __init__(self, given: Sequence[str]) -> None:
         """Read edits such as "connected=yes". Raises Failure that names everything wrong."""
@@ -35,7 +35,8 @@ class Edits:
             raise Failure("; ".join(wrong) or "nothing to --set", Exit.USAGE)
 
     def apply(self, description: pb.CameraDescription) -> None:
-        """Edit a description in place. Removes the bases of functions that it no longer has."""
+        """Edit a description in place. If the edits remove one of the camera's functions, the
+        legal basis of that function is removed too."""
         for name in self._names:
             _APPLY.get(name, _set(name))(description, self._sample.description)
         kept = [basis for basis in description.bases if basis.function in description.functions]
@@ -140,7 +141,8 @@ _APPLY: Mapping[str, _Apply] = {
 
 
 class ChangedRows:
-    """The rows of an import, one for each camera that edits change, kept in a temporary file."""
+    """Import rows of the cameras that some edits change, stored in a temporary file. `matched`
+    counts all cameras that were read, `changed` the rows."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
@@ -161,8 +163,8 @@ class ChangedRows:
     async def read(
         self, cameras: AsyncIterator[pb.Camera], edits: Edits, after_each: Callable[[int], None]
     ) -> None:
-        """Apply the edits to each camera, and add a row for each camera that they change.
-        `after_each` is called with the number of cameras read so far."""
+        """Apply the edits to each camera, and store a row for each camera that they change.
+        `after_each` is called after each camera with the number read so far."""
         async for camera in cameras:
             self.matched += 1
             before = camera.description.SerializeToString(deterministic=True)
@@ -173,7 +175,8 @@ class ChangedRows:
             after_each(self.matched)
 
     def rows(self) -> Iterator[pb.ImportedCamera]:
-        """Yield the rows, the same each time, with the versions that they were made from."""
+        """Yield the stored rows; may be called again. A row has the version of the camera that was
+        edited, so that the register can refuse it if the camera was changed meanwhile."""
         self._file.seek(0)
         while length := self._file.read(_LENGTH_BYTES):
             yield pb.ImportedCamera.FromString(self._file.read(int.from_bytes(length)))

@@ -1,8 +1,8 @@
 """Writes cameras as the rows of a CSV file that `camera_files` reads.
 
-The file does not hold everything. When it is imported, the register keeps what is missing: the
-device key, all verifications but the last, the bases of functions other than FACE, the streams, and
-the IIN of an owner who is a person. The last two are not in the answers of ListCameras.
+The file leaves out the device key, all verifications but the last, the legal bases of functions
+other than FACE, the streams, and the IIN of an owner who is a person; ListCameras does not return
+the last two. If the file is imported, the register keeps its values of all these.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _FORMULA = re.compile(r"'*[=+\-@]")
 async def write_csv(
     path: Path, cameras: AsyncIterator[pb.Camera], *, after_each: Callable[[int], None]
 ) -> int:
-    """Write cameras into a file, UTF-8 with a byte order mark; return how many there are.
+    """Write cameras into a CSV file (UTF-8 with a byte order mark); return their number.
 
-    The file appears when it is complete; one of this name that exists is replaced. `after_each` is
-    called with the number of cameras so far.
+    An existing file is replaced, but only once the new one is complete. `after_each` is called
+    after each camera with the number written so far.
     """
     part, number = path.with_name(f"{path.name}.part"), 0
     try:

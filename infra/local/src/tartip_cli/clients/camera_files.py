@@ -33,7 +33,8 @@ _LIST_MARKS = str.maketrans(";,/|", "    ")
 
 @dataclass
 class Wrong:
-    """A cell of a file that cannot be read; `expected` says what would be right."""
+    """A cell that cannot be read, in `row` (from 1, without the line of column names). `expected`
+    describes a valid value; `column` is empty if the row has too many cells."""
 
     row: int
     column: str
@@ -70,7 +71,8 @@ class CameraFile:
         return max(self._count - 1, 0)
 
     def cameras(self) -> Iterator[pb.ImportedCamera]:
-        """Yield the cameras of the rows that can be read. Rows count from 1, without the head."""
+        """Yield the cameras of all readable rows; collect the errors of the others in `wrong`. Row
+        numbers start at 1 after the line of column names."""
         self.wrong.clear()
         for number, cells in enumerate(self._lines()):
             if not number or not any(cells):  # the head, or an empty line
@@ -119,7 +121,8 @@ def _known(given: list[str], path: Path) -> list[str]:
 
 
 def read_cell(camera: pb.ImportedCamera, name: str, cell: str) -> None:
-    """Read a cell that is not empty into a camera. Raises ValueError if it cannot be read."""
+    """Parse the text of a cell, not empty, into the camera's field for the column `name`. Raises
+    ValueError if the text is not a valid value."""
     COLUMNS[name].read(camera, cell[1:] if GUARDED.match(cell) else cell)
 
 
@@ -148,7 +151,7 @@ def _decoded(path: Path, content: bytes) -> str:
 
 
 def broken(path: Path, reason: str) -> Failure:
-    """The failure of a file that cannot be read to its end."""
+    """Return a Failure which says that the file is damaged (`reason`) and nothing was sent."""
     return Failure(f"{path}: {reason}; nothing was sent", Exit.USAGE)
 
 
@@ -203,7 +206,8 @@ def _enum(name: str, kinds: Any) -> _Column:
 
 
 def enum_values(kinds: Any) -> Mapping[str, int]:
-    """The values of a proto enum by their names without prefix, in small letters."""
+    """Return the numbers of a protobuf enum by name, without UNSPECIFIED. The names are in lower
+    case and lack the enum's prefix: "anpr" for CAMERA_KIND_ANPR."""
     prefix = kinds.keys()[0].removesuffix("UNSPECIFIED")
     return {name.removeprefix(prefix).lower(): number for name, number in kinds.items() if number}
 

@@ -1,4 +1,4 @@
-"""Sends cameras to the register in batches, and goes on where an import was cut."""
+"""Imports cameras into the register in batches; an interrupted import can be resumed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 @dataclass
 class Result:
-    """What became of all rows of an import."""
+    """The numbers of rows of an import by outcome, and the findings on refused rows and on rows
+    that probably duplicate another camera. `rows` counts the rows answered so far."""
 
     rows: int = 0
     added: int = 0
@@ -46,14 +47,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An import that may have been cut: its id is kept in the data folder until it is finished."""
+    """An import that is not known to be complete. Its id is stored in the file `path` until
+    `finish` is called, so that an interrupted import can be resumed."""
 
     import_id: str
     path: Path
 
     @classmethod
     def named(cls, home: DataDir, name: str) -> Unfinished:
-        """The import of this name: the one that was cut, else a new one."""
+        """Return the interrupted import of this name, or a new one if there is none."""
         folder = home.path / "imports"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"{name}.json"
@@ -73,13 +75,13 @@ async def send_all(
     dry_run: bool = False,
     after_each: Callable[[int], None] = lambda count: None,
 ) -> Result:
-    """Send all rows of an import; return what became of them.
+    """Send all rows of an import and return their outcomes; reopens the stream if it breaks.
 
-    `rows` yields all rows, the same each time. Batches that the register took in an earlier run are
-    answered as they were then. `after_each` is called with the number of rows that were answered so
-    far. A broken stream is opened again and goes on.
+    Each call of `rows` must yield the same rows. The register does not apply a batch twice: if it
+    took the batch in an earlier run, it repeats its answer. `after_each` is called after each
+    batch with the number of rows answered so far.
 
-    Raises Refusal if the register refuses for good, or if ten attempts in a row fail.
+    Raises Refusal if a refusal is not temporary, or if more than ten attempts in a row fail.
     """
     result, broken, taken = Result(), 0, 0
     while True:

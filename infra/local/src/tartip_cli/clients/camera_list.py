@@ -1,4 +1,4 @@
-"""Reads the list of cameras page by page, and tells beforehand how long it is."""
+"""Reads the register's list of cameras page by page; finds out its length before, if possible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator[pb.Camera]:
     """Yield every camera that matches `wanted`, page by page; the `page` of `wanted` is ignored.
 
-    Raises Refusal if the register refuses for good, or if ten attempts in a row fail.
+    Raises Refusal if a refusal is not temporary, or if more than ten attempts in a row fail.
     """
     request = pb.ListCamerasRequest()
     request.CopyFrom(wanted)
@@ -35,9 +35,9 @@ async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator
 
 
 async def expected(stub: Any, wanted: pb.ListCamerasRequest) -> int | None:
-    """How many cameras match `wanted`, if the statistics of the register tell it; else None.
+    """The number of cameras that match `wanted`, from the register's statistics.
 
-    They count by region, and within a region by only one of kind, function and status.
+    None if these have no such count: they count only by region and one of kind, function, status.
     """
     if wanted.serial_or_name or sum(map(bool, (wanted.kind, wanted.function, wanted.status))) > 1:
         return None

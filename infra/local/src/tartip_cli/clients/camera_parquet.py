@@ -22,13 +22,13 @@ _ROWS = 1000
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file's name says that it is a Parquet file."""
+    """Whether a file's name ends in `.parquet` or `.pq`."""
     return path.suffix.casefold() in (".parquet", ".pq")
 
 
 class ParquetCameraFile(CameraFile):
-    """The cameras in a Parquet file: columns of texts, numbers, booleans, dates, moments, or lists
-    of texts. A missing value is an empty cell. It is read by batches, so memory stays flat."""
+    """The cameras in a Parquet file, read in batches of rows. A column holds strings, numbers,
+    booleans, dates, timestamps or lists of strings; null counts as an empty cell."""
 
     def _open(self) -> None:
         arrow, parquet = _library("pyarrow"), _library("pyarrow.parquet")
@@ -66,9 +66,9 @@ class ParquetCameraFile(CameraFile):
 async def write_parquet(
     path: Path, cameras: AsyncIterator[pb.Camera], *, after_each: Callable[[int], None]
 ) -> int:
-    """Write cameras into a Parquet file, as `camera_export.write_csv` does; return how many there
-    are. Numbers and yes or no are columns of their own types; what is not known is null.
-    `after_each` is called after each part of the file."""
+    """Write cameras into a Parquet file as `camera_export.write_csv` does; return their number.
+    Columns have the types float, integer, boolean or string; empty cells are null. `after_each` is
+    called after each batch of rows with the number of cameras so far."""
     arrow, parquet = _library("pyarrow"), _library("pyarrow.parquet")
     schema = arrow.schema([(name, _type(arrow, name)) for name in EXPORTED])
     part, number = path.with_name(f"{path.name}.part"), 0

@@ -1,6 +1,7 @@
-"""A made-up register of a whole country: cameras along streets and around sites, by population.
+"""Makes up the cameras of a whole country: along streets and around sites, more of them in regions
+with more inhabitants.
 
-The same number and seed give the same cameras with the same ids. No camera, site or number exists.
+The same count and seed give the same cameras with the same ids. No camera, site or number is real.
 """
 
 from __future__ import annotations
@@ -95,9 +96,9 @@ class _Spot:
 def cameras(
     count: int, seed: int, *, hub_of: Callable[[str], str] = _no_hub
 ) -> Iterator[pb.ImportedCamera]:
-    """Yield `count` cameras, region by region, with row numbers from 1.
+    """Yield `count` made-up cameras, region by region, as import rows numbered from 1.
 
-    `hub_of` returns the id of the hub of the next connected camera in a region, or "" for none.
+    `hub_of` is called with each connected camera's region; returns its hub's id, "" for no hub.
     """
     draw = random.Random(seed)
     row = 0

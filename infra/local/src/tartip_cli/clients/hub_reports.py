@@ -30,7 +30,8 @@ SIGNED = b"tartip.cameras.v1.HubReport\0"
 
 @dataclass
 class ReportingHub:
-    """A hub with its private key. `number` is that of its last report."""
+    """A hub that can make signed reports: its id, its private key, and the sequence number of its
+    last report (`number`)."""
 
     hub_id: UUID = field(default_factory=new_id)
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -51,9 +52,10 @@ class ReportingHub:
         *,
         clock_offsets: Mapping[UUID, int] | None = None,
     ) -> bytes:
-        """The next report, signed: a condition (CameraCondition) for each of the hub's cameras.
+        """Return the hub's next report, signed and serialized. `conditions` holds the condition (a
+        CameraCondition) of each camera by id.
 
-        `clock_offsets` are the milliseconds by which each camera's clock is ahead.
+        `clock_offsets`: milliseconds by which a camera's clock is ahead of the hub's, by id.
         """
         offsets = clock_offsets or {}
         return self.signed_ids(
@@ -73,7 +75,9 @@ class ReportingHub:
         conditions: bytes = b"",
         clock_offsets: list[int] | None = None,
     ) -> bytes:
-        """The next report, signed, of cameras whose ids are given in 16 bytes each."""
+        """Return the hub's next report, signed and serialized. `camera_ids` holds ids of 16 bytes
+        each. In the same order, `conditions` holds one byte (CameraCondition) per camera (empty:
+        all work), and `clock_offsets` milliseconds as in `report` (empty: not measured)."""
         self.number += 1
         report = pb.HubReport(
             hub_id=str(self.hub_id),
@@ -88,7 +92,8 @@ class ReportingHub:
 
 
 def make_key(path: Path) -> bytes:
-    """Write a new private key to a file, which must not exist yet; return the public key."""
+    """Write a new Ed25519 private key to a PEM file; return the public key's 32 bytes. Raises
+    Failure if the file exists."""
     if path.exists():
         raise Failure(f"{path} exists: name a new file for the private key", Exit.USAGE)
     key = Ed25519PrivateKey.generate()
@@ -139,7 +144,7 @@ async def publisher(mesh: Outside) -> AsyncIterator[Client]:
 
 
 async def cameras_of(mesh: Outside, hub_id: UUID) -> list[UUID]:
-    """Return the ids of the cameras in service that name this hub; it reads the whole register."""
+    """Return the ids of the hub's cameras. Reads the whole list of cameras, which is slow."""
     stub: cameras_pb2_grpc.CameraRegistryAsyncStub = cameras_pb2_grpc.CameraRegistryStub(
         mesh.as_command_line(CAMERA_REGISTRY)
     )

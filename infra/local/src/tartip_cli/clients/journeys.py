@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class NotInTime(Exception):
-    """A time-out; the message names the result that was awaited."""
+    """A result did not arrive in time; the message names that result."""
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:

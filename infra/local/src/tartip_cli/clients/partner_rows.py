@@ -46,8 +46,8 @@ Edit = Callable[[pb.PartnerTerms], None]
 
 
 async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
-    """Apply a change (from `added`, `changed`, `revoked` or `shown`) at each service. If one
-    service refuses or does not answer, the change is still made at the others."""
+    """Apply a change (from `added`, `changed`, `revoked` or `shown`) at each service; return one
+    outcome per service. If a service refuses or does not answer, the others are still changed."""
     return [await _at(mesh, service, decide) for service in PARTNER_SERVICES]
 
 

@@ -4,7 +4,7 @@ It serves inference over gRPC only, on the loopback address, with mutual TLS. No
 or unloaded while it runs, and it is not started if a model file has changed since the installation.
 If the mesh runs as root, Triton runs as a separate user (`provision/triton_paths.py`).
 
-Its Python stubs find numpy through PATH and libpython through LD_LIBRARY_PATH.
+Triton's Python backend processes find numpy through PATH and libpython through LD_LIBRARY_PATH.
 """
 
 from __future__ import annotations

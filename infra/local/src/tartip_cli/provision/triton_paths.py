@@ -74,7 +74,7 @@ def own_folder(home: DataDir, user: UnixUser | None) -> Path:
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """Create the folder, owned by the user and accessible only to it. Raises Failure."""
+    """Create a folder that only `user` owns and can access. Raises Failure if that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
@@ -86,8 +86,8 @@ def make_own(folder: Path, user: UnixUser) -> None:
 def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
     """Return the paths from which Triton runs as `user`; nothing is copied yet.
 
-    They lie in `folder` (`.triton`) or, if the user cannot read it, where `fill` puts copies.
-    Raises Failure if Triton is not set up in `folder`.
+    They are in `folder`, where Triton is set up, or, if `user` cannot read that, in the folder to
+    which `fill` copies the files. Raises Failure if Triton is not set up in `folder`.
     """
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))

@@ -23,7 +23,7 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The process with this pid now; None if there is none or it is a zombie."""
+        """The identity of the process that has this pid now; None if none or only a zombie has."""
         try:  # the name before the state may contain anything
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         except OSError:
@@ -32,7 +32,7 @@ class ProcessId:
 
     @classmethod
     def read(cls, path: Path) -> ProcessId | None:
-        """Read a pid file; None if it is missing or incomplete."""
+        """The identity stored in a pid file; None if the file is missing or malformed."""
         try:
             pid, started = path.read_text().split()
             return cls(int(pid), started)

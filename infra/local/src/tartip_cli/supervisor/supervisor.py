@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs a mesh; `run` returns once a stop was requested and every part has stopped."""
+    """Runs all parts of a mesh: `run` returns after `request_stop`, once all parts have stopped."""
 
     def __init__(self, mesh: Mesh, on_change: OnChange = lambda name, state: None) -> None:
         self.mesh = mesh

@@ -1,7 +1,7 @@
 """Draws a story (the traces of one case) as waterfall charts, one for each stretch of a trace.
 
-A stretch is a part of a trace without long pauses, as days may pass between a fine and its payment.
-Every stretch has its own time axis and shows how long after the start of the story it began.
+A trace is split into stretches wherever nothing happens for ten seconds: days may pass between a
+fine and its payment. Each stretch has its own time axis and states when it began in the story.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Layout:
-    """The widths of the table's columns in characters, the same for all stretches of a story."""
+    """The widths in characters of a stretch's table columns, the same in all tables of a story."""
 
     service: int
     operation: int

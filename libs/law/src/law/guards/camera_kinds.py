@@ -10,7 +10,7 @@ FIND_NOTHING = frozenset({"OVERVIEW", "FACE", "BODY", "DRONE"})
 
 @dataclass(frozen=True)
 class CameraKinds:
-    """The offences (`Rule`) that each kind of camera may detect, by the name of the kind."""
+    """The offences (`Rule`) that a camera may detect, by the name of the kind of camera."""
 
     rules: dict[str, frozenset[Rule]]
 
@@ -19,6 +19,6 @@ class CameraKinds:
         return rule in self.rules.get(kind, frozenset())
 
     def measures_speed(self, kind: str) -> bool:
-        """Whether a kind of camera measures speed; False for an unknown kind. Its device must be
-        type-approved and verified (KoAP 822-1)."""
+        """Whether a kind of camera measures speed; False for an unknown kind. A device that
+        measures speed must be type-approved and verified (KoAP 822-1)."""
         return self.may_find(kind, Rule.SPEED)

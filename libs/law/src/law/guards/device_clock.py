@@ -17,9 +17,9 @@ class DeviceClock:
     behind_max: timedelta
 
     def why_held(self, measured_at: datetime, received_at: datetime) -> HoldReason | None:
-        """The reason to leave a frame to an officer, if its time of measurement is out of bounds.
+        """The reason to hold a frame whose time of measurement is too far from that of its arrival.
 
-        Returns None if it is within, or exactly on, the bounds. Both moments have a time zone.
+        Returns None within the bounds, which are inclusive. Both moments have a time zone.
         """
         if measured_at > received_at + self.ahead_max:
             return HoldReason.DEVICE_CLOCK_AHEAD

@@ -1,4 +1,4 @@
-"""The reasons for which a recorded offence is held for an officer; clients see their values."""
+"""The reasons for which a recorded offence is held for an officer; clients get these values."""
 
 from enum import StrEnum
 

@@ -15,7 +15,7 @@ METRES_PER_KM = 1000.0
 
 @dataclass(frozen=True)
 class Journey:
-    """The bounds within which one vehicle can have made a journey between two sightings."""
+    """The limits by which a journey of one vehicle between two sightings counts as possible."""
 
     speed_max_kmh: float
     # How far the clocks of two devices may differ, and how far a vehicle may be from its camera.
@@ -27,8 +27,8 @@ class Journey:
     def is_possible(self, first: Sighting, second: Sighting) -> bool:
         """Whether one vehicle can have been at both places, going straight at `speed_max_kmh`.
 
-        In case of doubt it can: `clock_slack` is added to the time between the sightings,
-        `place_slack_metres` deducted from the distance.
+        In the vehicle's favour, `clock_slack` is added to the time between the sightings and
+        `place_slack_metres` is deducted from the distance.
         """
         metres = first.metres_to(second) - self.place_slack_metres
         seconds = (first.time_to(second) + self.clock_slack).total_seconds()

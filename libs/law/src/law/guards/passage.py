@@ -28,6 +28,6 @@ class Passage:
     def window_of_camera(self, dedupe_seconds: float) -> timedelta:
         """The largest time between two records of one passage by the same camera.
 
-        This is the camera's setting `dedupe_seconds`, but never less than `window`.
+        This is `dedupe_seconds`, a setting of the camera, but at least `window`.
         """
         return max(self.window, timedelta(seconds=dedupe_seconds))

@@ -70,8 +70,8 @@ class SpeedBounds:
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
         """The tolerance deducted from a measured speed, in km/h.
 
-        This is the camera's own tolerance, `of_camera`, but never less than the tolerance of its
-        `kind`. For an unknown kind, it is never less than the largest tolerance of any kind.
+        This is `of_camera`, the tolerance set for this camera, but at least the tolerance of its
+        `kind`. For an unknown kind, it is at least the largest tolerance of any kind.
         """
         named = self.tolerances.get(kind)
         floors = [named] if named else list(self.tolerances.values())
@@ -102,7 +102,7 @@ class ReadingBounds:
     def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
         """The speed over the limit, less tolerance, in km/h; None if speed or limit is missing.
 
-        `kind` is the camera's; `of_camera` is its own tolerance in the camera register, km/h.
+        `kind` is the kind of camera; `of_camera` is the tolerance set for this camera, in km/h.
         """
         speed, limit = _number(measured.speed_kmh), _number(measured.speed_limit_kmh)
         if speed is None or limit is None:

@@ -1,4 +1,4 @@
-"""Reads the table of the guards' bounds from JSON.
+"""Reads the bounds that the guards apply from JSON tables, one table for each edition.
 
 The bounds themselves are checked against limits in the code, so that no table disables a guard.
 """
@@ -34,7 +34,7 @@ class TableWrong(ValueError):
 
 @dataclass(frozen=True)
 class Guards:
-    """The guards with the bounds of one edition. A decision records `version` and `sha256`."""
+    """One edition of the guards, with their bounds. A decision records `version` and `sha256`."""
 
     version: str
     sha256: str

@@ -1,7 +1,7 @@
 """Checks whether a measuring device had a valid verification (KoAP Arts. 31, 822-1) at a moment.
 
-The certificate is valid from the moment of verification, not from the beginning of that day,
-until the end of its last day in Almaty.
+A verification is valid from its own moment, not from the beginning of that day, until the end of
+the last day in Almaty that its certificate states.
 """
 
 from datetime import datetime
@@ -10,6 +10,7 @@ from law.zone import almaty_day
 
 
 def is_verified(valid_from: datetime, valid_until: datetime, at: datetime) -> bool:
-    """Whether a verification covers the moment `at`: from `valid_from` to the end of the day of
-    `valid_until` in Almaty. All three have a time zone."""
+    """Whether `at` lies between `valid_from` and the end of the day of `valid_until` in Almaty.
+
+    All three moments must have a time zone."""
     return valid_from <= at and almaty_day(at) <= almaty_day(valid_until)

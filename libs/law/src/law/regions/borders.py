@@ -44,9 +44,9 @@ class _Cell:
 
 
 class Borders:
-    """The polygons of the regions, with a cache that has the regions in and near each H3 cell.
+    """The polygons of the regions, with a cache of the regions that lie in or near each H3 cell.
 
-    If the cell of a place lies wholly within one region, that region is the answer; otherwise a
+    If the cell of a place lies wholly within one region, the place belongs to it; otherwise a
     smaller cell is looked up, and then the polygons are tested. The polygons of cities overlap
     those of the regions around them by up to 10 km2; a place in both belongs to the city.
     """

@@ -1,6 +1,6 @@
-"""The borders of the regions in few points, as a map of the whole country draws them.
+"""Simplified borders of the regions, for drawing a map of the whole country.
 
-They are not for deciding where a place lies: `law.regions.borders` does that.
+To find the region in which a place lies, use the exact borders in `law.regions.borders`.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Outline:
-    """The outer rings of a region and a place within it for its name: longitude and latitude in
-    WGS 84 degrees."""
+    """The outer rings of a region, and the point inside it at which a map shows its name. Points
+    are (longitude, latitude) in WGS 84 degrees."""
 
     rings: tuple[tuple[Point, ...], ...]
     label: Point
@@ -32,7 +32,7 @@ class Outline:
 
 @cache
 def outlines() -> Mapping[str, Outline]:
-    """The outline of each region by its code; cached, since making them takes half a second."""
+    """The outlines of all regions by region code; cached, since simplifying takes half a second."""
     tolerances = {True: _CITY_TOLERANCE_DEGREES, False: TOLERANCE_DEGREES}
     return {
         code: _outline(polygon, tolerances[REGIONS[code].city])

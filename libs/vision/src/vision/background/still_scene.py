@@ -34,7 +34,7 @@ OBJECT_CONTRAST: Final = 24.0
 
 
 class StillScene:
-    """The background of one camera, and how long each pixel in front of it has been still."""
+    """The background of one camera, and how long each foreground pixel has been still."""
 
     def __init__(self, first: Plane, at: float, zone: Polygon) -> None:
         self._first: list[Plane] = []
@@ -91,8 +91,9 @@ class StillScene:
     def still_blobs(self, *, seconds: float, smallest: float, largest: float) -> list[Box]:
         """The boxes of regions that differ from the background and were still for `seconds`.
 
-        Only regions whose centre is in the zone count. `smallest` and `largest` limit a region's
-        area, as shares of the picture's area. Boxes are in pixels of the reduced frame.
+        Regions at the edge of the picture, or with a centre outside of the zone, are ignored.
+        `smallest` and `largest` limit a region's area, as shares of the picture's area. Boxes are
+        in pixels of the reduced frame.
         """
         mask = (self._still >= seconds).astype(np.uint8)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))

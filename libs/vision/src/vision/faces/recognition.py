@@ -238,8 +238,8 @@ class Windows:
 def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
     """Cut out an enlarged window around each small face, for a second inference.
 
-    A face is small if the longer side of its box, at the larger size of `sides`, is less than
-    `LARGE_ENOUGH` pixels. Returns None if no face is small.
+    A face is small if the longer side of its box has less than `LARGE_ENOUGH` pixels when the
+    picture is scaled to the larger of its `sides`. Returns None if no face is small.
     """
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest

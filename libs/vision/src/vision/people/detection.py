@@ -44,13 +44,13 @@ class InferenceScale:
 
 
 def scales(*sides: int) -> tuple[InferenceScale, ...]:
-    """Two inference scales for each length of a side, in pixels: as it is, and mirrored."""
+    """Two inference scales for each of `sides` (pixels): the picture as it is, and mirrored."""
     return tuple(InferenceScale(side, mirrored) for side in sides for mirrored in (False, True))
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleRule:
-    """The scales at which people are detected, and the threshold of their mean score."""
+    """The scales at which people are detected, and the mean score that a person must exceed."""
 
     scales: tuple[InferenceScale, ...]
     threshold: float

@@ -52,15 +52,15 @@ class PlateCandidate:
 def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
     """The whole picture for the plate detector, scaled so that its longer side has `side` pixels.
 
-    `small` is the same picture in a smaller size, which is scaled instead where it suffices.
+    `small` is a reduced copy of the picture (see `shrunk`); the result is scaled from it.
     """
     return scaled_batch([picture], [(0.0, 0.0)], side=side, multiple=16, small=small)
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """Crops of the first four large enough vehicles, as input for the plate detector.
+    """Cut out the first four vehicles at least 40 pixels wide and high, for the plate detector.
 
-    A vehicle is large enough if its box is at least 40 pixels wide and high. None if there is none.
+    Returns None if there is no such vehicle.
     """
     height, width = picture.shape[:2]
     crops, origins = [], []

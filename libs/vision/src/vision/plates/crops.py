@@ -110,7 +110,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """The first candidates, as many as the text reader takes in one batch in the views `MORE`."""
+    """The first candidates: as many as fit in one batch of the text reader in the views `MORE`."""
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)

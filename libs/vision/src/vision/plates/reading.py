@@ -146,10 +146,10 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 
 
 def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
-    """Whether the first view of a candidate was read with such certainty that none other is needed.
+    """Whether the first reading of a candidate is so certain that no further views are needed.
 
-    `views` are the readings so far, one a view. It is False for more than one: these were needed.
-    `kazakh` is what the reader of Kazakh plates read.
+    `views` are the readings so far, one for each view; with more than one, the result is False.
+    `kazakh` is the reading of the Kazakh reader.
     """
     plate = read(candidate, views, kazakh) if len(views) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)

@@ -89,8 +89,8 @@ def row_pictures(
 ) -> list[Picture]:
     """A picture of each row of a plate, from the top, for the text reader.
 
-    Pictures are BGR, uint8 [48, width, 3]. `corners` [4, 2] are the corners of the whole plate, as
-    `tilted` returns them for the angle of its rows.
+    Pictures are BGR, uint8 [48, width, 3]. `corners` [4, 2] are those of the whole plate, after
+    `tilted` was applied with the tilt of its rows.
     """
     return [rectified(picture, _part(corners, span), view) for span in spans]
 

@@ -1,7 +1,7 @@
-"""Areas on the ground in which cameras are sought: circles, boxes and polygons, and how their cells
-are found.
+"""Areas on the ground in which cameras are searched for: circles, boxes and polygons.
 
-Places are given in WGS 84 degrees. Sides of boxes and polygons are straight in degrees.
+Areas are compared with discs around H3 cells to find the cells that cover them (`model.cover`).
+Places are in WGS 84 degrees; sides of boxes and polygons are straight in degrees.
 """
 
 import math
@@ -38,12 +38,12 @@ class Disc:
 
     @cached_property
     def half_height(self) -> float:
-        """In degrees of latitude."""
+        """Half the extent from south to north, in degrees of latitude."""
         return math.degrees(self.metres / EARTH_RADIUS_METRES)
 
     @cached_property
     def half_width(self) -> float:
-        """In degrees of longitude; 180 or more if a pole is in the disc."""
+        """Half the extent from west to east, in degrees of longitude; 180 if a pole is inside."""
         if abs(self.latitude) + self.half_height >= 90:
             return 180.0
         angle = math.sin(self.metres / EARTH_RADIUS_METRES) / math.cos(math.radians(self.latitude))
@@ -57,7 +57,8 @@ class Circle:
     radius_metres: float
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """How much of each disc lies within the circle; PART unless NONE or WHOLE is certain."""
+        """For each disc, whether it is certain to lie within the circle (WHOLE) or outside of it
+        (NONE); otherwise PART."""
         return [self._overlap(disc) for disc in discs]
 
     def _overlap(self, disc: Disc) -> Overlap:
@@ -71,7 +72,7 @@ class Circle:
 
 @dataclass(frozen=True)
 class Box:
-    """Between two parallels and two meridians; it crosses the antimeridian if east < west."""
+    """The area between two parallels and meridians; it crosses the antimeridian if east < west."""
 
     south: float
     west: float
@@ -80,11 +81,11 @@ class Box:
 
     @property
     def width(self) -> float:
-        """In degrees of longitude, 0 to 360."""
+        """The extent from west to east, in degrees of longitude, 0 to 360."""
         return self.east - self.west + (360 if self.east < self.west else 0)
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """How much of each disc lies within the box; PART unless NONE or WHOLE is certain."""
+        """For each disc, whether it lies within the box, as in `Circle.overlaps`."""
         return [self._overlap(disc) for disc in discs]
 
     def _overlap(self, disc: Disc) -> Overlap:
@@ -103,14 +104,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A ring of points (latitude, longitude), the first of which is not repeated at the end."""
+    """A polygon: its corners (latitude, longitude), without the first repeated at the end."""
 
     points: tuple[_Point, ...]
 
     @cached_property
     def ring(self) -> tuple[_Point, ...]:
-        """The points with the first repeated at the end, and longitudes that go on past 180 degrees
-        where a side crosses the antimeridian. If the ring encloses a pole, it does not close."""
+        """The corners, the first repeated at the end. If a side crosses the antimeridian,
+        longitudes exceed 180 degrees. A ring around a pole ends 360 degrees from its start."""
         found = [self.points[0]]
         for latitude, longitude in (*self.points[1:], self.points[0]):
             turn = (longitude - found[-1][1] + 180) % 360 - 180
@@ -124,19 +125,19 @@ class Polygon:
 
     @cached_property
     def west(self) -> float:
-        """The least longitude of the ring. Before a place with a lesser longitude is compared with
-        the ring, 360 degrees are added to its longitude."""
+        """The lowest longitude of the ring. If a place has a lower one, add 360 degrees to that
+        before comparing the place with the ring."""
         return min(longitude for _, longitude in self.ring)
 
     @cached_property
     def shape(self) -> shapely.Polygon:
-        """The ring in a plane of degrees, longitude before latitude, prepared for many tests."""
+        """The ring as a shapely polygon (x: longitude, y: latitude), prepared for many tests."""
         found = shapely.Polygon([(longitude, latitude) for latitude, longitude in self.ring])
         shapely.prepare(found)
         return found
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """How much of each disc lies within the polygon; PART unless NONE or WHOLE is certain."""
+        """For each disc, whether it lies within the polygon, as in `Circle.overlaps`."""
         meets, holds = [False] * len(discs), [False] * len(discs)
         for turn in (-360.0, 0.0, 360.0):
             west = [disc.longitude - disc.half_width + turn for disc in discs]
@@ -191,8 +192,8 @@ def check_box(check: Checks, box: Box) -> None:
 
 
 def check_polygon(check: Checks, polygon: Polygon) -> None:
-    """Add every invalid field of the `polygon` of a list request to `check`; POLYGON_CROSSES if its
-    sides cross or touch each other."""
+    """Add every invalid field of the `polygon` of a list request to `check`; the code is
+    POLYGON_CROSSES if its sides cross or touch each other."""
     count = len(polygon.points)
     if not POINTS_MIN <= count <= POINTS_MAX:
         check.wrong("polygon.points", f"{POINTS_MIN} to {POINTS_MAX} points")

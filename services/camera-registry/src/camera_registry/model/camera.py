@@ -97,16 +97,16 @@ class Camera:
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":
         """Return a new camera in its first version, with the status UNKNOWN. Raises BadRequest if
-        its owner is not named."""
+        the description names no owner."""
         _require_owner(description)
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, now: datetime, *, from_version: int) -> "Camera":
-        """Return the next version; the camera itself if the description is the same.
+        """Return the next version, with this description; the camera itself if nothing differs.
 
-        A camera that gets another hub is UNKNOWN until that one reports. Raises CameraRetired,
+        If the hub differs, the status is UNKNOWN until the new hub reports. Raises CameraRetired,
         CameraChangedMeanwhile if the current version is not `from_version`, or BadRequest if
-        neither BIN nor IIN is given and the present owner is no person.
+        neither BIN nor IIN is given and the present owner is not a person.
         """
         if self.retired_at is not None:
             raise CameraRetired
@@ -121,7 +121,7 @@ class Camera:
         return changed._with_status(CameraStatus.UNKNOWN, now)
 
     def require_version(self, version: int) -> None:
-        """Raises CameraChangedMeanwhile, with the current version, if that is not `version`."""
+        """Raise CameraChangedMeanwhile unless the camera's current version is `version`."""
         if self.version != version:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
 

@@ -32,8 +32,8 @@ class ResumeTokenTooOld(Refusal):
 class Position:
     """Where a stream resumes: in the set of changes with this number, after this camera's change.
 
-    The changes of a set are ordered by region and camera id. With the default values of these two,
-    the stream resumes at the first change of the set.
+    A set has the changes of one SQL statement, ordered by region and camera id. With the default
+    values of these two, the stream resumes at the first change of the set.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Change:
 class Step:
     """The next change that a stream sends, and the position at which it resumes after that.
 
-    `change` is None if the stream only passed changes that its caller does not watch.
+    `change` is None if the stream only skipped changes that its caller does not watch.
     """
 
     change: Change | None

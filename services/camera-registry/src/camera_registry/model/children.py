@@ -1,11 +1,11 @@
-"""The cameras of one hub in memory: what its reports and its silence make of each of them.
+"""The cameras of one hub, in memory: how their states follow the hub's reports and its silence.
 
-What a hub reports changes the status of a camera at most six times an hour. The fifth change within
-an hour makes the camera DEGRADED, with the reason FLAPPING, whatever is reported. It stays so until
-the hub has reported the same of it for ten minutes and at most four of its changes lie within the
-last hour. A hub that falls silent makes its cameras UNKNOWN in any case. When it reports again, a
-camera whose status changed more than three times within the last hour stays UNKNOWN until fewer
-changes lie within the hour.
+A hub's reports change the status of a camera at most six times an hour. The fifth change within an
+hour makes the camera DEGRADED, with the reason FLAPPING, whatever is reported. It stays so until
+the hub has reported the same state for ten minutes and at most four changes lie within the last
+hour. If a hub falls silent, its cameras become UNKNOWN in any case. When the hub reports again, a
+camera whose status changed more than three times within the last hour stays UNKNOWN until at most
+three changes lie within the last hour.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,8 +31,8 @@ CHANGES_BEFORE_RETURN = 3
 
 @dataclass(frozen=True)
 class Child:
-    """A camera as it is stored. `verified_until` is None if it needs no verification.
-    `joined_at` is the moment at which it got this hub, and None unless its state is UNHEARD."""
+    """A hub's camera, as stored. `verified_until` is None if the camera needs no verification.
+    `joined_at` is when it was assigned to this hub; None unless its state is UNHEARD."""
 
     camera_id: UUID
     state: State
@@ -43,8 +43,8 @@ class Child:
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of a camera's state; `changed_at` are the times of its changes in the last hour. The
-    clock offset is that of a camera that is CLOCK_OFF, 0 for any other."""
+    """A change of a camera to `state`; `changed_at` are the times of its changes in the last hour,
+    this one included. The clock offset is 0 unless the state is CLOCK_OFF."""
 
     camera_id: UUID
     state: State
@@ -104,8 +104,8 @@ class Children:
         return [int(state) for state in self._states]
 
     def follow(self, report: Report, now: datetime) -> tuple[list[Transition], int]:
-        """Take over what a report says. Returns the changes, and how many of the report's cameras
-        are not this hub's."""
+        """Update the cameras' states from a report. Returns the changes of state, and the number of
+        cameras in the report that do not belong to this hub."""
         is_ours, places = self._found(report.camera_ids)
         reported = np.full(len(self._ids), State.NOT_REPORTED, np.uint8)
         # A report may be older than its hub knows of a camera: that one was not left out of it.
@@ -125,7 +125,7 @@ class Children:
         return list(changes.values()), len(is_ours) - len(places)
 
     def fall_silent(self, now: datetime) -> list[Transition]:
-        """Make all cameras UNKNOWN whose state their hub reported; return the changes."""
+        """Set all cameras with a reported state to HUB_SILENT; return these changes of state."""
         reported = (self._states != State.UNHEARD) & (self._states != State.HUB_SILENT)
         self._steady.clear()
         places = np.flatnonzero(reported).tolist()

@@ -1,8 +1,8 @@
-"""Which H3 cells cover an area on the ground, as ranges of the cells' numbers.
+"""Finds the H3 cells that cover an area on the ground, as ranges of cell numbers.
 
-A number holds its resolution in four bits from bit 52, and from bit 45 downwards a digit of three
-bits for each resolution from 1 to 15: 0 to 6, or 7 beyond its own resolution. So the cells of a
-fine resolution under one of a coarse resolution are a range of numbers.
+A cell number has its resolution in bits 52 to 55, and in bits 44 to 0 one digit of three bits for
+each resolution from 1 to 15: 0 to 6, or 7 for resolutions finer than its own. So the cells of a
+fine resolution within a coarser cell form one range of numbers.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _OWN_REACH = 1.001
 
 @dataclass(frozen=True)
 class Range:
-    """From the first to the last number of cells; `is_whole` if all of them are within the area."""
+    """A range of cell numbers, ends included; `is_whole`: all its cells lie within the area."""
 
     first: int
     last: int
@@ -34,9 +34,9 @@ class Range:
 def cover(area: Area, resolution: int) -> tuple[Range, ...]:
     """Return ranges of cells of this resolution that cover the area, in ascending order.
 
-    A range is one cell of this resolution, or all of them under one coarser cell. A coarser cell is
-    used if it is wholly within the area, or if there would otherwise be more than about RANGES_MAX
-    ranges. Cells may reach beyond the area; those of a range that `is_whole` do not.
+    A range is one cell of this resolution, or all of them within a coarser cell. A coarser cell is
+    used if it is wholly within the area, or if otherwise there would be more than about
+    RANGES_MAX ranges. Cells may reach beyond the area, unless their range `is_whole`.
     """
     done: list[tuple[int, bool]] = []
     cells = list(h3.get_res0_cells())
@@ -64,7 +64,7 @@ def _disc(cell: int, *, is_last: bool) -> Disc:
 
 
 def descendants(cell: int, finer: int) -> tuple[int, int]:
-    """The first and the last number among the cells of a finer resolution under an H3 cell."""
+    """The lowest and the highest number of the cells of resolution `finer` within an H3 cell."""
     resolution = h3.get_resolution(cell)
     first = cell & ~(0xF << 52) | finer << 52
     last = first

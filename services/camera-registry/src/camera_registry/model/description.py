@@ -59,7 +59,7 @@ class AiFunction(StrEnum):
 class SiteCategory(StrEnum):
     """Categories of sites vulnerable to terrorism (government resolution 234 of 12.04.2021).
 
-    Their wording is assumed.
+    The wording of the categories is assumed, not checked against the resolution.
     """
 
     STATE_CRITICAL = "STATE_CRITICAL"
@@ -138,14 +138,14 @@ class Description:
 
     @property
     def is_all_in_its_row(self) -> bool:
-        """Whether the camera's own row holds the whole description: whether it has neither streams
-        nor an owner's IIN, which are stored in other tables."""
+        """Whether the row of the camera holds the whole description: streams and an owner's IIN are
+        stored in other tables."""
         return not (self.streams or self.owner_iin)
 
     def needs_hub(self, before: "Description | None") -> bool:
-        """Whether the description names a hub that must be checked before it is accepted. It must
-        if the hub or the region differs from that in `before` (None: a new camera), or if the
-        change disconnects the camera. In all other cases, even a revoked hub may stay."""
+        """Whether the description names a hub that must be checked before it is accepted: the hub
+        or the region differs from that in `before` (None: a new camera), or the change
+        disconnects the camera. In all other cases, the hub may stay, even if it was revoked."""
         if self.hub_id is None:
             return False
         if before is None or self.hub_id != before.hub_id:
@@ -155,12 +155,12 @@ class Description:
 
     @property
     def names_owner(self) -> bool:
-        """Whether it is known who the owner is."""
+        """Whether the description has an owner: a BIN, an IIN or the keyed hash of an IIN."""
         return bool(self.owner_bin or self.owner_iin or self.owner_index)
 
     def kept_from(self, known: "Description") -> "Description":
-        """Return the description with what a change leaves as it is: passwords of streams of the
-        same name, and the owner if neither BIN nor IIN is given."""
+        """Return the description with missing parts taken from the `known` one: password hashes of
+        streams with the same name, and the IIN's hash if neither BIN nor IIN is given."""
         is_left = not (self.owner_bin or self.owner_index)
         if not self.streams and not is_left:
             return self
@@ -290,8 +290,8 @@ def check_line(
     required: bool = False,
     with_invisible: bool = False,
 ) -> None:
-    """Add the field `name` to `check` unless it is right by `check_text` and holds no address with
-    a password, which would be shown to everybody who may see the camera."""
+    """Check a text field as `check_text` does; also refuse a text with an address that contains a
+    password, which everybody who may see the camera would be shown."""
     if holds_password(text):
         check.wrong(name, "no address that holds a password")
     check_text(check, name, text, longest=longest, required=required, with_invisible=with_invisible)

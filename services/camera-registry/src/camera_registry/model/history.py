@@ -10,7 +10,7 @@ from camera_registry.model.description import Description
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a description, which held from a moment until that of the next version."""
+    """A version of a camera's description, in force from `held_from` until the next version."""
 
     number: int
     held_from: datetime
@@ -18,15 +18,15 @@ class Version:
 
 
 def differences(before: Description, after: Description) -> list[str]:
-    """Return the names of the fields that differ, with those of the place as "place.latitude"."""
+    """Return the names of the fields that differ; those of the place as in "place.latitude"."""
     places = [f"place.{name}" for name in _differing(before.place, after.place)]
     return [*(name for name in _differing(before, after) if name != "place"), *places]
 
 
 def with_changes(versions: Sequence[Version], size: int) -> list[tuple[Version, list[str]]]:
-    """Return the first `size` versions, each with the fields that differ from the version before.
+    """Return the first `size` versions, each with the fields that differ from the next older one.
 
-    The versions are given newest first, and one more than `size` if there are as many.
+    `versions` are ordered newest first; there must be `size` + 1 of them unless no more exist.
     """
     changes = [
         differences(before.description, after.description) for after, before in pairwise(versions)

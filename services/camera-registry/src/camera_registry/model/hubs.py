@@ -41,8 +41,11 @@ class HubNotFound(Refusal):
 
 
 def wrong_hub(kind: HubKind | None, *, connected: bool) -> FieldError | None:
-    """The wrong field of a description that names a hub of this `kind`; None if the hub may report
-    on the camera. The kind is None if the hub is not in service in the camera's region."""
+    """The error, if any, in a camera's description that names a hub of this `kind`.
+
+    `kind` is None if the hub is not in service in the camera's region. A control centre may only
+    be named if the camera is `connected`.
+    """
     if kind is None:
         return FieldError("description.hub_id", HubNotFound.code, EXPECTED_HUB)
     if kind is HubKind.CONTROL_CENTRE and not connected:
@@ -99,7 +102,7 @@ class HubLife:
 
 
 class Outcome(StrEnum):
-    """What became of a report, or of the cameras in it; a label of the metric of heartbeats."""
+    """How a report, or a camera in it, was handled; a label of the metric `tartip.heartbeats`."""
 
     HEARD = "heard"
     # Cameras that the hub may not report on.
@@ -118,8 +121,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """A report as it was read: the cameras' ids, in bytes of length ID_BYTES, their states, and how
-    far their clocks are ahead, in milliseconds; no number at all if no clock is."""
+    """A report of a hub: ids of cameras (ID_BYTES bytes each), their states, and how far their
+    clocks are ahead in milliseconds (empty if the report has no clock offsets)."""
 
     hub_id: UUID
     number: int
@@ -144,22 +147,25 @@ def is_signed(public_key: bytes, report: bytes, signature: bytes) -> bool:
 
 
 def outcome_of_date(sent_at: datetime, arrived_at: datetime, silence: timedelta) -> Outcome:
-    """HEARD if a report's time is plausible at its arrival, else AHEAD or BEHIND."""
+    """AHEAD if a report's time is over AHEAD_MAX after its arrival, BEHIND if it is `silence` or
+    more before its arrival, otherwise HEARD."""
     if sent_at > arrived_at + AHEAD_MAX:
         return Outcome.AHEAD
     return Outcome.BEHIND if sent_at <= arrived_at - silence else Outcome.HEARD
 
 
 def missed_between(last: int, number: int) -> int:
-    """How many reports are missing between two numbers of a hub, 0 if it began to count anew."""
+    """How many of a hub's reports are missing between the numbers `last` and `number`; 0 if `last`
+    is 0 (no report yet) or the hub has restarted its numbering."""
     missing = number - last - 1
     return missing if last and 0 < missing <= GAP_MAX else 0
 
 
 def states_of(conditions: bytes, offsets: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
-    """The states of `count` cameras from a report's conditions and clock offsets, in milliseconds.
+    """The states of `count` cameras by a report's conditions and clock offsets (milliseconds).
 
-    Either may be empty. Raises ValueError if one has another length, or for an unknown condition.
+    Either may be empty: all cameras are online, or all clocks are right. Raises ValueError for any
+    other length than `count`, and for an unknown condition.
     """
     if len(conditions) not in (0, count) or len(offsets) not in (0, count):
         raise ValueError("a condition and an offset for each camera, or none")

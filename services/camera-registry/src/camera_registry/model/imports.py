@@ -1,4 +1,4 @@
-"""Imports: what becomes of each camera in a batch of rows."""
+"""Imports of cameras: decides what is done with each row of a batch."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,9 +32,9 @@ class ImportNotFound(Refusal):
 
 @dataclass(frozen=True)
 class Row:
-    """A camera in an import, and what is wrong with its description; `number` counts from 1.
+    """A row of an import: a camera, and the errors in its description; `number` counts from 1.
 
-    `version` is the version of the camera from which the description was made; 0 allows any.
+    `version` is the version of the camera on which the description is based; 0 allows any.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that are taken together. `sha256` is that of all rows, as they were sent."""
+    """Rows of an import that were sent together; `sha256` is the hash of all of them."""
 
     import_id: UUID
     number: int
@@ -57,8 +57,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class Finding:
-    """Why a row was not taken, or what a person should look at: the field ("" for the whole row),
-    a reason code, what would be right, and another camera where there is one."""
+    """Why a row was refused, or what a person should check: the field ("" for the whole row), a
+    reason code, what was expected, and the id of another camera involved, if any."""
 
     row: int
     field: str
@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch: numbers of cameras, and findings by row."""
+    """The result of a batch: counts of cameras, and findings ordered by row."""
 
     number: int
     last_row: int
@@ -82,7 +82,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Standing:
-    """What was taken of an import so far, over all its batches."""
+    """The progress of an import so far: the totals over all its batches."""
 
     last_number: int
     last_row: int
@@ -94,7 +94,7 @@ class Standing:
 
 @dataclass
 class Decision:
-    """What is to be written for a batch, by the number of the row."""
+    """What was decided for each row of a batch; the keys are row numbers."""
 
     added: dict[int, Camera] = field(default_factory=dict)
     changed: dict[int, Camera] = field(default_factory=dict)
@@ -113,18 +113,18 @@ class Decision:
         self.camera_ids.add(camera.camera_id)
 
     def refuse(self, row: int, name: str, reason: str, expected: str = "", other: str = "") -> None:
-        """Do not take a row that was to be added or changed."""
+        """Refuse a row, even if it was to be added or changed; `name` is the wrong field."""
         self.added.pop(row, None)
         self.changed.pop(row, None)
         self.refused.append(Finding(row, name, reason, expected, other))
 
     def refuse_serial(self, row: int, other: str) -> None:
-        """Do not take a row because another camera in service has its serial number."""
+        """Refuse a row because another camera in service (id `other`) has its serial number."""
         name, expected = "description.serial", "a number that no other camera of this make has"
         self.refuse(row, name, SerialTaken.code, expected, other)
 
     def refuse_unseen(self, row: int) -> None:
-        """Do not take a row whose id or serial number a camera unseen by the caller has."""
+        """Refuse a row whose id or serial number belongs to a camera the caller may not see."""
         expected = "an id and a serial number that no camera has, in other regions neither"
         self.refuse(row, "", SerialTaken.code, expected)
 
@@ -164,11 +164,11 @@ def decide(
 
 
 def completed(given: Description, known: Description) -> Description:
-    """The description of a row, completed from the known one by what files seldom hold.
+    """Complete the description of a row from the known one with what files seldom contain.
 
-    Taken over are earlier verifications, by which past measurements are judged, and, where the row
-    has none, the device key, the streams, the bases of the row's functions, and the hub. The hub is
-    not taken over if the row disconnects the camera.
+    Earlier verifications are kept, because past measurements are judged by them. If the row lacks
+    the device key, the streams, the hub or legal bases of its functions, the known ones are kept,
+    but not the hub if the row disconnects the camera.
     """
     # In the order in which they are known, so that a row that names one of them changes nothing.
     named = {paper.number: paper for paper in given.verifications}
@@ -186,8 +186,8 @@ def completed(given: Description, known: Description) -> Description:
 
 
 def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, str]]:
-    """Every hub that a row without errors or a known camera names, paired with every region in
-    which one of these rows or cameras lies."""
+    """The hubs named by rows without errors and by known cameras: pairs of each hub id with each
+    region in which one of these rows or cameras lies."""
     described = [row.description for row in rows if not row.errors]
     described += [camera.description for camera in known]
     ids = {each.hub_id for each in described if each.hub_id}
@@ -262,7 +262,7 @@ def _refuse_version(decision: Decision, row: Row, found: Camera | None) -> None:
 
 
 def outcome_of(batch: Batch, decision: Decision, duplicates: Mapping[int, UUID]) -> Outcome:
-    """Summarise a decision. `duplicates` maps a row's number to another camera at its place."""
+    """Summarise a decision. `duplicates`: by row number, another camera at the same place."""
     return Outcome(
         batch.number,
         batch.rows[-1].number,

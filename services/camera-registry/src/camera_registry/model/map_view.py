@@ -35,7 +35,7 @@ _METRES_A_DEGREE = math.radians(EARTH_RADIUS_METRES)
 
 @dataclass(frozen=True)
 class Cluster:
-    """Cameras of one cell: their number by status, and the mean of their places in degrees."""
+    """The cameras of one H3 cell: their number by status and the mean of their places (degrees)."""
 
     latitude: float
     longitude: float
@@ -48,7 +48,8 @@ class Cluster:
 
 @dataclass(frozen=True)
 class MapView:
-    """A box in degrees (WGS 84), which crosses the antimeridian if west > east, at a zoom."""
+    """The part of the map shown at a zoom: a box in WGS 84 degrees. If west > east, it crosses the
+    antimeridian."""
 
     south: float
     west: float
@@ -60,13 +61,13 @@ class MapView:
 
     @property
     def reads_cameras(self) -> bool:
-        """Whether the cameras themselves are read, and not the counts that are kept of cells."""
+        """Whether the cameras themselves are read, since no counts are stored for cells so fine."""
         return self.resolution > STORED_RESOLUTION
 
     @property
     def shows_singles(self) -> bool:
-        """Whether the cameras of the box, and no others, are answered one by one if they are few
-        enough."""
+        """Whether only cameras in the box are returned, and one by one if there are at most
+        `singles_max` of them."""
         return self.singles_max > 0 and self.reads_cameras
 
     def holds(self, latitude: float, longitude: float) -> bool:
@@ -89,9 +90,9 @@ class MapView:
         return int(h3.cell_to_parent(cell, self.resolution))
 
     def ranges(self, finer: int) -> list[tuple[int, int]]:
-        """Ranges (first and last number) of cells of the resolution `finer`, STORED_RESOLUTION at
-        most, that hold all places in the view's cells. If `finer` is coarser than the view's own
-        resolution, the ranges reach beyond the view's cells."""
+        """Ranges (first and last number) of H3 cells that contain all places in the view's cells.
+        The resolution `finer` is at most STORED_RESOLUTION; if the view's own resolution is finer,
+        the ranges reach beyond the view's cells."""
         cells = self.cells
         if self.resolution > finer:
             cells = self._touched(finer, 3 * _edge(self.resolution))
@@ -133,7 +134,7 @@ class MapView:
 
 
 def check_view(check: Checks, view: MapView) -> None:
-    """Add every invalid field of a view, the `box` and `zoom` of a request, to `check`."""
+    """Add every invalid field of a view (a request's `box`, `zoom`, `singles_max`) to `check`."""
     for name, degrees, most in (
         ("south", view.south, 90),
         ("north", view.north, 90),

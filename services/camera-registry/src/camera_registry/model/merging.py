@@ -16,7 +16,7 @@ class KindsDiffer(Refusal):
 
 @dataclass(frozen=True)
 class Seen:
-    """The versions of the kept camera and of its duplicate that were read."""
+    """The versions, as last read by the caller, of the camera to be kept and of its duplicate."""
 
     kept: int
     duplicate: int

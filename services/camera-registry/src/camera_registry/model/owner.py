@@ -11,8 +11,8 @@ IIN_EXPECTED = "an IIN: 12 digits with their check digit"
 def check_owner(check: Checks, at: str, *, owner_bin: str, owner_iin: str, is_person: bool) -> None:
     """Add the wrong fields of an owner to `check`; `at` is put before each field's name.
 
-    Exactly one of BIN and IIN is required. With `is_person`, the owner is a person whom a change
-    keeps: the IIN may be missing, and a BIN is wrong.
+    Exactly one of BIN and IIN is required. With `is_person`, a change keeps a person as the owner:
+    the IIN may be missing, and a BIN is wrong.
     """
     is_one = not (owner_bin and (owner_iin or is_person))
     check.that(is_one, at + "owner_iin", "a BIN or an IIN, not both")

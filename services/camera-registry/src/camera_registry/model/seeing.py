@@ -21,7 +21,7 @@ _MOVING = (CameraKind.BODY, CameraKind.DRONE)
 
 @dataclass(frozen=True)
 class Spot:
-    """A place in degrees (WGS 84), and within how many metres cameras are sought."""
+    """A place in WGS 84 degrees, and the distance within which cameras are searched for."""
 
     latitude: float
     longitude: float
@@ -29,9 +29,9 @@ class Spot:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """South, west, north and east in degrees, around every place within the distance.
+        """South, west, north and east, in degrees, of a box around all places within the distance.
 
-        East of 180 or west of -180 degrees nothing is found.
+        It is not wrapped at the antimeridian: beyond 180 or -180 degrees, nothing is found.
         """
         height = math.degrees(self.within_metres / EARTH_RADIUS_METRES) * 1.001
         width = height / max(0.01, math.cos(math.radians(abs(self.latitude) + height)))
@@ -41,7 +41,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Sight:
-    """A camera that saw a place, and whether its field of view proves that."""
+    """A camera that may have seen a place; `is_certain` if its field of view proves that it did."""
 
     camera: Camera
     distance_metres: float
@@ -49,7 +49,7 @@ class Sight:
 
 
 def sight_of(camera: Camera, spot: Spot) -> Sight | None:
-    """Return how a camera saw a place, by the version of the camera given; None if it did not."""
+    """Return how a camera, as described in this version, sees a place; None if it does not."""
     there = camera.description.place.point
     distance = distance_metres(*there, spot.latitude, spot.longitude)
     if distance > spot.within_metres:

@@ -1,4 +1,4 @@
-"""The statuses of cameras: what is known of a camera, who found it, and why."""
+"""The statuses of cameras, each with its source (who determined it) and its reason."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -14,7 +14,7 @@ class CameraStatus(StrEnum):
 
 
 class StatusSource(StrEnum):
-    """Who found a status: the register itself, the camera's hub, or nobody (SILENCE)."""
+    """Who set a status: the register, the hub by a report, or SILENCE if no report came in time."""
 
     REGISTER = "REGISTER"
     HUB = "HUB"
@@ -44,7 +44,7 @@ REPORTED = (
 
 @dataclass(frozen=True)
 class Standing:
-    """A status, who found it, and why."""
+    """A camera's status with its source, and its reason where the status needs one."""
 
     status: CameraStatus
     source: StatusSource
@@ -90,5 +90,5 @@ _STATES = {(standing.status, standing.reason): state for state, standing in _STA
 
 
 def state_of(status: CameraStatus, reason: StatusReason | None) -> State:
-    """The state of a camera in service with this status and reason. Raises KeyError for others."""
+    """Return the State with this status and reason. Raises KeyError if there is none."""
     return _STATES[(status, reason)]

@@ -45,10 +45,10 @@ def holds_password(text: str) -> bool:
 
 
 def with_split_url(given: CameraStream) -> CameraStream:
-    """Return the stream with user and password moved from its address to their fields.
+    """Return the stream with the user and password in its URL moved to the fields for them.
 
-    A field that is given as well is left as it is; `check_streams` refuses the stream if the two
-    differ, because then the address still holds its user and password.
+    If a field already has another value, the stream is returned unchanged; `check_streams` then
+    refuses it, because its URL contains credentials.
     """
     parts = _split(given.url)
     if parts is None or "@" not in parts.netloc:
@@ -62,8 +62,8 @@ def with_split_url(given: CameraStream) -> CameraStream:
 
 
 def check_streams(check: Checks, at: str, streams: tuple[CameraStream, ...]) -> None:
-    """Add every invalid field of the streams to `check`; `at` is their path. No error repeats a
-    value, because an address may hold a password."""
+    """Report every invalid field of the streams to `check`; `at` is the path of the streams in the
+    request. No error repeats a value, because a URL may contain a password."""
     if not streams:
         return
     check.that(len(streams) <= STREAMS_MAX, at, f"at most {STREAMS_MAX}")
@@ -111,8 +111,8 @@ def _host(url: str) -> str:
 def with_kept_passwords(
     given: Iterable[CameraStream], known: Iterable[CameraStream]
 ) -> Iterator[CameraStream]:
-    """Yield the given streams. One without a password hash gets that of the known stream with the
-    same name."""
+    """Yield the given streams. A stream without a password hash gets the hash of the stream in
+    `known` with the same name, if there is one."""
     kept = {stream.name: stream.password_index for stream in known}
     for stream in given:
         if stream.password_index:

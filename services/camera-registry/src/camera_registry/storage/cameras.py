@@ -44,15 +44,15 @@ _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 @dataclass(frozen=True)
 class Before:
-    """What is known before a registration: the database's time, and the id of the camera with the
-    same make and serial number that was retired last (None: none that the caller sees)."""
+    """The database's time before a registration, and the id of the most recently retired camera
+    with the same make and serial number (None if the caller sees none)."""
 
     now: datetime
     retired: UUID | None
 
 
 async def before_registration(db: Database, scope: Scope, description: Description) -> Before:
-    """Read what a registration needs, in a single round trip."""
+    """Read the data that the registration of `description` needs, in a single round trip."""
     serial, make = description.serial_key
     [row] = await db.read(scope, _BEFORE, serial=serial, make=make)
     return Before(row.now, row.retired)
@@ -76,37 +76,37 @@ def decided_row(
 
 
 def refusal_of(error: RowExists) -> Refusal | None:
-    """The refusal of a camera that could not be added: its serial number or its id is taken."""
+    """Return the refusal for an error of `add`: the serial number or the id is taken; else None."""
     return {_SERIAL: SerialTaken(), _ID: IdReused()}.get(error.key)
 
 
 @dataclass(frozen=True)
 class Known:
-    """A time range. If reports of hubs were last processed within it, stored statuses hold; if not,
-    each stored status in REPORTED is read as UNKNOWN."""
+    """The time range in which reports of hubs must last have been processed for stored statuses to
+    be valid. Otherwise, a stored status in REPORTED is read as UNKNOWN."""
 
     looked_since: datetime
     now: datetime
 
     @classmethod
     def at(cls, now: datetime, interval: timedelta) -> "Known":
-        """Return the range of the last half `interval` (that at which hubs report) before `now`.
+        """Return the range that ends at `now` and lasts half the `interval` at which hubs report.
 
-        A hub is found silent after one and a half intervals. If reports are no longer processed,
-        its cameras are UNKNOWN half an interval later, so after two intervals at most.
+        A silent hub is noticed after one and a half intervals. If reports stop being processed just
+        before that, its cameras become UNKNOWN half an interval later: after two intervals in all.
         """
         return cls(now - interval / 2, now)
 
     @property
     def parameters(self) -> dict[str, datetime]:
-        """The parameters of `life.is_watched`."""
+        """The values, by name, of the SQL parameters in the condition `life.is_watched`."""
         return {"looked_since": self.looked_since, "now": self.now + life.CLOCKS_APART}
 
 
 async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    A stored status in REPORTED is returned as UNKNOWN if `life.is_watched` does not hold.
+    A stored status in REPORTED is returned as UNKNOWN if no reports were processed within `known`.
     """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
@@ -117,20 +117,20 @@ async def get_alone(db: Database, scope: Scope, camera_id: UUID, known: Known) -
 
 
 async def exists(tx: Tx, camera_id: UUID) -> bool:
-    """Whether the scope sees a camera with this id."""
+    """Whether a camera with this id exists within the transaction's scope."""
     query = select(cameras.c.camera_id).where(cameras.c.camera_id == camera_id)
     return await tx.scalar(query) is not None
 
 
 async def get_for_update(tx: Tx, camera_id: UUID) -> Camera:
-    """Return a camera as stored and lock its row for a change. Raises CameraNotFound."""
+    """Return a camera with its stored status, and lock its row. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id == camera_id).with_for_update()
     [camera] = await record.completed(tx, [await _one(tx, query)])
     return camera
 
 
 async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera, Camera]:
-    """Return two cameras as stored and lock their rows for a change. Raises CameraNotFound."""
+    """Return two cameras with their stored statuses, and lock their rows. Raises CameraNotFound."""
     query = select(cameras).where(cameras.c.camera_id.in_((first, second)))
     # In one order everywhere, so that two merges at once cannot wait for each other.
     rows = await tx.execute(query.order_by(cameras.c.camera_id).with_for_update())
@@ -164,10 +164,10 @@ async def save(tx: Tx, camera: Camera, decision: Decision, *, held_from: datetim
 
 
 def keep_version(condition: ColumnElement[bool]) -> Insert:
-    """The statement that keeps as versions the descriptions that cameras have before a change.
+    """Return the INSERT that keeps the present descriptions of some cameras as superseded versions.
 
-    `condition` selects the cameras. Make it a common table expression of the statement that changes
-    the cameras, so that both see the rows as they were before the change.
+    `condition` selects the cameras. Make the INSERT a common table expression of the statement that
+    changes the cameras, so that it reads the rows as they were before the change.
     """
     names = [column.name for column in versions.columns]
     return insert(versions).from_select(names, described(cameras).where(condition))
@@ -198,8 +198,8 @@ def _found(rows: list[Any]) -> Camera:
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
-    """The camera with its stored status. A status in REPORTED is as of its hub's last report, and
-    is replaced by UNKNOWN if the register is not watched."""
+    """Convert a row to a camera. A status in REPORTED is dated by the hub's last report, and
+    replaced by UNKNOWN unless `is_watched` (see `life.is_watched`)."""
     camera = camera_of(row)
     if camera.status not in REPORTED:
         return camera
@@ -227,7 +227,7 @@ _BY_ID = Read(
 
 
 def described(table: Table) -> Select[Any]:
-    """The descriptions in a table, of cameras or of superseded versions."""
+    """The query for all descriptions in a table: `cameras`, or `versions` for superseded ones."""
     return select(*(table.c[column.name] for column in versions.columns))
 
 

@@ -1,7 +1,7 @@
-"""Counts cameras by the cells of a map view, from kept counts or, in small views, from the cameras.
+"""Counts cameras by H3 cells of a map view: from stored counts or, in small views, one by one.
 
-The counts by cell are kept by the database (migration 0019); the sum of `camera_cell_counts` and
-`camera_cell_changes` is exact at all times.
+The database updates the counts by cell (migration 0019). `camera_cell_counts` plus the changes not
+yet added to it, `camera_cell_changes`, is exact at all times.
 """
 
 from collections import Counter
@@ -123,8 +123,8 @@ class _Sums:
 
 
 async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> list[Cluster]:
-    """Count the cameras in service that match the filters, by the cells of a view, or one by one
-    where the view asks for that and they are few enough."""
+    """Return clusters of the cameras in service that match the filters: one for each cell of the
+    view or, if the view asks for single cameras and they are few enough, one for each camera."""
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     rows: list[_Row] = []
     for row in await _counted(tx, view, filters):

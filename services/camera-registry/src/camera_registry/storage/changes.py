@@ -1,7 +1,8 @@
-"""Gives the sets of changes their positions, reads changes in order, and deletes old ones.
+"""Assigns positions to sets of camera changes, reads the changes in order, and deletes old ones.
 
-Triggers add the sets without positions (migration 0018). Only one transaction at a time gives
-positions, and only to sets that are committed; so whoever reads a position can read all lower ones.
+Triggers store the changes of each SQL statement as a set without a position (migration 0018). Only
+one transaction at a time assigns positions, and only to committed sets; so whoever can read a
+position can also read all lower ones.
 """
 
 from collections.abc import Sequence
@@ -82,14 +83,14 @@ feed = Table(
 
 @dataclass(frozen=True)
 class Found:
-    """Changes in their order, and where the next read begins."""
+    """The changes that were read, in order, and the position at which the next read begins."""
 
     steps: Sequence[Step]
     following: Position
 
 
 async def are_any_new(db: Database) -> bool:
-    """Whether there are committed sets without a position."""
+    """Whether any committed set of changes has no position yet."""
     [row] = await db.read(SYSTEM, _ARE_ANY_NEW)
     return bool(row.are_any)
 
@@ -108,17 +109,18 @@ async def place_new(tx: Tx) -> int:
 
 
 async def last_position(db: Database) -> int:
-    """Return the last position that was given, 0 if none was."""
+    """Return the highest position assigned so far, 0 if there is none."""
     [row] = await db.read(SYSTEM, _LAST)
     return int(row.last_position)
 
 
 async def after(tx: Tx, position: Position, region: str, size: int) -> Found:
-    """Return the next `size` changes of `region`, or of the transaction's scope if it is "".
+    """Return up to `size` changes from `position` on: of `region`, or if that is "" of all in
+    scope.
 
-    There may be fewer although more follow; `following` tells how far the read has gone. Raises
-    ResumeTokenTooOld if changes from `position` on are deleted, or ResumeTokenWrong if `position`
-    is beyond the one that will be given next.
+    Even if there are fewer, more may follow from `following` on. Raises ResumeTokenTooOld if
+    changes from `position` on were deleted, or ResumeTokenWrong if `position` is beyond the one
+    that will be assigned next.
     """
     watched = _watched(tx, region)
     await tx.read(_PLAN_ANEW)

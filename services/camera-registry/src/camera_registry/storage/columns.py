@@ -1,8 +1,8 @@
-"""Many cameras as one parameter for each column, from which PostgreSQL makes rows by `unnest`.
+"""Passes many cameras to PostgreSQL as one parameter per column, which `unnest` converts to rows.
 
-Numbers go as arrays, and texts as one text with a separator before each of them: encoding an array
-of texts costs the driver thirty times as much. No text of a valid description holds the separator,
-which is a control character.
+Numbers are passed as arrays. Texts are joined to one text, with a separator before each of them:
+the driver takes thirty times as long to encode an array of texts. The separator is a control
+character, which no valid description contains.
 """
 
 import json
@@ -79,7 +79,7 @@ _SEPARATOR = "\x1f"
 
 
 def columns_of(cameras: Sequence[Camera]) -> dict[str, Any]:
-    """Cameras' ids, descriptions and what is computed from descriptions: a parameter by column."""
+    """Return, by column, a parameter with that column's values for all cameras."""
     described = [camera.description for camera in cameras]
     columns: dict[str, Any] = {"camera_id": [camera.camera_id for camera in cameras]}
     for name, (kind, value) in _DESCRIBED.items():
@@ -89,7 +89,7 @@ def columns_of(cameras: Sequence[Camera]) -> dict[str, Any]:
 
 
 def texts(values: Sequence[str]) -> str:
-    """Texts as one parameter. Raises ValueError if one holds the separator."""
+    """Join texts to one parameter. Raises ValueError if a text contains the separator."""
     joined = _SEPARATOR.join(("", *values))
     if joined.count(_SEPARATOR) != len(values):
         raise ValueError("a text holds the separator")
@@ -97,9 +97,10 @@ def texts(values: Sequence[str]) -> str:
 
 
 def array(name: str, kind: str) -> str:
-    """The SQL expression for the array in a parameter, which `texts` has made if `kind` is text.
+    """Return the SQL expression that converts the parameter `name` to an array of the type `kind`.
 
-    PostgreSQL also finds an empty text before the first separator, which is dropped.
+    A parameter of the type "text" must be a result of `texts`. PostgreSQL also finds an empty text
+    before its first separator, which is dropped.
     """
     if kind != _TEXT:
         return f"CAST(:{name} AS {kind}[])"

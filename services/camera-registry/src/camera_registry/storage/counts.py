@@ -36,12 +36,12 @@ _KEY = ("region", "property", "value", "status")
 
 @dataclass(frozen=True, eq=False)
 class RegionCounts:
-    """Counts, by property and status, of the cameras of a region that are not retired.
+    """The numbers of cameras in a region that are not retired, by property and by status.
 
-    The region "" stands for all regions together.
-    A property is "registered", "connected" or "with_ai" with the value "", or "kind", "function"
-    or "site_category" with one of its values. Equal counts of a region that were read one after the
-    other are the same object, so that what is made of it can be kept.
+    The region "" stands for all regions together. A key of `by_status` is a property and its value:
+    "registered", "connected" or "with_ai" with the value "", or "kind", "function" or
+    "site_category" with one of its values. Successive reads of equal counts return the same object,
+    so that results derived from it can be cached.
     """
 
     region: str
@@ -58,7 +58,7 @@ class RegionCounts:
 
 
 def total(regions: Iterable[RegionCounts]) -> RegionCounts:
-    """The counts of several regions together."""
+    """Add up the counts of several regions; the result has the region ""."""
     summed: dict[tuple[str, str], Counter[CameraStatus]] = {}
     for region in regions:
         for key, numbers in region.by_status.items():
@@ -70,10 +70,11 @@ def total(regions: Iterable[RegionCounts]) -> RegionCounts:
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of the counts that a scope sees. While the state is equal, so are the counts.
+    """The state of the counts that a scope sees. While the state is the same, so are the counts.
 
-    `changes` is a sum: the number of all changes ever added to the stored counts, and the number of
+    `changes` is the number of all changes ever added to the stored counts, plus the number of
     waiting changes that the scope sees. It never decreases, and every new visible change raises it.
+    `is_watched` is the value of `life.is_watched`.
     """
 
     changes: int
@@ -81,7 +82,7 @@ class Standing:
 
 
 async def read_standing(db: Database, scope: Scope, parameters: Mapping[str, datetime]) -> Standing:
-    """The state of the counts; `parameters` are those of `life.is_watched`."""
+    """Read the state of the counts; `parameters` are the SQL parameters of `life.is_watched`."""
     [row] = await db.read(scope, _STANDING, **parameters)
     return Standing(row.changes, row.is_watched)
 
@@ -89,9 +90,9 @@ async def read_standing(db: Database, scope: Scope, parameters: Mapping[str, dat
 async def read_counts(
     db: Database, scope: Scope, region: str, *, is_watched: bool
 ) -> list[RegionCounts]:
-    """The counts of `region`, or of each region in the scope if `region` is "".
+    """Return the counts of `region`, or of each region in the scope if `region` is "".
 
-    If the register is not watched, cameras whose stored status is in REPORTED count as UNKNOWN.
+    Unless `is_watched`, cameras whose stored status is in REPORTED count as UNKNOWN.
     """
     rows = await (db.read(scope, _OF_REGION, region=region) if region else db.read(scope, _OF_ALL))
     return [_read_region(row.region, row.counts, is_watched) for row in sorted(rows)]

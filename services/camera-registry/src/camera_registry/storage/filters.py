@@ -1,4 +1,4 @@
-"""What a list of cameras is asked for: its conditions, its order, and their parameters in SQL."""
+"""The filters and the sort order of camera lists, and their SQL conditions and parameters."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -38,7 +38,7 @@ _SIDE = ("side_latitude", "side_longitude", "end_latitude", "end_longitude")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page of a list ended: after this camera. A list is sorted by id, or by `cell` or
+    """The sort key of the last camera on a page of a list. A list is sorted by id, or by `cell` or
     `text` and then by id. `text` is the sort key of the camera's name, or its KATO code."""
 
     camera_id: UUID
@@ -76,7 +76,7 @@ class Filters:
 
     @property
     def sorted_by(self) -> str:
-        """The column by which the list is sorted, before the id."""
+        """The column by which the list is sorted; cameras with equal values are sorted by id."""
         if self.area is not None:
             return "cell"
         if self.by_name:
@@ -89,11 +89,11 @@ class Filters:
 
     @property
     def words(self) -> list[str]:
-        """The words that are sought; the last may be only the beginning of a word."""
+        """The words to search for; the last may be only the beginning of a word."""
         return in_order(self.text)
 
     def place_of(self, camera: Camera) -> Place:
-        """Where a page of the list ends whose last camera this is."""
+        """Return the sort key of a page whose last camera is `camera`."""
         given = camera.description
         text = given.place.kato
         if self.sorted_by == "name_order":
@@ -103,8 +103,8 @@ class Filters:
 
 
 def values_of(filters: Filters, *, is_watched: bool) -> dict[str, Any]:
-    """The SQL parameters, by name, for the filters that are set. From these names, `conditions_of`
-    finds the conditions that use the parameters."""
+    """The SQL parameters, by name, of the filters that are set; `conditions_of` finds the
+    conditions by these names. `is_watched` is the value of the condition `life.is_watched`."""
     values: dict[str, Any] = {}
     for name in ("function", "kind", "site_category"):
         if (given := getattr(filters, name)) is not None:
@@ -137,13 +137,13 @@ def shape_values(area: Area) -> dict[str, Any]:
 
 
 def conditions_of(given: frozenset[str], *, with_retired: bool) -> list[ColumnElement[bool]]:
-    """The conditions whose parameters are `given`, except that of the area."""
+    """The conditions that use the parameters named in `given`, except the condition on the area."""
     found = [condition for name, condition in _CONDITIONS.items() if name in given]
     return found if with_retired else [*found, cameras.c.retired_at.is_(None)]
 
 
 def within_area(given: frozenset[str]) -> ColumnElement[bool]:
-    """The condition that a camera is within the area whose parameters these are."""
+    """The condition that a camera is within an area; `given` has the names of `shape_values`."""
     if "radius_metres" in given:
         metres = distance(cameras.c.latitude, cameras.c.longitude)
         return metres <= bindparam("radius_metres", type_=Double)
@@ -151,7 +151,7 @@ def within_area(given: frozenset[str]) -> ColumnElement[bool]:
 
 
 def distance(of_latitude: Any, of_longitude: Any) -> ColumnElement[float]:
-    """The haversine distance of a place from the centre of a circle, in metres."""
+    """SQL expression for the haversine distance, in metres, from a circle's centre to a place."""
     latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
     half_height = func.radians(of_latitude - latitude) / 2
     half_width = func.radians(of_longitude - longitude) / 2

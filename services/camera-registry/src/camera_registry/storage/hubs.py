@@ -41,7 +41,7 @@ async def add(tx: Tx, hub: Hub) -> bool:
 
 
 async def note_change(tx: Tx, hub: Hub) -> None:
-    """Have the process that reads reports read this hub and its cameras anew."""
+    """Make the process that follows reports read this hub and its cameras again."""
     await tx.execute(insert(hub_changes).values(hub_id=hub.hub_id, region=hub.region))
 
 
@@ -67,7 +67,8 @@ async def get(tx: Tx, hub_id: UUID, *, for_update: bool = False) -> Hub:
 
 
 async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size: int) -> list[Hub]:
-    """Return up to `size` hubs in the order of their ids, starting after `after`."""
+    """Return up to `size` hubs of `region` ("" means all) in order of id, starting after `after`.
+    With `is_silent`, only those with an open incident."""
     query = _hubs().order_by(hubs.c.hub_id).limit(size)
     if region:
         query = query.where(hubs.c.region == region)
@@ -81,8 +82,8 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kind of each hub in service whose pair of id and region is given. The keys of the
-    result are these pairs."""
+    """Return the kinds of those given hubs that are in service. A hub is given by its id and
+    region, which is also its key in the result."""
     if not given:
         return {}
     query = select(hubs.c.hub_id, hubs.c.region, hubs.c.kind).where(

@@ -111,8 +111,8 @@ async def change_cameras(
     """Store changed cameras, whose rows are locked, keep their descriptions of before, and audit
     the decision about each.
 
-    `changed` has the cameras by the number of their row in the batch. Returns the numbers of those
-    that are not changed, because another camera has their serial number.
+    `changed` has the cameras by row number in the batch. Returns the row numbers of the cameras
+    that were not stored, because another camera has their serial number.
     """
     if await _change(tx, list(changed.values()), decision, held_from=held_from):
         return []
@@ -150,7 +150,7 @@ async def _change(
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
-    """Return by row number the id of another camera of the same kind at exactly the same place."""
+    """Return, by row number, the id of another camera of the same kind with equal coordinates."""
     described = {number: each.description for number, each in written.items()}
     values = {
         "numbers": list(described),
@@ -165,7 +165,7 @@ async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, 
 
 
 async def find_outcome(tx: Tx, import_id: UUID, number: int) -> Outcome | None:
-    """Return what became of a batch of the caller's import, None if it was not taken."""
+    """Return the outcome of a batch of the caller's import, None if it was not imported."""
     query = select(import_batches).where(
         import_batches.c.import_id == import_id, import_batches.c.number == number
     )
@@ -203,7 +203,7 @@ async def last_number(tx: Tx, import_id: UUID) -> int:
 
 
 async def standing(tx: Tx, import_id: UUID) -> Standing:
-    """Return what was taken of the caller's import. Raises ImportNotFound."""
+    """Return the totals of the caller's import so far. Raises ImportNotFound."""
     names = ("added", "changed", "unchanged", "refused_rows")
     query = select(
         func.max(import_batches.c.number).label("last_number"),

@@ -1,4 +1,4 @@
-"""Cameras in an area, read by ranges of the H3 cells that cover it; the nearest to a place."""
+"""Finds the cameras in an area, by ranges of the H3 cells that cover it, or nearest to a place."""
 
 from functools import lru_cache
 from typing import Any
@@ -29,9 +29,9 @@ _NAMES = ("lows", "highs", "ids", "wholes")
 
 
 def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
-    """Return parameters for the ranges of cells of an area from `after` on: their first and last
-    cells, the ids after which reading begins in the first cells, and whether each range is wholly
-    within the area."""
+    """Return the SQL parameters for the ranges of H3 cells that cover an area, from `after` on.
+    They give for each range its first and last cell, the id after which to begin in the first cell,
+    and whether the range is wholly within the area."""
     ranges = [
         (each.first, each.last, LEAST_ID, each.is_whole) for each in cover(area, CELL_RESOLUTION)
     ]
@@ -44,10 +44,11 @@ def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
 
 
 def in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
-    """The first cameras of each range of cells, in each region, until a page is full.
+    """The query for a page of cameras from the ranges of cells, read range by range. `given` are
+    the names of its parameters.
 
-    The ranges are read one after another in their order. So the statement as a whole has no ORDER
-    BY, with which PostgreSQL would read a page of every range.
+    The statement as a whole has no ORDER BY: with one, PostgreSQL would read a page of every range
+    instead of stopping when the page is full.
     """
     each = _of_range(given, conditions).order_by(cameras.c.cell, cameras.c.camera_id).limit(SIZE)
     of_region = each.correlate(region, _cells).lateral("of_region")
@@ -69,9 +70,9 @@ def _of_range(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
 
 
 async def nearest(tx: Tx, circle: Circle, values: dict[str, Any], *, size: int) -> list[Any]:
-    """The nearest `size` cameras of a circle, by distance from its centre and then id.
+    """Return the rows of the `size` cameras in a circle nearest its centre, by distance, then id.
 
-    `values` has the parameters of other conditions, and the regions.
+    `values` has the SQL parameters of the other conditions, and the regions.
     """
     given = {**values, **shape_values(circle)}
     statement = _nearest(frozenset(given), in_circle=True)

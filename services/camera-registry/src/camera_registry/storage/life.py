@@ -1,4 +1,4 @@
-"""Stores what hubs reported, the statuses that follow, and when reports were last processed."""
+"""Stores the last reports of hubs, the resulting statuses, and when reports were last processed."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -46,10 +46,10 @@ MeasuresSpeed = Callable[[str], bool]
 
 
 def is_watched() -> ColumnElement[bool]:
-    """The condition that reports were last processed between `looked_since` and `now`.
+    """The SQL condition that reports were last processed between `looked_since` and `now`.
 
-    If it was earlier, a hub may have fallen silent unnoticed. A time after `now` dates from before
-    the clock was set back.
+    If that was earlier, a hub may have fallen silent unnoticed. If it was later than `now`, the
+    clock has been set back since.
     """
     since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
     looked_at = heartbeat_watch.c.looked_at
@@ -65,13 +65,13 @@ async def look(tx: Tx, now: datetime) -> None:
 
 
 async def take_changes(tx: Tx) -> set[UUID]:
-    """Return the hubs that were changed, or whose cameras were, since the last call."""
+    """Return, and forget, the ids of hubs that were changed or whose cameras were changed."""
     rows = await tx.execute(delete(hub_changes).returning(hub_changes.c.hub_id))
     return {row.hub_id for row in rows}
 
 
 async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife]:
-    """Return the hubs to be followed, or those of them with these ids.
+    """Return the hubs whose reports are followed; with `ids`, only those of them with these ids.
 
     These are the hubs in service, and the revoked ones whose cameras are not yet set to UNKNOWN.
     """
@@ -103,7 +103,8 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
 async def read_children(
     tx: Tx, ids: Collection[UUID], now: datetime, measures_speed: MeasuresSpeed
 ) -> dict[UUID, list[Child]]:
-    """Return the cameras in service of each of these hubs."""
+    """Return, by hub, its cameras in service. `measures_speed` says which kinds of camera need a
+    verification; a camera of such a kind comes with the end of the one in force at `now`."""
     found: dict[UUID, list[Child]] = {hub_id: [] for hub_id in ids}
     for row in await tx.execute(_CHILDREN, {"ids": list(ids)}):
         until = _verified_until(row.verifications, now) if measures_speed(row.kind) else None
@@ -130,7 +131,7 @@ def _verified_until(papers: Iterable[Mapping[str, str]], now: datetime) -> datet
 async def lock_cameras(tx: Tx, ids: Collection[UUID]) -> None:
     """Lock the rows of cameras whose states change, in the order in which an import locks them.
 
-    So the two cannot deadlock, if one call locks all the cameras of a transaction.
+    This prevents deadlocks with imports if one call locks all the cameras of a transaction.
     """
     await tx.execute(_LOCK, {"ids": list(ids)})
 
@@ -168,7 +169,7 @@ def _array(moments: Iterable[datetime]) -> str:
 
 
 async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
-    """Store of each hub the number and time of its last report, and whether the hub is silent."""
+    """Store, for each hub, the number and time of its last report and whether the hub is silent."""
     values = [
         {
             "hub_id": hub.hub_id,
@@ -190,7 +191,7 @@ async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
 
 
 async def open_incident(tx: Tx, hub: HubLife, now: datetime, cameras_silent: int) -> Incident:
-    """Open an incident of a silent hub, or open its last one again if that ended lately."""
+    """Open an incident of a silent hub, or reopen its last one if that ended a short time ago."""
     assert hub.heard_at is not None
     last = (
         select(hub_incidents.c.incident_id)

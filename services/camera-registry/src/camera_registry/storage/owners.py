@@ -1,4 +1,4 @@
-"""Stores who owns a camera if that is a person: the IIN, encrypted, and its blind index."""
+"""Stores camera owners who are persons: the IIN (encrypted) and its blind index (a keyed hash)."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -23,14 +23,14 @@ camera_owners = Table(
 
 
 async def indexes_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """Return the blind index of each owner who is a person, by camera."""
+    """Return, by camera, the blind index of the owner's IIN, if the owner is a person."""
     rows = await tx.read(_INDEXES, camera_ids=list(camera_ids))
     return {row.camera_id: bytes(row.owner_index) for row in rows}
 
 
 async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
-    """Return the IIN of a camera's owner and its blind index; "" if the owner is no person, may not
-    be seen by the transaction's scope, or if the person's key was destroyed."""
+    """Return the IIN of a camera's owner and its blind index. Both are empty if the owner is not a
+    person, is hidden from the transaction's scope, or if the person's key was destroyed."""
     for row in await tx.read(_SEALED, camera_id=camera_id):
         if key := tx.keys.unwrapped(PERSON, row.key_id, row.wrapped):
             iin = key.open_text(row.iin_sealed, _place(camera_id))
@@ -39,9 +39,9 @@ async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
 
 
 async def save(tx: Tx, described: Mapping[UUID, Description]) -> None:
-    """Store the owners of cameras that are in the table `cameras` already.
+    """Store the owners of cameras that are already in the table `cameras`.
 
-    An owner of whom neither BIN nor IIN is given is left as stored.
+    The stored owner is kept if a description has neither a BIN nor an IIN.
     """
     firms = [camera_id for camera_id, each in described.items() if each.owner_bin]
     if firms:

@@ -1,4 +1,4 @@
-"""What the statements of several kinds of lists have in common."""
+"""SQL expressions that the statements for several kinds of camera lists share."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ region = func.unnest(regions_given).table_valued("code", name="region").render_d
 
 
 def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
-    """The column of `of` by which cameras are sorted; `name_order` without the region before it."""
+    """The column of `of` by which cameras are sorted; the region in `name_order` is cut off."""
     column: ColumnElement[Any] = of.c[sorted_by]
     return func.substr(column, REGION_LENGTH + 1) if sorted_by == "name_order" else column
 
 
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
-    """The found cameras in order of a column and then of id, with the moments of their hubs' last
-    reports."""
+    """Sort the query `found` by a column and then by id, and add the time at which each camera's
+    hub last reported."""
     listed = found.subquery("listed")
     return (
         select(listed, hub_life.c.heard_at)

@@ -1,4 +1,4 @@
-"""The parts of a camera's description that stand in tables of their own: streams, and an owner who
+"""Stores the parts of a camera's description that are in separate tables: streams, and an owner who
 is a person."""
 
 from collections.abc import Collection, Sequence

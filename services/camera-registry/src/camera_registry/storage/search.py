@@ -60,10 +60,10 @@ async def page(
 async def nearest(
     tx: Tx, centre: Circle, filters: Filters, *, size: int, known: Known
 ) -> list[tuple[Camera, float]]:
-    """Return the `size` cameras in service nearest to a centre that match the filters, by distance
-    in metres.
+    """Return the `size` cameras in service nearest to a centre that match the filters, each with
+    its distance in metres.
 
-    Circles around it are searched until one has enough: what is beyond it is farther away.
+    Circles of growing radius around the centre are searched until one contains enough cameras.
     """
     is_watched = await _begin(tx, known)
     values = values_of(filters, is_watched=is_watched) | {"regions": _regions(tx, filters)}

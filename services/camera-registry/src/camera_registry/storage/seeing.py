@@ -1,4 +1,4 @@
-"""Finds the cameras that stood near a place at a moment, as they were described then."""
+"""Finds the cameras that were near a place at some time, as they were described at that time."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,10 +29,10 @@ from camera_registry.storage.tables import (
 
 
 async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[Camera]:
-    """Return the cameras in service at the moment `at` that are near a spot now, or were near it at
-    that moment or earlier.
+    """Return the cameras in service at the time `at` that are near a spot now or were at any time
+    until `at`.
 
-    Each has its description of that moment, by which it may have stood farther away from the spot.
+    Each has its description of the time `at`; by that, it may have been farther from the spot.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

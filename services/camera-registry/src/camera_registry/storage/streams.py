@@ -49,7 +49,7 @@ Streams = tuple[CameraStream, ...]
 
 
 def streams_as_json() -> ColumnElement[Any]:
-    """The streams of the camera in a row of `cameras`, for `read_json`; null if it has none."""
+    """The subquery for the streams of a row of `cameras` as JSON, for `read_json`; NULL if none."""
     index = func.encode(camera_streams.c.password_index, "hex")
     pairs = [
         *("name", camera_streams.c.name),
@@ -64,7 +64,7 @@ def streams_as_json() -> ColumnElement[Any]:
 
 
 def read_json(rows: list[dict[str, Any]]) -> Streams:
-    """Return the streams in what `streams_as_json` selected."""
+    """Convert the value that `streams_as_json` selected to streams."""
     rows = sorted(rows, key=lambda row: int(row["position"]))
     return tuple(
         CameraStream(
@@ -91,9 +91,9 @@ async def streams_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, Streams]:
 
 
 async def save(tx: Tx, given: Mapping[UUID, Streams]) -> None:
-    """Store these streams, and no others, of cameras that are in the table `cameras` already.
+    """Replace the stored streams of cameras that are already in the table `cameras`.
 
-    A stream without a password keeps the one that is stored.
+    A stream without a password keeps the password that is stored for it.
     """
     known = await tx.read(_OF_CAMERAS, camera_ids=list(given))
     names = {(camera_id, stream.name) for camera_id, each in given.items() for stream in each}

@@ -46,12 +46,12 @@ def cell_of(latitude: float, longitude: float) -> int:
 
 
 def name_folded(name: str) -> str:
-    """The form of a camera's name in which names are compared: neither case nor spaces matter."""
+    """Return a camera's name normalised for comparison: without regard to case and extra spaces."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def region_and_name(region: str, name: str) -> str:
-    """The sort key of a camera's name within its region; `name` is as `name_folded` returns it."""
+    """The key that sorts cameras by region and name; `name` is a result of `name_folded`."""
     return f"{region} {name_order(name)}"
 
 
@@ -247,7 +247,7 @@ camera_words = Table(
 
 
 def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
-    """The row of a camera whose description holds since `held_from`."""
+    """The row of a camera whose present description is valid since `held_from`."""
     given = camera.description
     serial, make = given.serial_key
     name = name_folded(given.name)
@@ -363,12 +363,12 @@ def description_of(row: Any) -> Description:
 
 
 def bases_json(given: Description) -> dict[str, str]:
-    """The legal bases of a camera's functions as they are stored, by function."""
+    """Convert the legal bases of a camera's functions to the JSON object that is stored."""
     return {function.value: basis for function, basis in given.bases.items()}
 
 
 def verification_json(paper: Verification) -> dict[str, str]:
-    """A verification as it is stored."""
+    """Convert a verification to the JSON object that is stored."""
     return {
         "number": paper.number,
         "valid_from": paper.valid_from.isoformat(),

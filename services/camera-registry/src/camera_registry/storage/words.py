@@ -1,8 +1,8 @@
-"""Cameras that have certain words in their name, site or address.
+"""Finds the cameras that have certain words in their name, site or address.
 
-One of the words that are sought, the rarest, gives the cameras; each other whole word is looked up
-for them, so that few cameras are read that lack one. The last word may be only the beginning of
-one: it stands for the words that begin so.
+The rarest of the words selects the candidates. Every other whole word is then looked up for each
+candidate, so that few cameras are read in vain. The last word may be only the beginning of a word
+and then stands for all words that begin with it.
 """
 
 from dataclasses import dataclass, field
@@ -42,10 +42,10 @@ _Seed = tuple[str, str]
 
 @dataclass(frozen=True)
 class Seeds:
-    """Words, each in a region, of which every camera that is sought has at least one.
+    """Pairs of a region and a word; each camera to be found has at least one of them.
 
-    `are_all` says that the cameras with these words are few enough to be read all together. With
-    neither words nor `are_all`, too many words come into question to search by them.
+    `are_all` says that the cameras with these words are few enough to be read all at once. With
+    neither words nor `are_all`, too many words match to search by them.
     """
 
     words: list[_Seed] = field(default_factory=list)
@@ -62,8 +62,8 @@ class Seeds:
 async def find_seeds(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None
 ) -> Seeds:
-    """Choose the rarest of the sought words. Words are compared by the last of the next PROBED
-    cameras that have them, in the order of ids: the greater its id, the rarer the word."""
+    """Choose the rarest of the words to search for: that whose PROBED-th next camera, in order of
+    id, has the greatest id or does not exist."""
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
     endings = await _endings(tx, regions, values["prefix"])
@@ -111,9 +111,9 @@ async def _reaches(tx: Tx, seeds: list[_Seed], start: UUID, number: int) -> dict
 async def page(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
 ) -> list[Any]:
-    """A page in the order of ids of the cameras that have one of the seeds and match the filters.
+    """Return the rows of the next `size` cameras, by id, that have a seed and match the filters.
 
-    Cameras with a seed are read in growing numbers until the page is full.
+    Cameras with a seed are read in batches until the page is full.
     """
     statement = _candidates(frozenset(values), filters.includes_retired)
     found: list[Any] = []
@@ -170,7 +170,7 @@ def _has_others() -> ColumnElement[bool]:
 
 
 def with_seeds(conditions: list[Any]) -> Any:
-    """All cameras that have a seed and match the conditions."""
+    """The subquery for all cameras that have a word of `Seeds` and match the conditions."""
     of = camera_words
     ids = (
         select(of.c.camera_id)

@@ -1,1 +1,1 @@
-"""The decisions about cameras: each method makes one decision in one transaction."""
+"""The use cases of the camera register: each method makes one decision in one transaction."""

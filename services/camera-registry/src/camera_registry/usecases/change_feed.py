@@ -1,8 +1,8 @@
-"""Streams every change of the register in order, to whoever watches.
+"""Streams the changes of all cameras in the register, in order.
 
-One replica, by a lease, gives new changes their positions about five times a second, and deletes
-those that are kept no longer. Every replica reads the last position at the same rate; its streams
-read changes only when that position has advanced.
+One replica, which holds a lease, assigns positions to new changes about five times a second and
+deletes expired changes. Every replica reads the last position at the same rate; its streams read
+changes only when that position has advanced.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ class ChangeFeed:
         self._followers = 0
 
     async def place(self) -> None:
-        """Wait until no other replica does this; then give new changes their positions and delete
-        old ones, until cancelled. Raises LeaseLost, or a database error."""
+        """Assign positions to new changes and delete expired ones, until cancelled; first wait
+        until no other replica does so. Raises LeaseLost, or a database error."""
         async with hold(self._db, "changes") as lease:
             forgot_at = -FORGET_SECONDS
             while True:
@@ -64,7 +64,7 @@ class ChangeFeed:
             return await changes.place_new(tx) >= changes.PLACED_AT_ONCE
 
     async def forget(self, lease: Lease) -> None:
-        """Delete the changes that are kept no longer, a part of them in each transaction."""
+        """Delete all expired changes, in several transactions of limited size."""
         is_more = True
         while is_more:
             async with lease.begin(SYSTEM) as tx:
@@ -83,9 +83,9 @@ class ChangeFeed:
         self, position: Position | None, region: str, caller: Caller
     ) -> AsyncGenerator[Step, None]:
         """Stream the changes of `region` ("": of all regions that the caller may see) from
-        `position` on; None begins with what comes from now on, and first yields that position.
+        `position` on. If that is None, yield the current position and then only new changes.
 
-        A stream for an operator ends after `operator_seconds`, all others never. Raises
+        A stream for an operator ends after `operator_seconds`, any other never. Raises
         ResumeTokenTooOld or ResumeTokenWrong if the changes cannot be read from `position` on.
         """
         clock = asyncio.get_running_loop().time

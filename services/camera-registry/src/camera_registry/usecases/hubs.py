@@ -14,7 +14,7 @@ from camera_registry.storage import hubs
 
 @dataclass(frozen=True)
 class NewHub:
-    """What an administrator states about a hub."""
+    """The data with which an administrator registers a hub."""
 
     hub_id: UUID
     name: str

@@ -58,7 +58,7 @@ class Imports:
         return row if description is row.description else replace(row, description=description)
 
     async def standing(self, import_id: UUID, caller: Caller) -> Standing:
-        """Return what was taken of the caller's import so far. Raises ImportNotFound."""
+        """Return the totals of the caller's import so far. Raises ImportNotFound."""
         async with self._db.begin(caller.scope) as tx:
             return await imports.standing(tx, import_id)
 

@@ -24,11 +24,11 @@ class Merging:
     async def merge(
         self, camera_id: UUID, duplicate_id: UUID, *, seen: Seen, reason: str, caller: Caller
     ) -> Camera:
-        """Retire a duplicate and return the camera that is kept, as it is then; a repeated merge
-        changes nothing.
+        """Merge a duplicate into the camera `camera_id`: retire the duplicate and return the other.
+        `seen` has the versions that the caller read. A repeated merge changes nothing.
 
-        Raises CameraNotFound for either, CameraRetired, CameraChangedMeanwhile, KindsDiffer or
-        BadRequest.
+        Raises CameraNotFound for either camera, CameraRetired, CameraChangedMeanwhile, KindsDiffer
+        or BadRequest.
         """
         async with self._db.begin(caller.scope) as tx:
             kept, duplicate = await cameras.get_both_for_update(tx, camera_id, duplicate_id)

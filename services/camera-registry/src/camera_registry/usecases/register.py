@@ -108,7 +108,7 @@ class Register:
         """Replace the description and return the new version; the same description changes nothing.
 
         Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile, SerialTaken,
-        or BadRequest if the owner is left as it is and was no person.
+        or BadRequest, also if no owner is given and the stored owner is not a person.
         """
         _require_region(caller.scope, description)
         description = keyed(description, self.keyring)
@@ -163,8 +163,8 @@ class Register:
     async def versions(
         self, camera_id: UUID, *, before: int | None, size: int, caller: Caller
     ) -> list[tuple[Version, list[str]]]:
-        """Return the last `size` versions of a camera before version `before`, newest first, each
-        with the names of the fields that changed. None starts at the newest.
+        """Return up to `size` versions of a camera older than version `before` (None: the latest
+        ones), newest first, each with the names of the fields that it changed.
 
         Raises CameraNotFound.
         """
@@ -196,10 +196,9 @@ class Register:
     ) -> list[Camera]:
         """Return up to `size` cameras that match the filters, starting after `after`.
 
-        None starts at the first camera. `Filters.sorted_by` says in which order they are; cameras
-        that are equal in it are in the order of their ids. A search by an owner's IIN is audited
-        with its blind index. Raises NotAllowed for such a search if the caller has no role that may
-        know which person owns a camera.
+        None starts at the first camera. The order is that of `Filters.sorted_by`, then of ids. A
+        search by an owner's IIN is audited, with the IIN's blind index (keyed hash); it raises
+        NotAllowed if the caller has no role that may know which person owns a camera.
         """
         if filters.owner_iin and not _may_know_persons(caller):
             raise NotAllowed
@@ -222,14 +221,15 @@ class Register:
     async def clusters(
         self, view: MapView, filters: MapFilters, *, caller: Caller
     ) -> list[Cluster]:
-        """Count the cameras in service by the cells of a map view."""
+        """Return clusters of the cameras in service that match the filters, by cells of the
+        view."""
         async with self._db.begin(caller.scope) as tx:
             return await cell_counts.clusters(tx, view, filters, self._known())
 
     async def seeing(self, spot: Spot, at: datetime | None, *, caller: Caller) -> list[Sight]:
-        """The cameras that saw a spot at a moment, at most SIGHTS_MAX; the nearest come first.
+        """Return the cameras that saw, or may have seen, a spot at the time `at` (None: now).
 
-        None stands for now.
+        The nearest come first; at most SIGHTS_MAX are returned.
         """
         async with self._db.begin(caller.scope) as tx:
             near = await seeing.cameras_near(tx, spot, at or await tx.now(), self._known())

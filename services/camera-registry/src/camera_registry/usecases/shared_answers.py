@@ -17,7 +17,7 @@ class _Shared(Generic[Answer]):
         self.error: Exception | None = None
 
     async def take(self, make: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Return the answer; the first caller makes it. Cancelled, it leaves that to the next."""
+        """Return the answer. The first caller computes it; if cancelled, the next caller does."""
         if self.error is not None:
             raise self.error
         if not self.answers:
@@ -30,10 +30,10 @@ class _Shared(Generic[Answer]):
 
 
 class SharedAnswers(Generic[Key, Answer]):
-    """The answers of one process that are being made, one at a time for each key.
+    """Computes answers for concurrent callers, one at a time for each key.
 
-    Callers share an answer only if all of them asked before it was begun. Whoever asks while one is
-    being made waits for the next, so that no answer is older than its question.
+    Callers share an answer only if all of them asked before its computation began. Whoever asks
+    later waits for the next computation, so that no answer is older than its question.
     """
 
     def __init__(self) -> None:
@@ -41,10 +41,10 @@ class SharedAnswers(Generic[Key, Answer]):
         self._next: dict[Key, _Shared[Answer]] = {}
 
     async def of(self, key: Key, make: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Return an answer that is begun after this call.
+        """Return an answer whose computation begins after this call.
 
-        `make` makes an answer. The `make` of one caller is used for all who share the answer, so
-        those given with the same key must do the same. Raises what the one that is used raises.
+        `make` computes an answer. All who share the answer share one call of `make`, so those
+        passed with the same key must be equivalent. Raises what that call raises.
         """
         lock = self._locks.setdefault(key, asyncio.Lock())
         shared = self._next.setdefault(key, _Shared())

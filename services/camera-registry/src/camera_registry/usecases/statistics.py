@@ -1,4 +1,4 @@
-"""Statistics of the register, made anew only when a count has changed."""
+"""Statistics of the register, computed again only when a count has changed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,11 +22,11 @@ _Key = tuple[str, str]
 
 
 class Statistics(Generic[Answer]):
-    """Answers how many cameras there are, exact at the moment of the answer.
+    """Returns numbers of cameras, exact at the time of the answer.
 
-    An answer is kept with the state of the counts from which it was made. A repeated question reads
-    that state, and reads the counts again only if the state has changed. Callers who ask at the
-    same time share a read that begins after each of them has asked.
+    An answer is cached with the state of the counts from which it was computed. A repeated question
+    reads this state, and the counts themselves only if the state has changed. Concurrent callers
+    share a read that begins after all of them have asked.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class Statistics(Generic[Answer]):
         self._shared: SharedAnswers[_Key, Answer] = SharedAnswers()
 
     async def of(self, region: str, *, caller: Caller) -> Answer:
-        """Counts of cameras not retired, by region; "" selects every region the caller may see."""
+        """Count the cameras of `region` that are not retired; "" stands for every region in
+        scope."""
         scope = caller.scope
         # What row-level security shows of the counts depends on nothing else.
         key = (scope.settings["regions"], region)

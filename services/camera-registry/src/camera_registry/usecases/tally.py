@@ -14,10 +14,10 @@ PAUSE_SECONDS = 1.0
 
 
 class Tally:
-    """Adds to the stored counts of cameras, by region and by H3 cell, the changes that the
-    database has noted.
+    """Adds the changes of counts that the database has recorded to the stored counts of cameras, by
+    region and by H3 cell.
 
-    Statistics add the changes not yet in the stored counts, so they are exact even while no update
+    Statistics include the changes that are not yet added, so they are exact even while no update
     runs.
     """
 
@@ -38,7 +38,7 @@ class Tally:
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def fold(self, lease: Lease) -> bool:
-        """Update the counts by the oldest changes; return whether there may be more changes."""
+        """Add the oldest changes to the stored counts; return whether there may be more changes."""
         async with lease.begin(SYSTEM) as tx:
             is_more = await fold_changes(tx) >= FOLDED_AT_ONCE
         async with lease.begin(SYSTEM) as tx:

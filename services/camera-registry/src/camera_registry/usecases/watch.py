@@ -1,4 +1,4 @@
-"""Follows the reports of hubs: the statuses of their cameras, and the hubs' own silence."""
+"""Processes the reports of hubs: sets the statuses of their cameras, and detects silent hubs."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -34,7 +34,7 @@ READ_AGAIN_AFTER = timedelta(hours=1)
 
 @dataclass
 class Followed:
-    """A hub in memory. `report` is its newest report until that has been followed, then None."""
+    """A hub in memory. `report` is its newest report until that has been processed, then None."""
 
     row: HubLife
     children: Children | None = None
@@ -43,7 +43,8 @@ class Followed:
     cameras_silent: int = 0
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
-        """Whether this hub has a report, a silence or a revocation that is not yet processed."""
+        """Whether this hub has a report, a silence or a revocation that is not yet processed.
+        `has_listened` says whether no report was missed for the time `silence`."""
         if self.row.is_revoked:
             return not self.row.is_silent
         if self.report is not None:
@@ -53,22 +54,23 @@ class Followed:
         return not self.row.is_silent or (has_listened and not self.row.has_incident)
 
     def is_unread(self, now: datetime) -> bool:
-        """Whether the hub's cameras are to be read: they never were, or too long ago."""
+        """Whether the hub's cameras must be read again: never read yet, or read too long ago."""
         is_old = self.read_at is not None and abs(now - self.read_at) > READ_AGAIN_AFTER
         return self.children is None or is_old
 
     def is_silent(self, now: datetime, silence: timedelta) -> bool:
-        """Whether the hub was heard once, but not in the last `silence`. If it was last heard more
-        than AHEAD_MAX after `now`, it is silent too: the clock has been set back since."""
+        """Whether the hub has ever reported, but not within the last `silence`. A hub last heard
+        more than AHEAD_MAX after `now` is silent too: the clock has been set back since."""
         heard_at = self.row.heard_at
         return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What a report, or a hub's silence, changes of its cameras, as of the hub's last report.
+    """The status changes of a hub's cameras that follow from a report or from the hub's silence.
 
-    `foreign` counts the cameras in the report that are not this hub's.
+    `as_of` is the time of the hub's last report. `foreign` counts the cameras in the report that
+    are not this hub's.
     """
 
     hub: Followed
@@ -79,7 +81,7 @@ class Changed:
 
 @dataclass
 class Reports:
-    """The hubs in service, and their newest reports, as one process of the service keeps them."""
+    """The hubs in service and their newest reports, in the memory of one process of the service."""
 
     silence: timedelta
     hubs: dict[UUID, Followed] = field(default_factory=dict)
@@ -88,11 +90,11 @@ class Reports:
 
     @property
     def silent(self) -> int:
-        """How many hubs in service are silent, as was last found."""
+        """The number of hubs in service that were silent when last processed."""
         return sum(hub.row.is_silent and not hub.row.is_revoked for hub in self.hubs.values())
 
     def take_foreign(self) -> int:
-        """How many cameras were reported by a hub that is not theirs, since the last call."""
+        """Return and reset the number of cameras that were reported by a hub that is not theirs."""
         foreign, self.foreign = self.foreign, 0
         return foreign
 
@@ -102,10 +104,10 @@ class Reports:
         return hub.row.public_key if hub and not hub.row.is_revoked else None
 
     def take(self, report: Report, arrived_at: datetime) -> tuple[Outcome, int]:
-        """Keep a report, whose signature was checked before, if it is the hub's newest.
+        """Store a report, whose signature must have been checked, if it is the hub's newest.
 
-        Returns what became of it, and how many reports were missed before it, multiplied by the
-        number of its cameras.
+        Returns the outcome, and the number of missed reports before this one, multiplied by the
+        number of cameras in this one.
         """
         hub = self.hubs[report.hub_id]
         outcome = outcome_of_date(report.sent_at, arrived_at, self.silence)
@@ -120,7 +122,7 @@ class Reports:
 
 
 class Watch:
-    """Sets the statuses of cameras by their hubs' reports. Only a change is published."""
+    """Sets the statuses of cameras by their hubs' reports, and publishes those that change."""
 
     def __init__(self, db: Database, *, silence: timedelta, measures_speed: MeasuresSpeed) -> None:
         """`silence` is the time after a report for which it still holds; `measures_speed` says
@@ -137,7 +139,7 @@ class Watch:
         return hold(self._db, "heartbeats")
 
     async def begin(self, lease: Lease) -> Reports:
-        """Read the hubs to be followed. What changes from then on is noted for `look`."""
+        """Read the hubs whose reports are followed. `look` applies what changes from then on."""
         async with lease.begin(SYSTEM) as tx:
             rows = await life.read_hubs(tx)
         return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})
@@ -145,11 +147,11 @@ class Watch:
     async def look(
         self, lease: Lease, reports: Reports, hears_since: datetime | None, now: datetime
     ) -> bool:
-        """Follow the newest reports, and find the hubs that have fallen silent, in a transaction.
+        """Process the newest reports and detect hubs that have fallen silent, in one transaction.
 
-        `hears_since` is the moment since which no report was missed, or None if a report may have
+        `hears_since` is the time since which no report was missed, or None if a report may have
         been missed just now. Incidents are opened only if `hears_since` is at least `self.silence`
-        ago. Returns whether there is more to do. If this raises, `begin` must make new `reports`.
+        ago. Returns whether more is left to do. If this raises, get new `reports` from `begin`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:

@@ -157,9 +157,8 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline of a report that an operator has taken. For some reports another rule
-        applies from then on; its term is counted from `registered_at`. For all others the deadline
-        stays `current`."""
+        """The deadline of a report once an operator has taken it. Some reports get a new term then,
+        which is counted from `registered_at`; all others keep the deadline `current`."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 

@@ -82,8 +82,8 @@ _SUBMITTED = Read(
 
 @dataclass(frozen=True)
 class Submitted:
-    """A report as it was read to be submitted: its media, in the order in which their uploads
-    began, and the rows of its contents and reporter, still encrypted."""
+    """A report read for its submission, with its media in the order in which their uploads began.
+    `sealed` has the encrypted rows of its contents and its reporter."""
 
     report: Report
     media: list[Media]
@@ -250,8 +250,8 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
 
 
 async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
-    """Read a report that its app submits, in one round trip. Raises ReportNotFound, also for a
-    report outside the scope."""
+    """Read a report for its submission, in one round trip. Raises ReportNotFound, also for a report
+    outside the scope."""
     rows = await db.read(scope, _SUBMITTED, report_id=report_id)
     if not rows:
         raise ReportNotFound
@@ -262,10 +262,10 @@ async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
 def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
     """Replace `before` by `after`, claim the number of `after`, and audit that it was submitted.
 
-    `tx.was_current` says after the commit whether the report was still as in `before`; if not,
-    nothing is stored. The end of `tx` raises RowExists (`NUMBER_KEY`) if another report has the
-    number. It waits for another open transaction that has claimed the number and, with `waits`,
-    for one that has locked the report; without, a locked report counts as changed.
+    The end of `tx` stores nothing if the report has changed since `before` (`tx.was_current` is
+    then False), and raises RowExists (`NUMBER_KEY`) if another report has the number. It waits for
+    other transactions that claim the number. It also waits for one that has locked the report if
+    `waits`; otherwise a locked report counts as changed.
     """
     entry = _audited(tx, after, Decision("submit"))
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)

@@ -1,4 +1,4 @@
-"""Access to reports and media, which is authorised and audited before anything is returned.
+"""Access to reports and media. Every access is authorised, and audited before data are returned.
 
 A report that row-level security hides from the caller is refused as not found, and so is a
 complaint that names the caller. Such an attempt is audited and published for internal security.
@@ -42,7 +42,7 @@ class Piece:
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
         """Stream a file in the form shown to operators. `sha256` (hex) is the hash of the original
-        file, which this form was made from."""
+        file; `confidential` hides the audit entry of this access from auditors."""
         ...
 
 

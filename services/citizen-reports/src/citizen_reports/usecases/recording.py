@@ -89,15 +89,15 @@ class ReportRecorder:
         return entry
 
     def numbers(self, report: Report, at: datetime) -> Iterator[str]:
-        """Yield random numbers for a report registered at `at`; others may have them already.
-        Raises RuntimeError when too many were asked for."""
+        """Yield random numbers for a report registered at `at`; another report may already have a
+        yielded number. Raises RuntimeError after DRAWS_MAX numbers."""
         return drawn_numbers(report.region, at, self._draw)
 
     async def register(
         self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None, *, waits: bool
     ) -> Report:
         """Store the report as registered and routed, unless it has changed meanwhile, and return
-        it. See `reports.register` for what the end of `tx` says and raises, and for `waits`.
+        it. `reports.register` describes `waits`, and what `tx` returns and raises at its end.
 
         `key` is the data key of the report.
         """

@@ -1,8 +1,7 @@
 """Queries to other services: the facts from the violations service, the owner from the vehicle
 register.
 
-The queries run outside of transactions. They are the same when a fine is issued and when it is
-rechecked.
+The queries run outside of transactions. The issue of a fine and a later recheck share them.
 """
 
 from dataclasses import dataclass

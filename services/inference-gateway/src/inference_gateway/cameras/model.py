@@ -1,4 +1,4 @@
-"""The service's copy of a camera, and the errors about cameras that callers get."""
+"""The camera fields that this service caches, and the errors about cameras that callers get."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -41,8 +41,8 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """A lookup in the table: `camera` is the stored copy, None if there is none. `fetched_at` is
-    when the copy came from the camera register, None if it must be fetched again."""
+    """The result of looking up a camera in the cache: the stored copy, None if there is none.
+    `fetched_at` is when it came from the camera register, None if it must be fetched again."""
 
     camera: Camera | None
     fetched_at: datetime | None
@@ -86,10 +86,10 @@ async def cache_camera(tx: Tx, camera: Camera, fetched_at: datetime) -> None:
 async def announce_camera(
     tx: Tx, camera_id: UUID, *, region: str, version: int, retired: bool = False
 ) -> bool:
-    """Record the camera's version that an event announced; a stored copy of an older version must
-    then be fetched again.
+    """Record the version of a camera that an event announced. A cached copy of an older version is
+    then outdated: `cached_camera` returns it without `fetched_at`.
 
-    Returns False if a newer version is already known, since events may arrive late or repeatedly.
+    Returns False if a newer version is already known, because events may arrive out of order.
     """
     new = insert(cameras).values(
         camera_id=camera_id,

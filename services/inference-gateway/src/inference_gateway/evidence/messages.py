@@ -1,5 +1,5 @@
-"""Splits evidence into a stream of protobuf messages; the first also has content type, size and
-hashes."""
+"""Splits the content of a piece of evidence into a stream of protobuf messages. The first message
+also has the content type, size and hashes."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ M = TypeVar("M", bound=Any)
 
 def in_pieces(shown: ShownEvidence, message: type[M]) -> Iterator[M]:
     """Yield the evidence as messages of the protobuf class `message`, each with at most 512 KiB of
-    content. The first also has content type, size and hashes."""
+    content. The first message also has the content type, size and hashes."""
     for start in range(0, len(shown.content), PIECE_BYTES):
         content = shown.content[start : start + PIECE_BYTES]
         if start:

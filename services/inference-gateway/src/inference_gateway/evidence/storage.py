@@ -61,8 +61,9 @@ evidence = Table(
 
 @dataclass(frozen=True)
 class StoredEvidence:
-    """An encrypted object in the object store, and the data key that decrypts it. `sha256` is the
-    hash of its plain content."""
+    """An encrypted object in the object store. `key` decrypts it; `sha256` is the hash of its plain
+    content; `shown` is the version shown to operators, None if that is this object itself or is not
+    known. `is_showable` is False if no such version can be made."""
 
     sha256: str
     content_type: str
@@ -75,7 +76,7 @@ class StoredEvidence:
 
     @property
     def shown_sha256(self) -> str:
-        """The SHA-256 of the version shown to operators, which has no metadata; "" if no such
+        """The SHA-256 of the version without metadata, which operators are shown; "" if no such
         version can be made."""
         return (self.shown or self).sha256 if self.is_showable else ""
 
@@ -98,9 +99,9 @@ class FoundEvidence:
 
 
 async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Insert the row of an encrypted original. If the version shown to operators is a separate
-    object, insert a row for it too. A row that exists with the same content, region and role is
-    kept."""
+    """Insert a database row for an encrypted original, and one for the version shown to operators
+    if that is a separate object. An existing row with the same content, region and role is kept.
+    """
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):
@@ -108,7 +109,7 @@ async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> 
 
 
 async def note_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None:
-    """Store the version that is shown to operators, for evidence that was stored without one."""
+    """Record which version is shown to operators, for evidence that was stored without one."""
     if kept.shown is not None:
         await _add_evidence(tx, kept.shown, place)
     await _set_shown(tx, kept, place)
@@ -192,7 +193,8 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
     """Whether `sha256` is the hash of a version that operators are shown in place of an original.
 
-    Only originals at this `place` count. False for an original that is shown unchanged.
+    Only originals with the region and role of `place` count. False if that version and its original
+    are identical.
     """
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,
@@ -204,8 +206,8 @@ async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
 
 
 async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
-    """Delete a row of evidence and destroy its encryption key. If the version shown to operators is
-    a separate object, return its SHA-256, otherwise ""."""
+    """Delete the database row of a piece of evidence and destroy its encryption key. If the version
+    shown to operators is a separate object, return that object's SHA-256, otherwise ""."""
     gone = (
         await tx.execute(
             delete(evidence)
@@ -232,7 +234,7 @@ class BlobStore:
         self._store = from_url(url, **options)
 
     async def put(self, path: str, content: bytes) -> None:
-        """Write an object atomically. Raises EvidenceAway."""
+        """Write an object atomically. Raises EvidenceAway if the object store is unavailable."""
         try:
             async with asyncio.timeout(PUT_SECONDS):
                 await obstore.put_async(self._store, path, content, use_multipart=False)
@@ -242,7 +244,7 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def get(self, path: str) -> bytes:
-        """The encrypted bytes of an object. Raises EvidenceAway."""
+        """Return the encrypted bytes of an object. Raises EvidenceAway if they cannot be read."""
         try:
             async with asyncio.timeout(GET_SECONDS):
                 found = await obstore.get_async(self._store, path)
@@ -251,7 +253,7 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def under(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
-        """Yield the path of each object under a prefix, with the time of its last write."""
+        """Yield the path of each object under a path prefix, with the time of its last write."""
         async for batch in obstore.list(self._store, prefix=prefix):
             for found in batch:
                 yield found["path"], found["last_modified"]

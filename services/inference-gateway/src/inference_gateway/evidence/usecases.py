@@ -1,7 +1,7 @@
 """Evidence: encrypted with a key per object, addressed by the SHA-256 of its plain content.
 
-Two forms are stored: the original, and the form shown to operators, which has the picture or film
-without any other data of the file. They are one object if there is no such data.
+Two versions are stored: the original file, and the version shown to operators, which has only the
+picture or film, without metadata. They are one object if the original has no metadata.
 
 The object is written before the transaction that adds its row, so a crash leaves at most an object
 without a row. Such an object is deleted once two sweeps have found no row for it. Every read is
@@ -86,8 +86,8 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Encrypt an original and write it to the object store, with the version shown to operators
-        if that differs.
+        """Encrypt an original and write it to the object store. If the version shown to operators
+        differs from it, do the same with that version.
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
         Raises EvidenceAway if the object store is unavailable.
@@ -105,8 +105,8 @@ class EvidenceStore:
         caller: Caller,
         confidential: bool,
     ) -> StoredEvidence:
-        """Encrypt content and store it as evidence. A row that exists with the same content, region
-        and role is kept. `confidential` hides the audit entry from auditors.
+        """Encrypt content and store it as evidence. An existing database row with the same content,
+        region and role is kept. `confidential` hides the audit entry from auditors.
 
         Raises EvidenceDigestMismatch if `sha256` is not the hash of the content, or EvidenceAway if
         the object store is unavailable.
@@ -130,7 +130,7 @@ class EvidenceStore:
         hash of the original. The read is audited first; `confidential` hides the audit entry from
         auditors.
 
-        Raises EvidenceNotFound, or EvidenceNotShowable if the metadata cannot be removed.
+        Raises EvidenceNotFound; EvidenceNotShowable if the original's metadata cannot be removed.
         """
         async with self._db.begin(scope) as tx:
             found = await self.find(tx, sha256)
@@ -151,8 +151,8 @@ class EvidenceStore:
         return found
 
     async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
-        """Return the decrypted version shown to operators, which is created if none is stored. To
-        be called outside a transaction, after the audit entry of the read is committed.
+        """Return the decrypted version shown to operators; create and store it if there is none.
+        Call this outside a transaction, after the audit entry of the read is committed.
 
         Raises EvidenceNotShowable if no such version can be made.
         """
@@ -208,10 +208,10 @@ class EvidenceStore:
         suspected_seconds: float = SUSPECTED_SECONDS,
     ) -> int:
         """Delete objects that a crash left without a row in the database; return how many were
-        deleted.
+        deleted. `lease` ensures that only one instance of the service sweeps.
 
-        An object is deleted if it is older than `orphan_age`, and a sweep at least
-        `suspected_seconds` before also found no row for it.
+        An object without a row is deleted if it is older than `orphan_age`, and an earlier sweep,
+        at least `suspected_seconds` ago, found no row for it either.
         """
         now, swept, suspects = self._clock(), 0, dict[str, float]()
         # The store dates its objects by its own clock, which nobody moves.

@@ -1,4 +1,4 @@
-"""Builds the published events of frames, as protobuf."""
+"""Builds the events that are published about frames, as protobuf messages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,9 +33,9 @@ def plate_read(
     readings: Readings | None,
     received_at: datetime | None,
 ) -> Event:
-    """Return the event for one plate of a frame. `readings` are the measuring device's readings if
-    they belong to this plate's vehicle, else None. `received_at` is when the frame reached this
-    service."""
+    """Return the event which reports that a plate was read in a frame. `readings` are the measuring
+    device's readings if they belong to this plate's vehicle, else None. `received_at` is when the
+    frame reached this service."""
     read_id: UUID = new_id()
     message = events_pb2.PlateRead(
         read_id=str(read_id),

@@ -172,7 +172,8 @@ class ArrivedFrame:
 
 @dataclass(frozen=True)
 class ReadPlate:
-    """A plate that was read; only a `legible` plate may be acted upon."""
+    """A plate that was read. Only a `legible` plate may be acted upon. `track` is the number of its
+    track in a video or stream, 0 if it has none."""
 
     text: str
     confidence: float
@@ -187,7 +188,7 @@ class ReadPlate:
 
 @dataclass(frozen=True)
 class SeenObject:
-    """A detected vehicle, person or other object."""
+    """A detected vehicle, person or other object. `track` is 0 if it is not tracked."""
 
     label: str
     score: float
@@ -336,7 +337,8 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raises PictureFormatNotTaken if the first bytes belong to an unsupported format."""
+    """Raise PictureFormatNotTaken if `start`, the first bytes of a file, are of an unsupported
+    format."""
     with _refused_by_name():
         pictures.check_format(start)
 

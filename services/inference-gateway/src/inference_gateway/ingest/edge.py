@@ -1,11 +1,11 @@
-"""Frames streamed by edge boxes (computers at cameras): processed in order per camera, answered in
-order of arrival.
+"""Processes the frames that edge boxes (computers at cameras) stream: one at a time for each
+camera. Frames are answered in order of arrival.
 
-While a box has too many unanswered frames, no more are read from it. After an answer "send again",
-the camera's later frames are refused until the box has sent the frame again and got a final answer.
-Otherwise a later frame could be stored first, and the earlier one would be refused for its lower
-counter. The box then sends the refused frames again, too. If a stream has frames of CAMERAS_MAX
-cameras in progress, frames of further cameras are refused.
+While a box has too many unanswered frames, no more are read from it. If a frame is answered "send
+again", the camera's later frames are refused until the box has sent that frame again and it got a
+final answer. Otherwise a later frame could be stored first, and the earlier one would be refused
+for its lower counter. The box sends the refused frames again, too. While a stream has frames of
+CAMERAS_MAX cameras in progress, frames of further cameras are refused.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SentFrame:
-    """A message of the stream, not validated yet."""
+    """A message that an edge box streamed; it is not validated yet."""
 
     request: inference_pb2.IngestFrameRequest
 

@@ -1,7 +1,8 @@
 """Runs the blocking frame readers of `video` and `rtsp` in threads, for use in the event loop.
 
-A video is read only as fast as its frames are processed. A stream does not wait: only the newest
-frame is kept, or as many of the newest as fit in the given memory. Every dropped frame is counted.
+A video is read only as fast as its frames are processed. A stream does not wait: while frames are
+processed, only the newest one is kept, or the newest ones that fit in the given memory. Every
+dropped frame is counted.
 """
 
 import asyncio
@@ -26,8 +27,8 @@ DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 async def stepped_frames(
     frames: Iterator[SampledFrame],
 ) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-    """Yield an asynchronous iterator over the frames. A single thread opens, reads and closes the
-    video."""
+    """Context manager: an asynchronous iterator over the frames of a video. The blocking iterator
+    `frames` runs in a single thread, which opens, reads and closes the video."""
     thread = ThreadPoolExecutor(1, "film")
 
     async def steps() -> AsyncIterator[SampledFrame]:
@@ -101,8 +102,8 @@ class LiveFrames:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-        """Yield an asynchronous iterator over the frames. If the stream fails, the iterator first
-        yields the frames received before, then raises the error."""
+        """Context manager: an asynchronous iterator over the frames. If the stream fails, the
+        iterator first yields the frames received before, then raises the error."""
         thread = ThreadPoolExecutor(1, "stream")
         reading = asyncio.get_running_loop().run_in_executor(
             thread, self._read, asyncio.get_running_loop()

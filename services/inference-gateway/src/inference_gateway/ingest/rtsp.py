@@ -84,11 +84,11 @@ def rtsp_address(text: str) -> str:
 
 @contextmanager
 def opened_stream(address: str) -> Iterator[Any]:
-    """Open an RTSP stream and yield its PyAV container, which decodes in the current thread.
+    """Context manager: the PyAV container of an RTSP stream, which decodes in the current thread.
 
     Raises StreamUnauthorized if the camera refuses the password, StreamNotDecodable if the stream
-    has no video that can be decoded, and StreamAway for other errors of FFmpeg, also within the
-    block.
+    has no video that can be decoded, and StreamAway for other errors of FFmpeg, also for those that
+    occur within the block.
     """
     try:
         with av.open(

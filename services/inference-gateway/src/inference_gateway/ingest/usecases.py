@@ -1,8 +1,8 @@
 """Ingestion of one frame: it is checked, run through the models, and stored in one transaction.
 
-Before the transaction come inference and the writing of the encrypted picture. The transaction
-writes frame, evidence, device counter and events together. A frame sent again gets the stored
-result.
+Inference and the writing of the encrypted picture precede the transaction, which writes frame,
+evidence, device counter and events together. If a frame is sent again, the stored result is
+returned.
 """
 
 import asyncio
@@ -59,8 +59,8 @@ class SessionParts:
 
 
 class Intake:
-    """The use case of single frames, for the RPC `IngestFrame` and for each frame of
-    `SendFrames`."""
+    """Processes single frames: those of the RPC `IngestFrame`, and those that edge boxes stream
+    with `SendFrames`."""
 
     def __init__(
         self,
@@ -84,8 +84,9 @@ class Intake:
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
         """Run inference on a frame and store its result, evidence and events together.
 
-        A frame with the same id and content gets the stored result. Raises IdReused if the content
-        differs, and the refusals listed for `IngestFrame` in inference.proto.
+        If the frame is already stored, return the stored result. Raises IdReused if the stored
+        frame with this id has other content, and the refusals listed for `IngestFrame` in
+        inference.proto.
         """
         metrics.frames_arrived.add(1)
         frame = replace(frame, received_at=self._clock())
@@ -194,8 +195,8 @@ class Intake:
 
 
 def request_of(functions: CameraFunctions) -> DetectionRequest:
-    """Return what to ask the models about a single frame of a camera with these functions. Objects
-    are not requested if the search for faces is the only function."""
+    """Return what the models are to detect in a single frame of a camera with these functions.
+    Objects are left out if the search for faces is the camera's only function."""
     faces_alone = functions.faces and not (
         functions.plates or functions.over_time or functions.outside_models
     )
@@ -206,7 +207,8 @@ def request_of(functions: CameraFunctions) -> DetectionRequest:
 
 @dataclass(frozen=True)
 class PendingResult:
-    """A result to store in one transaction, with its events, evidence, camera and caller."""
+    """A result to store in one transaction, with its events (`facts`), evidence, camera and caller.
+    `is_scene` is True if the frame is of a video or stream, False if it was sent alone."""
 
     camera: Camera
     caller: Caller
@@ -235,8 +237,8 @@ async def persist(db: Database, pending: PendingResult) -> FrameResult:
 
 
 async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
-    """Store the result, emit its events, and return it. If it is already stored, return the stored
-    result. If `pending.is_passing`, store nothing.
+    """Store the result, emit its events, and return it. If this frame's result is already stored,
+    return that instead. If `pending.is_passing`, store nothing and return the result.
 
     Raises IdReused, CounterWentBack or PictureSignedBefore.
     """

@@ -57,7 +57,8 @@ class FilmTooLarge(Refusal):
 @dataclass(frozen=True)
 class SampledFrame:
     """A frame sampled from a video or stream. `number` is the number of its sampling interval;
-    `seconds` is the time since the start."""
+    `seconds` is the time since the start; `progress` is the share of the video up to this frame
+    (0 to 1), 0 if its length is not known."""
 
     number: int
     seconds: float
@@ -87,8 +88,9 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file that can be opened, with the name of the FFmpeg demuxer for it. `seconds` is the
-    video's length measured from its packets, `announced_seconds` the length its header states."""
+    """A video file that can be opened, and the name of its FFmpeg demuxer. `seconds` is the video's
+    length by its packets; `announced_seconds` is the length that its header states, or 0 if there
+    is none that can be trusted."""
 
     file: IO[bytes]
     demuxer: str
@@ -184,8 +186,8 @@ def sampled_frames(
 
 
 def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
-    """Raise PictureTooLarge if a frame, or the frame size that a codec announces, has too many
-    pixels."""
+    """Raise PictureTooLarge if a picture has too many pixels. `picture` is a decoded frame, or the
+    codec context that announces the size of the frames."""
     width, height = shown_size(picture.width, picture.height, pixel_aspect)
     if width * height > MOST_PIXELS:
         raise PictureTooLarge

@@ -1,4 +1,4 @@
-"""One video or stream: its frames pass through the models and the camera's rules.
+"""Processes one video or stream: its frames pass through the models and the camera's rules.
 
 What the rules find is reported with the frame in which it happened. A plate is reported once, when
 its track ends: its text is a vote over the track's readings, its evidence the best frame. Ids are
@@ -45,7 +45,8 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 @dataclass(frozen=True)
 class Subject:
     """What a video session processes and for whom: the session's id, the camera, the caller with
-    his scope, and the time at which the video starts."""
+    the database scope, and the time at which the video starts. `content` is what must be the same
+    if the id is used again."""
 
     session_id: UUID
     camera: Camera
@@ -97,7 +98,9 @@ class _Shown:
 
 @dataclass
 class VideoSession:
-    """The processing of one video or stream; `take` must be called with frames in order of time."""
+    """The processing of one video or stream; `take` must be called with frames in order of time.
+    `slot` returns a context manager that holds an inference slot, by default one that waits without
+    a limit. `configured` returns the camera's functions; it is called before each frame."""
 
     subject: Subject
     parts: SessionParts
@@ -117,11 +120,11 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """Process a frame. Return its result, then the results of plate tracks that ended earlier.
+        """Process a frame. Return its result, then those of the plate tracks that have ended.
 
-        Every result must be stored, in this order. If Shed, ModelsAway or ListsAway is raised, the
-        frame has no effect. If EvidenceAway is raised, the next call also returns the results of
-        this call.
+        The caller must store all results, in this order. If Shed, ModelsAway or ListsAway is
+        raised, the frame has no effect. If EvidenceAway is raised, the next call also returns the
+        results of this call.
         """
         engine = await self._engine_for(shot)
         request = engine.request(shot.seconds)
@@ -157,8 +160,8 @@ class VideoSession:
         return len(self._unsealed)
 
     async def flush(self) -> list[PendingResult]:
-        """Return the results whose evidence could not be stored in earlier calls. Raises
-        EvidenceAway if it still cannot be stored."""
+        """Store the evidence that earlier calls could not store, and return the results to which it
+        belongs. Raises EvidenceAway if it still cannot be stored."""
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:

@@ -1,4 +1,4 @@
-"""Builds the published events of golden probes, as protobuf."""
+"""Builds the events that report degraded and recovered AI functions, as protobuf messages."""
 
 from datetime import datetime
 

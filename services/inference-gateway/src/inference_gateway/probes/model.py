@@ -55,7 +55,8 @@ class Probe:
 @dataclass(frozen=True)
 class LookedAt:
     """The models' answer to a probe, and the seconds it took. `sight` (plates and objects) or
-    `faces` is None if it was not requested or the model gave no answer."""
+    `faces` is None if it was not requested or the model gave no answer. `template` is the embedding
+    of the first face."""
 
     probe: Probe
     seconds: float
@@ -99,9 +100,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of one probed AI function (plates, faces, objects) after its last round of
-    probes. `degradation_id` is set while the function is degraded; `since` is when the degradation
-    began. Otherwise both are None."""
+    """The state of one AI function (plates, faces or objects) after its last round of probes.
+
+    `right_at` is when a round last had all answers right and in time. `wrong_since` is when the
+    first of the latest consecutive wrong rounds ended, None if the last round was not wrong.
+    `degradation_id` and `since`, the begin of the degradation, are set while it is degraded.
+    """
 
     function: Function
     # When every answer of a round was last right and in time.
@@ -119,8 +123,9 @@ class Standing:
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
-        """Return the state after a round that ended at `now`. A new degradation gets `new_id`; an
-        event is due if `degradation_id` was set or cleared."""
+        """Return the state after a round with the result `found` that ended at `now`. If a
+        degradation begins, its id is `new_id`. The caller must emit an event if the returned state
+        has another `degradation_id`."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:

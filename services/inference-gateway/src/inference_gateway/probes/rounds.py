@@ -1,8 +1,8 @@
 """Runs golden probes (pictures of known content) through the models in use; reports AI functions
 that degraded or recovered.
 
-A probe is queued for an inference slot at the place of a frame with a deadline of 30 seconds, but
-waits as long as it takes. Neither its picture nor what was detected in it is stored or published.
+A probe waits for an inference slot without a limit; in the queue it ranks like a frame that must be
+processed within 30 seconds. Neither its picture nor what was detected in it is stored or published.
 One instance of the service probes at a time.
 """
 
@@ -38,8 +38,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """The times of probing, in seconds: the delay before the first round, the pauses between
-    rounds, and the longest allowed time for an answer."""
+    """The times of probing, in seconds: `first_after` is the delay before the first round, `every`
+    the pause between rounds, `again_after` the pause while a function is degraded or its last round
+    was wrong, and `slowest` the longest allowed time for an answer."""
 
     # From the start of the service to the first round.
     first_after: float
@@ -92,8 +93,8 @@ class Prober:
         return self._times.every if sure else self._times.again_after
 
     async def round(self, lease: Lease) -> list[Standing]:
-        """Send all probes once. In one transaction, store each function's new state and emit an
-        event for each that degraded or recovered. Returns the states."""
+        """Send all probes once. In one transaction under the lease, store each AI function's new
+        state and emit an event for each function that degraded or recovered. Returns the states."""
         looked = [await self._look(probe) for probe in self._probes]
         found = found_in(looked, slowest_allowed_seconds=self._times.slowest)
         for one in looked:

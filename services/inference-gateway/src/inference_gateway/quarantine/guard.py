@@ -1,5 +1,5 @@
-"""Stores the unverified data of suspicious frames before they are refused, each in a transaction of
-its own."""
+"""Stores what suspicious frames state, unverified, before they are refused. Each frame's data are
+stored in a transaction of their own."""
 
 import asyncio
 import logging
@@ -66,9 +66,9 @@ class QuarantineGuard:
         size: int,
         caller: Caller,
     ) -> list[Quarantined]:
-        """Return a page of the quarantined frames in the caller's regions, newest first; all
-        cameras if `camera_id` is None. `after` is the arrival time and `quarantine_id` of the
-        previous page's last frame."""
+        """Return at most `size` quarantined frames of a camera, or of all cameras in the caller's
+        regions if `camera_id` is None, newest first. `after` is the arrival time and
+        `quarantine_id` of the previous page's last frame."""
         async with self._db.begin(caller.scope) as tx:
             return await storage.page(tx, camera_id=camera_id, after=after, size=size)
 

@@ -26,7 +26,12 @@ KEPT: Final = timedelta(days=180)
 
 @dataclass(frozen=True)
 class Quarantined:
-    """What a refused frame states, unverified, and who sent it; its picture is not stored."""
+    """What a refused frame states, unverified, and who sent it; its picture is not stored.
+
+    `reason` is the reason of the refusal, `signed_sha256` the hash of the picture for which the
+    readings were signed, `counter_before` the last counter accepted from the camera's device, and
+    `story` a correlation id.
+    """
 
     quarantine_id: UUID
     camera_id: UUID
@@ -53,7 +58,9 @@ class Quarantined:
 
 
 def is_suspect(refusal: Refusal, frame: ArrivedFrame, now: datetime) -> bool:
-    """Whether a refused frame may be an attack rather than a fault."""
+    """Whether a refused frame may be an attack: it is dated more than ten minutes ahead, or its
+    readings are not validly signed, are of another frame or repeat an earlier counter or picture.
+    """
     if isinstance(refusal, FrameFromFuture):
         return frame.captured_at > now + FAR_AHEAD
     return isinstance(

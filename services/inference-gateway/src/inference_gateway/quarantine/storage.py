@@ -55,7 +55,8 @@ quarantine_days = Table(
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
-    """Count a suspicious frame; return how many its sender sent that day, this one included."""
+    """Count a suspicious frame. Return the number of suspicious frames that its sender sent on that
+    day, including this one."""
     new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
     counted = await tx.execute(
         new.on_conflict_do_update(
@@ -72,9 +73,9 @@ async def keep(tx: Tx, one: Quarantined) -> None:
 async def page(
     tx: Tx, *, camera_id: UUID | None, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Quarantined]:
-    """Return a page of the quarantined frames within the transaction's scope, newest first; all
-    cameras if `camera_id` is None. `after` is the arrival time and `quarantine_id` of the previous
-    page's last frame."""
+    """Return at most `size` quarantined frames of a camera, or of all cameras in the transaction's
+    scope if `camera_id` is None, newest first. `after` is the arrival time and `quarantine_id` of
+    the previous page's last frame."""
     order = tuple_(quarantine.c.arrived_at, quarantine.c.quarantine_id)
     query = select(quarantine).order_by(
         quarantine.c.arrived_at.desc(), quarantine.c.quarantine_id.desc()

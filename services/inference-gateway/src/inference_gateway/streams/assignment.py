@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 @dataclass
 class StreamAssignment:
     """A stream that this instance of the service processes under a lease, and the task that does
-    so. `sent` and `facts` are the frame outcomes and results now being written to the database."""
+    so. `sent` and `facts` are the frame outcomes and results now being written to the database.
+    `leaving` means that the lease is to be given up, after the task `finishing` has ended."""
 
     watch: StreamWatch
     task: "asyncio.Task[None]"
@@ -40,12 +41,12 @@ class StreamAssignment:
 
     @property
     def has_finished(self) -> bool:
-        """Whether this worker is to give up the stream's lease and no result is left to write."""
+        """Whether the stream is to be given up, its task has ended and all results are written."""
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
-        """Return the frame outcomes to write to the database, or None if nothing is new. Until
-        `written` is called, the same ones are returned."""
+        """Return the frame outcomes to write to the database, or None if nothing is new. `facts`
+        are the results to write with them. Until `written` is called, both stay the same."""
         if self.sent is None:
             self.watch.close_missed()
             begin, end, counts = self.watch.slots.take()
@@ -70,7 +71,8 @@ class StreamAssignment:
 
 
 class CachedConfiguration:
-    """A camera's configured functions; while the database is unavailable, the last known ones."""
+    """Provides a camera's configured functions: the current ones, or the last known ones while the
+    database is unavailable."""
 
     def __init__(self, camera: Camera, configurations: Configurations, watch: StreamWatch) -> None:
         self._camera = camera
@@ -96,8 +98,8 @@ class CachedConfiguration:
 
 
 def portions(batch: Iterable[StreamAssignment], *, most: int) -> Iterator[list[StreamAssignment]]:
-    """Split assignments into groups to be written together, each with at most `most` facts. An
-    assignment with more facts forms its own group."""
+    """Split assignments into groups, each to be written in one transaction, with at most `most`
+    results (`facts`) in each group. An assignment with more results forms its own group."""
     portion: list[StreamAssignment] = []
     facts = 0
     for assignment in batch:

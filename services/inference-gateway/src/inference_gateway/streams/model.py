@@ -48,8 +48,9 @@ class StreamState(StrEnum):
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream as stored in the database. `accounted_until` is the number of the first slot (one
-    frame interval) without an outcome."""
+    """A stream as stored in the database. `address_sealed` is the encrypted RTSP address; `put_at`
+    is when the stream was added; `generation` rises with each lease. Of its slots (frame intervals)
+    those before `accounted_until` have an outcome, and `counts` are their numbers by outcome."""
 
     camera_id: UUID
     region: str
@@ -147,5 +148,5 @@ class Slots:
 
 
 def fair_share(streams: int, workers: int) -> int:
-    """Return how many streams each worker may hold: an equal share, rounded up."""
+    """Return how many of the `streams` each worker may hold: an equal share, rounded up."""
     return math.ceil(streams / max(1, workers))

@@ -1,9 +1,9 @@
 """Reads one RTSP stream permanently in a thread of its own; reconnects whenever the connection
 breaks.
 
-Every frame that other frames may refer to is decoded. One frame per slot (frame interval) is passed
-on, with a reduced grey copy. The stream is untrusted input: a decoding error loses a frame but does
-not stop the worker.
+Only reference frames, on which others depend, are decoded. One frame per slot (frame interval) is
+passed on, with a reduced grey copy. The stream is untrusted input: a decoding error loses a frame
+but does not stop the worker.
 """
 
 import logging
@@ -50,8 +50,8 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that arrived, and a reduced grey copy of it. `shows` is the state of the picture
-    (live, frozen or black), `at` the time of capture in seconds since the epoch."""
+    """A frame that arrived (`dated`), a reduced grey copy of it, and the state of the picture
+    (`shows`): live, frozen or black. `at` is the time of capture in seconds since the epoch."""
 
     dated: DatedFrame
     grey: Grey

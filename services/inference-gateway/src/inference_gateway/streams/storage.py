@@ -80,8 +80,9 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 @dataclass(frozen=True)
 class Holding:
-    """The streams that a worker holds, and the database's time. `too_many` is by how many streams
-    the worker exceeds its fair share."""
+    """The streams that a worker holds. `too_many` is by how many they exceed its fair share. `now`
+    is the database's time in seconds since the epoch, at `told_at` on this process's monotonic
+    clock."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
@@ -151,8 +152,8 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
 
 
 async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
-    """Record that a worker is alive, extend its leases, and lease free streams to it up to its
-    fair share. Raises ClockUnsure if the database's clock differs from this process's clock.
+    """Record that a worker is alive, extend its leases, and lease free streams to it until it has
+    its `fair_share`. Raises ClockUnsure if the clocks of database and process differ.
 
     Frames that were due while a stream had no worker are counted as NO_WORKER. Streams in
     `leaving`, which the worker is about to give back, do not count towards its share.

@@ -26,8 +26,8 @@ class StreamsDesk:
     ) -> Stream:
         """Store or replace the camera's stream; storing the same stream again changes nothing.
 
-        A rate of 0 means two frames a second. Raises AddressNotRtsp, CameraNotFound and
-        CameraRetired.
+        If `frames_per_second` is 0, two frames a second are used. Raises AddressNotRtsp,
+        CameraNotFound or CameraRetired.
         """
         address = rtsp_address(address)
         camera, scope = await self._cameras.for_caller(camera_id, caller)

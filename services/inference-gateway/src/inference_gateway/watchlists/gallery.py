@@ -27,8 +27,8 @@ FREE: Final = 0x7B
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The number of a watch-list entry that a search found, and the L2 distance between its
-    template and the searched one."""
+    """The number of a watch-list entry that a search found, and the L2 distance of the entry's
+    template from the query."""
 
     number: int
     distance: float
@@ -74,10 +74,11 @@ class Shard:
         return int(free[0]) if len(free) else None
 
     def search(self, queries: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Search for queries [n, 128]; return the squared L2 distances and the entry numbers of the
-        nearest templates, both [n, MOST_NEAR].
+        """Return, for queries [n, 128], the nearest templates: their squared L2 distances and their
+        entry numbers, both [n, MOST_NEAR].
 
-        In each row the nearest comes first; if templates are too few, the last numbers are NOBODY.
+        In each row the nearest comes first. If there are too few templates, the last numbers are
+        NOBODY.
         """
         squared, rows = self._index.search(queries, MOST_NEAR)
         return squared, np.where(rows >= 0, self._numbers[rows], NOBODY)

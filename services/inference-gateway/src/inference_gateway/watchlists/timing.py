@@ -40,6 +40,7 @@ class SearchTiming:
 
     `recall` is the share of queries for which both searches found the same nearest template.
     `recall_of_known` is this share among only those queries that are near a template.
+    `decided_alike` is the share for which both agree whether the nearest is the same person.
     """
 
     templates: int
@@ -57,7 +58,7 @@ class SearchTiming:
 
 
 def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> SearchTiming:
-    """Measure the search of a gallery and the bare search, with random templates.
+    """Measure the gallery's search and the brute-force search, with random templates.
 
     By default this takes a minute or two and 1.5 GiB of memory. The gallery is searched on one
     thread, one query at a time.

@@ -75,8 +75,8 @@ _HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
 
 
 async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
-    """Set a caution on violations in review that were detected by devices at or after `since`, and
-    return their number.
+    """Set a caution on the violations in review that devices detected at or after `since`. Return
+    the number of these violations.
 
     They get a new version, so that decisions prepared before are refused.
     """

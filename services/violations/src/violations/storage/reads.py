@@ -1,5 +1,5 @@
-"""Storage of plate reads. The plate is encrypted with a data key of the read; the key is destroyed
-when the read has been assessed."""
+"""Storage of plate reads. Each read has its own data key, with which its plate is encrypted; the
+key is destroyed when the read has been assessed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,9 @@ from violations.storage.violations import plate_from, plate_text, readings_from,
 
 @dataclass(frozen=True)
 class Read:
-    """A plate read with device readings that is not yet assessed."""
+    """A plate read, with readings of the measuring device, that is not assessed yet. `arrived_at`
+    is when its frame reached the inference gateway. `shown_sha256` is the hash of the picture as
+    shown to officers, "" if unknown; `was_held` means that it was held during a degradation."""
 
     read_id: UUID
     camera_id: UUID
@@ -36,7 +38,7 @@ class Read:
 
 
 async def add_read(tx: Tx, read: Read, now: datetime) -> bool:
-    """Store a read. Returns False where the read is already stored."""
+    """Store a plate read. Returns False if the read is already stored."""
     key = await tx.keys.new(KEY_CLASS)
     sealed = key.seal(plate_text(read.plate), f"reads.plate:{read.read_id}")
     added = await tx.execute(

@@ -1,8 +1,8 @@
 """Storage of violations and decisions.
 
 A violation's plate and address, and the texts of its decisions, are encrypted with one data key for
-each violation. A blind index allows a search for the plate. The plate (before encryption), readings
-and device are JSON, each in its own column.
+each violation. A blind index allows a search for the plate. Plate (before encryption), readings and
+device are serialised as JSON, each in its own column.
 """
 
 import json
@@ -58,8 +58,8 @@ async def add(
 ) -> None:
     """Store a new violation of the rule `rule`.
 
-    `read_id` and `dedupe_seconds` are given only if a device measured the violation: the plate
-    read, and within how many seconds two reads of a camera count as the same passage.
+    `read_id` and `dedupe_seconds` are given only if a device measured the violation. `read_id` is
+    the plate read; two reads of a camera within `dedupe_seconds` count as the same passage.
     """
     values = await _sealed(tx, violation) | {
         "rule": rule,
@@ -180,9 +180,9 @@ def _decision_row(
 async def page(
     tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Violation]:
-    """Return at most `size` violations of the scope's regions, oldest first, without plates,
-    addresses and decisions. `after` is the (occurred_at, violation_id) of the last violation of the
-    previous page."""
+    """Return at most `size` violations that match `filters` in the regions of the transaction's
+    scope, oldest first, without plates, addresses and decisions. `after` is (occurred_at,
+    violation_id) of the previous page's last violation."""
     order = tuple_(violations.c.occurred_at, violations.c.violation_id)
     query = (
         select(violations).order_by(violations.c.occurred_at, violations.c.violation_id).limit(size)

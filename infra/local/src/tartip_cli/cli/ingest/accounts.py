@@ -28,8 +28,8 @@ NOTES: Final = {
 
 @dataclass(frozen=True)
 class Account:
-    """The gateway's summary of one film: how many of its seconds were analysed or left out. `began`
-    holds the film's start time and where that comes from."""
+    """How many seconds of one film were analysed and left out, as the gateway states in `summary`.
+    `began` holds the film's start time and where that comes from."""
 
     summary: inference.FilmSummary
     began: Began

@@ -1,6 +1,6 @@
 """The command `tartip ingest`: sends several files in parallel and prints results as they arrive.
 
-The exit code is 11 if something was refused; the other files are still analysed.
+The exit code is 11 if the mesh refused a file; the other files are still analysed.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ def ingest(
 
     --readings: the object that the device signed (counter, device_serial, device_time,
     frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
-    object of such objects by file name. Without readings there is no violation.
+    object of such objects by file name. Without readings, no violation is recorded.
 
-    --draw: boxes by class, track numbers, plates as they were read, and each event for two seconds.
+    --draw: draws boxes with labels, track numbers and plate texts, and each event for two seconds.
     Pictures are copied as JPEG, films as MP4. The copies may show faces and plates: protect them.
 
     --taken-at: without it, a film starts at the creation time stored in its file. If that time is

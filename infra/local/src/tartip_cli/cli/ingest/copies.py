@@ -56,8 +56,8 @@ class Copies:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
-        """Write a copy of `source` with its results and return the path. Blocking. Raises OSError
-        if the copy cannot be written."""
+        """Write a copy of a file with the detections in `results`; return its path. Blocking.
+        `report` gets the share of a film done (0 to 1). Raises OSError if writing fails."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
@@ -77,8 +77,8 @@ class Copies:
 
 @dataclass(frozen=True)
 class Looks:
-    """The detections of a film or stream by time; all times are in seconds after the first analysed
-    frame."""
+    """The marks and captions to draw on a film or stream, by time. All times are in seconds after
+    the first analysed frame; `times` are those of the analysed frames."""
 
     times: tuple[float, ...]
     loose: tuple[tuple[Mark, ...], ...]

@@ -43,7 +43,7 @@ _COLOURS: Final[dict[str, Colour]] = {  # BGR, easy to tell apart
 
 @dataclass(frozen=True)
 class Mark:
-    """A box with its colour and label."""
+    """A box to draw, as (x, y, width, height) in pixels, with its colour and label."""
 
     kind: str
     """The kind of object, without values that change from frame to frame."""
@@ -70,7 +70,8 @@ class Caption:
 
 
 def marks_of(result: inference.FrameResult) -> list[Mark]:
-    """Marks in drawing order: objects first, faces and plates on top of them."""
+    """The marks of all detections in one frame's result, in drawing order: objects, then faces and
+    plates on top of them."""
     marks = [
         Mark(
             found.label,

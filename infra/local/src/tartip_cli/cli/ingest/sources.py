@@ -25,7 +25,7 @@ _RTSP = ("rtsp://", "rtsps://")
 
 @dataclass(frozen=True)
 class Source:
-    """A file or an RTSP address that was given to be analysed."""
+    """A file or an RTSP address to analyse; `path` is None for an address or a missing file."""
 
     name: str
     path: Path | None
@@ -101,7 +101,7 @@ def _files(name: str) -> list[Source]:
 
 @dataclass(frozen=True)
 class SourceReadings:
-    """Signed readings from a JSON file: for one picture, or for several by file name."""
+    """Signed readings from a JSON file: for one picture (`of_one`), or by pictures' file names."""
 
     of_one: dict[str, Any] | None = None
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)

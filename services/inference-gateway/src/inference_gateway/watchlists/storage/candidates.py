@@ -155,7 +155,7 @@ async def candidates_page(
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
     """Return at most `most` candidates that are still open 24 hours after they were found, and lock
-    their rows; rows that others have locked are skipped. Reviews are not read."""
+    their rows; rows that others have locked are skipped. They come without their reviews."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,

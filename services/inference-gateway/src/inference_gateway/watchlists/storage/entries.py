@@ -28,11 +28,11 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came into force or was closed; `change` is the version of the watch-lists that
-    resulted.
+    """An entry that came into force or was closed. `change` is the version of the watch-lists that
+    this resulted in; `number` identifies the entry in galleries.
 
-    `sealed` is the encrypted template, `wrapped` the encrypted key to it; both are None if the
-    entry was closed.
+    `sealed` is the encrypted template, `wrapped` its encrypted data key, and `key_id` the id of
+    that key; `sealed` and `wrapped` are None if the entry was closed.
     """
 
     change: int
@@ -46,7 +46,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Closing:
-    """By whom, when and why an entry is closed."""
+    """By whom, when and why an entry is closed (withdrawn or expired)."""
 
     by: str
     at: datetime
@@ -58,8 +58,8 @@ def template_place(entry_id: UUID) -> str:
 
 
 async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> None:
-    """Store a new entry, with its template encrypted by a new data key. Raises IdReused if another
-    caller has used the id."""
+    """Store a new entry, with its face template encrypted by a new data key. `story` is a
+    correlation id. Raises IdReused if another caller has used the id."""
     key = await tx.keys.new(KEY_CLASS)
     added = await tx.execute(
         insert(entries)
