@@ -191,6 +191,7 @@ def start_mesh(
         port_base=ports.base,
         gateway_port=ports.gateway,
         clock_offset=offset,
+        heads_dir=path.with_name(f"{path.name}-heads"),
     )
     left_out = frozenset(without) | (set(_SERVICE_NAMES) if "services" in without else set())
     description = Mesh.build(settings, without=left_out)
@@ -206,6 +207,7 @@ def start_mesh(
                 "TARTIP_PORT_BASE": str(ports.base),
                 "TARTIP_GATEWAY_PORT": str(ports.gateway),
                 "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+                "TARTIP_HEADS_DIR": str(settings.heads_dir),
             },
             cwd=checkout,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from chassis.audit_entry import AuditEntry, read_entry
-from chassis.tables import audit, audit_leaves
+from chassis.tables import audit, audit_leaves, audit_pending
 from chassis.transaction import Tx
 from sqlalchemy import Column, ColumnElement, Row, Select, Uuid, literal, select, tuple_
 from tartip.audit.v1 import audit_pb2
@@ -116,8 +116,14 @@ class DecisionChecks:
 async def _checked(tx: Tx, records: Sequence[StoredRecord]) -> list[audit_pb2.DecidedRecord]:
     named = [record.audit_entry for record in records if record.audit_entry is not None]
     found = await tx.execute(
-        select(audit.c.entry_id, audit.c.canonical, audit_leaves.c.leaf_index)
+        select(
+            audit.c.entry_id,
+            audit.c.canonical,
+            audit_leaves.c.leaf_index,
+            audit_pending.c.entry_id.label("waits"),
+        )
         .outerjoin(audit_leaves, audit_leaves.c.entry_id == audit.c.entry_id)
+        .outerjoin(audit_pending, audit_pending.c.entry_id == audit.c.entry_id)
         .where(audit.c.entry_id.in_(named))
     )
     entries = {row.entry_id: row for row in found}
@@ -138,6 +144,8 @@ def _check(tx: Tx, record: StoredRecord, stored: Row[Any] | None) -> audit_pb2.D
     canonical = bytes(stored.canonical)
     if stored.leaf_index is not None:
         check.leaf_index = stored.leaf_index
+    elif stored.waits is None:
+        check.contradictions.append("its entry is not in the tree and does not wait for it")
     check.leaf_hash = leaf_hash(canonical)
     if record.audit_hash in (None, entry_hash(canonical)):
         check.decided_sha256 = _decided_by(record, read_entry(canonical))

@@ -43,8 +43,8 @@ class AuditLogReader:
             return None
 
     async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """The hashes of the first `tree_size` leaves, computed from all entries that are
-        readable."""
+        """The hashes of the first `tree_size` leaves: computed from an entry if its content is
+        given, else as the service gives them. Stops and adds to `wrong` if an entry is missing."""
         from audit_log import merkle
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata

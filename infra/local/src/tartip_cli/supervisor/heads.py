@@ -71,7 +71,7 @@ class HeadKeeper:
         while True:
             for service in self._services:
                 try:
-                    head = await self._newest(service)
+                    head = await self.newest(service)
                     if head is not None:
                         await asyncio.to_thread(keep, self._folder, head)
                 except OSError as error:
@@ -80,7 +80,7 @@ class HeadKeeper:
                     log.warning("%s gives no head: %r", service.name, error)
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def _newest(self, service: Service) -> SignedHead | None:
+    async def newest(self, service: Service) -> SignedHead | None:
         """The newest head of a service's log; None before the first sealing."""
         import grpc
         from audit_log.heads import SignedHead
