@@ -4,11 +4,18 @@ the hash of all that was decided. Those of before get entries that vouch for wha
 Witnesses have keys, and their signatures of the heads of all logs are kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from alembic import op
-from audit_log.baseline import OldRecord, Row, add_record_columns, as_system, vouch_for, vouch_for_rows
+from audit_log.baseline import (
+    OldRecord,
+    Row,
+    add_record_columns,
+    as_system,
+    vouch_for,
+    vouch_for_rows,
+)
 from audit_log.cosignatures import install_cosignatures
 from fines.model.fine import FINE
 from fines.model.ledger import LEDGER, PAYMENT, REFUND, decided_entries
@@ -31,15 +38,7 @@ def upgrade() -> None:
     as_system(op)
     vouch_for_rows(op, "fines", FINE, _of_fine)
     vouch_for_rows(op, "payments", PAYMENT, _of_fine)
-    of_payment = dict(
-        op.get_bind().execute(text("SELECT payment_id, number FROM payments")).tuples().all()
-    )
-    vouch_for_rows(
-        op,
-        "refunds",
-        REFUND,
-        lambda row: _of_fine({**row, "number": of_payment[row["payment_id"]]}),
-    )
+    vouch_for_rows(op, "refunds", REFUND, _refunds_of_fines())
     vouch_for(op, "entries", LEDGER, _ledgers())
     as_system(op, ends=True)
     install_witness_keys(op)
@@ -52,6 +51,20 @@ def downgrade() -> None:
 
 def _of_fine(row: Row) -> OldRecord:
     return OldRecord(f"fine:{row['number']}", row["region"], row, ())
+
+
+def _refunds_of_fines() -> Callable[[Row], OldRecord]:
+    """A refund is of its payment's fine."""
+    query = text(
+        "SELECT partner, payment_id, number FROM payments JOIN refunds USING (partner, payment_id)"
+    )
+    rows = op.get_bind().execute(query).all()
+    numbers = {(row.partner, row.payment_id): row.number for row in rows}
+
+    def to_record(row: Row) -> OldRecord:
+        return _of_fine({**row, "number": numbers[row["partner"], row["payment_id"]]})
+
+    return to_record
 
 
 def _ledgers() -> Iterator[OldRecord]:

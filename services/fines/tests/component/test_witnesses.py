@@ -1,4 +1,4 @@
-"""A witness keeps heads, asks for proofs that they are extended, and signs: with the contract alone."""
+"""A witness keeps heads, asks for proofs, and signs: with the contract alone."""
 
 import hashlib
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""`tartip verify`: checks every service's audit log, and the records of its decisions, from outside.
+"""`tartip verify`: checks every service's audit log and the records of its decisions, from outside.
 
 It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
