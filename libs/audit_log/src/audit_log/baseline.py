@@ -17,8 +17,8 @@ from sqlalchemy import Connection, MetaData, Table, and_, bindparam, insert, sel
 from sqlalchemy import true as always
 from sqlalchemy import update as change
 
-from audit_log.record_kinds import BASELINE, RecordKind
 from audit_log.decisions import entry_hash, hashes_of
+from audit_log.record_kinds import BASELINE, RecordKind
 
 ACTOR = "system/migration"
 AT_ONCE = 1000
@@ -61,7 +61,8 @@ def vouch_for_rows(
         query = select(found).where(text(where) if where else always())
         if after:
             query = query.where(tuple_(*key) > tuple_(*after))
-        rows = op.get_bind().execute(query.order_by(*key).limit(AT_ONCE)).mappings().all()
+        found_rows = op.get_bind().execute(query.order_by(*key).limit(AT_ONCE))
+        rows: list[Row] = [row._asdict() for row in found_rows]
         if not rows:
             return
         after = tuple(rows[-1][column.name] for column in key)
@@ -103,7 +104,9 @@ def _vouch(
         [{"entry_id": each.entry_id, "canonical": each.canonical()} for each in entries],
     )
     connection.execute(insert(audit_pending), [{"entry_id": each.entry_id} for each in entries])
-    columns = {name: bindparam(f"new_{name}") for name in ("audit_entry", "audit_hash")}
+    columns: dict[str, Any] = {
+        name: bindparam(f"new_{name}") for name in ("audit_entry", "audit_hash")
+    }
     own = (each == bindparam(f"of_{each.name}") for each in table.primary_key.columns)
     connection.execute(
         change(table).where(and_(*own)).values(columns),

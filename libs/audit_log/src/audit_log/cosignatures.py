@@ -6,8 +6,17 @@ from typing import Any
 from chassis.clock import from_timestamp, to_timestamp
 from chassis.transaction import Tx
 from host.schema import Operations, grant
-from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text
-from sqlalchemy import select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from tartip.audit.v1 import audit_pb2
 
@@ -73,9 +82,7 @@ async def get_cosignature(tx: Tx, witness: str, root: bytes) -> audit_pb2.Cosign
     return _to_proto((await tx.execute(query)).one())
 
 
-async def page(
-    tx: Tx, before: int | None, size: int
-) -> list[tuple[int, audit_pb2.Cosignature]]:
+async def page(tx: Tx, before: int | None, size: int) -> list[tuple[int, audit_pb2.Cosignature]]:
     """At most `size` signatures before a position, the newest first, each with its position."""
     query = _signed()
     if before is not None:

@@ -17,9 +17,9 @@ from chassis.transaction import Tx
 from sqlalchemy import Column, ColumnElement, Row, Select, Uuid, literal, select, tuple_
 from tartip.audit.v1 import audit_pb2
 
+from audit_log.decisions import decided, entry_hash
 from audit_log.merkle import leaf_hash
 from audit_log.record_kinds import RecordKind
-from audit_log.decisions import decided, entry_hash
 
 # In what is answered, a record whose entry is not sealed yet, or that names none.
 NOT_SEALED = -1

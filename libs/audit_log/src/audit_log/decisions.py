@@ -32,11 +32,13 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 @dataclass(frozen=True)
 class Decision:
     """A decision for the audit log: its action, further facts, and the records of other kinds that
-    it makes or changes beside the record of its object, each with its fields by name."""
+    it makes or changes beside the record of its object, each with its fields by name. `entry_id` is
+    given if rows with the id of the entry have been written already."""
 
     action: str
     facts: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[RecordKind, Mapping[str, Any]] = field(default_factory=dict)
+    entry_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,12 @@ def audit_decision(
     *,
     region: str,
     confidential: bool = False,
-    entry_id: UUID | None = None,
 ) -> EntryOfRecord:
     """Write the audit entry of a decision, with the hashes of `records` and of those beside them.
 
     The entry is written with the other rows of `tx`. Returns what the rows of the records store.
-    `entry_id` is given where these have been written already.
     """
-    entry_id = entry_id or new_id()
+    entry_id = decision.entry_id or new_id()
     entry = tx.audit(
         decision.action,
         object_ref,

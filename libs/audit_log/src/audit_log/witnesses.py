@@ -94,7 +94,7 @@ class NewestHeads:
         self, kept: audit_pb2.KeptHead, head: audit_pb2.Head | None
     ) -> audit_pb2.HeadExtension:
         """The proof that the head of a service extends a kept one. Raises TreeSizeUnknown."""
-        stub = self._peers.get(kept.service)
+        stub: Any = self._peers.get(kept.service)
         if head is None or stub is None or not 0 < kept.tree_size <= head.tree_size:
             raise TreeSizeUnknown(facts={"service": kept.service})
         request = audit_pb2.ProveConsistencyRequest(

@@ -111,9 +111,7 @@ def test_a_record_of_an_older_entry_is_found_and_one_vouched_for_again() -> None
         "thing:1: it is as entry 0 decided, but the newest is entry 1"
     ]
     noted(audit, 2, action="baseline")
-    assert list(audit.missing()) == [
-        "thing:1: entry 2 vouches for it again, without a decision"
-    ]
+    assert list(audit.missing()) == ["thing:1: entry 2 vouches for it again, without a decision"]
 
 
 def test_a_record_that_is_gone_or_there_twice_is_found() -> None:

@@ -1,11 +1,9 @@
 """A camera that is changed behind the service's back is named, however it was registered."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import asyncpg
 import pytest
-from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip_testing.audit import served_differences
 from tartip_testing.mesh import RunningTestMesh
 
@@ -28,9 +26,7 @@ def behind(engines: RunningTestMesh) -> Callable[..., Awaitable[None]]:
     async def change(assignment: str, camera_id: str) -> None:
         connection = await asyncpg.connect(engines.database.url)
         await connection.execute("SET search_path = camera_registry")
-        await connection.execute(
-            f"UPDATE cameras SET {assignment} WHERE camera_id = $1", camera_id
-        )
+        await connection.execute(f"UPDATE cameras SET {assignment} WHERE camera_id = $1", camera_id)
         await connection.close()
 
     return change

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from audit_log import merkle
-from audit_log.sealer import head_text
+from audit_log.heads import head_text
 from chassis.clock import from_timestamp
 from chassis.purpose import purpose_metadata
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

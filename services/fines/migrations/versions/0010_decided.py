@@ -69,8 +69,7 @@ def _refunds_of_fines() -> Callable[[Row], OldRecord]:
 
 def _ledgers() -> Iterator[OldRecord]:
     query = text("SELECT * FROM entries ORDER BY number, position")
-    rows = op.get_bind().execute(query).mappings().all()
-    for number, group in groupby(rows, lambda row: row["number"]):
-        posted = list(group)
+    for number, group in groupby(op.get_bind().execute(query).all(), lambda row: row.number):
+        posted = [row._asdict() for row in group]
         keys = [{"position": row["position"]} for row in posted]
         yield OldRecord(f"fine:{number}", posted[0]["region"], decided_entries(posted), keys)

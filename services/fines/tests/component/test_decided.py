@@ -50,9 +50,7 @@ async def test_every_way_of_a_fine_leaves_records_that_are_as_decided(
         number, cancellation_id=new_id(), reason="a plate misread", caller=SUPERVISOR
     )
     with pytest.raises(FineAlreadyCancelled):
-        await bench.desk.cancel(
-            number, cancellation_id=new_id(), reason="again", caller=SUPERVISOR
-        )
+        await bench.desk.cancel(number, cancellation_id=new_id(), reason="again", caller=SUPERVISOR)
     held = await bench.confirmed(bench.violation("000XXX02"))
     with pytest.raises(WaitUntilDue):
         await bench.issuing.issue(held)
@@ -88,9 +86,7 @@ async def test_a_change_behind_the_services_back_is_named(
     before = await differences()
     kept = await database.fetch(f"SELECT * FROM {table} WHERE number = $1", number)
     posted = " AND kind = 'issue'" if table == "entries" else ""
-    await database.execute(
-        f"UPDATE {table} SET {assignment} WHERE number = $1{posted}", number
-    )
+    await database.execute(f"UPDATE {table} SET {assignment} WHERE number = $1{posted}", number)
     [found] = {line for line in await differences() - before if "ledger, " not in line}
     assert found.startswith(f"fine:{number}{kind}: ")
     column = assignment.partition(" ")[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from audit_log.decisions import Decision
 from chassis.channels import refusals_of
 from chassis.clock import new_id
 from chassis.db import Database

@@ -1,4 +1,4 @@
-"""Where a fine, its ledger and its payments do not add up, each difference is said with its sums."""
+"""Where a fine, its ledger and its payments do not add up, the difference is said with sums."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -55,9 +55,7 @@ async def test_a_change_behind_the_services_back_is_named(
     engines: RunningTestMesh, confirmed: str, database: Any, change: tuple[str, str, str]
 ) -> None:
     table, assignment, kind = change
-    await database.execute(
-        f"UPDATE {table} SET {assignment} WHERE violation_id = $1", confirmed
-    )
+    await database.execute(f"UPDATE {table} SET {assignment} WHERE violation_id = $1", confirmed)
     [found] = about(await served_differences(engines, "violations"), confirmed)
     assert found.startswith(f"violation:{confirmed}{kind}: its fields are not those that ")
 

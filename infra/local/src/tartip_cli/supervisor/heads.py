@@ -70,15 +70,18 @@ class HeadKeeper:
         """Keep heads until cancelled. A service that does not answer is asked a minute later."""
         while True:
             for service in self._services:
-                try:
-                    head = await self.newest(service)
-                    if head is not None:
-                        await asyncio.to_thread(keep, self._folder, head)
-                except OSError as error:
-                    log.error("heads cannot be kept in %s: %s", self._folder, error.strerror)
-                except Exception as error:  # any error of a library means: no answer
-                    log.warning("%s gives no head: %r", service.name, error)
+                await self._keep_newest(service)
             await asyncio.sleep(EVERY_SECONDS)
+
+    async def _keep_newest(self, service: Service) -> None:
+        try:
+            head = await self.newest(service)
+            if head is not None:
+                await asyncio.to_thread(keep, self._folder, head)
+        except OSError as error:
+            log.error("heads cannot be kept in %s: %s", self._folder, error.strerror)
+        except Exception as error:  # any error of a library means: no answer
+            log.warning("%s gives no head: %r", service.name, error)
 
     async def newest(self, service: Service) -> SignedHead | None:
         """The newest head of a service's log; None before the first sealing."""

@@ -1,7 +1,7 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -98,10 +98,9 @@ def _audit(
         audit_decision(
             tx,
             camera.object_ref,
-            decision,
+            replace(decision, entry_id=entries[camera.camera_id]),
             {CAMERA: camera_row(camera, held_from=held_from)},
             region=camera.description.place.region,
-            entry_id=entries[camera.camera_id],
         )
 
 

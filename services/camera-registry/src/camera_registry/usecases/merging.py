@@ -5,7 +5,6 @@ from uuid import UUID
 from audit_log.decisions import Decision
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.transaction import Tx
 
 from camera_registry.events import camera_changed, camera_retired
 from camera_registry.model.camera import Camera

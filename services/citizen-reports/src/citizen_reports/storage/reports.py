@@ -142,9 +142,7 @@ async def get_by_number(tx: Tx, number: str) -> Report:
     return _found((await tx.execute(query)).all())
 
 
-async def save_report(
-    tx: Tx, before: Report, after: Report, decision: Decision
-) -> EntryOfRecord:
+async def save_report(tx: Tx, before: Report, after: Report, decision: Decision) -> EntryOfRecord:
     """Store a registered report after a decision, and audit the decision with the hash of all of
     the report; return the audit entry. Otherwise as `save_draft`."""
     entry = _audited(tx, after, decision)

@@ -118,9 +118,7 @@ class Desk:
                 return await self._view(tx, report, caller)
             shown.require_unchanged(report)
             taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
-            await self._recorder.record(
-                tx, report, taken, Decision("take"), at=now, actor=operator
-            )
+            await self._recorder.record(tx, report, taken, Decision("take"), at=now, actor=operator)
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:

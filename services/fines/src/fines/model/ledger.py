@@ -17,7 +17,6 @@ from chassis.clock import new_id
 
 from fines.model.fine import OWED, Fine
 
-
 # What decisions about a fine's money cover: a payment, its refund, and all the fine's entries.
 PAYMENT = RecordKind(
     "payment",

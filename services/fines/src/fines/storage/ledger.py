@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from audit_log.record_kinds import RecordKind
 from audit_log.decisions import EntryOfRecord
+from audit_log.record_kinds import RecordKind
 from chassis.clock import parse_id
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
@@ -81,9 +81,7 @@ def add_refund(tx: Tx, payment: Payment, refund: Refund, audited: EntryOfRecord)
 
 async def get_payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
     """Return a payment made through the bank named `partner`. Raises PaymentNotFound."""
-    found = with_refunds().where(
-        payments.c.partner == partner, payments.c.payment_id == payment_id
-    )
+    found = with_refunds().where(payments.c.partner == partner, payments.c.payment_id == payment_id)
     row = (await tx.execute(found)).one_or_none()
     if row is None:
         raise PaymentNotFound

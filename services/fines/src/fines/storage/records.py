@@ -50,7 +50,7 @@ def _ledger(fine: Fine, posted: list[Row[Any]], paid: list[Row[Any]]) -> StoredR
     return StoredRecord(
         LEDGER,
         fine.object_ref,
-        decided_entries(row._mapping for row in posted),
+        decided_entries(row._asdict() for row in posted),
         last.audit_entry if last else None,
         bytes(last.audit_hash) if last and last.audit_hash else None,
         contradictions=tuple(found),

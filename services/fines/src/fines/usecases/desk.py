@@ -64,9 +64,7 @@ class Desk:
                 return await fines.get(tx, number)
             fine = await fines.get_for_update(tx, number)
             words = await fines.seal_cancel_reason(tx, number, reason)
-            return await cancel_in(
-                tx, fine, self._clock(), Cancellation("supervisor", words=words)
-            )
+            return await cancel_in(tx, fine, self._clock(), Cancellation("supervisor", words=words))
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
         """Return the revenue by day in Almaty, `first` and `last` included, and the ledger's

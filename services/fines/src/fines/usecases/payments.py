@@ -12,7 +12,6 @@ from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
 from chassis.refusals import checks
-from chassis.transaction import Tx
 from law.zone import almaty_day
 
 from fines import events
@@ -158,9 +157,7 @@ class PaymentDesk:
     def _entries(
         self, fine: Fine, order: PaymentOrder, bank: str, earlier: tuple[Entry, ...]
     ) -> tuple[Entry, ...]:
-        posted = rules.on_payment(
-            fine, paid_minor=order.amount_minor, bank=bank, now=self._clock()
-        )
+        posted = rules.on_payment(fine, paid_minor=order.amount_minor, bank=bank, now=self._clock())
         assert posted[0].kind is EntryKind.PAYMENT
         assert rules.balance(rules.receivable(fine.number), (*earlier, *posted)) == 0
         return posted
