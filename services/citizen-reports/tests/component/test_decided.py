@@ -9,7 +9,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.audit import served_differences
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import As, Register, complaint
+from .conftest import As, Register, complaint, until
 
 Answered = Callable[..., Awaitable[tuple[str, str]]]
 
@@ -62,7 +62,11 @@ async def test_a_change_of_an_answered_report_is_named(
     report_id, number = await answered()
     assert not about(await served_differences(engines, "citizen-reports"), number)
     await behind(f"UPDATE {table} SET {assignment} WHERE report_id = $1", report_id)
-    [found] = about(await served_differences(engines, "citizen-reports"), number)
+
+    async def differing() -> set[str]:
+        return about(await served_differences(engines, "citizen-reports"), number)
+
+    [found] = await until(differing)  # what is gone is found once its entry is sealed
     assert found.startswith(f"report:{number}{kind}: ")
 
 

@@ -32,7 +32,7 @@ async def confirmed(inspector: Any, violation_id: str, prepared: Prepared) -> st
 async def test_what_was_decided_is_as_it_was_decided(
     engines: RunningTestMesh, confirmed: str, as_: Callable[..., Any]
 ) -> None:
-    supervisor = as_("supervisor-almaty")
+    supervisor = as_(operator="supervisor-almaty")
     request = pb.AnnulViolationRequest(
         violation_id=confirmed, decision_id=str(new_id()), reason="the plate is another one"
     )
