@@ -117,6 +117,7 @@ async def test_a_merge_is_one_entry_of_the_audit_log_and_told_by_the_events_of_b
     entries = [json.loads(row["canonical"]) for row in rows]
     [entry] = [each for each in entries if each["action"] == "merge"]
     assert entry["object"] == f"camera:{kept.camera_id}"
+    assert len(entry["facts"].pop("decided")) == 64
     assert entry["facts"] == {
         "duplicate": duplicate.camera_id,
         "version": "2",
