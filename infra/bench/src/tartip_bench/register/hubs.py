@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
@@ -23,6 +25,7 @@ from tartip.cameras.v1.events_pb2 import (
 )
 from tartip.cameras.v1.hubs_pb2_grpc import CameraHubsStub
 from tartip_cli.clients.hub_reports import ReportingHub, publisher
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import CAMERA_REGISTRY
 
 from tartip_bench.bench_mesh import BenchMesh
@@ -33,6 +36,7 @@ ID_BYTES = 16
 # Of a hub; a report has room for 11 000.
 CAMERAS_OF_HUB = 8000
 INTERVAL_SECONDS = 60.0
+COUNTED_SECONDS = 600.0
 OUTAGE_EVERY = 100
 FLOOD_A_SECOND = 20_000
 CORES_MAX, MEMORY_MAX_MIB = 0.5, 400
@@ -125,7 +129,7 @@ async def reports(
 ) -> list[Figure]:
     """Send the hubs' reports: for `minutes` minutes on working cameras, then once with one camera
     in OUTAGE_EVERY unreachable, then for about a minute on FLOOD_A_SECOND cameras a second.
-    Returns the figures."""
+    Returns the figures. Raises Failure if statuses are not what was reported."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))
@@ -133,15 +137,16 @@ async def reports(
     async with publisher(bench.outside) as client:
         run.report(f"first reports on {cameras:,} cameras")
         began = time.monotonic()
-        await _round(client, given, seconds=INTERVAL_SECONDS)
-        await _counted(database, online=cameras, offline=0)
+        async with _reporting(client, given):
+            await _counted(database, online=cameras, offline=0)
         first = time.monotonic() - began
         run.report(f"reports for {minutes} minutes")
         cores, _ = await _cores(bench, client, given, rounds=minutes, seconds=INTERVAL_SECONDS)
         run.report("a planned outage")
         planned, began = _fail(given), time.monotonic()
         await _round(client, given, seconds=0.0)
-        await _counted(database, online=cameras - planned, offline=planned)
+        async with _reporting(client, given):
+            await _counted(database, online=cameras - planned, offline=planned)
         seen = time.monotonic() - began
         run.report("a flood")
         rounds = max(1, round(FLOOD_A_SECOND * INTERVAL_SECONDS / cameras))
@@ -231,19 +236,44 @@ async def _round(client: Any, hubs: list[ReportedHub], *, seconds: float) -> Non
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
 
 
+@asynccontextmanager
+async def _reporting(client: Any, hubs: list[ReportedHub]) -> AsyncIterator[None]:
+    """Send a report of every hub once a minute while the block runs, as hubs do; a hub that stopped
+    would be silent, and its cameras' statuses unknown, before the last status was stored."""
+
+    async def report() -> None:
+        while True:
+            await _round(client, hubs, seconds=INTERVAL_SECONDS)
+
+    reports = asyncio.create_task(report())
+    try:
+        yield
+    finally:
+        reports.cancel()
+        with suppress(asyncio.CancelledError):
+            await reports
+
+
 async def _counted(database: asyncpg.Connection[Any], *, online: int, offline: int) -> None:
-    """Wait until so many connected cameras are online and offline."""
+    """Wait until this many connected cameras are online and offline. Raises Failure after ten
+    minutes."""
     query = (
         "SELECT count(*) FILTER (WHERE status = 'ONLINE') AS online,"
         " count(*) FILTER (WHERE status = 'OFFLINE') AS offline"
         " FROM camera_registry.cameras WHERE hub_id IS NOT NULL"
     )
-    async with asyncio.timeout(600):
-        while True:
-            row = await database.fetchrow(query)
-            if row is not None and (row["online"], row["offline"]) == (online, offline):
-                return
-            await asyncio.sleep(0.5)
+    deadline = time.monotonic() + COUNTED_SECONDS
+    while time.monotonic() < deadline:
+        row = await database.fetchrow(query)
+        assert row is not None
+        if (row["online"], row["offline"]) == (online, offline):
+            return
+        await asyncio.sleep(0.5)
+    raise Failure(
+        f"after {COUNTED_SECONDS:.0f} s {row['online']:,} cameras were online and"
+        f" {row['offline']:,} offline, not {online:,} and {offline:,}",
+        Exit.PART_FAILED,
+    )
 
 
 async def _missing(database: asyncpg.Connection[Any], hubs: list[ReportedHub]) -> int:

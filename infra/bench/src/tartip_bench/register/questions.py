@@ -7,6 +7,7 @@ the same indexes, and two more.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -247,17 +248,25 @@ def _around(metres: int) -> Question:
     )
 
 
-async def timed(ask: Ask, *, calls: int, callers: int = 1) -> Times:
-    """Time `calls` calls of `ask`, made by `callers` concurrent tasks after an untimed warm-up."""
+async def timed(ask: Ask, *, calls: int, callers: int = 1, seconds_max: float = math.inf) -> Times:
+    """Time `calls` calls of `ask`, made by `callers` concurrent tasks after an untimed warm-up.
+
+    At most about `seconds_max` seconds are spent on each of the two, but at least one call."""
+    ends = time.perf_counter() + seconds_max
     for _ in range(max(1, calls // 10)):
         rows = await ask()
+        if time.perf_counter() > ends:
+            break
     milliseconds: list[float] = []
+    ends = time.perf_counter() + seconds_max
 
     async def caller() -> None:
         while len(milliseconds) < calls:
             began = time.perf_counter()
             await ask()
             milliseconds.append((time.perf_counter() - began) * 1e3)
+            if time.perf_counter() > ends:
+                return
 
     await asyncio.gather(*(caller() for _ in range(callers)))
     return Times(rows, milliseconds)
