@@ -123,7 +123,8 @@ async def test_a_merge_is_one_entry_of_the_audit_log_and_told_by_the_events_of_b
         "version": "2",
         "reason": "registered twice",
     }
-    assert len(entries) == 2  # with its registration
+    # The retirement is decided of the duplicate, the merge of both.
+    assert [each["action"] for each in entries] == ["register", "retire", "merge"]
 
 
 async def test_a_kept_camera_that_lacks_nothing_has_no_new_version_and_no_event(
