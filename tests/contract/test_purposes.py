@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from audit_log.api import POLICY as AUDIT
+from audit_log.witnesses import POLICY as WITNESSES
 from camera_registry.grpc_api import POLICY as CAMERAS
 from camera_registry.grpc_hubs import POLICY as HUBS
 from chassis.identity import Allow
@@ -36,6 +37,7 @@ POLICIES: Mapping[str, Allow] = {
     **STREAMS,
     **WATCHLISTS,
     **VIOLATIONS,
+    **WITNESSES,
 }
 SERVICE = re.compile(r"^service (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 RPC = re.compile(r"((?:^\s*//.*\n)+)\s*rpc (\w+)\(", re.MULTILINE)

@@ -55,6 +55,8 @@ class Settings:
     erasures: Path | None = None
     wal_archive: Path | None = None
     photographs: Path | None = None
+    heads_dir: Path = Path("~/.local/state/tartip/heads")
+    """The folder, outside of `home`, in which signed heads of the audit logs are kept."""
     log_level: str = "INFO"
     environment: str = "embedded"
     clock_offset: dt.timedelta = dt.timedelta()
@@ -124,6 +126,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     vehicles = env.get("TARTIP_VEHICLES_FILE")
     photographs = env.get("TARTIP_PHOTOGRAPHS")
     erasures, wal_archive = env.get("TARTIP_ERASURES"), env.get("TARTIP_WAL_ARCHIVE")
+    heads = env.get("TARTIP_HEADS_DIR") or Settings.heads_dir
     return Settings(
         home=Path(home).expanduser().absolute() if home else checkout / ".tartip",
         checkout=checkout,
@@ -145,6 +148,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         erasures=Path(erasures).expanduser().absolute() if erasures else None,
         wal_archive=Path(wal_archive).expanduser().absolute() if wal_archive else None,
         photographs=Path(photographs) if photographs else None,
+        heads_dir=Path(heads).expanduser().absolute(),
         log_level=env.get("TARTIP_LOG_LEVEL", "INFO"),
         environment=env.get("TARTIP_ENVIRONMENT", "embedded"),
         clock_offset=_offset(env.get("TARTIP_CLOCK_OFFSET")),

@@ -195,6 +195,7 @@ def start_mesh(
         "TARTIP_PORT_BASE": str(ports.base),
         "TARTIP_GATEWAY_PORT": str(ports.gateway),
         "TARTIP_CLOCK_OFFSET": str(offset.total_seconds()),
+        "TARTIP_HEADS_DIR": str(path.with_name(f"{path.name}-heads")),
         **(environment or {}),
     }
     settings = read_settings(variables)

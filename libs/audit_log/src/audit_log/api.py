@@ -7,6 +7,7 @@ hashes of the others. Reading entries or attempts is audited in the same log.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -23,6 +24,8 @@ from sqlalchemy import Row, select, text
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log import merkle
+from audit_log.decision_checks import DecisionChecks, RecordSource, alias_of
+from audit_log.record_kinds import kinds_in
 from audit_log.records import RecordChecks
 from audit_log.rules import AuditRules
 from audit_log.sealer import newest_head
@@ -30,10 +33,15 @@ from audit_log.subtrees import roots_of
 
 SERVICE = "/tartip.audit.v1.Audit/"
 POLICY = {
-    f"{SERVICE}{method}": allow(services=("tartip-cli",), roles=("auditor",))
-    for method in ("GetHead", "ProveInclusion", "ProveConsistency", "CheckRecords")
-} | {
+    **{
+        f"{SERVICE}{method}": allow(services=("tartip-cli",), roles=("auditor",))
+        for method in ("ProveInclusion", "CheckRecords")
+    },
+    # Fines asks all services, for the witnesses.
+    f"{SERVICE}GetHead": allow(services=("tartip-cli", "fines"), roles=("auditor",)),
+    f"{SERVICE}ProveConsistency": allow(services=("tartip-cli", "fines"), roles=("auditor",)),
     f"{SERVICE}ListEntries": allow(services=("tartip-cli",), roles=("auditor",), purpose=True),
+    f"{SERVICE}CheckDecisions": allow(services=("tartip-cli",), purpose=True),
     f"{SERVICE}ListAttempts": allow(roles=("internal_security",), purpose=True),
 }
 
@@ -62,10 +70,18 @@ class TreeSizeUnknown(Refusal):
 class AuditApi(audit_pb2_grpc.AuditServicer):
     """The RPCs of the audit log of one service."""
 
-    def __init__(self, db: Database, service: str, rules: AuditRules) -> None:
+    def __init__(
+        self,
+        db: Database,
+        service: str,
+        rules: AuditRules,
+        records: Sequence[RecordSource] = (),
+    ) -> None:
+        """`records` are the service's records about which decisions are recorded."""
         self._db = db
         self._service = service
         self._rules = rules
+        self._checks = DecisionChecks(records)
         self._pages = Pages(db.keyring)
         self._checks = RecordChecks(rules.unrecorded_keys)
 
@@ -101,7 +117,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         first = request.from_index if last is None else last + 1
         async with self._db.begin(caller.scope) as tx:
             leaves = await _leaves_from(tx, first, page.spec.size)
-            shown = [self._shown(leaf, caller.scope) for leaf in leaves]
+            shown = [self._shown(tx, leaf) for leaf in leaves]
             _audit_reading(tx, self._service, caller, shown, is_further_page=last is not None)
         return audit_pb2.ListEntriesResponse(
             entries=[entry for entry in shown if entry.canonical or request.with_hidden],
@@ -134,6 +150,21 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             attempts=[_attempt_to_proto(entry) for entry in shown],
             next_page_token=page.next_token(keys),
         )
+
+    async def CheckDecisions(
+        self, request: audit_pb2.CheckDecisionsRequest, context: grpc.aio.ServicerContext
+    ) -> audit_pb2.CheckDecisionsResponse:
+        """Return a page of the service's records, each beside the entry that it names. Raises
+        BadRequest or PageTokenWrong."""
+        caller = current_caller()
+        page = self._pages.read(request, caller)
+        async with self._db.begin(replace(SYSTEM, purpose=caller.purpose)) as tx:
+            records, following = await self._checks.page(tx, page.spec.after, page.spec.size)
+        if not page.spec.after:
+            async with self._db.begin(caller.scope) as tx:
+                tx.audit("check_decisions", f"audit:{self._service}")
+        token = page.token_after(following) if following else ""
+        return audit_pb2.CheckDecisionsResponse(records=records, next_page_token=token)
 
     async def ProveInclusion(
         self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
@@ -183,15 +214,20 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             next_page_token=page.next_token(keys),
         )
 
-    def _shown(self, leaf: Row[Any], scope: Scope) -> audit_pb2.AuditEntry:
-        """Return the leaf hash of an entry and, if the scope may read the entry, its content."""
+    def _shown(self, tx: Tx, leaf: Row[Any]) -> audit_pb2.AuditEntry:
+        """Return the leaf hash of an entry and, if the scope of `tx` may read the entry, its
+        content. A service gets the alias of a hidden record about which the entry decided."""
         canonical = bytes(leaf.canonical)
-        leaf_hash, entry = merkle.leaf_hash(canonical), read_entry(canonical)
-        if entry is None or not self._rules.are_open(entry) or not scope.sees(entry.region):
-            canonical = b""
-        return audit_pb2.AuditEntry(
-            leaf_index=leaf.leaf_index, canonical=canonical, leaf_hash=leaf_hash
+        shown = audit_pb2.AuditEntry(
+            leaf_index=leaf.leaf_index, leaf_hash=merkle.leaf_hash(canonical)
         )
+        entry = read_entry(canonical)
+        if entry and self._rules.are_open(entry) and tx.scope.sees(entry.region):
+            shown.canonical = canonical
+        elif entry and tx.scope.kind == "service":
+            shown.record_kinds.extend(sorted(kinds_in(entry.object_ref, entry.facts)))
+            shown.alias = alias_of(tx, entry.object_ref) if shown.record_kinds else ""
+        return shown
 
 
 def _audit_reading(

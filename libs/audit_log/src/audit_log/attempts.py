@@ -68,7 +68,7 @@ class Attempts:
             hidden = await find(tx)
         record, at = hidden or Record(asked), self._clock()
         async with self._db.begin(caller.scope) as tx:
-            attempt_id = tx.audit(
+            entry = tx.audit(
                 OPEN_REFUSED,
                 record.object_ref,
                 region=record.region,
@@ -76,4 +76,4 @@ class Attempts:
                 confidential=record.confidential,
             )
             if hidden:
-                tx.emit(self._event(Attempt(attempt_id, hidden.region, at)))
+                tx.emit(self._event(Attempt(entry.entry_id, hidden.region, at)))

@@ -8,7 +8,6 @@ so that a changed, removed or inserted entry is detected. `api` serves the log.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from chassis.clock import Clock
@@ -21,16 +20,11 @@ from sqlalchemy import Row, delete, insert, select
 from vault.keyring import public_bytes
 
 from audit_log import merkle
+from audit_log.heads import head_text
 from audit_log.subtrees import add_roots
 
 BATCH = 1000
 HASH_BYTES = 32
-
-
-def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) -> bytes:
-    """Encode a tree head as the bytes that its signature covers."""
-    moment = sealed_at.astimezone(UTC).isoformat()
-    return f"tartip-audit-v1\n{service}\n{tree_size}\n{root.hex()}\n{moment}".encode()
 
 
 class HeadForged(Exception):

@@ -1,21 +1,28 @@
 """Adds the audit log to a service, by one call in the service's `build`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from host.runtime import Chassis
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log.api import POLICY, AuditApi
+from audit_log.decision_checks import RecordSource
 from audit_log.rules import AuditRules
 from audit_log.sealer import Sealer
 
 
-def serve_audit_log(chassis: Chassis[Any], rules: AuditRules | None = None) -> None:
-    """Register the RPCs of `tartip.audit.v1` under `rules`, and the sealer of the audit log."""
+def serve_audit_log(
+    chassis: Chassis[Any], rules: AuditRules | None = None, records: Sequence[RecordSource] = ()
+) -> None:
+    """Serve `tartip.audit.v1` and seal the entries that `Tx.audit` writes.
+
+    `records` are the service's records about which decisions are recorded.
+    """
     chassis.serve(
         audit_pb2.DESCRIPTOR.services_by_name["Audit"],
         audit_pb2_grpc.add_AuditServicer_to_server,
-        AuditApi(chassis.db, chassis.name, rules or AuditRules()),
+        AuditApi(chassis.db, chassis.name, rules or AuditRules(), records),
         POLICY,
     )
     sealer = Sealer(

@@ -9,8 +9,9 @@ import pytest
 from audit_log import merkle
 from audit_log.api import AuditApi
 from audit_log.attempts import Attempt, Attempts, Record
+from audit_log.heads import head_text
 from audit_log.rules import AuditRules
-from audit_log.sealer import HeadForged, Sealer, head_text
+from audit_log.sealer import HeadForged, Sealer
 from chassis import call_context
 from chassis.audit_entry import AuditEntry
 from chassis.clock import new_id, system_clock

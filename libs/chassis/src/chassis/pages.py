@@ -44,9 +44,11 @@ class Page:
 
         Returns "" if this page is not full: there is no next page then.
         """
-        if len(keys) < self.spec.size:
-            return ""
-        return base64.urlsafe_b64encode(self._key.seal(json.dumps(keys[-1]), self._query)).decode()
+        return self.token_after(keys[-1]) if len(keys) >= self.spec.size else ""
+
+    def token_after(self, key: tuple[str, ...]) -> str:
+        """The token of a page that begins after the sort key `key`."""
+        return base64.urlsafe_b64encode(self._key.seal(json.dumps(key), self._query)).decode()
 
 
 class Pages:

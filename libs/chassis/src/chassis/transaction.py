@@ -177,13 +177,14 @@ class Tx:
         region: str = "",
         facts: Mapping[str, str] | None = None,
         confidential: bool = False,
-    ) -> UUID:
-        """Write an audit entry, which holds ids only; return its id. `object_ref` is "type:id".
+        entry_id: UUID | None = None,
+    ) -> AuditEntry:
+        """Write an audit entry, which holds ids only, and return it. `object_ref` is "type:id".
 
         A confidential entry is part of the Merkle tree like all others, but shown to no auditor.
         """
         entry = AuditEntry(
-            new_id(),
+            entry_id or new_id(),
             self._clock(),
             action,
             object_ref,
@@ -198,7 +199,7 @@ class Tx:
         self._facts.add(tables.audit, row)
         self._facts.add(tables.audit_pending, {"entry_id": entry.entry_id})
         self._links.add_entry((entry, row))
-        return entry.entry_id
+        return entry
 
     async def schedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Schedule durable work: the handler of `kind` is called with `key`, at or after `due_at`.

@@ -30,14 +30,14 @@ async def schedule_discarding(tx: Tx, key_id: UUID) -> None:
 
 async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
     """Destroy a key, and name it in an audit entry. Only the log-in for background work may."""
-    entry_id = tx.audit(DESTROY_KEY, f"key:{key_id}")
-    await tx.keys.destroy(key_id, recorded_by=entry_id)
+    entry = tx.audit(DESTROY_KEY, f"key:{key_id}")
+    await tx.keys.destroy(key_id, recorded_by=entry.entry_id)
 
 
 async def discard_recorded(tx: Tx, key_id: UUID) -> None:
     """As `destroy_recorded`, for a key that a restored database needs again."""
-    entry_id = tx.audit(DESTROY_KEY, f"key:{key_id}")
-    await tx.keys.discard(key_id, recorded_by=entry_id)
+    entry = tx.audit(DESTROY_KEY, f"key:{key_id}")
+    await tx.keys.discard(key_id, recorded_by=entry.entry_id)
 
 
 def handlers_of(db: Database) -> dict[str, Callable[[str], Awaitable[None]]]:

@@ -143,6 +143,7 @@ def read_terms(check: Checks, given: pb.PartnerTerms) -> PartnerTerms:
         callback_url=given.callback_url,
         contact=given.contact,
         languages=tuple(given.languages),
+        witness_key=given.witness_key,
     )
     check_terms(check, terms)
     return terms
@@ -161,6 +162,7 @@ def partner_to_proto(partner: Partner) -> pb.Partner:
             callback_url=terms.callback_url,
             contact=terms.contact,
             languages=terms.languages,
+            witness_key=terms.witness_key,
         ),
         revoked_at=to_timestamp(partner.revoked_at),
         changed_at=to_timestamp(partner.changed_at),

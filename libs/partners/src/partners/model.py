@@ -17,6 +17,7 @@ REASON_MAX = 200
 CALLS_MAX = 10_000
 CALLS_PER_SECOND_MAX = 100_000
 STREAMS_MAX = 10_000
+WITNESS_KEY_BYTES = 32
 BYTES_PER_SECOND_MIN, BYTES_PER_SECOND_MAX = 1024, 1024**4
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -88,6 +89,7 @@ class PartnerTerms:
     """The terms on which a partner may call: scopes, kinds of reports, quota and contact.
 
     `kinds` are the categories of reports that the partner may hand in; an empty tuple allows all.
+    `witness_key` is the Ed25519 public key of a witness, or b"".
     """
 
     scopes: tuple[PartnerScope, ...]
@@ -96,6 +98,7 @@ class PartnerTerms:
     callback_url: str = ""
     contact: str = ""
     languages: tuple[str, ...] = ()
+    witness_key: bytes = b""
 
 
 ALL_SCOPES = PartnerTerms(scopes=tuple(PartnerScope))
@@ -153,6 +156,8 @@ def check_terms(check: Checks, terms: PartnerTerms) -> None:
     _check_each_once(check, at + "scopes", terms.scopes)
     _check_each_once(check, at + "kinds", terms.kinds)
     _check_each_once(check, at + "languages", terms.languages)
+    right = len(terms.witness_key) in (0, WITNESS_KEY_BYTES)
+    check.that(right, at + "witness_key", f"{WITNESS_KEY_BYTES} bytes, or nothing")
     known = all(language in LANGUAGES for language in terms.languages)
     check.that(known, at + "languages", "each of them kk, ru or en")
 

@@ -90,6 +90,11 @@ class PartnerRegister:
         partner = (self._partners or {}).get(name) if kind == "partner" else None
         return partner.terms.quota.quota if partner else None
 
+    def witness_key(self, name: str) -> bytes:
+        """The public key with which a partner signs as a witness; b"" if it has none. Raises
+        PartnerUnknown."""
+        return self._known(name).terms.witness_key
+
     def _known(self, name: str) -> Partner:
         partner = (self._partners or {}).get(name)
         if partner is None:

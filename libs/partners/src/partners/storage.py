@@ -11,12 +11,14 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
+    LargeBinary,
     MetaData,
     Row,
     Table,
     Text,
     bindparam,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -46,6 +48,7 @@ partners = Table(
     Column("changed_at", _moment, nullable=False),
     Column("changed_by", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("witness_key", LargeBinary, nullable=False, server_default=text("''")),
 )
 
 
@@ -74,6 +77,13 @@ def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[st
     may_read = " OR ".join(has_role(role) for role in READERS)
     by_command = f"({IS_SERVICE} AND current_setting('app.name', true) = 'tartip-cli')"
     protect_rows(op, partners.name, visible=f"({IS_OPERATOR} AND ({may_read})) OR {by_command}")
+
+
+def install_witness_keys(op: Operations) -> None:
+    """Add the column for the keys of witnesses in a migration; new schemas have it already."""
+    op.execute(
+        "ALTER TABLE partners ADD COLUMN IF NOT EXISTS witness_key bytea NOT NULL DEFAULT ''"
+    )
 
 
 _BY_REQUESTS = "SELECT substr(caller, 9) FROM requests WHERE caller LIKE 'partner/%'"
@@ -145,7 +155,13 @@ def _partner(row: Row[Any]) -> Partner:
     known = set(PartnerScope)
     scopes = tuple(PartnerScope(scope) for scope in row.scopes if scope in known)
     terms = PartnerTerms(
-        scopes, tuple(row.kinds), quota, row.callback_url, row.contact, tuple(row.languages)
+        scopes,
+        tuple(row.kinds),
+        quota,
+        row.callback_url,
+        row.contact,
+        tuple(row.languages),
+        bytes(row.witness_key),
     )
     return Partner(
         row.name, terms, row.changed_at, row.changed_by, row.version, revoked_at=row.revoked_at
@@ -169,4 +185,5 @@ def _columns(partner: Partner) -> dict[str, Any]:
         "changed_at": partner.changed_at,
         "changed_by": partner.changed_by,
         "version": partner.version,
+        "witness_key": terms.witness_key,
     }

@@ -128,6 +128,7 @@ def _audit(tx: Tx, action: str, partner: Partner) -> None:
         "version": str(partner.version),
         "scopes": ",".join(terms.scopes),
         "kinds": ",".join(terms.kinds),
+        **({"witness_key": terms.witness_key.hex()} if terms.witness_key else {}),
         **{name: str(value) for name, value in limits.items()},
     }
     tx.audit(action, f"partner:{partner.name}", facts=facts)

@@ -19,6 +19,7 @@ from camera_registry.messages import statistics_to_proto
 from camera_registry.model.camera import INTERVALS_HEARD
 from camera_registry.resume_tokens import ResumeTokens
 from camera_registry.settings import RegistrySettings
+from camera_registry.storage import decided_cameras
 from camera_registry.usecases.change_feed import ChangeFeed
 from camera_registry.usecases.hubs import Hubs
 from camera_registry.usecases.imports import Imports
@@ -65,7 +66,7 @@ async def build(chassis: Chassis[RegistrySettings]) -> None:
         CameraHubsApi(Hubs(chassis.db), Pages(chassis.db.keyring)),
         HUBS_POLICY,
     )
-    serve_audit_log(chassis)
+    serve_audit_log(chassis, records=decided_cameras.SOURCES)
     chassis.publish_from("CAMERAS")
     chassis.loop("heartbeats", listener.run)
     chassis.loop("tally", Tally(chassis.work_db).run)

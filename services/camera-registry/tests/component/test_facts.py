@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from audit_log import merkle
-from audit_log.sealer import head_text
+from audit_log.heads import head_text
 from chassis.clock import from_timestamp
 from chassis.purpose import purpose_metadata
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -169,7 +169,8 @@ async def test_the_reason_for_retiring_is_audited(
         return [e["facts"] for e in entries if (e["action"], e["object"]) == ("retire", about)]
 
     await until(retirements, bool)
-    assert await retirements() == [{"reason": "struck by lightning"}]
+    [facts] = await retirements()
+    assert facts["reason"] == "struck by lightning" and len(facts["decided"]) == 64
 
 
 async def _all_entries(audit: Any) -> list[Any]:

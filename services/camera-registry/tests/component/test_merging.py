@@ -117,12 +117,14 @@ async def test_a_merge_is_one_entry_of_the_audit_log_and_told_by_the_events_of_b
     entries = [json.loads(row["canonical"]) for row in rows]
     [entry] = [each for each in entries if each["action"] == "merge"]
     assert entry["object"] == f"camera:{kept.camera_id}"
+    assert len(entry["facts"].pop("decided")) == 64
     assert entry["facts"] == {
         "duplicate": duplicate.camera_id,
         "version": "2",
         "reason": "registered twice",
     }
-    assert len(entries) == 2  # with its registration
+    # The retirement is decided of the duplicate, the merge of both.
+    assert [each["action"] for each in entries] == ["register", "retire", "merge"]
 
 
 async def test_a_kept_camera_that_lacks_nothing_has_no_new_version_and_no_event(

@@ -16,6 +16,7 @@ from citizen_reports.clients import InferenceGateway
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
+from citizen_reports.storage import records
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
@@ -55,9 +56,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         DESK_POLICY,
         needs=("inference-gateway",),
     )
-    serve_audit_log(
-        chassis, AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True)
-    )
+    rules = AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True)
+    serve_audit_log(chassis, rules, records.SOURCES)
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))

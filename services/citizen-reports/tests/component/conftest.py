@@ -104,6 +104,7 @@ def service(
         SERVICE,
         TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address,
         TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
+        TARTIP_SEAL_EVERY_SECONDS="1",
     )
     log = tmp_path_factory.mktemp("log") / "service.log"
     with serving(engines, SERVICE, environment, log) as address:

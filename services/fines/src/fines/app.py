@@ -4,6 +4,7 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from audit_log.witnesses import serve_witnesses
 from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.consumer import Subscription
@@ -23,6 +24,7 @@ from fines.grpc_api import desk, payments
 from fines.measures import measure_missing_tables
 from fines.model.law import read_law
 from fines.settings import FinesSettings
+from fines.storage import records
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
@@ -75,8 +77,9 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
         ),
         payments.POLICY,
     )
-    serve_partners(chassis)
-    serve_audit_log(chassis, AuditRules(records_attempts=True))
+    partners = serve_partners(chassis)
+    serve_witnesses(chassis, settings.audited_services, partners.witness_key)
+    serve_audit_log(chassis, AuditRules(records_attempts=True), records.SOURCES)
     chassis.publish_from("FINES")
     chassis.consume(
         "VIOLATIONS",

@@ -19,6 +19,7 @@ from chassis.purpose import purpose_metadata
 from chassis.refusals import Refusal
 from fines.clients.vehicles import VehicleFile
 from google.protobuf.message import Message
+from tartip.audit.v1 import audit_pb2_grpc
 from tartip.fines.v1 import fines_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
@@ -74,6 +75,7 @@ def environment(
         TARTIP_LETTERS_DIR=str(letters),
         TARTIP_VIOLATIONS_ADDRESS=peer.address,
         TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
+        TARTIP_SEAL_EVERY_SECONDS="1",
     )
 
 
@@ -106,6 +108,7 @@ class As:
             fines_pb2_grpc.FinesStub(channel),
             fines_pb2_grpc.FinePaymentsStub(channel),
             partners_pb2_grpc.PartnersStub(channel),
+            audit_pb2_grpc.WitnessesStub(channel),
         )
         stub = next(found for found in stubs if hasattr(found, method))
         with peers_refusals():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from audit_log.decisions import Decision
 from chassis.channels import refusals_of
 from chassis.clock import new_id
 from chassis.db import Database
@@ -20,6 +21,7 @@ from fines.model import ledger as rules
 from fines.model.fine import Fine, SealedParticulars, State, new_number
 from fines.model.law import read_law
 from fines.storage import fines, ledger
+from fines.usecases.cancelling import ANNULLED, cancel_in
 from fines.usecases.redating import Redated, Redating
 from law.calendar import Calendar, CalendarYear
 from law.fine_dates import DayCount, legal_dates
@@ -65,13 +67,14 @@ class Desk:
         async with self._db.begin(SYSTEM) as tx:
             key = await tx.keys.new("person")
             sealed = SealedParticulars(key.key_id, b"-", new_id().bytes, new_id().bytes)
-            waiting = Fine(new_number(), str(new_id()), "", "KZ-75", "0" * 32, "RED_LIGHT", at)
+            waiting = Fine(new_number(), str(new_id()), "", "KZ-75", "0" * 32, "RED_LIGHT", at, at)
             issued = waiting.issue(article, amount, sealed, at)
             delivered = replace(issued.deliver(at, STORED), state=state)
-            await fines.add(tx, waiting, at)
-            await fines.save(tx, issued)
-            ledger.post(tx, rules.on_issue(issued, at))
-            await fines.save(tx, delivered)
+            await fines.add(tx, waiting, Decision("reserve"))
+            posted = rules.on_issue(issued, at)
+            decision = Decision("issue", beside=ledger.of_entries(posted))
+            ledger.post(tx, posted, await fines.save(tx, issued, decision))
+            await fines.save(tx, delivered, Decision("record_delivery"))
             await tx.schedule("come_into_force", waiting.number, start_of(STORED.in_force_on))
         self.numbers.append(waiting.number)
         return waiting.number
@@ -202,8 +205,7 @@ async def test_paid_and_cancelled_fines_are_left_alone(desk: Desk, database: Any
     number = await desk.add()
     async with desk._db.begin(SYSTEM) as tx:
         fine = await fines.get_for_update(tx, number)
-        ledger.post(tx, rules.on_cancellation(fine, await ledger.entries_of(tx, number), desk.now))
-        await fines.save(tx, fine.cancel())
+        await cancel_in(tx, fine, desk.now, ANNULLED)
     assert number not in await desk.run()
 
 

@@ -28,7 +28,7 @@ from violations.grpc_api import POLICY, ViolationsApi
 from violations.openings import Forms, Frames, Openings
 from violations.settings import ViolationsSettings
 from violations.signing import OfficerAuthority
-from violations.storage import reads
+from violations.storage import reads, records
 from violations.usecases import Desk
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -58,7 +58,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         needs=("inference-gateway",),
     )
     rules = AuditRules(records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED)
-    serve_audit_log(chassis, rules)
+    serve_audit_log(chassis, rules, records.SOURCES)
     chassis.publish_from("VIOLATIONS")
     chassis.consume(
         "SIGHTINGS",

@@ -150,17 +150,10 @@ class Desk:
             return await self._save(tx, annulled, Verdict.ANNUL, now)
 
     async def _save(self, tx: Tx, decided: Violation, verdict: Verdict, now: datetime) -> Violation:
-        assert decided.decision is not None
         await violations.save_decision(tx, decided, verdict)
         if verdict is not Verdict.CONFIRM:
             await self._conflicts.note_withdrawn(tx, decided)
         tx.emit(violation_decided(decided, verdict, now))
-        tx.audit(
-            verdict.value.lower(),
-            f"violation:{decided.violation_id}",
-            region=decided.place.region,
-            facts={"decision": str(decided.decision.decision_id), "version": str(decided.version)},
-        )
         return decided
 
 

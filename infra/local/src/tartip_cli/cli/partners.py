@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ALL = "all"
 _QUOTA = ("calls", "calls_per_second", "streams", "bytes_per_second")
-_DETAILS = ("contact", "callback_url", "languages")
+_DETAILS = ("contact", "callback_url", "languages", "witness_key")
 
 Name = Annotated[str, typer.Argument(help="The partner's name, as in its certificate.")]
 Scopes = Annotated[
@@ -190,8 +190,18 @@ def _edit(
     for name, value in _pairs("--detail", details or [], _DETAILS):
         if name == "languages":
             terms.languages[:] = [language for language in value.split(",") if language]
+        elif name == "witness_key":
+            terms.witness_key = _key(value)
         else:
             setattr(terms, name, value)
+
+
+def _key(text: str) -> bytes:
+    """The public key in hexadecimal digits."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise Failure("--detail witness_key: must be hexadecimal digits", Exit.USAGE) from None
 
 
 def _numbers(option: str, given: list[str], known: Mapping[str, int]) -> list[Any]:
@@ -293,6 +303,7 @@ def _partner(partner: pb.Partner) -> dict[str, Any]:
         "contact": terms.contact,
         "callback_url": terms.callback_url,
         "languages": list(terms.languages),
+        "witness_key": terms.witness_key.hex(),
         "version": partner.version,
         "changed_at": partner.changed_at.ToJsonString(),
         "changed_by": partner.changed_by,

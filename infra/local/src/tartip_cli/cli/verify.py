@@ -1,10 +1,12 @@
-"""`tartip verify`: checks every service's audit log from outside, and names damaged evidence.
+"""`tartip verify`: checks audit logs, records of decisions and evidence from outside.
 
 It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
 in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
 entries. It also checks that the log still begins with the entries that it had at the last check
 without faults: the size and root that the log had then are stored in `verify.json` of the data
-folder. Last, the service's records are held against each other and the streams (`verify_records`).
+folder. The log has to extend each head that was kept outside of the data folder, or that a witness
+has kept (`--witness`). Each record must be as its newest entry decided. Last, the service's records
+are held against each other and the streams (`verify_records`).
 """
 
 from __future__ import annotations
@@ -13,26 +15,28 @@ import asyncio
 import json
 import random
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, print_json
+from tartip_cli.clients.audit_log import AuditLogReader
+from tartip_cli.clients.kept_heads import kept_heads
 from tartip_cli.data_dir import write_private
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
-from tartip_cli.topology import GRPC_SERVICES, Service
+from tartip_cli.topology import GRPC_SERVICES
 
 if TYPE_CHECKING:
     from tartip.audit.v1 import audit_pb2
 
     from tartip_cli.clients.damaged_evidence import EvidenceFinding
-    from tartip_cli.clients.partner import Outside
+    from tartip_cli.topology import Service
 
-_SECONDS = 30.0
-_PURPOSE = "tartip verify: the log is checked from outside"
-_PAGE = 200
+# Differences that are named; the rest are counted.
+_NAMED_MAX = 10
 
 
 @dataclass
@@ -44,6 +48,9 @@ class Finding:
     sealed_at: str = ""
     root: str = ""
     proofs: int = 0
+    # Heads kept elsewhere that the log was compared with, and records of decisions.
+    heads: int = 0
+    records: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -67,15 +74,22 @@ def verify(
     service: Annotated[
         str, typer.Option("--service", metavar="NAME", help="Check the records of one service.")
     ] = "",
+    witness: Annotated[
+        list[Path],
+        typer.Option(
+            "--witness", exists=True, dir_okay=False, help="A file of heads that a witness kept."
+        ),
+    ] = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's audit log, events and keys, and list damaged evidence; exit code 1 if a
-    check fails."""
+    """Check every service's audit log, decisions, events and keys, and list damaged evidence; exit
+    code 1 if a check fails."""
     services = tuple(known for known in GRPC_SERVICES if service in ("", known.name))
     if not services:
         names = ", ".join(known.name for known in GRPC_SERVICES)
         raise Failure(f"there is no service {service} with records: {names}", Exit.USAGE)
-    findings, evidence = asyncio.run(_verify(read_settings(), services, samples, events))
+    amounts = _Amounts(samples, events)
+    findings, evidence = asyncio.run(_verify(read_settings(), services, amounts, witness))
     fits = evidence.fits and not any(finding.wrong for finding in findings)
     if as_json:
         logs = [asdict(finding) for finding in findings]
@@ -88,8 +102,17 @@ def verify(
         raise typer.Exit(Exit.UNEXPECTED)
 
 
+@dataclass(frozen=True)
+class _Amounts:
+    """How many entries per service to prove the inclusion of, and how many published events per
+    service to find in the streams."""
+
+    samples: int
+    events: int
+
+
 async def _verify(
-    settings: Settings, services: tuple[Service, ...], samples: int, events: int
+    settings: Settings, services: tuple[Service, ...], amounts: _Amounts, witness: list[Path]
 ) -> tuple[list[Finding], EvidenceFinding]:
     from chassis.refusals import Refusal
 
@@ -99,14 +122,18 @@ async def _verify(
 
     findings = []
     async with outside(settings) as mesh, streams_of(mesh, settings) as streams:
+        kept = kept_heads(settings, witness)
         path = mesh.home.path / "verify.json"
         known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         for service in services:
             finding = Finding(service.name)
             with console.status(f"checking {service.name} …"):
                 try:
-                    await _check(mesh, service, known, finding, samples)
-                    finding.wrong += await check_records(mesh, service, streams, events)
+                    log = AuditLogReader(mesh, service)
+                    leaves = await _check(log, known, finding, amounts.samples)
+                    finding.heads = kept.compare(service.name, leaves, finding.wrong)
+                    await _check_decisions(log, leaves, finding)
+                    finding.wrong += await check_records(mesh, service, streams, amounts.events)
                 except Refusal as refusal:
                     finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)
@@ -116,26 +143,27 @@ async def _verify(
 
 
 async def _check(
-    mesh: Outside, service: Service, known: dict[str, Any], finding: Finding, samples: int
-) -> None:
+    log: AuditLogReader, known: dict[str, Any], finding: Finding, samples: int
+) -> list[bytes]:
+    """Check a log, and return the hashes of its leaves."""
     from audit_log import merkle
+    from audit_log.heads import SignedHead
 
-    log = _Log(mesh, service)
     head = await log.head()
     if head is None:
-        earlier = known.get(service.name)
+        earlier = known.get(finding.service)
         if earlier is not None:
             finding.wrong.append(f"a log of {earlier['tree_size']} entries is empty now")
-        return
+        return []
     leaves = await log.leaves(head.tree_size, finding.wrong)
     finding.entries, finding.root = head.tree_size, head.root.hex()
     finding.sealed_at = head.sealed_at.ToJsonString()
     if len(leaves) != head.tree_size:
         finding.wrong.append(f"{len(leaves)} entries under a head of {head.tree_size}")
-        return
+        return leaves
     if merkle.root(leaves) != head.root:
         finding.wrong.append("the entries do not give the root that was signed")
-    if not _signed(head):
+    if not SignedHead.from_message(head).is_signed:
         finding.wrong.append("the head's signature is wrong")
     _compare_with_earlier(known, finding, head, leaves)
     chosen = random.sample(range(len(leaves)), min(samples, len(leaves)))
@@ -144,81 +172,21 @@ async def _check(
         if not merkle.verify_inclusion(leaves[index], index, head.tree_size, path, head.root):
             finding.wrong.append(f"the proof of entry {index} does not hold")
         finding.proofs += 1
+    return leaves
 
 
-class _Log:
-    """One service's audit log as `tartip.audit.v1` serves it."""
-
-    def __init__(self, mesh: Outside, service: Service) -> None:
-        from tartip.audit.v1 import audit_pb2_grpc
-
-        self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
-
-    async def head(self) -> audit_pb2.Head | None:
-        """The newest signed head; None before the first sealing."""
-        from chassis.channels import peers_refusals
-        from chassis.refusals import Refusal
-        from tartip.audit.v1 import audit_pb2
-
-        try:
-            with peers_refusals():
-                return (await self._stub.GetHead(audit_pb2.GetHeadRequest(), timeout=_SECONDS)).head
-        except Refusal as refusal:
-            if refusal.reason != "NOTHING_SEALED":
-                raise
-            return None
-
-    async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """The hashes of the first `tree_size` leaves: computed from an entry if its content is
-        given, else as the service gives them. Stops and adds to `wrong` if an entry is missing."""
-        from audit_log import merkle
-        from chassis.channels import peers_refusals
-        from chassis.purpose import purpose_metadata
-        from tartip.audit.v1 import audit_pb2
-        from tartip.common.v1 import common_pb2 as common
-
-        leaves: list[bytes] = []
-        token = ""
-        while len(leaves) < tree_size:
-            request = audit_pb2.ListEntriesRequest(
-                page=common.Page(size=_PAGE, token=token), with_hidden=True
-            )
-            with peers_refusals():
-                page = await self._stub.ListEntries(
-                    request, timeout=_SECONDS, metadata=purpose_metadata(_PURPOSE)
-                )
-            for entry in page.entries[: tree_size - len(leaves)]:
-                if entry.leaf_index != len(leaves):
-                    wrong.append(f"entry {len(leaves)} is missing")
-                    return leaves
-                canonical = entry.canonical
-                leaves.append(merkle.leaf_hash(canonical) if canonical else entry.leaf_hash)
-            token = page.next_page_token
-            if not token:
-                break
-        return leaves
-
-    async def path(self, index: int, tree_size: int) -> list[bytes]:
-        from chassis.channels import peers_refusals
-        from tartip.audit.v1 import audit_pb2
-
-        request = audit_pb2.ProveInclusionRequest(leaf_index=index, tree_size=tree_size)
-        with peers_refusals():
-            return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
-
-
-def _signed(head: audit_pb2.Head) -> bool:
-    from audit_log.sealer import head_text
-    from chassis.clock import from_timestamp
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    text = head_text(head.service, head.tree_size, head.root, from_timestamp(head.sealed_at))
-    try:
-        Ed25519PublicKey.from_public_bytes(head.public_key).verify(head.signature, text)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+async def _check_decisions(log: AuditLogReader, leaves: list[bytes], finding: Finding) -> None:
+    """Compare the records with what their newest entries decided, once there are entries."""
+    if not leaves:
+        return
+    differences: list[str] = []
+    async for record in log.decided_records():
+        differences += log.decisions.differences(record, leaves)
+    differences += log.decisions.missing()
+    finding.records = log.decisions.records
+    finding.wrong += differences[:_NAMED_MAX]
+    if len(differences) > _NAMED_MAX:
+        finding.wrong.append(f"and {len(differences) - _NAMED_MAX} more records differ")
 
 
 def _compare_with_earlier(
@@ -261,8 +229,8 @@ def _evidence_lines(evidence: EvidenceFinding) -> list[str]:
 def _table(findings: list[Finding]) -> Table:
     table = Table(title="Audit logs", title_justify="left")
     table.add_column("service", no_wrap=True)
-    for header in ("entries", "sealed", "root", "proofs", "verdict"):
-        number = header in ("entries", "proofs")
+    for header in ("entries", "sealed", "root", "proofs", "heads", "records", "verdict"):
+        number = header in ("entries", "proofs", "heads", "records")
         table.add_column(header, justify="right" if number else "left", no_wrap=header != "verdict")
     for finding in findings:
         verdict = "[red]" + "; ".join(finding.wrong) if finding.wrong else "[green]fits"
@@ -273,6 +241,8 @@ def _table(findings: list[Finding]) -> Table:
             finding.sealed_at[11:19],
             finding.root[:12],
             str(finding.proofs),
+            str(finding.heads),
+            str(finding.records),
             "[dim]nothing yet" if empty else verdict,
         )
     return table

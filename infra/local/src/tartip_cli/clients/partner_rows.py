@@ -184,4 +184,5 @@ def _alike(one: pb.PartnerTerms, other: pb.PartnerTerms) -> bool:
 
 def _ordered(terms: pb.PartnerTerms) -> tuple[object, ...]:
     lists = (sorted(terms.scopes), sorted(terms.kinds), sorted(terms.languages))
-    return (*lists, terms.callback_url, terms.contact, sorted(quota_of(terms).items()))
+    texts = (terms.callback_url, terms.contact, terms.witness_key)
+    return (*lists, *texts, sorted(quota_of(terms).items()))

@@ -23,6 +23,7 @@ from tartip_cli.parts.part import OutsidePart, Part
 from tartip_cli.supervisor.certificates import certificate_states, ending_soon, keep_renewed
 from tartip_cli.supervisor.children import OnChange, RunningPart, State, Watched, WatchedOutsidePart
 from tartip_cli.supervisor.disk import Disk, disks_of
+from tartip_cli.supervisor.heads import HeadKeeper
 from tartip_cli.supervisor.http import SupervisorHttp
 from tartip_cli.supervisor.lock import Lock, RunningMesh, end_orphans
 from tartip_cli.supervisor.logs import TURN_SECONDS, turn_over
@@ -163,6 +164,7 @@ class Supervisor:
         turns = asyncio.Semaphore(_PARALLEL_MIGRATIONS)
         for part in itertools.chain.from_iterable(services):
             keepers.append(group.create_task(self._migrate_and_keep(part, turns)))
+        keepers.append(group.create_task(HeadKeeper(self.mesh).run()))
         await _until_ready(self.watched)
         self.ready.set()
 

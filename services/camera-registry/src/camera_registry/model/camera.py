@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from audit_log.record_kinds import RecordKind
 from chassis.refusals import BadRequest, Checks, FieldError, Kind, Refusal
 
 from camera_registry.model.description import Description, check_line
@@ -20,6 +21,22 @@ INTERVALS_HEARD = 1.5
 REASON_MAX = 500
 # Of a description that leaves the owner as he is, where no person is known to be the owner.
 NO_OWNER = FieldError("description.owner_iin", "BAD_REQUEST", IIN_EXPECTED)
+
+
+# What a decision about a camera covers: its description and its life, not its status, which follows
+# from reports of hubs. Streams and persons who are owners stand in tables of their own.
+CAMERA = RecordKind(
+    "camera",
+    (
+        *("camera_id", "region", "name", "latitude", "longitude", "address", "kato", "kind"),
+        *("serial", "make", "model", "azimuth_degrees", "owner_bin", "connected", "functions"),
+        *("verifications", "device_key", "certificate_number", "speed_tolerance_kmh"),
+        *("dedupe_seconds", "bases", "site", "site_category", "operator_bin", "height_metres"),
+        *("field_of_view_degrees", "retention_days", "hub_id", "onvif_profiles"),
+        *("control_centre", "certificate_valid_until", "version", "held_from", "registered_at"),
+        *("retired_at", "retired_why", "merged_into"),
+    ),
+)
 
 
 class CameraNotFound(Refusal):
@@ -71,6 +88,11 @@ class Camera:
     merged_into: UUID | None = None
     # By how much its clock was ahead when that made it DEGRADED, else 0.
     clock_offset_milliseconds: int = 0
+
+    @property
+    def object_ref(self) -> str:
+        """The name of the camera in the audit log."""
+        return f"camera:{self.camera_id}"
 
     @classmethod
     def register(cls, camera_id: UUID, description: Description, now: datetime) -> "Camera":

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from audit_log.decisions import Decision, audit_decision
 from chassis.db import Database, RowExists
 from chassis.refusals import IdReused, Refusal
 from chassis.tables import service_now
@@ -23,7 +24,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
 
-from camera_registry.model.camera import Camera, CameraNotFound, SerialTaken
+from camera_registry.model.camera import CAMERA, Camera, CameraNotFound, SerialTaken
 from camera_registry.model.description import Description
 from camera_registry.model.status import REPORTED, CameraStatus, StatusSource
 from camera_registry.storage import life, record, streams
@@ -57,10 +58,21 @@ async def before_registration(db: Database, scope: Scope, description: Descripti
     return Before(row.now, row.retired)
 
 
-def add(tx: Tx, camera: Camera) -> None:
-    """Add a camera's row. It is written before the next statement or at the end of the transaction,
-    which may raise RowExists (see `refusal_of`). `record.add` adds the rows in other tables."""
-    tx.add(cameras, camera_row(camera, held_from=camera.registered_at))
+def add(tx: Tx, camera: Camera, decision: Decision) -> None:
+    """Add a camera before the next statement or at the transaction's end, which may raise RowExists
+    (see `refusal_of`), and audit the decision. `record.add` adds what stands in other tables."""
+    tx.add(cameras, decided_row(tx, camera, decision, held_from=camera.registered_at))
+
+
+def decided_row(
+    tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime
+) -> dict[str, Any]:
+    """Audit a decision about a camera with the hash of all of its description, and return the
+    camera's row, which names the audit entry."""
+    row = camera_row(camera, held_from=held_from)
+    region = camera.description.place.region
+    entry = audit_decision(tx, camera.object_ref, decision, {CAMERA: row}, region=region)
+    return row | entry.columns
 
 
 def refusal_of(error: RowExists) -> Refusal | None:
@@ -129,16 +141,17 @@ async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera
     return found[first], found[second]
 
 
-async def save(tx: Tx, camera: Camera, *, held_from: datetime) -> None:
-    """Store a changed camera, whose row must be locked; the change is valid from `held_from`. The
-    previous description is kept as a version, and a retired camera's passwords are erased. Raises
-    SerialTaken."""
+async def save(tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime) -> None:
+    """Store a changed camera, whose row is locked and which holds from `held_from`, and audit the
+    decision; its description of before is kept as a version, and the passwords of a retired camera
+    are erased. Raises SerialTaken."""
+    row = decided_row(tx, camera, decision, held_from=held_from)
     superseded = keep_version(cameras.c.camera_id == camera.camera_id).cte("superseded")
     try:
         await tx.execute(
             update(cameras)
             .where(cameras.c.camera_id == camera.camera_id)
-            .values(**camera_row(camera, held_from=held_from))
+            .values(**row)
             .add_cte(superseded)
         )
     except IntegrityError as error:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import h3.api.basic_int as h3
+from audit_log.decisions import record_columns
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -118,6 +119,7 @@ cameras = Table(
     Column("retired_at", moment),
     Column("retired_why", Text),
     Column("merged_into", Uuid),
+    *record_columns(),
 )
 # Descriptions that were superseded, each with the moment from which it held.
 versions = Table(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from audit_log.decisions import Decision as Decided
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import checks
@@ -65,9 +66,10 @@ class Imports:
         decision = await _decision(tx, batch)
         now = await tx.now()
         # First: a changed camera may give its serial number to one that is added.
-        for row in await imports.change_cameras(tx, decision.changed, held_from=now):
+        change, addition = (Decided(action, _facts_of(batch)) for action in ("change", "register"))
+        for row in await imports.change_cameras(tx, decision.changed, change, held_from=now):
             decision.refuse_unseen(row)
-        added = await imports.add_cameras(tx, decision.added.values())
+        added = await imports.add_cameras(tx, decision.added.values(), addition)
         for row, camera in list(decision.added.items()):
             if camera.camera_id not in added:
                 decision.refuse_unseen(row)
@@ -87,6 +89,11 @@ class Imports:
         region = regions[0] if len(regions) == 1 else ""
         tx.audit("import", f"import:{batch.import_id}", region=region, facts=facts)
         return outcome
+
+
+def _facts_of(batch: Batch) -> dict[str, str]:
+    """In the audit entries of a batch's cameras: where they come from."""
+    return {"import": str(batch.import_id), "number": str(batch.number)}
 
 
 async def _decision(tx: Tx, batch: Batch) -> Decision:

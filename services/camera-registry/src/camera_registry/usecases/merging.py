@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
+from audit_log.decisions import Decision
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.transaction import Tx
 
 from camera_registry.events import camera_changed, camera_retired
 from camera_registry.model.camera import Camera
@@ -35,21 +35,23 @@ class Merging:
                 now = await tx.now()
                 changed, retired = merge(kept, duplicate, seen=seen, why=reason, now=now)
                 # First: afterwards its serial number is free.
-                await cameras.save(tx, retired, held_from=now)
+                retirement = Decision("retire", {"reason": reason, "merged_into": str(camera_id)})
+                await cameras.save(tx, retired, retirement, held_from=now)
                 tx.emit(camera_retired(retired))
-                if changed is not kept:
-                    await cameras.save(tx, changed, held_from=now)
+                merger = _merger(changed, retired, reason)
+                if changed is kept:
+                    region = kept.description.place.region
+                    tx.audit(merger.action, kept.object_ref, region=region, facts=merger.facts)
+                else:
+                    await cameras.save(tx, changed, merger, held_from=now)
                     tx.emit(camera_changed(changed, now))
-                _audit(tx, changed, retired, reason)
         return await self._register.get(camera_id, caller=caller)
 
 
-def _audit(tx: Tx, kept: Camera, retired: Camera, reason: str) -> None:
-    """One entry for both, in the region of the kept camera."""
+def _merger(kept: Camera, retired: Camera, reason: str) -> Decision:
     facts = {
         "duplicate": str(retired.camera_id),
         "version": str(kept.version),
         "reason": reason,
     }
-    region = kept.description.place.region
-    tx.audit("merge", f"camera:{kept.camera_id}", region=region, facts=facts)
+    return Decision("merge", facts)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database, RowExists
 from chassis.identity import Caller
@@ -75,19 +76,18 @@ class Register:
 
         Raises IdReused for an id used with other content, or RowExists.
         """
-        camera_id, region = camera.camera_id, camera.description.place.region
+        camera_id, decision = camera.camera_id, Decision("register", facts)
         async with self._db.begin(caller.scope) as tx:
             if camera.description.is_all_in_its_row:
                 tx.write_once(caller.key, camera_id, content)
-                cameras.add(tx, camera)
+                cameras.add(tx, camera, decision)
             else:
                 # Whether a row of another table may be written is read from the camera's.
                 if not await tx.once(caller.key, camera_id, content):
                     return False
-                cameras.add(tx, camera)
+                cameras.add(tx, camera, decision)
                 await record.add(tx, [camera])
             tx.emit(camera_registered(camera))
-            tx.audit("register", f"camera:{camera_id}", region=region, facts=facts)
         return tx.was_first
 
     async def _require_hub(self, camera_id: UUID, description: Description, caller: Caller) -> None:
@@ -120,14 +120,9 @@ class Register:
                 return current
             if description.needs_hub(current.description):
                 await require_hub(tx, description)
-            await cameras.save(tx, changed, held_from=now)
+            decision = Decision("change", {"version": str(changed.version)})
+            await cameras.save(tx, changed, decision, held_from=now)
             tx.emit(camera_changed(changed, now))
-            tx.audit(
-                "change",
-                f"camera:{camera_id}",
-                region=description.place.region,
-                facts={"version": str(changed.version)},
-            )
         return changed
 
     async def retire(
@@ -146,10 +141,9 @@ class Register:
                 return current
             if from_version:
                 current.require_version(from_version)
-            await cameras.save(tx, retired, held_from=now)
+            decision = Decision("retire", {"reason": reason})
+            await cameras.save(tx, retired, decision, held_from=now)
             tx.emit(camera_retired(retired))
-            region = retired.description.place.region
-            tx.audit("retire", f"camera:{camera_id}", region=region, facts={"reason": reason})
         return retired
 
     async def get(

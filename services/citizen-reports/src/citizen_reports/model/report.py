@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from audit_log.record_kinds import RecordKind
 from law.refusals import TableYearMissing
 from law.report_deadlines import Deadline, ReportDeadlines
 from law.zone import almaty_day
@@ -124,6 +125,20 @@ OUTCOMES = {
 }
 
 
+# What a decision about a registered report covers: all columns of its row; and its answer.
+REPORT = RecordKind(
+    "report",
+    (
+        *("report_id", "partner", "category", "region", "status", "language", "occurred_at"),
+        *("opened_at", "story", "version", "cell", "place_abroad", "number", "registered_at"),
+        *("receipt_due_at", "receipt_rule", "receipt_unit", "content_sha256", "due_at"),
+        *("deadline_rule", "deadline_number", "waits_since", "escalation_step", "unit"),
+        *("operator", "answered_at", "disputed_at", "outcome", "offence_code", "duplicate_of"),
+    ),
+)
+ANSWER = RecordKind("answer", ("report_id", "answer"))
+
+
 @dataclass(frozen=True)
 class Deadlines:
     """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if it needs
@@ -198,6 +213,11 @@ class Report:
     def is_complaint(self) -> bool:
         """Whether the report is a complaint about an officer."""
         return self.category is Category.COMPLAINT_ABOUT_OFFICER
+
+    @property
+    def object_ref(self) -> str:
+        """The name of the report in the audit log."""
+        return f"report:{self.name}"
 
     @property
     def is_confidential(self) -> bool:

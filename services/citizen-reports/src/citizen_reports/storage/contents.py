@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from audit_log.decisions import EntryOfRecord
 from chassis.db import Database
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
@@ -158,21 +159,37 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Store `question`, `answer` or `plate`, encrypted; an empty value deletes the stored one.
+    """Store `question` or `plate`, encrypted; an empty value deletes the stored one.
 
     Raises KeyError if the report's key was destroyed.
     """
     key = await report_key(tx, report_id)
-    await tx.execute(
-        update(contents)
-        .where(contents.c.report_id == report_id)
-        .values(
-            {
-                name: _seal(key, name, report_id, value) if value else None
-                for name, value in values.items()
-            }
-        )
+    await _update(
+        tx,
+        report_id,
+        {
+            name: _seal(key, name, report_id, value) if value else None
+            for name, value in values.items()
+        },
     )
+
+
+async def seal_answer(tx: Tx, report_id: UUID, answer: str) -> dict[str, Any]:
+    """Return the decided fields of an answer, which is encrypted. Raises KeyError if the report's
+    key was destroyed."""
+    key = await report_key(tx, report_id)
+    return {"report_id": report_id, "answer": _seal(key, "answer", report_id, answer)}
+
+
+async def save_answer(tx: Tx, answer: dict[str, Any], entry: EntryOfRecord) -> None:
+    """Store an answer as `seal_answer` returned it, with the audit entry of the decision, and
+    delete the question that it answers."""
+    values = {"answer": answer["answer"], "question": None, **entry.columns}
+    await _update(tx, answer["report_id"], values)
+
+
+async def _update(tx: Tx, report_id: UUID, values: dict[str, Any]) -> None:
+    await tx.execute(update(contents).where(contents.c.report_id == report_id).values(values))
 
 
 def add_step(

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from audit_log.decisions import Decision, EntryOfRecord, audit_decision
 from chassis.db import Database
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
@@ -27,6 +28,7 @@ from citizen_reports.model.report import (
     CLOCK_RUNS,
     EMERGENCIES,
     QUEUE,
+    REPORT,
     Category,
     Receipt,
     Report,
@@ -54,7 +56,7 @@ _SAVE = update(reports).where(
 )
 
 
-_OF_REPORT = ("report_id", "partner")
+_OF_REPORT = ("report_id", "partner", "audit_entry", "audit_hash")
 _report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
 # All that a submission decides on: a row for each file, or a single row without one.
 _SUBMITTED = Read(
@@ -141,15 +143,39 @@ async def get_by_number(tx: Tx, number: str) -> Report:
     return _found((await tx.execute(query)).all())
 
 
-async def save_report(tx: Tx, before: Report, after: Report) -> None:
+async def save_report(tx: Tx, before: Report, after: Report, decision: Decision) -> EntryOfRecord:
+    """Store a registered report after a decision, and audit the decision with the hash of all of
+    the report; return the audit entry. Otherwise as `save_draft`."""
+    entry = _audited(tx, after, decision)
+    await _save(tx, before, after, entry.columns)
+    return entry
+
+
+async def save_draft(tx: Tx, before: Report, after: Report) -> None:
     """Store the columns in which `after` differs from `before`. The transaction must have
     locked the report's row. Raises LookupError if the row no longer has `before.version`."""
+    await _save(tx, before, after, {})
+
+
+async def _save(tx: Tx, before: Report, after: Report, audited: dict[str, Any]) -> None:
     old = to_row(before)
     changed = {name: value for name, value in to_row(after).items() if value != old[name]}
+    changed |= audited
     is_locked = {"old_report_id": before.report_id, "old_version": before.version}
     saved = await tx.execute(_SAVE, {**is_locked, **changed})
     if saved.rowcount != 1:
         raise LookupError(f"report {before.report_id} was not locked before it was changed")
+
+
+def _audited(tx: Tx, report: Report, decision: Decision) -> EntryOfRecord:
+    return audit_decision(
+        tx,
+        report.object_ref,
+        decision,
+        {REPORT: to_row(report)},
+        region=report.region,
+        confidential=report.is_confidential,
+    )
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
@@ -233,14 +259,15 @@ async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
 
 
 def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
-    """Replace `before` by `after` and claim the number of `after`, when `tx` ends.
+    """Replace `before` by `after`, claim the number of `after`, and audit that it was submitted.
 
     The end of `tx` stores nothing if the report has changed since `before` (`tx.was_current` is
     then False), and raises RowExists (`NUMBER_KEY`) if another report has the number. It waits for
     other transactions that claim the number. It also waits for one that has locked the report if
     `waits`; otherwise a locked report counts as changed.
     """
-    tx.replace(reports, to_row(after), version=before.version, waits=waits)
+    entry = _audited(tx, after, Decision("submit"))
+    tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)
     tx.add(report_numbers, {"number": after.number})
 
 

@@ -1,5 +1,6 @@
 """SQLAlchemy tables, as the migrations create them."""
 
+from audit_log.decisions import record_columns
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -52,6 +53,7 @@ reports = Table(
     Column("outcome", Text, nullable=False),
     Column("offence_code", Text, nullable=False),
     Column("duplicate_of", Uuid),
+    *record_columns(),
 )
 
 reporters = Table(
@@ -75,6 +77,8 @@ contents = Table(
     Column("question", LargeBinary),
     Column("answer", LargeBinary),
     Column("plate", LargeBinary),
+    # Of the answer.
+    *record_columns(),
 )
 
 steps = Table(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
+from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
@@ -20,7 +21,7 @@ from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
-from citizen_reports.model.report import Report, Status
+from citizen_reports.model.report import ANSWER, Report, Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
@@ -117,8 +118,7 @@ class Desk:
                 return await self._view(tx, report, caller)
             shown.require_unchanged(report)
             taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
-            await self._recorder.record(tx, report, taken, at=now, actor=operator)
-            audit(tx, "take", report)
+            await self._recorder.record(tx, report, taken, Decision("take"), at=now, actor=operator)
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
@@ -148,12 +148,12 @@ class Desk:
                 tx,
                 report,
                 routed,
+                Decision("route", {"unit": unit}),
                 at=now,
                 actor=operator,
                 note=f"{unit}: {reason}",
                 fact=events.report_routed(routed, now),
             )
-            audit(tx, "route", report, unit=unit)
             return await self._view(tx, routed, caller)
 
     async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
@@ -167,8 +167,9 @@ class Desk:
             report = await self._lock_unchanged(tx, shown, caller)
             asked = report.ask(now)
             await contents.set_content(tx, shown.report_id, question=question)
-            await self._recorder.record(tx, report, asked, at=now, actor=operator, note=question)
-            audit(tx, "ask", report)
+            await self._recorder.record(
+                tx, report, asked, Decision("ask"), at=now, actor=operator, note=question
+            )
             return await self._view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
@@ -181,11 +182,14 @@ class Desk:
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
             answered = report.answer(operator, now)
-            await contents.set_content(tx, shown.report_id, answer=answer, question="")
-            await self._recorder.record(tx, report, answered, at=now, actor=operator, note=answer)
+            sealed = await contents.seal_answer(tx, shown.report_id, answer)
+            decision = Decision("answer", beside={ANSWER: sealed})
+            entry = await self._recorder.record(
+                tx, report, answered, decision, at=now, actor=operator, note=answer
+            )
+            await contents.save_answer(tx, sealed, entry)
             close_at = now + timedelta(days=self._law.deadlines.table.dispute_days)
             await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
-            audit(tx, "answer", report)
             return await self._view(tx, answered, caller)
 
     async def accept_traffic_evidence(
@@ -216,18 +220,20 @@ class Desk:
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
             )
             if taken is not report:
-                await self._recorder.record(tx, report, taken, at=now, actor=operator)
+                await self._recorder.record(
+                    tx, report, taken, Decision("take"), at=now, actor=operator
+                )
             await contents.set_content(tx, shown.report_id, plate=normal)
             await self._recorder.record(
                 tx,
                 taken,
                 accepted,
+                Decision("accept_traffic_evidence", {"offence_code": offence_code}),
                 at=now,
                 actor=operator,
                 note=offence_code,
                 fact=events.traffic_evidence_accepted(accepted, _stored(items)),
             )
-            audit(tx, "accept_traffic_evidence", report, offence_code=offence_code)
             return await self._view(tx, accepted, caller)
 
     async def _lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:

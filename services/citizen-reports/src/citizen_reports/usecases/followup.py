@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
+from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
@@ -82,9 +83,8 @@ class FollowUp:
             if self._clock() < report.answered_at + window:
                 return  # answered anew since; that answer has its own closing
             await self._recorder.record(
-                tx, report, report.close(), at=self._clock(), actor=SYSTEM_ACTOR
+                tx, report, report.close(), Decision("close"), at=self._clock(), actor=SYSTEM_ACTOR
             )
-            audit(tx, "close", report)
 
     async def drop_draft(self, key: str) -> None:
         """Delete a draft that was not submitted in time. `key` is the report id."""
@@ -129,7 +129,8 @@ class FollowUp:
                 return
             # The version stays: no event is published for it.
             marked = replace(report, duplicate_of=original.report_id)
-            await reports.save_report(tx, report, marked)
+            facts = {"duplicate_of": str(original.report_id)}
+            await reports.save_report(tx, report, marked, Decision("mark_duplicate", facts))
             contents.add_step(
                 tx,
                 marked,
@@ -158,8 +159,9 @@ class FollowUp:
             bind_trace(report)
             known = report.with_outcome(outcome)
             if known is not report:
+                decision = Decision("record_outcome", {"outcome": outcome})
                 await self._recorder.record(
-                    tx, report, known, at=now, actor=SYSTEM_ACTOR, note=outcome
+                    tx, report, known, decision, at=now, actor=SYSTEM_ACTOR, note=outcome
                 )
 
     def _wait_if_early(self, report: Report) -> None:
@@ -178,13 +180,13 @@ class FollowUp:
             tx,
             report,
             escalated,
+            Decision("escalate", {"step": str(step)}),
             at=self._clock(),
             actor=SYSTEM_ACTOR,
             note=f"overdue, step {step}: {rung.to}",
             fact=events.report_overdue(escalated),
         )
         await self._recorder.start_clock(tx, escalated, step_index=step)
-        audit(tx, "escalate", report, step=str(step))
 
     async def _earlier(self, found: Located) -> Neighbour | None:
         """The earliest registered report of the same incident, or None."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
@@ -134,8 +135,9 @@ class Intake:
             bind_trace(report)
             replied = report.reply(now, self._law.deadlines)
             await contents.set_content(tx, report_id, question="")
-            await self._recorder.record(tx, report, replied, at=now, actor=REPORTER, note=text)
-            audit(tx, "reply", report)
+            await self._recorder.record(
+                tx, report, replied, Decision("reply"), at=now, actor=REPORTER, note=text
+            )
             return await self._view(tx, replied)
 
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
@@ -151,8 +153,9 @@ class Intake:
             bind_trace(report)
             deadline = self._law.deadlines.of_dispute(report.category, report.region, now)
             disputed = report.dispute(now, deadline)
-            await self._recorder.record(tx, report, disputed, at=now, actor=REPORTER, note=text)
-            audit(tx, "dispute", report)
+            await self._recorder.record(
+                tx, report, disputed, Decision("dispute"), at=now, actor=REPORTER, note=text
+            )
             return await self._view(tx, disputed)
 
     async def _add(
@@ -193,7 +196,6 @@ class Intake:
                         tx, report, numbered, written.key, waits=not is_shared
                     )
                     await _schedule(tx, report, found.media, now)
-                    audit(tx, "submit", routed)
                 return routed if tx.was_current else None
             except RowExists as error:
                 if error.key != reports.NUMBER_KEY:

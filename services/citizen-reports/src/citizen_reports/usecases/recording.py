@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from audit_log.decisions import Decision, EntryOfRecord
 from chassis import telemetry
 from chassis.event import Event
 from chassis.transaction import Tx
@@ -32,10 +33,11 @@ def bind_trace(report: Report) -> None:
 
 
 def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
-    """Record an action on a report, such as a read access, in the audit log."""
+    """Record an action that decides nothing about a report, such as reading it, in the audit
+    log."""
     tx.audit(
         action,
-        f"report:{report.name}",
+        report.object_ref,
         region=report.region,
         facts=facts,
         confidential=report.is_confidential,
@@ -43,8 +45,8 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Decision:
-    """A decision on a report: the report after it, by whom, its event, and a note for its step."""
+class _Outcome:
+    """What a decision made of a report: the report, by whom, its event, a note for its step."""
 
     after: Report
     actor: str
@@ -67,22 +69,24 @@ class ReportRecorder:
         tx: Tx,
         before: Report,
         after: Report,
+        decision: Decision,
         *,
         at: datetime,
         actor: str,
         note: str = "",
         fact: Event | None = None,
-    ) -> Report:
-        """Store the decision that changed the report from `before` to `after`, and return `after`.
+    ) -> EntryOfRecord:
+        """Store and audit the decision that changed the report from `before` to `after`, and return
+        its audit entry.
 
         `actor`, `at` and `note` become part of the step in the report's history. The published
         event is `fact` if given, else `status_changed`.
         """
         key = await contents.report_key(tx, after.report_id) if note else None
-        await reports.save_report(tx, before, after)
-        decision = _Decision(after, actor, fact or events.status_changed(after, at), note)
-        await self._add(tx, before, decision, at=at, key=key)
-        return after
+        entry = await reports.save_report(tx, before, after, decision)
+        outcome = _Outcome(after, actor, fact or events.status_changed(after, at), note)
+        await self._add(tx, before, outcome, at=at, key=key)
+        return entry
 
     def numbers(self, report: Report, at: datetime) -> Iterator[str]:
         """Yield random numbers for a report registered at `at`; another report may already have a
@@ -101,27 +105,27 @@ class ReportRecorder:
         registered = report.submit(receipt)
         routed = registered.route(receipt.unit)
         reports.register(tx, report, routed, waits=waits)
-        decision = _Decision(registered, REPORTER, events.report_received(registered))
-        await self._add(tx, report, decision, at=at, key=key)
-        decision = _Decision(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
-        await self._add(tx, registered, decision, at=at, key=key)
+        outcome = _Outcome(registered, REPORTER, events.report_received(registered))
+        await self._add(tx, report, outcome, at=at, key=key)
+        outcome = _Outcome(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
+        await self._add(tx, registered, outcome, at=at, key=key)
         return routed
 
     async def _add(
         self,
         tx: Tx,
         before: Report,
-        decision: _Decision,
+        outcome: _Outcome,
         *,
         at: datetime,
         key: DataKey | None,
     ) -> None:
         """Add what a decision writes beside the report: a change where its partner is told."""
-        after = decision.after
-        contents.add_step(tx, after, actor=decision.actor, at=at, note=decision.note, key=key)
+        after = outcome.after
+        contents.add_step(tx, after, actor=outcome.actor, at=at, note=outcome.note, key=key)
         if after.status != before.status or after.outcome != before.outcome:
             reports.add_change(tx, after, at)
-        tx.emit(decision.fact)
+        tx.emit(outcome.fact)
         if after.deadline_number != before.deadline_number:
             await self.start_clock(tx, after)
 

@@ -72,7 +72,7 @@ class Uploads:
         item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
         contents.add_media(tx, item)
         # A submission that has read the media before this one is not stored.
-        await reports.save_report(tx, report, report.with_another_file())
+        await reports.save_draft(tx, report, report.with_another_file())
         return item
 
     async def _receive(self, tx: Tx, item: Media, piece: Piece) -> Media:

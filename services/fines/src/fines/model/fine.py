@@ -14,6 +14,7 @@ from datetime import date, datetime
 from enum import Enum
 from uuid import UUID
 
+from audit_log.record_kinds import RecordKind
 from law.articles import Article
 from law.fine_dates import LegalDates
 from law.zone import almaty_day
@@ -78,6 +79,29 @@ OWED = frozenset({State.ISSUED}) | PAYABLE
 ISSUED_STATES = frozenset(State) - {State.AWAITING, State.CANCELLED}
 
 
+# What a decision about a fine covers: all columns of its row.
+FINE = RecordKind(
+    "fine",
+    (
+        *("number", "violation_id", "report_id", "region", "story", "offence_code", "occurred_at"),
+        *("confirmed_at", "state", "version", "hold_reason", "conflicts", "article"),
+        *("amount_minor", "discounted_minor", "base_value_minor", "base_values", "tariff_version"),
+        *("issued_at", "owner_key_id", "owner_index", "plate_index", "particulars"),
+        *("delivered_at", "delivered_on", "discount_until", "considered_on", "appeal_until"),
+        *("in_force_on", "voluntary_until", "enforcement_by", "day_count", "calendar_version"),
+        *("cancel_key_id", "cancel_reason"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SealedText:
+    """A text, encrypted with a key of its own."""
+
+    key_id: UUID
+    sealed: bytes
+
+
 @dataclass(frozen=True)
 class SealedParticulars:
     """The personal data of a letter, encrypted with the owner's key, with keyed hashes of owner and
@@ -98,6 +122,8 @@ class Fine:
     story: str
     offence_code: str
     occurred_at: datetime
+    # When the violation was confirmed; set from the beginning, except in a fine that is made up.
+    confirmed_at: datetime | None = None
     state: State = State.AWAITING
     # Events published so far; each carries the version that it makes.
     version: int = 0
@@ -110,6 +136,13 @@ class Fine:
     particulars: SealedParticulars | None = None
     delivered_at: datetime | None = None
     dates: LegalDates | None = None
+    # Why an operator cancelled it.
+    cancel_reason: SealedText | None = None
+
+    @property
+    def object_ref(self) -> str:
+        """The name of the fine in the audit log."""
+        return f"fine:{self.number}"
 
     @property
     def assumed_years(self) -> tuple[int, ...]:

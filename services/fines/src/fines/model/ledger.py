@@ -5,15 +5,35 @@ Accounts: `receivable:<number>` is what an owner owes, `treasury:<region>` the r
 the amounts that need not be paid.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
+from audit_log.record_kinds import RecordKind
 from chassis.clock import new_id
 
 from fines.model.fine import OWED, Fine
+
+# What decisions about a fine's money cover: a payment, its refund, and all the fine's entries.
+PAYMENT = RecordKind(
+    "payment",
+    (
+        *("partner", "payment_id", "number", "region", "amount_minor", "bank_reference"),
+        *("value_date", "posted_at", "entry_id"),
+    ),
+)
+REFUND = RecordKind(
+    "refund",
+    ("partner", "payment_id", "region", "refund_id", "amount_minor", "refunded_at", "reason"),
+)
+LEDGER = RecordKind("ledger", ("entries",))
+ENTRY_FIELDS = (
+    *("entry_id", "number", "region", "kind", "debit_account", "credit_account"),
+    *("amount_minor", "posted_at", "reverses"),
+)
 
 
 class EntryKind(Enum):
@@ -142,6 +162,51 @@ def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
     becomes the refund's reason."""
     (entry,) = (entry for entry in reversal if entry.kind is EntryKind.REFUND)
     return Refund(entry.entry_id, entry.amount_minor, entry.posted_at, reason)
+
+
+def decided_entries(posted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the fields of a record of kind LEDGER, from all entries of a fine in the order of
+    their posting, each with its fields by name."""
+    return {"entries": [{name: each[name] for name in ENTRY_FIELDS} for each in posted]}
+
+
+def contradictions(
+    fine: Fine, entries: Sequence[Entry], payments: Sequence[Payment]
+) -> Iterator[str]:
+    """Say in English where the fine, its ledger entries and its payments do not add up."""
+    totals = (
+        ("the receivable", balance(receivable(fine.number), entries), owed(fine)),
+        ("issued", _total(entries, EntryKind.ISSUE), fine.amount.full_minor if fine.amount else 0),
+        ("paid", _total(entries, EntryKind.PAYMENT), sum(each.amount_minor for each in payments)),
+        (
+            "refunded",
+            _total(entries, EntryKind.REFUND),
+            sum(each.refund.amount_minor for each in payments if each.refund),
+        ),
+    )
+    for name, in_ledger, expected in totals:
+        if in_ledger != expected:
+            records = "the fine says" if name in ("the receivable", "issued") else "its records say"
+            yield f"{name}: {_money(in_ledger)} in the ledger, {records} {_money(expected)}"
+    posted = {entry.entry_id: entry for entry in entries}
+    for payment in payments:
+        entry = posted.get(payment.entry_id)
+        clearing = f"clearing:{payment.partner}"
+        if entry is None or (entry.amount_minor, entry.debit_account) != (
+            payment.amount_minor,
+            clearing,
+        ):
+            yield f"payment {payment.payment_id} has no entry of its amount and bank"
+
+
+def _total(entries: Iterable[Entry], kind: EntryKind) -> int:
+    """The sum of a fine's entries of one kind, in tiyn."""
+    return sum(entry.amount_minor for entry in entries if entry.kind is kind)
+
+
+def _money(minor: int) -> str:
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{abs(minor) // 100}.{abs(minor) % 100:02d} KZT"
 
 
 def _reversal(fine: Fine, entry: Entry, now: datetime) -> Entry:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from audit_log.decisions import Decision, EntryOfRecord, audit_decision
 from chassis.db import Database
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
@@ -15,7 +16,16 @@ from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, literal, se
 from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
-from fines.model.fine import ISSUED_STATES, PAYABLE, Fine, SealedParticulars, State, is_number
+from fines.model.fine import (
+    FINE,
+    ISSUED_STATES,
+    PAYABLE,
+    Fine,
+    SealedParticulars,
+    SealedText,
+    State,
+    is_number,
+)
 from fines.model.prescription import Particulars
 from fines.model.refusals import FineNotFound, OwnerErased
 from fines.model.tariff import Amount
@@ -47,20 +57,28 @@ def scope_of_key(scope: Scope, kind: str, value: str) -> Scope:
     return replace(scope, lookup=f"{kind}:{value}")
 
 
-async def add(tx: Tx, fine: Fine, confirmed_at: datetime) -> bool:
-    """Store a new fine and return True. If its violation already has a fine, store nothing and
-    return False. `confirmed_at` is when the violation was confirmed."""
+async def add(tx: Tx, fine: Fine, decision: Decision) -> bool:
+    """Store a new fine, audit the decision and return True. If its violation already has a fine,
+    store nothing and return False."""
     added = await tx.execute(
         insert(fines)
-        .values(**_from_fine(fine), confirmed_at=confirmed_at)
+        .values(**_from_fine(fine))
         .on_conflict_do_nothing(index_elements=["violation_id"])
     )
+    if added.rowcount:
+        await save(tx, fine, decision)
     return bool(added.rowcount)
 
 
-async def save(tx: Tx, fine: Fine) -> None:
-    saved = await tx.execute(_SAVE, {"saved_number": fine.number, **_from_fine(fine)})
+async def save(tx: Tx, fine: Fine, decision: Decision) -> EntryOfRecord:
+    """Store the fine after a decision, and audit the decision with the hash of all of the fine.
+    Returns the audit entry, which the ledger entries, payments and refunds of the same decision
+    name as well."""
+    row = _from_fine(fine)
+    entry = audit_decision(tx, fine.object_ref, decision, {FINE: row}, region=fine.region)
+    saved = await tx.execute(_SAVE, {"saved_number": fine.number, **row, **entry.columns})
     assert saved.rowcount == 1
+    return entry
 
 
 async def get(tx: Tx, number: str) -> Fine:
@@ -215,18 +233,11 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
     )
 
 
-async def note_cancel_reason(tx: Tx, number: str, reason: str) -> None:
-    """Store why the fine was cancelled. The text is encrypted with a new key, because an operator
+async def seal_cancel_reason(tx: Tx, number: str, reason: str) -> SealedText:
+    """Return the reason why the fine is cancelled, encrypted with a new key, because an operator
     may name people in it."""
     key = await tx.keys.new(PERSON)
-    await tx.execute(
-        update(fines)
-        .where(fines.c.number == number)
-        .values(
-            cancel_key_id=key.key_id,
-            cancel_reason=key.seal(reason, f"fines.cancel_reason:{number}"),
-        )
-    )
+    return SealedText(key.key_id, key.seal(reason, f"fines.cancel_reason:{number}"))
 
 
 def _issued(region: str, after: str) -> list[ColumnElement[bool]]:
@@ -282,6 +293,7 @@ def to_fine(row: Row[Any]) -> Fine:
         story=row.story,
         offence_code=row.offence_code,
         occurred_at=row.occurred_at,
+        confirmed_at=row.confirmed_at,
         state=State(row.state),
         version=row.version,
         hold_reason=row.hold_reason,
@@ -292,6 +304,7 @@ def to_fine(row: Row[Any]) -> Fine:
         particulars=_particulars(row),
         delivered_at=row.delivered_at,
         dates=_dates(row),
+        cancel_reason=_cancel_reason(row),
     )
 
 
@@ -304,6 +317,7 @@ def _from_fine(fine: Fine) -> dict[str, Any]:
         "story": fine.story,
         "offence_code": fine.offence_code,
         "occurred_at": fine.occurred_at,
+        "confirmed_at": fine.confirmed_at,
         "state": fine.state.value,
         "version": fine.version,
         "hold_reason": fine.hold_reason,
@@ -329,6 +343,9 @@ def _from_fine(fine: Fine) -> dict[str, Any]:
         }
     if fine.dates:
         values |= vars(fine.dates) | {"day_count": fine.dates.day_count.value}
+    if fine.cancel_reason:
+        values["cancel_key_id"] = fine.cancel_reason.key_id
+        values["cancel_reason"] = fine.cancel_reason.sealed
     return values
 
 
@@ -353,6 +370,10 @@ def _particulars(row: Row[Any]) -> SealedParticulars | None:
         owner_index=bytes(row.owner_index),
         plate_index=bytes(row.plate_index),
     )
+
+
+def _cancel_reason(row: Row[Any]) -> SealedText | None:
+    return SealedText(row.cancel_key_id, bytes(row.cancel_reason)) if row.cancel_key_id else None
 
 
 def _dates(row: Row[Any]) -> LegalDates | None:

@@ -9,16 +9,26 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from audit_log.decisions import EntryOfRecord
+from audit_log.record_kinds import RecordKind
 from chassis.clock import parse_id
 from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.transaction import Tx
 from law.zone import start_of
 from sqlalchemy import ColumnElement, Row, Select, bindparam, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
-from fines.model.ledger import Entry, EntryKind, Payment, PaymentState, Refund, RefundReason
+from fines.model.ledger import (
+    LEDGER,
+    Entry,
+    EntryKind,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundReason,
+    decided_entries,
+)
 from fines.model.refusals import PaymentNotFound
 from fines.storage.tables import entries, payments, refunds
 
@@ -42,50 +52,45 @@ class PaymentFilter:
     posted_until: date | None = None
 
 
-def post(tx: Tx, posted: Iterable[Entry]) -> None:
+def post(tx: Tx, posted: Iterable[Entry], audited: EntryOfRecord) -> None:
+    """Add the entries of a decision; `audited` is its audit entry."""
     for entry in posted:
-        tx.add(entries, _from_entry(entry))
+        tx.add(entries, _from_entry(entry) | audited.columns)
+
+
+def of_entries(posted: Iterable[Entry]) -> dict[RecordKind, dict[str, Any]]:
+    """Return all ledger entries of a fine, in the order of their posting, as the record that a
+    decision decides beside the fine."""
+    return {LEDGER: decided_entries(map(_from_entry, posted))}
 
 
 async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
-    return tuple(_to_entry(row) for row in await tx.read(_ENTRIES, number=number))
+    return tuple(to_entry(row) for row in await tx.read(_ENTRIES, number=number))
 
 
-def add_payment(tx: Tx, payment: Payment) -> None:
+def add_payment(tx: Tx, payment: Payment, audited: EntryOfRecord) -> None:
     """Add a payment; the row is written later in the transaction. If the bank has already used the
     payment's bank reference, the transaction then raises RowExists with the key
     `BANK_REFERENCE_KEY`."""
-    tx.add(payments, _from_payment(payment))
+    tx.add(payments, payment_row(payment) | audited.columns)
 
 
-async def add_refund(tx: Tx, payment: Payment, refund: Refund) -> None:
-    await tx.execute(
-        insert(refunds).values(
-            partner=payment.partner,
-            payment_id=payment.payment_id,
-            region=payment.region,
-            refund_id=refund.refund_id,
-            amount_minor=refund.amount_minor,
-            refunded_at=refund.refunded_at,
-            reason=refund.reason.value,
-        )
-    )
+def add_refund(tx: Tx, payment: Payment, refund: Refund, audited: EntryOfRecord) -> None:
+    tx.add(refunds, refund_row(payment, refund) | audited.columns)
 
 
 async def get_payment(tx: Tx, partner: str, payment_id: UUID) -> Payment:
     """Return a payment made through the bank named `partner`. Raises PaymentNotFound."""
-    found = _with_refunds().where(
-        payments.c.partner == partner, payments.c.payment_id == payment_id
-    )
+    found = with_refunds().where(payments.c.partner == partner, payments.c.payment_id == payment_id)
     row = (await tx.execute(found)).one_or_none()
     if row is None:
         raise PaymentNotFound
-    return _to_payment(row)
+    return to_payment(row)
 
 
 async def payment_of_fine(tx: Tx, number: str) -> Payment | None:
-    row = (await tx.execute(_with_refunds().where(payments.c.number == number))).one_or_none()
-    return _to_payment(row) if row else None
+    row = (await tx.execute(with_refunds().where(payments.c.number == number))).one_or_none()
+    return to_payment(row) if row else None
 
 
 async def payments_page(
@@ -93,12 +98,12 @@ async def payments_page(
 ) -> tuple[list[Payment], list[tuple[str, ...]]]:
     """Return a page of the payments made through the bank `partner`, the latest posted first, and
     for each payment its key for keyset pagination."""
-    query = _with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
+    query = with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
     if spec.after:
         key = tuple_(payments.c.posted_at, payments.c.payment_id)
         query = query.where(key < tuple_(*map(literal, _read_key(spec.after))))
     query = query.order_by(payments.c.posted_at.desc(), payments.c.payment_id.desc())
-    found = [_to_payment(row) for row in await tx.execute(query.limit(spec.size))]
+    found = [to_payment(row) for row in await tx.execute(query.limit(spec.size))]
     return found, [(row.posted_at.isoformat(), str(row.payment_id)) for row in found]
 
 
@@ -122,7 +127,8 @@ def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _with_refunds() -> Select[Any]:
+def with_refunds() -> Select[Any]:
+    """The query for payments, each with its refund, whose columns `to_payment` reads."""
     return select(
         payments,
         refunds.c.refund_id,
@@ -149,7 +155,7 @@ def _read_key(after: tuple[str, ...]) -> tuple[Any, UUID]:
     return moment_in(posted_at), payment_id
 
 
-def _to_entry(row: Row[Any]) -> Entry:
+def to_entry(row: Row[Any]) -> Entry:
     return Entry(
         entry_id=row.entry_id,
         number=row.number,
@@ -167,13 +173,27 @@ def _from_entry(entry: Entry) -> dict[str, Any]:
     return vars(entry) | {"kind": entry.kind.value}
 
 
-def _from_payment(payment: Payment) -> dict[str, Any]:
+def payment_row(payment: Payment) -> dict[str, Any]:
+    """Return the decided fields of a payment, which are the columns of its row."""
     values = dict(vars(payment))
     del values["refund"]  # has a row of its own
     return values
 
 
-def _to_payment(row: Row[Any]) -> Payment:
+def refund_row(payment: Payment, refund: Refund) -> dict[str, Any]:
+    """Return the decided fields of a payment's refund, which are the columns of its row."""
+    return {
+        "partner": payment.partner,
+        "payment_id": payment.payment_id,
+        "region": payment.region,
+        "refund_id": refund.refund_id,
+        "amount_minor": refund.amount_minor,
+        "refunded_at": refund.refunded_at,
+        "reason": refund.reason.value,
+    }
+
+
+def to_payment(row: Row[Any]) -> Payment:
     """Return the payment in a row of `_with_refunds`."""
     return Payment(
         payment_id=row.payment_id,

@@ -1,5 +1,6 @@
 """SQLAlchemy tables, as the migrations create them."""
 
+from audit_log.decisions import record_columns
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -56,6 +57,7 @@ fines = Table(
     Column("calendar_version", Text),
     Column("cancel_key_id", Uuid),
     Column("cancel_reason", LargeBinary),
+    *record_columns(),
 )
 
 entries = Table(
@@ -71,6 +73,7 @@ entries = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("posted_at", _moment, nullable=False),
     Column("reverses", Uuid),
+    *record_columns(),
 )
 
 payments = Table(
@@ -85,6 +88,7 @@ payments = Table(
     Column("value_date", Date, nullable=False),
     Column("posted_at", _moment, nullable=False),
     Column("entry_id", Uuid, nullable=False),
+    *record_columns(),
 )
 
 evidence = Table(
@@ -104,4 +108,5 @@ refunds = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("refunded_at", _moment, nullable=False),
     Column("reason", Text, nullable=False),
+    *record_columns(),
 )

@@ -1,33 +1,54 @@
 """The cancellation of a fine for any cause: ledger reversal, refund, events and notice."""
 
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from audit_log.decisions import Decision
 from chassis.transaction import Tx
 
 from fines import events
 from fines.model import ledger as rules
-from fines.model.fine import Fine, State
+from fines.model.fine import Fine, SealedText, State
 from fines.storage import fines, ledger
 
 
-async def cancel_in(tx: Tx, fine: Fine, now: datetime, reason: rules.RefundReason) -> Fine:
-    """Cancel the fine in the caller's transaction, which must have locked it; return the cancelled
-    fine. `reason` is reported to the bank whose payment is refunded. Raises FineAlreadyCancelled.
-    """
-    cancelled = fine.cancel()
+@dataclass(frozen=True)
+class Cancellation:
+    """Why a fine is cancelled: `cause` for the audit log, `reason` for the bank whose payment is
+    refunded, and the operator's own words if an operator cancels it."""
+
+    cause: str
+    reason: rules.RefundReason = rules.RefundReason.FINE_CANCELLED
+    words: SealedText | None = None
+
+
+ANNULLED = Cancellation("annulled", rules.RefundReason.VIOLATION_ANNULLED)
+
+
+async def cancel_in(tx: Tx, fine: Fine, now: datetime, why: Cancellation) -> Fine:
+    """Cancel the fine in the caller's transaction, which must have locked it; audit the
+    cancellation and return the cancelled fine. Raises FineAlreadyCancelled."""
+    cancelled = replace(fine.cancel(), cancel_reason=why.words)
+    facts = {"cause": why.cause}
     if fine.amount is None:
-        await fines.save(tx, cancelled)
+        await fines.save(tx, cancelled, Decision("cancel", facts))
         return cancelled
-    reversal = rules.on_cancellation(fine, await ledger.entries_of(tx, fine.number), now)
-    ledger.post(tx, reversal)
+    earlier = await ledger.entries_of(tx, fine.number)
+    reversal = rules.on_cancellation(fine, earlier, now)
+    beside = ledger.of_entries((*earlier, *reversal))
+    refunded = None
     if fine.state is State.PAID:
         payment = await ledger.payment_of_fine(tx, fine.number)
         assert payment is not None
-        refund = rules.refund_in(reversal, reason)
-        await ledger.add_refund(tx, payment, refund)
+        refund = rules.refund_in(reversal, why.reason)
+        refunded = payment, refund
+        beside[rules.REFUND] = ledger.refund_row(payment, refund)
         tx.emit(events.fine_refunded(cancelled, payment, refund))
         cancelled = cancelled.next_version()
-    await fines.save(tx, cancelled)
+    audited = await fines.save(tx, cancelled, Decision("cancel", facts, beside))
+    ledger.post(tx, reversal, audited)
+    if refunded:
+        ledger.add_refund(tx, *refunded, audited)
     tx.emit(events.fine_cancelled(cancelled, now))
     if fine.delivered_at:
         await tx.schedule("tell_cancelled", fine.number, due_at=now)

@@ -15,10 +15,10 @@ from chassis.transaction import Tx
 
 from fines.events import access_refused
 from fines.model.fine import Fine
-from fines.model.ledger import Entry, RefundReason
+from fines.model.ledger import Entry
 from fines.model.refusals import FineNotFound
 from fines.storage import fines, ledger, revenue
-from fines.usecases.cancelling import cancel_in
+from fines.usecases.cancelling import Cancellation, cancel_in
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,8 @@ class Desk:
             if not await tx.once(caller.key, cancellation_id, content):
                 return await fines.get(tx, number)
             fine = await fines.get_for_update(tx, number)
-            cancelled = await cancel_in(tx, fine, self._clock(), RefundReason.FINE_CANCELLED)
-            await fines.note_cancel_reason(tx, number, reason)
-            tx.audit("cancel", f"fine:{number}", region=fine.region, facts={"cause": "supervisor"})
-        return cancelled
+            words = await fines.seal_cancel_reason(tx, number, reason)
+            return await cancel_in(tx, fine, self._clock(), Cancellation("supervisor", words=words))
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
         """Return the revenue by day in Almaty, `first` and `last` included, and the ledger's

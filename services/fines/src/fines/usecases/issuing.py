@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from audit_log.decisions import Decision
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database
@@ -34,7 +35,7 @@ from fines.model.tariff import Amount
 from fines.model.violation import ConfirmedViolation
 from fines.storage import fines, ledger
 from fines.storage.conflicts import claim_evidence
-from fines.usecases.cancelling import cancel_in
+from fines.usecases.cancelling import ANNULLED, Cancellation, cancel_in
 from fines.usecases.conflicts import ConflictFound, Record, claim
 from fines.usecases.inquiry import Inquiry
 
@@ -110,8 +111,9 @@ class Issuing:
             story=story,
             offence_code=confirmed.offence_code,
             occurred_at=confirmed.occurred_at,
+            confirmed_at=confirmed.confirmed_at,
         )
-        if await fines.add(tx, fine, confirmed.confirmed_at):
+        if await fines.add(tx, fine, Decision("reserve")):
             await tx.schedule("issue", fine.number, due_at=self._clock())
 
     async def note_annulled(
@@ -132,9 +134,7 @@ class Issuing:
                 tx, violation_id, region=region, report_id=report_id, at=annulled_at, story=story
             )
         elif fine.state is not State.CANCELLED:
-            await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
-            facts = {"cause": "annulled"}
-            tx.audit("cancel", f"fine:{fine.number}", region=fine.region, facts=facts)
+            await cancel_in(tx, fine, self._clock(), ANNULLED)
 
     async def _add_tombstone(
         self, tx: Tx, violation_id: str, *, region: str, report_id: str, at: datetime, story: str
@@ -148,13 +148,15 @@ class Issuing:
             story=story,
             offence_code="",
             occurred_at=at,
+            confirmed_at=at,
             state=State.CANCELLED,
         )
-        if not await fines.add(tx, tombstone, at):  # the confirmation came at the same moment
+        annulled = Decision("cancel", {"cause": ANNULLED.cause})
+        if not await fines.add(tx, tombstone, annulled):  # the confirmation came at the same moment
             fine = await fines.get_of_violation_for_update(tx, violation_id)
             assert fine is not None
             if fine.state is not State.CANCELLED:
-                await cancel_in(tx, fine, self._clock(), rules.RefundReason.VIOLATION_ANNULLED)
+                await cancel_in(tx, fine, self._clock(), ANNULLED)
 
     async def issue(self, number: str) -> None:
         """Scheduled step: query the other services, then issue the fine, or store the reason why it
@@ -208,7 +210,7 @@ class Issuing:
                 return
             dates = self._dates_of(delivered_at)
             delivered = fine.deliver(delivered_at, dates)
-            await fines.save(tx, delivered)
+            await fines.save(tx, delivered, Decision("record_delivery"))
             tx.emit(events.fine_delivered(delivered))
             the_day_after = start_of(dates.discount_until + timedelta(days=1))
             await tx.schedule("tell_discount_ended", number, due_at=the_day_after)
@@ -220,11 +222,9 @@ class Issuing:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.ISSUED:
                 return
-            await cancel_in(tx, fine, self._clock(), rules.RefundReason.FINE_CANCELLED)
+            await cancel_in(tx, fine, self._clock(), Cancellation(reason))
             # A letter may have gone although nobody could write that down any more.
             await tx.schedule("tell_cancelled", number, due_at=self._clock())
-            facts = {"cause": reason}
-            tx.audit("cancel", f"fine:{number}", region=fine.region, facts=facts)
 
     async def come_into_force(self, number: str) -> None:
         """Scheduled step: mark the fine as in force, at the start of the day after the last day
@@ -236,7 +236,7 @@ class Issuing:
             in_force = fine.come_into_force()
             assert in_force.dates
             self._not_before(start_of(in_force.dates.in_force_on))
-            await fines.save(tx, in_force)
+            await fines.save(tx, in_force, Decision("come_into_force"))
             tx.emit(events.fine_in_force(in_force))
             after = start_of(in_force.dates.voluntary_until + timedelta(days=1))
             await tx.reschedule("fall_overdue", number, due_at=after)
@@ -251,7 +251,7 @@ class Issuing:
             overdue = fine.fall_overdue()
             assert overdue.dates
             self._not_before(start_of(overdue.dates.voluntary_until + timedelta(days=1)))
-            await fines.save(tx, overdue)
+            await fines.save(tx, overdue, Decision("fall_overdue"))
             tx.emit(events.fine_overdue(overdue))
 
     async def tell_discount_ended(self, number: str) -> None:
@@ -335,9 +335,8 @@ class Issuing:
         if needs_a_person:
             held = held.next_version()
             tx.emit(events.fine_held(held, self._clock()))
-        await fines.save(tx, held)
         facts = {"reason": held.hold_reason, "conflicts": " ".join(held.conflicts)}
-        tx.audit("hold", f"fine:{held.number}", region=held.region, facts=facts)
+        await fines.save(tx, held, Decision("hold", facts))
 
     async def _issue(self, number: str, case: _Case, now: datetime) -> None:
         amount = self._amount_on(case.article, now)
@@ -361,15 +360,15 @@ class Issuing:
         sealed = await fines.seal(tx, fine.number, case.particulars)
         await claim(tx, Record(fine.number, sealed.plate_index, case.violation, case.guards))
         issued = fine.issue(case.article, amount, sealed, now)
-        await fines.save(tx, issued)
-        ledger.post(tx, rules.on_issue(issued, now))
-        tx.emit(events.fine_issued(issued))
+        posted = rules.on_issue(issued, now)
         tables = {
             "article": case.article.article,
             "tariff": amount.tariff_version,
             "guards": f"{case.guards.version}@sha256:{case.guards.sha256}",
         }
-        tx.audit("issue", f"fine:{fine.number}", region=fine.region, facts=tables)
+        decision = Decision("issue", tables, ledger.of_entries(posted))
+        ledger.post(tx, posted, await fines.save(tx, issued, decision))
+        tx.emit(events.fine_issued(issued))
         await tx.schedule("deliver", fine.number, due_at=now)
 
     def _time_hold(self, occurred_at: datetime, now: datetime) -> Hold:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from audit_log.decisions import Decision
 from chassis import telemetry
 from chassis.clock import Clock
 from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
 from chassis.refusals import checks
-from chassis.transaction import Tx
 from law.zone import almaty_day
 
 from fines import events
@@ -106,11 +106,15 @@ class PaymentDesk:
                 paid = fine.pay()
                 self._check_due(fine, order)
                 earlier = await ledger.entries_of(tx, fine.number)
-                await fines.save(tx, paid)
-                payment = self._post(tx, fine, order, caller.name, earlier)
-                tx.emit(events.fine_paid(paid, payment))
+                posted = self._entries(fine, order, caller.name, earlier)
+                payment = _payment(fine, order, caller.name, posted[0])
+                beside = ledger.of_entries((*earlier, *posted))
+                beside[rules.PAYMENT] = ledger.payment_row(payment)
                 facts = {"payment": str(order.payment_id)}
-                tx.audit("pay", f"fine:{fine.number}", region=fine.region, facts=facts)
+                audited = await fines.save(tx, paid, Decision("pay", facts, beside))
+                ledger.post(tx, posted, audited)
+                ledger.add_payment(tx, payment, audited)
+                tx.emit(events.fine_paid(paid, payment))
         except RowExists as error:
             if error.key != ledger.BANK_REFERENCE_KEY:
                 raise
@@ -150,24 +154,25 @@ class PaymentDesk:
         if order.amount_minor != due:
             raise AmountDiffers(facts={"amount_due_minor": str(due)})
 
-    def _post(
-        self, tx: Tx, fine: Fine, order: PaymentOrder, bank: str, earlier: tuple[Entry, ...]
-    ) -> Payment:
-        now = self._clock()
-        posted = rules.on_payment(fine, paid_minor=order.amount_minor, bank=bank, now=now)
+    def _entries(
+        self, fine: Fine, order: PaymentOrder, bank: str, earlier: tuple[Entry, ...]
+    ) -> tuple[Entry, ...]:
+        posted = rules.on_payment(fine, paid_minor=order.amount_minor, bank=bank, now=self._clock())
         assert posted[0].kind is EntryKind.PAYMENT
         assert rules.balance(rules.receivable(fine.number), (*earlier, *posted)) == 0
-        payment = Payment(
-            payment_id=order.payment_id,
-            partner=bank,
-            number=fine.number,
-            region=fine.region,
-            amount_minor=order.amount_minor,
-            bank_reference=order.bank_reference,
-            value_date=order.value_date,
-            posted_at=now,
-            entry_id=posted[0].entry_id,
-        )
-        ledger.post(tx, posted)
-        ledger.add_payment(tx, payment)
-        return payment
+        return posted
+
+
+def _payment(fine: Fine, order: PaymentOrder, bank: str, entry: Entry) -> Payment:
+    """Return the payment by which `order` is carried out; `entry` is that of the money."""
+    return Payment(
+        payment_id=order.payment_id,
+        partner=bank,
+        number=fine.number,
+        region=fine.region,
+        amount_minor=order.amount_minor,
+        bank_reference=order.bank_reference,
+        value_date=order.value_date,
+        posted_at=entry.posted_at,
+        entry_id=entry.entry_id,
+    )

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
@@ -80,11 +81,10 @@ class Redating:
 
     async def _save(self, tx: Tx, before: Fine, after: Fine) -> None:
         assert before.dates and after.dates
-        await fines.save(tx, after)
-        tx.emit(events.fine_redated(after, self._clock()))
         facts = changed_terms(before.dates, after.dates)
         facts |= {"calendar": after.dates.calendar_version, "state": after.state.value}
-        tx.audit("redate", f"fine:{after.number}", region=after.region, facts=facts)
+        await fines.save(tx, after, Decision("redate", facts))
+        tx.emit(events.fine_redated(after, self._clock()))
         await self._schedule(tx, after)
 
     async def _schedule(self, tx: Tx, fine: Fine) -> None:

@@ -1,5 +1,6 @@
 """SQLAlchemy tables of this service; the chassis defines its own tables."""
 
+from audit_log.decisions import record_columns
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -75,6 +76,7 @@ violations = Table(
     Column("story", Text),
     Column("caution", Text),
     Column("shown_sha256", ARRAY(Text)),
+    *record_columns(),
 )
 
 degradations = Table(
@@ -99,6 +101,7 @@ decisions = Table(
     Column("canonical_sealed", LargeBinary),
     Column("signature", LargeBinary),
     Column("certificate", LargeBinary),
+    *record_columns(),
 )
 
 # A piece of evidence belongs to exactly one violation.

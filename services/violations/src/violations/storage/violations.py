@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from audit_log import decisions as audited
+from audit_log.decisions import audit_decision
 from chassis.refusals import IdReused
 from chassis.transaction import Tx
 from law.plates import letters_and_digits
@@ -18,6 +20,7 @@ from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from vault.keyring import DataKey
 
+from violations.decided import DECISIONS, VIOLATION
 from violations.model import (
     Box,
     Caution,
@@ -122,38 +125,56 @@ async def note_shown(tx: Tx, violation: Violation) -> None:
 
 
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
-    """Store the new state, version and decision of a decided violation. Raises IdReused if the
-    decision's id is already used."""
+    """Store the new state, version and decision of a decided violation, and audit the decision with
+    the hash of all that was decided. Raises IdReused if the decision's id is already used."""
     decision = decided.decision
     assert decision is not None
+    own = violations.c.violation_id == decided.violation_id
+    before = (await tx.execute(select(violations).where(own))).one()
+    new = {"state": decided.state.value, "version": decided.version}
+    row = _decision_row(await tx.keys.get(KEY_CLASS, before.key_id), decided, decision, verdict)
+    entry = audit_decision(
+        tx,
+        f"violation:{decided.violation_id}",
+        audited.Decision(
+            verdict.value.lower(),
+            {"decision": str(decision.decision_id), "version": str(decided.version)},
+            {DECISIONS[verdict]: row},
+        ),
+        {VIOLATION: {**before._mapping, **new}},
+        region=decided.place.region,
+    )
     await tx.execute(
         update(violations)
-        .where(
-            violations.c.violation_id == decided.violation_id,
-            violations.c.version == decided.version - 1,
-        )
-        .values(state=decided.state.value, version=decided.version)
+        .where(own, violations.c.version == decided.version - 1)
+        .values(**new, **entry.columns)
     )
-    key = await _key_of(tx, decided.violation_id)
-    place = f"{decision.decision_id}"
     added = await tx.execute(
         insert(decisions)
-        .values(
-            decision_id=decision.decision_id,
-            violation_id=decided.violation_id,
-            region=decided.place.region,
-            verdict=verdict.value,
-            officer=decision.officer,
-            decided_at=decision.decided_at,
-            reason_sealed=key.seal(decision.reason, f"decisions.reason:{place}"),
-            canonical_sealed=key.seal(decision.canonical, f"decisions.canonical:{place}"),
-            signature=decision.signature,
-            certificate=decision.certificate,
-        )
+        .values(**row, **entry.columns)
         .on_conflict_do_nothing(index_elements=["decision_id"])
     )
     if not added.rowcount:
         raise IdReused
+
+
+def _decision_row(
+    key: DataKey, decided: Violation, decision: Decision, verdict: Verdict
+) -> dict[str, Any]:
+    """The row of a decision, with its texts encrypted under the violation's key."""
+    place = f"{decision.decision_id}"
+    return {
+        "decision_id": decision.decision_id,
+        "violation_id": decided.violation_id,
+        "region": decided.place.region,
+        "verdict": verdict.value,
+        "officer": decision.officer,
+        "decided_at": decision.decided_at,
+        "reason_sealed": key.seal(decision.reason, f"decisions.reason:{place}"),
+        "canonical_sealed": key.seal(decision.canonical, f"decisions.canonical:{place}"),
+        "signature": decision.signature,
+        "certificate": decision.certificate,
+    }
 
 
 async def page(
@@ -268,13 +289,6 @@ async def _sealed(tx: Tx, violation: Violation) -> dict[str, Any]:
         "caution": violation.caution.value,
         "shown_sha256": list(violation.shown_sha256),
     }
-
-
-async def _key_of(tx: Tx, violation_id: UUID) -> DataKey:
-    key_id = await tx.scalar(
-        select(violations.c.key_id).where(violations.c.violation_id == violation_id)
-    )
-    return await tx.keys.get(KEY_CLASS, key_id)
 
 
 async def _last_decision(tx: Tx, violation_id: UUID, key: DataKey) -> Decision | None:

@@ -4,8 +4,8 @@ from alembic import op
 from host.log_ins import install_v4
 from host.migrations import schema_name
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,103 @@
+"""Reads one service's audit log, and the records of its decisions, over `tartip.audit.v1`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from tartip_cli.topology import Service
+
+if TYPE_CHECKING:
+    from tartip.audit.v1 import audit_pb2
+
+    from tartip_cli.clients.partner import Outside
+
+_SECONDS = 30.0
+_PURPOSE = "tartip verify: the log is checked from outside"
+_PAGE = 200
+
+
+class AuditLogReader:
+    """One service's audit log as `tartip.audit.v1` serves it. `decisions` knows the newest entry
+    of each record, once the leaves were read."""
+
+    def __init__(self, mesh: Outside, service: Service) -> None:
+        from audit_log.decision_audit import DecisionAudit
+        from tartip.audit.v1 import audit_pb2_grpc
+
+        self.decisions = DecisionAudit()
+        self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
+
+    async def head(self) -> audit_pb2.Head | None:
+        """The newest signed head; None before the first sealing."""
+        from chassis.channels import peers_refusals
+        from chassis.refusals import Refusal
+        from tartip.audit.v1 import audit_pb2
+
+        try:
+            with peers_refusals():
+                return (await self._stub.GetHead(audit_pb2.GetHeadRequest(), timeout=_SECONDS)).head
+        except Refusal as refusal:
+            if refusal.reason != "NOTHING_SEALED":
+                raise
+            return None
+
+    async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
+        """The hashes of the first `tree_size` leaves: computed from an entry if its content is
+        given, else as the service gives them. Stops and adds to `wrong` if an entry is missing."""
+        from audit_log import merkle
+        from chassis.channels import peers_refusals
+        from chassis.purpose import purpose_metadata
+        from tartip.audit.v1 import audit_pb2
+        from tartip.common.v1 import common_pb2 as common
+
+        leaves: list[bytes] = []
+        token = ""
+        while len(leaves) < tree_size:
+            request = audit_pb2.ListEntriesRequest(
+                page=common.Page(size=_PAGE, token=token), with_hidden=True
+            )
+            with peers_refusals():
+                page = await self._stub.ListEntries(
+                    request, timeout=_SECONDS, metadata=purpose_metadata(_PURPOSE)
+                )
+            for entry in page.entries[: tree_size - len(leaves)]:
+                if entry.leaf_index != len(leaves):
+                    wrong.append(f"entry {len(leaves)} is missing")
+                    return leaves
+                self.decisions.note(entry)
+                canonical = entry.canonical
+                leaves.append(merkle.leaf_hash(canonical) if canonical else entry.leaf_hash)
+            token = page.next_page_token
+            if not token:
+                break
+        return leaves
+
+    async def path(self, index: int, tree_size: int) -> list[bytes]:
+        from chassis.channels import peers_refusals
+        from tartip.audit.v1 import audit_pb2
+
+        request = audit_pb2.ProveInclusionRequest(leaf_index=index, tree_size=tree_size)
+        with peers_refusals():
+            return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
+
+    async def decided_records(self) -> AsyncIterator[audit_pb2.DecidedRecord]:
+        """Yield all records about which decisions were recorded, as they are now."""
+        from chassis.channels import peers_refusals
+        from chassis.purpose import purpose_metadata
+        from tartip.audit.v1 import audit_pb2
+        from tartip.common.v1 import common_pb2 as common
+
+        token, purpose = "", purpose_metadata(_PURPOSE)
+        while True:
+            page = common.Page(size=_PAGE, token=token)
+            request = audit_pb2.CheckDecisionsRequest(page=page)
+            with peers_refusals():
+                answer = await self._stub.CheckDecisions(
+                    request, timeout=_SECONDS, metadata=purpose
+                )
+            for record in answer.records:
+                yield record
+            token = answer.next_page_token
+            if not token:
+                return

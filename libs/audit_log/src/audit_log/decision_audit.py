@@ -1,0 +1,78 @@
+"""Compares the records of a service with all entries of its log; for verifiers.
+
+It needs neither a database nor a key. The entries say which decision about a record is the newest;
+a record that names another one, or differs from what it decided, was changed behind the service's
+back.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from chassis.audit_entry import read_entry
+from tartip.audit.v1 import audit_pb2
+
+from audit_log.record_kinds import BASELINE, kinds_in
+
+# Record and kind, such as ("fine:123", "payment").
+Key = tuple[str, str]
+
+
+class DecisionAudit:
+    """Takes all entries of a log in order, then all records; each difference is one sentence."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self._newest: dict[Key, int] = {}
+        self._found: set[Key] = set()
+        self._vouched_again: list[tuple[Key, int]] = []
+
+    def note(self, entry: audit_pb2.AuditEntry) -> None:
+        """Remember which records an entry decided about."""
+        read = read_entry(entry.canonical) if entry.canonical else None
+        if read is not None:
+            name, kinds = read.object_ref, list(kinds_in(read.object_ref, read.facts))
+        else:
+            name, kinds = entry.alias, list(entry.record_kinds)
+        for kind in kinds:
+            if read is not None and read.action == BASELINE and (name, kind) in self._newest:
+                self._vouched_again.append(((name, kind), entry.leaf_index))
+            self._newest[name, kind] = entry.leaf_index
+
+    def differences(
+        self, record: audit_pb2.DecidedRecord, leaves: Sequence[bytes]
+    ) -> Iterator[str]:
+        """Yield what is wrong with a record; `leaves` are the log's leaf hashes, as far as they
+        were read."""
+        key, name = (record.object, record.kind), _name(record.object, record.kind)
+        self.records += 1
+        if key in self._found:
+            yield f"{name}: there is more than one"
+        self._found.add(key)
+        index, newest = record.leaf_index, self._newest.get(key)
+        if not record.leaf_hash:
+            yield f"{name}: it names no entry of the log"
+        elif not record.decided_sha256:
+            yield f"{name}: {_entry(index)}, which it names, did not decide it"
+        elif record.decided_sha256 != record.current_sha256:
+            yield f"{name}: its fields are not those that {_entry(index)} decided"
+        elif 0 <= index < len(leaves) and leaves[index] != record.leaf_hash:
+            yield f"{name}: {_entry(index)}, which it names, is not that of the log"
+        elif 0 <= index < len(leaves) and newest != index:
+            yield f"{name}: it is as {_entry(index)} decided, but the newest is {_entry(newest)}"
+        yield from (f"{name}: {text}" for text in record.contradictions)
+
+    def missing(self) -> Iterator[str]:
+        """Yield the records of entries that were not among the records, after all were taken."""
+        for (name, kind), index in self._newest.items():
+            if (name, kind) not in self._found:
+                yield f"{_name(name, kind)}: {_entry(index)} decided it, and it is gone"
+        for (name, kind), index in self._vouched_again:
+            yield f"{_name(name, kind)}: {_entry(index)} vouches for it again, without a decision"
+
+
+def _name(name: str, kind: str) -> str:
+    """A record as it is named: "fine:123", or "fine:123 (payment)" for another kind."""
+    return name if name.partition(":")[0] == kind else f"{name} ({kind})"
+
+
+def _entry(index: int | None) -> str:
+    return "none" if index is None else "an entry not sealed yet" if index < 0 else f"entry {index}"

@@ -1,0 +1,177 @@
+"""Holds records against the audit entries of their decisions: what `CheckDecisions` answers.
+
+A service names its records as sources (`RecordSource`), most of them tables (`RecordTable`). The
+hash of each record's fields as they are now is computed, and returned beside the hash in the entry
+that the record names. Whether a newer entry of the record exists is for the verifier to find, who
+has read the whole log.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from chassis.audit_entry import AuditEntry, read_entry
+from chassis.tables import audit, audit_leaves, audit_pending
+from chassis.transaction import Tx
+from sqlalchemy import Column, ColumnElement, Row, Select, Uuid, literal, select, tuple_
+from tartip.audit.v1 import audit_pb2
+
+from audit_log.decisions import decided, entry_hash
+from audit_log.merkle import leaf_hash
+from audit_log.record_kinds import RecordKind
+
+# In what is answered, a record whose entry is not sealed yet, or that names none.
+NOT_SEALED = -1
+# Hidden objects are named by a keyed hash, by which a verifier can match entries and records.
+ALIAS = "hidden:"
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record as it is stored now. `row` has its decided fields by name; `audit_entry` and
+    `audit_hash` are as in `EntryOfRecord`, None where the record names no entry.
+
+    `contradictions` say what the record contradicts, such as the ledger, in English.
+    """
+
+    kind: RecordKind
+    object_ref: str
+    row: Any
+    audit_entry: UUID | None
+    audit_hash: bytes | None
+    is_confidential: bool = False
+    contradictions: tuple[str, ...] = ()
+
+
+class RecordSource(Protocol):
+    """The records of one kind in a service's storage, in the order of a key."""
+
+    async def page(
+        self, tx: Tx, after: tuple[str, ...], size: int
+    ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
+        """Return the records of at most `size` rows after the key `after` (() for the first), and
+        the key of the last of these rows; None in its place if there are no more."""
+        ...
+
+
+def _is_open(_: Row[Any]) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class RecordTable:
+    """A source of records that are rows. `query` selects their decided fields and the columns
+    `audit_entry` and `audit_hash`; `key` are the columns of a unique key in `query`."""
+
+    kind: RecordKind
+    query: Select[Any]
+    key: tuple[Column[Any], ...]
+    object_ref: Callable[[Row[Any]], str]
+    is_confidential: Callable[[Row[Any]], bool] = _is_open
+
+    async def page(
+        self, tx: Tx, after: tuple[str, ...], size: int
+    ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
+        """See `RecordSource`."""
+        query = self.query.order_by(*self.key).limit(size)
+        if after:
+            query = query.where(tuple_(*self.key) > tuple_(*map(_value, self.key, after)))
+        rows = (await tx.execute(query)).all()
+        last = tuple(str(getattr(rows[-1], each.name)) for each in self.key) if rows else ()
+        return [self._record(row) for row in rows], last if len(rows) == size else None
+
+    def _record(self, row: Row[Any]) -> StoredRecord:
+        return StoredRecord(
+            self.kind,
+            self.object_ref(row),
+            row._mapping,
+            row.audit_entry,
+            bytes(row.audit_hash) if row.audit_hash else None,
+            self.is_confidential(row),
+        )
+
+
+class DecisionChecks:
+    """Reads the records of all sources of a service, page by page."""
+
+    def __init__(self, sources: Sequence[RecordSource]) -> None:
+        self._sources = sources
+
+    async def page(
+        self, tx: Tx, after: tuple[str, ...], size: int
+    ) -> tuple[list[audit_pb2.DecidedRecord], tuple[str, ...]]:
+        """Return the checks of a page of records, and the key after which the next page begins; ()
+        if there is none. `tx` must see all rows despite row-level security."""
+        number, key = (int(after[0]), after[1:]) if after else (0, ())
+        while number < len(self._sources):
+            records, last = await self._sources[number].page(tx, key, size)
+            number, key = (number + 1, ()) if last is None else (number, last)
+            if records:
+                following = (str(number), *key) if number < len(self._sources) else ()
+                return await _checked(tx, records), following
+        return [], ()
+
+
+async def _checked(tx: Tx, records: Sequence[StoredRecord]) -> list[audit_pb2.DecidedRecord]:
+    named = [record.audit_entry for record in records if record.audit_entry is not None]
+    found = await tx.execute(
+        select(
+            audit.c.entry_id,
+            audit.c.canonical,
+            audit_leaves.c.leaf_index,
+            audit_pending.c.entry_id.label("waits"),
+        )
+        .outerjoin(audit_leaves, audit_leaves.c.entry_id == audit.c.entry_id)
+        .outerjoin(audit_pending, audit_pending.c.entry_id == audit.c.entry_id)
+        .where(audit.c.entry_id.in_(named))
+    )
+    entries = {row.entry_id: row for row in found}
+    return [_check(tx, record, entries.get(record.audit_entry)) for record in records]
+
+
+def _check(tx: Tx, record: StoredRecord, stored: Row[Any] | None) -> audit_pb2.DecidedRecord:
+    """Compare a record with the entry that it names, of which `stored` is the row."""
+    hidden = record.is_confidential
+    check = audit_pb2.DecidedRecord(
+        kind=record.kind.name,
+        object=alias_of(tx, record.object_ref) if hidden else record.object_ref,
+        leaf_index=NOT_SEALED,
+        contradictions=record.contradictions,
+    )
+    if stored is None or record.audit_entry is None:
+        return check
+    canonical = bytes(stored.canonical)
+    if stored.leaf_index is not None:
+        check.leaf_index = stored.leaf_index
+    elif stored.waits is None:
+        check.contradictions.append("its entry is not in the tree and does not wait for it")
+    check.leaf_hash = leaf_hash(canonical)
+    if record.audit_hash in (None, entry_hash(canonical)):
+        check.decided_sha256 = _decided_by(record, read_entry(canonical))
+    now = decided(
+        record.kind, record.row, entry_id=record.audit_entry, object_ref=record.object_ref
+    )
+    check.current_sha256 = bytes.fromhex(now)
+    return check
+
+
+def _decided_by(record: StoredRecord, entry: AuditEntry | None) -> bytes:
+    """The hash in the entry that a record names; b"" if the entry is about another object."""
+    if entry is None or entry.object_ref != record.object_ref:
+        return b""
+    try:
+        return bytes.fromhex(entry.facts.get(record.kind.fact_of(record.object_ref), ""))
+    except ValueError:
+        return b""
+
+
+def alias_of(tx: Tx, object_ref: str) -> str:
+    """The name of a hidden object, equal wherever it appears, from which nobody learns the object
+    without the service's keys."""
+    return ALIAS + tx.keys.blind_index("records", "object", object_ref).hex()
+
+
+def _value(column: Column[Any], text: str) -> ColumnElement[Any]:
+    """The value of a column in a page's key, from its text."""
+    return literal(UUID(text) if isinstance(column.type, Uuid) else text, column.type)

@@ -1,0 +1,30 @@
+"""The records of this service that `CheckDecisions` holds against the audit log: registered reports
+and their answers."""
+
+from typing import Any
+
+from audit_log.decision_checks import RecordSource, RecordTable
+from sqlalchemy import Row, select
+
+from citizen_reports.model.report import ANSWER, CONFIDENTIAL, REPORT, Category, Status
+from citizen_reports.storage.tables import contents, reports
+
+
+def _ref(row: Row[Any]) -> str:
+    return f"report:{row.number}"
+
+
+def _is_confidential(row: Row[Any]) -> bool:
+    return Category(row.category) in CONFIDENTIAL
+
+
+_REGISTERED = select(reports).where(reports.c.status != Status.OPEN.value)
+_ANSWERED = (
+    select(contents, reports.c.number, reports.c.category)
+    .join(reports, reports.c.report_id == contents.c.report_id)
+    .where(contents.c.answer.is_not(None))
+)
+SOURCES: tuple[RecordSource, ...] = (
+    RecordTable(REPORT, _REGISTERED, (reports.c.report_id,), _ref, _is_confidential),
+    RecordTable(ANSWER, _ANSWERED, (contents.c.report_id,), _ref, _is_confidential),
+)
