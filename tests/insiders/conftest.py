@@ -77,9 +77,9 @@ class Registry:
             key = await tx.keys.new("streams")
             tx.emit(event)
             await tx.schedule("watched", camera, system_clock() + timedelta(days=1))
-            entry_id = tx.audit("change_camera", camera, region="KZ-75")
+            entry = tx.audit("change_camera", camera, region="KZ-75")
         await db.close()
-        return Decision(entry_id, event.event_id, key.key_id)
+        return Decision(entry.entry_id, event.event_id, key.key_id)
 
     async def settled(self) -> Decision:
         """A decision that is sealed, and whose event is published."""

@@ -81,9 +81,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         self._db = db
         self._service = service
         self._rules = rules
-        self._checks = DecisionChecks(records)
+        self._decision_checks = DecisionChecks(records)
         self._pages = Pages(db.keyring)
-        self._checks = RecordChecks(rules.unrecorded_keys)
+        self._record_checks = RecordChecks(rules.unrecorded_keys)
 
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
@@ -159,7 +159,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         caller = current_caller()
         page = self._pages.read(request, caller)
         async with self._db.begin(replace(SYSTEM, purpose=caller.purpose)) as tx:
-            records, following = await self._checks.page(tx, page.spec.after, page.spec.size)
+            records, following = await self._decision_checks.page(
+                tx, page.spec.after, page.spec.size
+            )
         if not page.spec.after:
             async with self._db.begin(caller.scope) as tx:
                 tx.audit("check_decisions", f"audit:{self._service}")
@@ -197,7 +199,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         """
         page = self._pages.read(request, current_caller())
         async with self._db.begin(SYSTEM) as tx:
-            checked, keys = await self._checks.page(tx, page.spec.after, page.spec.size)
+            checked, keys = await self._record_checks.page(tx, page.spec.after, page.spec.size)
         return audit_pb2.CheckRecordsResponse(
             faults=[
                 audit_pb2.RecordFault(code=fault.code, record=fault.record)

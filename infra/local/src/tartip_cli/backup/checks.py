@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from audit_log import merkle
-from audit_log.sealer import head_text
+from audit_log.heads import head_text
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
