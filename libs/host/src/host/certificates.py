@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from chassis.clock import real_clock
+from chassis.identity import KINDS
+from chassis.settings import Settings
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -143,6 +145,16 @@ def stamp_of(*paths: Path) -> Stamp:
 def require_certificates(path: Path) -> None:
     """Raise CertificateUnusable unless the file holds one certificate in PEM or more."""
     _parsed(path, _content(path))
+
+
+def require_all_certificates(settings: Settings, *, serves_grpc: bool) -> None:
+    """Raise CertificateUnusable if a service's certificate, its key or an authority's certificate
+    is missing or damaged."""
+    CertificateFiles(settings.tls_cert, settings.tls_key).read_settled()
+    require_certificates(settings.tls_ca)
+    if serves_grpc:
+        for kind in KINDS:
+            require_certificates(settings.tls_client_authorities / f"{kind}.pem")
 
 
 def _parsed(path: Path, content: bytes) -> x509.Certificate:

@@ -24,7 +24,7 @@ from chassis.authorities import Authorities
 from chassis.channels import Channels
 from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
 from chassis.db import Database
-from chassis.identity import KINDS, Policy, TokenVerifier
+from chassis.identity import Policy, TokenVerifier
 from chassis.settings import Settings, read
 from chassis.telemetry import register_ids
 from chassis.work import LIST_ERASURE
@@ -32,7 +32,7 @@ from google.protobuf import descriptor
 from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
-from host.certificates import CertificateFiles, CertificateUnusable, require_certificates
+from host.certificates import CertificateUnusable, require_all_certificates
 from host.channels import RenewingChannels
 from host.checks import broker_check, certificate_check, database_check, outbox_check, peer_check
 from host.consumer import Consumer, Subscription
@@ -213,7 +213,7 @@ def main(service: Service[Any]) -> None:
         uvloop.run(_rotate_keys(service.name, settings, settle))
     elif verb == "serve":
         try:
-            _require_certificates(settings, serves_grpc=service.serve_http is None)
+            require_all_certificates(settings, serves_grpc=service.serve_http is None)
             uvloop.run(run(service, settings))
         except CertificateUnusable as error:
             raise SystemExit(f"{service.name}: {error}") from error
@@ -237,15 +237,6 @@ async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> 
         sys.exit("another rotation of these keys runs: wait for its end")
     finally:
         await db.close()
-
-
-def _require_certificates(settings: Settings, *, serves_grpc: bool) -> None:
-    """Raise CertificateUnusable if a certificate, key or authority is missing or damaged."""
-    CertificateFiles(settings.tls_cert, settings.tls_key).read_settled()
-    require_certificates(settings.tls_ca)
-    if serves_grpc:
-        for kind in KINDS:
-            require_certificates(settings.tls_client_authorities / f"{kind}.pem")
 
 
 async def run(service: Service[S], settings: S) -> None:
