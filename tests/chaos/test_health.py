@@ -25,7 +25,7 @@ async def test_a_database_that_stands_still_is_seen_by_all(mesh: RunningTestMesh
         said = await account(
             mesh, lambda found: not found.grpc_serving and found.readyz_code == 503
         )
-        assert list(said.grpc_reasons) == ["database"]
+        assert "database" in said.grpc_reasons
         assert "database" in said.readyz["reasons"][CITIZEN_REPORTS.name]
         assert said.states[CITIZEN_REPORTS.name] == said.states[OPERATOR_GATEWAY.name] == "unready"
         assert any("database" in reason for reason in said.reasons[CITIZEN_REPORTS.name])
