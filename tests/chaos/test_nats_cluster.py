@@ -36,6 +36,7 @@ KILLS = 16 if os.environ.get("TARTIP_NIGHTLY") else 1
 # as long.
 PROMISED_SECONDS = 0.71
 CITIZENS, LOAD_SECONDS, SECONDS = 2, 3.0, 120.0
+PAUSE_SECONDS = 0.2
 LEFT_OUT = (
     "triton",
     "camera-registry",
@@ -81,6 +82,7 @@ class Citizens:
             await self._timed(journey.open)
             await self._timed(journey.submit)
             self.report_ids.append(journey.report_id)
+            await asyncio.sleep(PAUSE_SECONDS)  # a partner has its share of calls
 
     async def _timed(self, call: Callable[[], Any]) -> None:
         began = time.monotonic()
