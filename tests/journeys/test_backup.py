@@ -23,6 +23,7 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
+from host.key_destruction import destroy_recorded
 from tartip_cli.clients.partner import Outside
 from tartip_cli.failures import Exit
 from tartip_cli.ports import free_base
@@ -109,13 +110,13 @@ async def erase(mesh: RunningTestMesh, report: str) -> None:
     connection = await asyncpg.connect(mesh.database.url)
     keys = await connection.fetchrow(KEYS_OF_REPORT, report)
     await connection.close()
-    url = mesh.database.runtime_url("citizen_reports")
+    url = mesh.database.work_url("citizen_reports")
     keyring = Keyring(mesh.home.keys / "citizen-reports")
     db = Database(url, service="citizen-reports", keyring=keyring, clock=system_clock)
     try:
         async with db.begin(SYSTEM) as tx:
             for key_id in keys:
-                await tx.keys.destroy(key_id)
+                await destroy_recorded(tx, key_id)
     finally:
         await db.close()
 

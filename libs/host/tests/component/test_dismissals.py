@@ -12,6 +12,7 @@ from chassis.event import Event
 from chassis.tables import dead_letters as table
 from chassis.transaction import SYSTEM
 from google.protobuf.wrappers_pb2 import StringValue
+from host.key_destruction import DISCARD_KEY, handlers_of
 from sqlalchemy import insert
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.provision.dead_letters import (
@@ -84,6 +85,9 @@ async def test_the_content_of_a_dismissed_letter_is_destroyed(
     event_id = await died(db)
     key_id = await owner.fetchval("SELECT key_id FROM dead_letters WHERE event_id = $1", event_id)
     await dismiss(owner, [SCHEMA], event_id, **WHY)
+    work = await owner.fetch("SELECT key FROM work WHERE kind = $1", DISCARD_KEY)
+    assert [row["key"] for row in work] == [str(key_id)]
+    await handlers_of(db)[DISCARD_KEY](str(key_id))
     key = await owner.fetchrow("SELECT * FROM data_keys WHERE key_id = $1", key_id)
     assert key["wrapped"] is None and key["destroyed_at"] is not None
     [row] = await owner.fetch("TABLE dismissed_letters")

@@ -27,7 +27,7 @@ from tartip_cli.clients.kept_heads import kept_heads
 from tartip_cli.data_dir import write_private
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
-from tartip_cli.topology import GRPC_SERVICES
+from tartip_cli.topology import GRPC_SERVICES, INFERENCE_GATEWAY
 
 if TYPE_CHECKING:
     from tartip.audit.v1 import audit_pb2
@@ -90,13 +90,15 @@ def verify(
         raise Failure(f"there is no service {service} with records: {names}", Exit.USAGE)
     amounts = _Amounts(samples, events)
     findings, evidence = asyncio.run(_verify(read_settings(), services, amounts, witness))
-    fits = evidence.fits and not any(finding.wrong for finding in findings)
+    fits = not any(finding.wrong for finding in findings)
+    fits &= evidence is None or evidence.fits
     if as_json:
         logs = [asdict(finding) for finding in findings]
-        print_json({"fits": fits, "logs": logs, "evidence": asdict(evidence)})
+        found = asdict(evidence) if evidence else None
+        print_json({"fits": fits, "logs": logs, "evidence": found})
     else:
         console.print(_table(findings))
-        for line in _evidence_lines(evidence):
+        for line in _evidence_lines(evidence) if evidence else ():
             console.print(line, highlight=False, soft_wrap=True)
     if not fits:
         raise typer.Exit(Exit.UNEXPECTED)
@@ -113,7 +115,7 @@ class _Amounts:
 
 async def _verify(
     settings: Settings, services: tuple[Service, ...], amounts: _Amounts, witness: list[Path]
-) -> tuple[list[Finding], EvidenceFinding]:
+) -> tuple[list[Finding], EvidenceFinding | None]:
     from chassis.refusals import Refusal
 
     from tartip_cli.cli.verify_records import check_records, streams_of
@@ -138,6 +140,8 @@ async def _verify(
                     finding.wrong.append(f"{refusal.reason}: {refusal.message.en}")
             findings.append(finding)
         write_private(path, json.dumps(known, indent=1).encode())
+        if INFERENCE_GATEWAY not in services:
+            return findings, None
         with console.status("asking for damaged evidence …"):
             return findings, await find_damaged(mesh)
 
