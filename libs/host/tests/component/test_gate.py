@@ -1,6 +1,7 @@
 """The gate over real mutual TLS: what is no request is refused by name, and is no bug of ours."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ class Crowded(audit_pb2_grpc.AuditServicer):
 @pytest.fixture
 async def address(postgres: Any) -> AsyncIterator[str]:
     pair = postgres.certificates.service("fines")
-    address = f"127.0.0.1:{postgres.ports.base + 4}"  # its service does not run here
+    with socket.socket() as free:  # a server keeps its port until it is collected as garbage
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
     gate = Gate(
         {f"/{SERVICE}/{name}": allow(services=("tartip-cli",)) for name in METHODS},
         TokenVerifier("http://127.0.0.1:9"),

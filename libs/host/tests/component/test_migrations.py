@@ -10,6 +10,7 @@ import pytest
 from host.migrations import migrate
 
 SCHEMA = "migrations_scratch"
+ROLES = f"{SCHEMA}_runtime, {SCHEMA}_work, {SCHEMA}_seal"
 ENVIRONMENT = "from host.migrations import run_env\n\nrun_env()\n"
 VERSION = """from alembic import op
 
@@ -35,8 +36,10 @@ def history(folder: Path, count: int) -> Path:
 async def connection(postgres: Any) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(postgres.database.url)
     await connection.execute(f"CREATE SCHEMA {SCHEMA}")
+    for role in ROLES.split(", "):
+        await connection.execute(f"CREATE ROLE {role}")
     yield connection
-    await connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+    await connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE; DROP ROLE {ROLES}")
     await connection.close()
 
 
