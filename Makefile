@@ -73,7 +73,7 @@ walks: setup ## the files that a confirmation, report, frame and payment enter; 
 
 nightly: setup ## the long tests: every part killed at every moment, other years, long films, both trainings
 	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos tests/years infra/triton/tests/test_training_smoke.py
-	@TARTIP_NIGHTLY=1 $(VENV)/pytest -m nightly services
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest -m nightly services infra tests/journeys tests/telemetry
 
 .triton/train/.synced: infra/triton/training/requirements.lock .venv/.python
 	@echo "set-up: torch and its friends (about 3 GB), for training alone"

@@ -25,7 +25,7 @@ from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.topology import CITIZEN_REPORTS, FINES, SERVICES
 from tartip_testing.mesh import RunningTestMesh, start_mesh, wait_until
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 NIGHTLY = bool(os.environ.get("TARTIP_NIGHTLY"))
 LEAF_SECONDS, LOAD_SECONDS = (120, 600.0) if NIGHTLY else (20, 60.0)

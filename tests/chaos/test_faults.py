@@ -16,7 +16,7 @@ from tartip_cli.clients.journeys import ReportToAnswer, patiently, wait_for
 from tartip_cli.clients.partner import Outside
 from tartip_testing.mesh import RunningTestMesh, wait_until
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 SECONDS = 120.0
 STOPPED_SECONDS = 30.0  # of PostgreSQL: half of what counts as hung

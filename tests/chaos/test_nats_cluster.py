@@ -28,7 +28,7 @@ from tartip_cli.provision.vehicles import synthetic_iin
 from tartip_testing.mesh import RunningTestMesh, start_mesh
 from tartip_testing.nats_cluster import NatsCluster, running_cluster
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 SERVER_COUNT = 3
 KILLS = 16 if os.environ.get("TARTIP_NIGHTLY") else 1

@@ -17,7 +17,7 @@ from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import COMMAND_LINE
 from tartip_testing.mesh import RunningTestMesh
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 # After the start of the command, in the middle of each of its steps.
 KILLED_AFTER_SECONDS = (1.5, 3.0, 6.0, 9.0)

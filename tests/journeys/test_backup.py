@@ -31,7 +31,7 @@ from tartip_cli.settings import find_checkout, inherited_environment
 from tartip_testing.mesh import RunningTestMesh, running_mesh_in, wait_until
 from vault.keyring import Keyring
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 RUNBOOKS = find_checkout() / "docs" / "runbooks.md"
 PURPOSE = "a restored record is held against the lost one"
 KEYS_OF_REPORT = (

@@ -53,6 +53,7 @@ def fill(path: Path) -> None:
                 file.write(bytes(piece))
 
 
+@pytest.mark.nightly
 async def test_a_full_disk_is_said_and_heals_when_there_is_room_again(small_disk: Path) -> None:
     with own_engines(small_disk / "home") as own:
         async with fines_stream(own) as stream:
@@ -76,6 +77,7 @@ async def test_a_full_disk_is_said_and_heals_when_there_is_room_again(small_disk
             assert (await stream.stream_info("FINES")).state.messages >= 2
 
 
+@pytest.mark.nightly
 async def test_a_stopped_nats_is_killed_and_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     with own_engines(tmp_path / "home") as own:
         async with fines_stream(own) as stream:
