@@ -37,11 +37,13 @@ async def seal_all(db: Database, service: str) -> None:
 
 
 async def record_differences(
-    db: Database, service: str, sources: Sequence[RecordSource]
+    db: Database, seal_url: str, service: str, sources: Sequence[RecordSource]
 ) -> set[str]:
-    """Return what is wrong with the records of a service, after all waiting entries are sealed. No
-    process of the service may run."""
-    await seal_all(db, service)
+    """Return what is wrong with the records of a service, after all waiting entries are sealed with
+    the log-in of `seal_url`. No process of the service may run."""
+    sealing = Database(seal_url, service=service, keyring=db.keyring, clock=system_clock)
+    await seal_all(sealing, service)
+    await sealing.close()
     call_context.bind(call_context.Call(VERIFIER, "test", None, ""))
     api = AuditApi(db, service, AuditRules(), sources)
     return await _differences(

@@ -326,7 +326,7 @@ async def test_a_watch_that_lost_its_lease_changes_no_status(
     camera = await own.camera()
     await own.beat(camera)
     own.now += 2 * SILENCE
-    connection = await asyncpg.connect(scratch.runtime)
+    connection = await asyncpg.connect(scratch.work)
     await connection.execute("UPDATE leases SET generation = generation + 1")
     await connection.close()
     with pytest.raises(LeaseLost):

@@ -260,7 +260,7 @@ async def bench(
     # A service beside it lives later, finds the bench's work overdue, and does it first.
     assert not _serving, "tests on the bench stand in modules that run no service"
     clock, keyring = TurnedClock(), keyring_of(environment)
-    url = engines.database.runtime_url(SERVICE)
+    url = engines.database.work_url(SERVICE)
     db = Database(url, service=SERVICE, keyring=keyring, clock=clock)
     pair = engines.certificates.service(SERVICE)
     channels = Channels(cert=pair.certificate, key=pair.key, ca=engines.certificates.authority)

@@ -12,6 +12,7 @@ from fines.storage.records import SOURCES
 from host.scheduler import WaitUntilDue
 from law.zone import almaty_day
 from tartip_testing.audit import record_differences
+from tartip_testing.mesh import RunningTestMesh
 
 from .bench import Bench
 
@@ -25,11 +26,12 @@ Found = Callable[[], Awaitable[set[str]]]
 
 
 @pytest.fixture
-def differences(bench: Bench) -> Found:
+def differences(bench: Bench, engines: RunningTestMesh) -> Found:
     """What is wrong with the records now, beside what other tests have left behind."""
 
     async def found() -> set[str]:
-        return await record_differences(bench.db, "fines", SOURCES)
+        url = engines.database.seal_url("fines")
+        return await record_differences(bench.db, url, "fines", SOURCES)
 
     return found
 

@@ -49,8 +49,8 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (audit_routes.Proof, audit_pb2.ProveInclusionResponse),
     (audit_routes.AttemptsPage, audit_pb2.ListAttemptsResponse),
 ]
-# Fields that are only given.
-NEVER_ANSWERED = {"CameraStream.password"}
+# Fields that are only given, or answered to services alone.
+NEVER_ANSWERED = {"CameraStream.password", "AuditEntry.alias", "AuditEntry.record_kinds"}
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (camera_schemas.RegisterCamera, cameras_pb2.RegisterCameraRequest),
     (camera_schemas.ChangeCamera, cameras_pb2.ChangeCameraRequest),
@@ -179,7 +179,9 @@ def _answered(plain: Any) -> Any:
         return plain
     never = {name.partition(".")[2] for name in NEVER_ANSWERED}
     return {
-        key: _answered(value) for key, value in plain.items() if key not in never or value != ""
+        key: _answered(value)
+        for key, value in plain.items()
+        if key not in never or value not in ("", [])
     }
 
 
