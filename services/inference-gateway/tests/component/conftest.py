@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.inference.v1 import events_pb2, inference_pb2_grpc
+from tartip_cli.parts.health import Health
 from tartip_cli.parts.triton import Triton
 from tartip_cli.settings import find_checkout, inherited_environment
 from tartip_scenes.scenes import Light, draw_scene
@@ -88,7 +89,8 @@ async def _done(step: Any) -> None:
 
 def _answers(probe: Callable[[], Any]) -> bool:
     async def ask() -> bool:
-        return bool(await probe())
+        health: Health = await probe()
+        return health.serves
 
     try:
         return asyncio.run(ask())
