@@ -15,9 +15,10 @@ import grpc
 import pytest
 from chassis.clock import new_id
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.cameras.v1 import events_pb2 as camera_events
-from tartip.inference.v1 import events_pb2, inference_pb2_grpc
+from tartip.inference.v1 import events_pb2, inference_pb2, inference_pb2_grpc
 from tartip_cli.parts.health import Health
 from tartip_cli.parts.triton import Triton
 from tartip_cli.settings import find_checkout, inherited_environment
@@ -37,6 +38,7 @@ from .watchlist_officers import other as other
 from .watchlist_officers import third as third
 
 PACKAGE = "inference_gateway"
+FRAMES = inference_pb2.DESCRIPTOR.services_by_name["Inference"].full_name
 
 
 @pytest.fixture(scope="package")
@@ -44,6 +46,7 @@ def register(engines: RunningTestMesh) -> Iterator[tuple[Register, str]]:
     """The peer and its address."""
     servicer, server = Register(), grpc.server(ThreadPoolExecutor(4))
     cameras_pb2_grpc.add_CameraRegistryServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     pair = engines.certificates.service("camera-registry")
     secured = grpc.ssl_server_credentials(
         [(pair.key.read_bytes(), pair.certificate.read_bytes())],
@@ -57,7 +60,10 @@ def register(engines: RunningTestMesh) -> Iterator[tuple[Register, str]]:
 
 
 @pytest.fixture(scope="package")
-def triton(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def triton(
+    engines: RunningTestMesh, service: Process, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
+    """Serves all models, and `service` has seen it: until then it answers MODELS_AWAY."""
     folder = find_checkout() / ".triton"
     if not (folder / "fingerprints.json").exists():
         pytest.skip("left out: Triton's models are not built, run `make setup`")
@@ -75,7 +81,7 @@ def triton(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -
         part.command,
         {**inherited_environment(), **part.environment},
         tmp_path_factory.mktemp("triton") / "triton.log",
-        lambda: _answers(part.probe),
+        lambda: _answers(part.probe) and _serves(engines, FRAMES),
         part.user,
     )
     process.start()
@@ -117,18 +123,18 @@ def service(
         (*run, "serve"),
         environment,
         tmp_path_factory.mktemp("service") / "service.log",
-        lambda: _serves(engines),
+        lambda: _serves(engines, ""),
     )
     process.start()
     yield process
     assert process.stop() == 0, process.log.read_text()[-3000:]
 
 
-def _serves(engines: RunningTestMesh) -> bool:
+def _serves(engines: RunningTestMesh, part: str) -> bool:
     secured = credentials(engines, "service", "tartip-cli")
     with grpc.secure_channel(engines.address(SERVICE), secured) as channel:
         try:
-            request = health_pb2.HealthCheckRequest()
+            request = health_pb2.HealthCheckRequest(service=part)
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)
         except grpc.RpcError:
             return False
