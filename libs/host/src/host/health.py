@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 from chassis import call_context
+from chassis.telemetry import meter
 from grpc_health.v1 import health_pb2
 
 LIVE = "tartip.live"
@@ -33,6 +34,7 @@ NOT_YET = "was not looked at yet"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 log = logging.getLogger(__name__)
+failing = meter.create_gauge("tartip.health.failing", unit="{check}")
 # What is wrong, and why: {"database": "gave no answer within 3 s"}. Empty if all is well.
 Reasons = Mapping[str, str]
 
@@ -174,6 +176,7 @@ class Health:
 
     def _note(self, check: Check, found: Reasons) -> None:
         before, self._found[check.name] = self._found[check.name], found
+        failing.set(int(bool(found)), {"check": check.name, "effect": check.effect.name.lower()})
         if set(found) != set(before) or check.name not in self._looked_at:
             self._looked_at.add(check.name)
             for name, reason in found.items():

@@ -1,0 +1,1 @@
+"""Alert rules, dashboards and their handbook, made from `infra/otel/objectives.yaml`."""
