@@ -48,8 +48,8 @@ class Watched:
 
     @classmethod
     async def at_rest(cls, spent: Spent) -> Watched:
-        """Return the processes with their idle load, measured for REST_SECONDS. They must be idle
-        meanwhile."""
+        """Return the processes with the share of one core that each uses when idle. The share is
+        measured now, for REST_SECONDS; the processes must be idle meanwhile."""
         return cls(spent, await _shares(spent, REST_SECONDS))
 
 
@@ -112,9 +112,9 @@ def _read(spent: Spent) -> dict[str, float]:
 
 
 def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
-    """Return two functions, by process name: one returns the processor seconds used so far by
-    PostgreSQL, the other those used by the supervisor without its child processes. The supervisor
-    is measured too, since it stores the spans of every call."""
+    """Return two functions by process name: "PostgreSQL" and "supervisor" (without its child
+    processes). Each returns the processor time that the process has used so far, in seconds. The
+    supervisor is measured too, since it stores the spans of every call."""
     supervisor = psutil.Process(bench.supervisor.pid)
 
     def of_supervisor() -> float:  # without the parts, which are its children

@@ -28,7 +28,8 @@ class Run:
         return quick if self.quick else full
 
     async def bench_mesh(self) -> BenchMesh:
-        """The mesh of this run, started at the first call."""
+        """Return the mesh of this run, which is started at the first call. Raises Failure if it
+        does not become ready."""
         if self._bench_mesh is None:
             self.report("starting a mesh")
             self._bench_mesh = await self._stack.enter_async_context(running_bench_mesh())

@@ -67,7 +67,8 @@ class Ledger:
     holds: bool
     """Whether, for each stream, offered = looked at + unchanged + dropped."""
     behind_seconds: float
-    """How far the accounting of the slowest stream is behind, in seconds."""
+    """For the stream whose counts are the oldest, the seconds since the time up to which its frames
+    are counted."""
 
     @staticmethod
     def of(streams: Sequence[pb.Stream], at: float) -> Ledger:
@@ -104,7 +105,7 @@ def _holds(counts: pb.StreamCounts) -> bool:
 
 @dataclass(frozen=True)
 class Cameras:
-    """The watched streams, and queries about them."""
+    """The cameras whose streams the gateway watches, with queries about these streams."""
 
     bench: BenchMesh
     ids: tuple[str, ...]

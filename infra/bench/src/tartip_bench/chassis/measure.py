@@ -107,7 +107,7 @@ async def measure(run: Run) -> Outcome:
 
 
 def rate_of(found: Sequence[Round]) -> float:
-    """The median of the rounds' rates, in calls per second."""
+    """Return the median of the rounds' rates, in calls per second."""
     return statistics.median(each.rate for each in found)
 
 

@@ -69,8 +69,9 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register enough hubs in each region for a sixth of the country's cameras, of which there
-        are `connected`, with CAMERAS_OF_HUB cameras per hub."""
+        """Register the same number of hubs in each region. `connected` is the number of connected
+        cameras in the country; with CAMERAS_OF_HUB cameras per hub, a region's hubs have room for a
+        sixth of them."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [
@@ -89,11 +90,13 @@ class MadeUpHubs:
             self._turns[region] = cycle(hubs)
 
     def next_of(self, region: str) -> str:
-        """The id of the hub to assign the region's next camera to; takes the hubs in turn."""
+        """Return the id of the hub to assign the next camera of a region to; the hubs of the region
+        take turns."""
         return str(next(self._turns[region]).hub.hub_id)
 
     async def read_cameras(self, database: asyncpg.Connection[Any]) -> None:
-        """Read the ids of each hub's cameras from the database; set them all to working."""
+        """Read the ids of each hub's cameras from the database, and set the reported condition of
+        every camera to "working"."""
         rows = await database.fetch(
             "SELECT hub_id, string_agg(uuid_send(camera_id), ''::bytea) AS ids"
             " FROM camera_registry.cameras WHERE hub_id IS NOT NULL GROUP BY hub_id"

@@ -42,7 +42,8 @@ class Asked:
 async def statistics(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], stub: Any
 ) -> list[Figure]:
-    """Measure `GetStatistics` of all regions beside a full count in SQL; return the figures."""
+    """Measure `GetStatistics` of all regions, and a full count of the cameras in SQL for
+    comparison; return the figures."""
     run.report(f"statistics, {CALLERS} callers")
 
     async def count() -> int:

@@ -114,7 +114,8 @@ class Looks:
         )
 
     def at(self, seconds: float) -> list[Mark]:
-        """The marks to draw at this time, interpolated between the analysed frames around it."""
+        """Return the marks to draw at this time. The position of a box is interpolated between the
+        analysed frames before and after this time."""
         place = bisect_right(self.times, seconds + 1e-6) - 1
         if place < 0 or seconds - self.times[place] > self._patience:
             return []
@@ -153,8 +154,8 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        """The captions to draw at this time. The box of a caption is shown for a shorter time than
-        its text, since the object moves on."""
+        """Return the captions to draw at this time. A caption's box is shown for a shorter time
+        than its text, since the object moves on."""
         return [
             caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
             for at, caption in self.captions
