@@ -21,7 +21,7 @@ _LENGTH_BYTES = 4
 
 
 class Edits:
-    """Edits to apply to cameras: new values by field; an empty value clears the field."""
+    """Edits to apply to cameras, given as texts "field=value". An empty value clears the field."""
 
     def __init__(self, given: Sequence[str]) -> None:
         """Read edits such as "connected=yes". Raises Failure that names everything wrong."""

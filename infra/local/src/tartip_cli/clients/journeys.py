@@ -1,5 +1,5 @@
-"""The calls of the demonstration and tests: from a camera's frame to a paid fine, and from a
-citizen's report to its answer.
+"""Sequences of calls for the demonstration and tests: from a camera's frame to a paid fine, and
+from a citizen's report to its answer.
 
 A client creates the ids of its requests before it first sends them, so that `patiently` can safely
 repeat a call while the mesh is unavailable.
@@ -78,8 +78,8 @@ async def wait_for(
 
 @dataclass
 class FrameToTenge:
-    """The calls from a frame with signed readings to a paid fine: by the device, the inspector and
-    the bank."""
+    """The calls by which a frame with signed readings leads to a paid fine. They are made as the
+    device, the inspector and the bank."""
 
     outside: Outside
     camera_id: str
@@ -131,8 +131,9 @@ class FrameToTenge:
         return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare a decision on a violation, sign it with the inspector's key and submit it.
-        `verdict` is "confirm" or "reject". Can be repeated safely."""
+        """Prepare a decision on a violation, sign it with the inspector's key and submit it; return
+        the gateway's answer. `verdict` is "confirm" or "reject". Can be repeated safely. Raises
+        Refusal if the gateway refuses it."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(
@@ -177,8 +178,9 @@ class FrameToTenge:
         return answer.quote
 
     async def pay(self, quote: fines_pb2.Quote) -> fines_pb2.Payment:
-        """Pay a quote as the bank. Can be repeated safely, since the id of the payment stays the
-        same."""
+        """Pay the amount of a quote as the bank, and return the payment. Can be repeated safely,
+        since the id of the payment stays the same. Raises Refusal if the service refuses the
+        payment."""
         request = fines_pb2.PayFineRequest(
             payment_id=self.payment_id,
             number=quote.number,
@@ -197,8 +199,8 @@ class FrameToTenge:
 
 @dataclass
 class ReportToAnswer:
-    """The calls from opening a citizen's report to its answer: by the citizen's app and the
-    dispatcher."""
+    """The calls by which a citizen's report is opened, handled and answered. They are made as the
+    citizen's app and the dispatcher."""
 
     outside: Outside
     request: reports_pb2.OpenReportRequest

@@ -58,7 +58,7 @@ class Cluster:
     user: UnixUser | None
     programs: Path
     wal_archive: Path | None = None
-    """The folder into which the write-ahead log is archived; None: it is not."""
+    """The folder into which the write-ahead log is archived; None: it is not archived."""
 
     @classmethod
     def embedded(
@@ -96,7 +96,8 @@ class Cluster:
 
     async def prepare(self) -> None:
         """Create the cluster if there is none, end processes left by a crash, and write the
-        configuration. Raises Failure if a file cannot be written."""
+        configuration. Raises Failure if a file cannot be written, or if the mesh of another data
+        folder uses the cluster."""
         try:
             folder = self._folder()
             if self.user is not None:
@@ -222,8 +223,8 @@ class Cluster:
 
 
 def erase_cluster(home: DataDir) -> None:
-    """Delete the PostgreSQL cluster of a data folder, and Triton's folder if it is outside the data
-    folder. For tests and benches."""
+    """Delete the PostgreSQL cluster of a data folder and, if it is outside the data folder,
+    Triton's folder. The mesh must not run."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)

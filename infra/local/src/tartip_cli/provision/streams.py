@@ -1,4 +1,5 @@
-"""Reads `infra/nats/streams.yaml` and derives the permissions and streams of NATS from it."""
+"""Reads `infra/nats/streams.yaml`, and derives from it the streams and consumers of NATS and the
+permissions of its users."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ class Topology:
     feed_streams: tuple[StreamConfig, ...]
 
     def with_replicas(self, number: int) -> Topology:
-        """The same with `number` replicas of each stream; consumers have those of their stream."""
+        """Return a copy of this topology in which each stream has `number` replicas. Consumers have
+        as many replicas as their stream."""
         return replace(
             self,
             streams=tuple(replace(stream, num_replicas=number) for stream in self.streams),
