@@ -1,8 +1,8 @@
 """Starts the mesh that the bench measures: by default the engines (PostgreSQL, NATS, Triton), the
 camera registry and the inference gateway.
 
-It runs in a scratch folder on its own ports and is deleted afterwards. The other services are left
-out, since their work would slow only one side of a comparison.
+The mesh runs in a scratch folder on its own ports and is deleted afterwards. The other services are
+left out, since their work would slow only one side of a comparison.
 """
 
 from __future__ import annotations

@@ -40,8 +40,9 @@ Spent = Mapping[str, Callable[[], float]]
 
 @dataclass(frozen=True)
 class Watched:
-    """Processes whose processor time is measured. Both mappings are by process name: `spent` holds
-    a function that returns the seconds used so far, `rest` the share of one core used when idle."""
+    """Processes whose processor time is measured, by name. `spent` maps each name to a function
+    that returns the processor time used so far in seconds, `rest` to the share of one core that the
+    process uses when idle."""
 
     spent: Spent
     rest: Mapping[str, float]

@@ -1,5 +1,5 @@
-"""One run of the bench: whether it is quick or full, its pictures, and the mesh that its
-measurements share."""
+"""One run of the bench. Its measurements share its pictures, its mesh, and whether it is quick or
+full."""
 
 from __future__ import annotations
 

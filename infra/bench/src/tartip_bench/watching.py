@@ -56,8 +56,8 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The gateway's counts of frames, summed over all watched streams; `at` is the time of the
-    counts by the event loop's clock."""
+    """The gateway's counts of frames, summed over all watched streams; `at` is the time at which
+    they were read, by the clock of the event loop."""
 
     at: float
     offered: int
@@ -111,7 +111,8 @@ class Cameras:
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
-        """Return the gateway's data on the watched streams; asks again while it is too busy."""
+        """Return what the gateway says about each watched stream. The call is repeated while the
+        gateway is too busy to answer."""
         return await patiently(self._streams)
 
     async def _streams(self) -> list[pb.Stream]:

@@ -150,8 +150,8 @@ def make_erasures_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file atomically: a reader sees either the old or the new content. `mode` holds the
-    file's permissions. Raises OSError."""
+    """Write a file atomically: a reader sees either the old or the new content. `mode` is the
+    file's permissions. Raises OSError if writing fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:

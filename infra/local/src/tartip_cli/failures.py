@@ -38,7 +38,7 @@ must check; 13 the data folder is a copy, or its database is in use by another m
 
 
 class Failure(Exception):
-    """An error with one line that says what is wrong and what to do, and an exit code."""
+    """An error with an exit code. Its one-line message says what is wrong and what to do."""
 
     def __init__(self, message: str, code: Exit = Exit.UNEXPECTED) -> None:
         super().__init__(message)

@@ -287,8 +287,9 @@ def with_a_person(rows: Iterable[pb.ImportedCamera]) -> Iterator[pb.ImportedCame
 
 
 def asked(stub: Any, request: Any, operators: Sequence[Any]) -> Ask:
-    """Return a function that sends the request to the register, each time as the next operator.
-    `operators` holds the call metadata of each operator."""
+    """Return a function that sends the request to the camera register and returns the number of
+    cameras in the answer. `operators` has the call metadata of several operators, who make the
+    calls in turn."""
     turns = cycle(operators)
     is_list = isinstance(request, pb.ListCamerasRequest)
     method = stub.ListCameras if is_list else stub.FindNearestCameras

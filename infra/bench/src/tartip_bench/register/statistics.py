@@ -32,7 +32,8 @@ _FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region
 
 @dataclass(frozen=True)
 class Asked:
-    """Durations of `GetStatistics` at `rate` calls per second: over gRPC, inside the service."""
+    """The durations of calls of `GetStatistics`, made at `rate` calls per second: measured by the
+    caller over gRPC, and inside the service."""
 
     rate: float
     over_grpc: Times

@@ -96,7 +96,8 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why; it is kept in the audit log.")],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a hub for good: its reports are ignored, and its cameras get the status unknown."""
+    """Revoke a hub permanently: its reports are ignored, and its cameras get the status
+    "unknown"."""
     from tartip.cameras.v1 import hubs_pb2 as pb
 
     request = pb.RevokeHubRequest(hub_id=hub_id, reason=reason)

@@ -141,8 +141,8 @@ _APPLY: Mapping[str, _Apply] = {
 
 
 class ChangedRows:
-    """Import rows of the cameras that some edits change, stored in a temporary file. `matched`
-    counts all cameras that were read, `changed` the rows."""
+    """Import rows of the cameras that some edits change, stored in a temporary file. `matched` is
+    the number of all cameras that were read, `changed` the number of stored rows."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class NotInTime(Exception):
-    """A result did not arrive in time; the message names that result."""
+    """An expected result did not arrive in time. The message names the result."""
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
@@ -112,8 +112,9 @@ class FrameToTenge:
         return found[0] if found else None
 
     async def violations_of(self, evidence_sha256: str, **query: str) -> list[Answer]:
-        """Return all violations that have this frame as evidence; at most one is expected. `query`
-        holds further parameters of `GET /v1/violations`."""
+        """Return all violations that have this frame as evidence; at most one is expected.
+        `evidence_sha256` is the SHA-256 (hex) of the frame, `query` has further parameters of
+        `GET /v1/violations`."""
         desk, token, found = self.outside.as_operator(self.inspector), "", list[Answer]()
         while True:
             page = await desk.get("/v1/violations", page_size=_PAGE, page_token=token, **query)
@@ -263,8 +264,9 @@ class ReportToAnswer:
         return Answer(found, answer.trace_id) if ready and stored else None
 
     async def act(self, step: str, **body: str) -> Answer:
-        """Perform a step of the dispatcher's work on the report: `step` is the last part of the
-        REST path, such as `take` or `answer`, and `body` the fields of the request."""
+        """Perform a step of the dispatcher's work on the report, and return the gateway's answer.
+        `step` is the last part of the REST path, such as `take` or `answer`, and `body` has the
+        fields of the request."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body, purpose=TRIAGE)
         return Answer(answer.body["report"], answer.trace_id)

@@ -1,4 +1,4 @@
-"""Builds the mesh from the settings: which parts run, and in which order they start.
+"""Builds the mesh from the settings: decides which parts run, and in which order they start.
 
 First the engines start (PostgreSQL, NATS, Triton), then the services with a database schema, then
 the operator gateway. An engine for which an external address is set is not started, only watched.

@@ -70,8 +70,8 @@ class OutsidePart:
 def launched(
     command: tuple[str, ...], *, user: UnixUser | None, death_signal: signal.Signals
 ) -> tuple[str, ...]:
-    """Return a command that runs `command` as `user` (None: the user of the supervisor) and has the
-    kernel send it `death_signal` if the supervisor dies."""
+    """Return a command that runs `command` as `user` (None: the user of the supervisor). The kernel
+    sends `death_signal` to the started process if the supervisor dies."""
     options = {
         "uid": user.uid if user else None,
         "gid": user.gid if user else None,

@@ -1,9 +1,10 @@
-"""The embedded PostgreSQL 17: one cluster per data folder, usable again after a crash.
+"""The embedded PostgreSQL 17: one cluster (a folder of databases) per data folder, which can be
+started again after a crash.
 
 PostgreSQL refuses to run as root. If the mesh runs as root, PostgreSQL runs as an unprivileged
 user. The cluster is then under /var/lib/tartip, where that user can access it, and the data folder
-holds a link to it. PostgreSQL's programs are copied to /var/lib/tartip too if the user cannot
-access them where they are installed.
+has a link to it. PostgreSQL's programs are copied to /var/lib/tartip too if the user cannot access
+them where they are installed.
 """
 
 from __future__ import annotations

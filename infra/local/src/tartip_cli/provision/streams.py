@@ -32,9 +32,9 @@ class Permissions:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A NATS user and what it may do. `publishes` and `consumes` map JetStream streams to subjects;
-    `follows` names streams of the live feed; the other fields are subjects of NATS without
-    JetStream."""
+    """A NATS user, and which subjects it may use. `publishes` and `consumes` map JetStream streams
+    to subjects; `follows` names streams of the live feed, which has copies of events for the
+    operator gateway. `publishes_core` and `subscribes` are subjects of NATS without JetStream."""
 
     name: str
     publishes: dict[str, list[str]]

@@ -56,8 +56,9 @@ class Copies:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
-        """Write a copy of a file with the detections in `results`; return its path. Blocking.
-        `report` gets the share of a film done (0 to 1). Raises OSError if writing fails."""
+        """Write a copy of a file with the detections in `results` drawn on it; return its path. For
+        a film, `report` is called with the share that is done (0 to 1). Blocks the calling thread.
+        Raises OSError if writing fails."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
