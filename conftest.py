@@ -1,7 +1,9 @@
-"""What all tests share: real parts, started once a session (see `infra/testing`).
+"""Shared set-up of all tests: fixtures, the option `--today`, and the groups of tests.
 
-`make test` runs two workers side by side. What stands on the same expensive part stays in one of
-them: the tests of the whole mesh, those of Triton, and otherwise those of a folder.
+The fixtures come from `infra/testing`; expensive ones are started once per test session.
+`make test` runs two workers in parallel. Tests that use the same expensive part run in one worker:
+the tests of the whole mesh in one group, those of the models in another. All other tests are
+grouped by folder.
 """
 
 import datetime as dt
@@ -47,7 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before anything is imported that might ask for the time."""
+    """Set the clock of this process, before a module that reads the time is imported: to the day of
+    `--today`, and by the offset in the variable TARTIP_CLOCK_OFFSET."""
     if today := config.getoption("--today"):
         import time_machine
 
@@ -78,7 +81,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def group_of(nodeid: str) -> str:
-    """What stays in one worker: the tests of a folder, or of those that stand on the same part."""
+    """Return the name of the group of a test; all tests of a group run in the same worker. It is
+    the group of the test's folder in GROUPS or, for other folders, the path of the folder."""
     folder = nodeid.partition("::")[0].rpartition("/")[0]
     return GROUPS.get(folder, folder)
 

@@ -31,8 +31,9 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A recorded request to Triton, ready to send. `inputs` wraps its image, `tensor`. It must wait
-    for the answers to earlier requests of the same picture, whose indices are in `after`."""
+    """A recorded request to Triton, ready to send: `inputs` wraps the image `tensor`. `after` has
+    the indices of the earlier requests of the same picture whose answers must have arrived before
+    this request is sent."""
 
     model: str
     inputs: list[Any]

@@ -1,8 +1,8 @@
 """Starts the mesh that the bench measures: by default the engines (PostgreSQL, NATS, Triton), the
 camera registry and the inference gateway.
 
-It runs in a scratch folder on its own ports and is deleted afterwards. The other services are left
-out, since their work would slow only one side of a comparison.
+The mesh runs in a scratch folder on its own ports and is deleted afterwards. The other services are
+left out, since their work would slow only one side of a comparison.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class BenchMesh:
         raise Failure(f"{part} does not run", Exit.PART_FAILED)
 
     def cpu_seconds(self, *parts: str) -> float:
-        """The processor time of these parts' process trees since their start, in seconds."""
+        """Return the processor time that the process trees of these parts have used in total since
+        they started, in seconds. Raises Failure if a part does not run."""
         return sum(cpu_seconds(self.pid(part)) for part in parts)
 
     def memory_bytes(self, part: str) -> int:
@@ -90,7 +91,8 @@ class BenchMesh:
             await asyncio.sleep(0.2)
 
     async def camera(self) -> str:
-        """Register a camera; returns its id."""
+        """Register a made-up camera and return its id. Raises Refusal if the camera registry
+        refuses it."""
         camera_id = str(new_id())
         description = cameras_pb2.CameraDescription(
             name="Bench",

@@ -40,16 +40,17 @@ Spent = Mapping[str, Callable[[], float]]
 
 @dataclass(frozen=True)
 class Watched:
-    """Processes whose processor time is measured. Both mappings are by process name: `spent` holds
-    a function that returns the seconds used so far, `rest` the share of one core used when idle."""
+    """Processes whose processor time is measured, by name. `spent` maps each name to a function
+    that returns the processor time used so far in seconds, `rest` to the share of one core that the
+    process uses when idle."""
 
     spent: Spent
     rest: Mapping[str, float]
 
     @classmethod
     async def at_rest(cls, spent: Spent) -> Watched:
-        """Return the processes with their idle load, measured for REST_SECONDS. They must be idle
-        meanwhile."""
+        """Return the processes with the share of one core that each uses when idle. The share is
+        measured now, for REST_SECONDS; the processes must be idle meanwhile."""
         return cls(spent, await _shares(spent, REST_SECONDS))
 
 
@@ -112,9 +113,9 @@ def _read(spent: Spent) -> dict[str, float]:
 
 
 def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
-    """Return two functions, by process name: one returns the processor seconds used so far by
-    PostgreSQL, the other those used by the supervisor without its child processes. The supervisor
-    is measured too, since it stores the spans of every call."""
+    """Return two functions by process name: "PostgreSQL" and "supervisor" (without its child
+    processes). Each returns the processor time that the process has used so far, in seconds. The
+    supervisor is measured too, since it stores the spans of every call."""
     supervisor = psutil.Process(bench.supervisor.pid)
 
     def of_supervisor() -> float:  # without the parts, which are its children

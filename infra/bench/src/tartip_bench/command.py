@@ -142,7 +142,7 @@ def _measure(name: str) -> Measure:
 
 
 def table(outcome: Outcome) -> Table:
-    """The outcome as a table for the terminal."""
+    """Return the figures of an outcome as a table for the terminal."""
     shown = Table(title=f"{outcome.title} ({outcome.seconds:.0f} s)", title_justify="left")
     for header in ("figure", "measured", "bare", "target", ""):
         shown.add_column(header, overflow="fold")

@@ -1,5 +1,5 @@
-"""Measures the processor time per frame with 1, 4, 16 and 64 cameras. This time should not grow
-with the number of cameras."""
+"""Measures the processor time per frame with 1, 4, 16 and 64 cameras. The target is that this time
+does not grow with the number of cameras."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ class Figure:
     met: bool | None = None
     """Whether the target is met; None without a target."""
     is_rule: bool = False
-    """Whether the bench fails if the target, which no speed of a machine decides, is missed."""
+    """Whether the bench fails if the target is missed. Such a target does not depend on the speed
+    of the machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     raw: dict[str, Any] = field(default_factory=dict)
-    """The numbers behind the figures, for programs."""
+    """The unrounded measurements behind the figures, for programs."""
 
     @property
     def missed(self) -> bool:

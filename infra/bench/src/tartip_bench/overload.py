@@ -28,7 +28,8 @@ from tartip_bench.watching import configure
 
 TIMES = 5.0
 URGENT_SHARE = 0.3
-"""The urgent share of the capacity; it must be below one to be served at all."""
+"""The rate at which urgent pictures are sent, as a share of the capacity. It is below one, so that
+the gateway can serve all of them."""
 DEADLINE_SECONDS = 5.0
 RECOVERY_SECONDS = 10.0
 KEPT = 0.99

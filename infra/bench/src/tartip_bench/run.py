@@ -1,5 +1,5 @@
-"""One run of the bench: whether it is quick or full, its pictures, and the mesh that its
-measurements share."""
+"""One run of the bench. Its measurements share its pictures, its mesh, and whether it is quick or
+full."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Run:
         return quick if self.quick else full
 
     async def bench_mesh(self) -> BenchMesh:
-        """The mesh of this run, started at the first call."""
+        """Return the mesh of this run, which is started at the first call. Raises Failure if it
+        does not become ready."""
         if self._bench_mesh is None:
             self.report("starting a mesh")
             self._bench_mesh = await self._stack.enter_async_context(running_bench_mesh())

@@ -56,8 +56,8 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The gateway's counts of frames, summed over all watched streams; `at` is the time of the
-    counts by the event loop's clock."""
+    """The gateway's counts of frames, summed over all watched streams; `at` is the time at which
+    they were read, by the clock of the event loop."""
 
     at: float
     offered: int
@@ -67,7 +67,8 @@ class Ledger:
     holds: bool
     """Whether, for each stream, offered = looked at + unchanged + dropped."""
     behind_seconds: float
-    """How far the accounting of the slowest stream is behind, in seconds."""
+    """For the stream whose counts are the oldest, the seconds since the time up to which its frames
+    are counted."""
 
     @staticmethod
     def of(streams: Sequence[pb.Stream], at: float) -> Ledger:
@@ -104,13 +105,14 @@ def _holds(counts: pb.StreamCounts) -> bool:
 
 @dataclass(frozen=True)
 class Cameras:
-    """The watched streams, and queries about them."""
+    """The cameras whose streams the gateway watches, with queries about these streams."""
 
     bench: BenchMesh
     ids: tuple[str, ...]
 
     async def streams(self) -> list[pb.Stream]:
-        """Return the gateway's data on the watched streams; asks again while it is too busy."""
+        """Return what the gateway says about each watched stream. The call is repeated while the
+        gateway is too busy to answer."""
         return await patiently(self._streams)
 
     async def _streams(self) -> list[pb.Stream]:

@@ -1,2 +1,2 @@
-"""Runs all of Tartip on one machine with the command `tartip`: its services, PostgreSQL, NATS and
-Triton, called the mesh."""
+"""The command `tartip`, which runs all of Tartip on one machine. Its services together with
+PostgreSQL, NATS and Triton are called the mesh."""

@@ -1,4 +1,5 @@
-"""The data folder of a mesh and the paths in it. Its folders are private (mode 0700).
+"""The data folder of a mesh, with the paths of all files and folders in it. The folders are private
+(mode 0700).
 
 No part of the mesh needs a Unix socket, so the path of the data folder may have any length.
 """
@@ -73,16 +74,17 @@ class DataDir:
 
     @property
     def unfinished_restore(self) -> Path:
-        """The file that marks the folder while `tartip restore` writes into it."""
+        """The path of a mark: the file exists from the start of `tartip restore` into this folder
+        until the restore is complete."""
         return self.path / "restore-unfinished"
 
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 
     def prepare(self) -> None:
-        """Create all folders, and give a copy of another data folder an identity of its own. Raises
-        Failure if a folder cannot be written, the disk is nearly full, or the copy has no
-        database."""
+        """Create all folders. If the data folder is a copy of another one, it gets a new identity.
+        Raises Failure if a folder cannot be written, the disk is nearly full, or the folder is a
+        copy without the database of the original."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -102,7 +104,7 @@ class DataDir:
             )
 
     def require_restored(self) -> None:
-        """Raise Failure if a restore into this folder was interrupted."""
+        """Raise Failure if a restore into this folder was begun but not completed."""
         if self.unfinished_restore.exists():
             raise Failure(
                 f"a restore into {self.path} was interrupted: run `tartip restore` again",
@@ -135,7 +137,8 @@ class DataDir:
 
 
 def make_erasures_folder(folder: Path) -> None:
-    """Create the folder for lists of erasures. Raises Failure if that is not possible."""
+    """Create the folder for the lists of erasures (destroyed data keys) if it does not exist.
+    Raises Failure if that is not possible."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -147,8 +150,8 @@ def make_erasures_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file atomically: a reader sees either the old or the new content. `mode` holds the
-    file's permissions. Raises OSError."""
+    """Write a file atomically: a reader sees either the old or the new content. `mode` is the
+    file's permissions. Raises OSError if writing fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:

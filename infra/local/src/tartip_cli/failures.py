@@ -1,7 +1,7 @@
-"""Errors of the command line: one line and an exit code each.
+"""Errors of the command line. Each has a message of one line and an exit code.
 
-A `Failure` is printed without a traceback. Errors of the operating system with an obvious remedy
-(full disk, read-only folder) are translated here.
+A `Failure` is printed without a traceback. Errors of the operating system are converted to a
+`Failure`; if the remedy is obvious (full disk, read-only folder), the message states it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ must check; 13 the data folder is a copy, or its database is in use by another m
 
 
 class Failure(Exception):
-    """An error with one line that says what is wrong and what to do, and an exit code."""
+    """An error with an exit code. Its one-line message says what is wrong and what to do."""
 
     def __init__(self, message: str, code: Exit = Exit.UNEXPECTED) -> None:
         super().__init__(message)
@@ -47,7 +47,8 @@ class Failure(Exception):
 
 
 def from_os_error(error: OSError) -> Failure:
-    """Translate an operating system error into a Failure with a remedy."""
+    """Convert an operating system error to a Failure. For a full disk or a path that cannot be
+    written, the message says what to do; otherwise it only describes the error."""
     place = error.filename or "the data folder"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -67,14 +68,14 @@ def from_os_error(error: OSError) -> Failure:
 
 
 def broken_file(path: Path, why: str) -> Failure:
-    """Return a Failure about a damaged file. The user is told to restore it, since creating a new
-    one would lose data."""
+    """Return a Failure which says that a file is damaged, and `why`. It advises to restore the file
+    from a backup, since creating a new one would lose data."""
     return Failure(f"{path} is broken: {why}; restore it from a backup", Exit.FINDINGS)
 
 
 def from_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error of a group that is to be reported: a `Failure` if there is one, else the
-    first error."""
+    """Return the error of an exception group that is to be reported: the first `Failure` in it or
+    in a nested group; if there is none, the first error."""
     leaves = list(_leaves(group))
     return next((leaf for leaf in leaves if isinstance(leaf, Failure)), leaves[0])
 

@@ -1,9 +1,10 @@
-"""The identity of a data folder, bound to the place where the folder is.
+"""Detects whether a data folder is a copy of another one, so that a copy gets an id of its own.
 
-The id is in the file `home-id`, the place in `home-place.json`: the path of the folder and its
-device and inode numbers. A folder that was moved or restored keeps its id. A copy is recognised
-because the folder that it was copied from is still where it was; it gets an id of its own, so that
-both share nothing outside of them (PostgreSQL's files under /var/lib/tartip, shared memory).
+The file `home-id` has the id of the data folder, and `home-place.json` its place: the path, device
+number and inode number of the folder when it was last used. A folder that was moved or restored
+keeps its id. A folder is a copy if another folder with the same id is still at the recorded place.
+A copy needs its own id because some files are stored under the id outside the data folder:
+PostgreSQL's files in /var/lib/tartip, and shared memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _ID, _PLACE = "home-id", "home-place.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a folder is."""
+    """Where a folder is: its resolved path, and its device and inode numbers."""
 
     path: str
     device: int
@@ -30,8 +31,8 @@ class Place:
 
     @classmethod
     def recorded_in(cls, folder: Path) -> Place | None:
-        """The place that the folder had when it was last used; None for a new folder, or one that
-        an older version used."""
+        """Return the place that is recorded in the folder: where it was when it was last used. None
+        if there is no readable record, as in a new folder or one from an older version."""
         try:
             return cls(**json.loads((folder / _PLACE).read_text()))
         except (OSError, ValueError, TypeError):
@@ -41,8 +42,9 @@ class Place:
         return json.dumps(asdict(self)).encode()
 
     def is_same_as(self, other: Place) -> bool:
-        """Whether a folder of the one place is in the other now: it was moved on its disk, or put
-        there anew, as from a backup."""
+        """Return whether the two places can be those of the same folder: device and inode numbers
+        are equal (it was moved on its disk), or the path is equal (it was restored there, as from a
+        backup)."""
         moved = (self.device, self.inode) == (other.device, other.inode)
         return moved or self.path == other.path
 
@@ -56,8 +58,8 @@ def place_file(folder: Path) -> Path:
 
 
 def original_of(folder: Path) -> Path | None:
-    """Return the folder that this one is a copy of; None if it is no copy, or if the other is
-    gone."""
+    """Return the path of the folder of which this one is a copy. None if it is not a copy, or if
+    the original no longer exists at its recorded place."""
     recorded = Place.recorded_in(folder)
     if recorded is None or recorded.is_same_as(Place.of(folder)):
         return None
@@ -70,6 +72,7 @@ def original_of(folder: Path) -> Path | None:
 
 
 def folder_key(folder: Path) -> str:
-    """A word that differs between a folder and its copies: device and inode number."""
+    """Return a text that identifies the folder on this machine: its device and inode numbers. It is
+    the same for every path that leads to the folder, and different for a copy."""
     found = folder.stat()
     return f"{found.st_dev}:{found.st_ino}"

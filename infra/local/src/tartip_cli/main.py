@@ -1,7 +1,8 @@
-"""The `tartip` command: one module for each group of commands, registered here and nowhere else.
+"""The `tartip` command. Each group of commands is one module, and is registered here.
 
-A module offers `register(app)`. To add a command group, write the module and add it to `_GROUPS`.
-A group in another package is added by an entry point in `tartip.commands` (as `tartip bench`).
+Each such module has a function `register(app)`. To add a group, write the module and add it to
+`_GROUPS`. A package outside `tartip_cli`, such as `tartip_bench`, adds commands by an entry point
+in the group `tartip.commands`.
 """
 
 from importlib.metadata import entry_points, version
@@ -70,7 +71,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Handle the options that stand before any command, such as --version."""
+    """Handle the options of `tartip` itself, which stand before a command, such as --version."""
 
 
 for group in _GROUPS:

@@ -1,4 +1,4 @@
-"""The ports of all parts, and the check that they are free before anything starts."""
+"""Chooses the ports of all parts, and checks that they are free before any part starts."""
 
 from __future__ import annotations
 

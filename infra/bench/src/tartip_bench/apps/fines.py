@@ -116,8 +116,8 @@ def violation(plate: str) -> violations_pb2.Violation:
 
 
 def answers(confirmed: Mapping[str, violations_pb2.Violation]) -> grpc.GenericRpcHandler:
-    """A handler of `Violations.GetViolation`: it returns the violation in `confirmed` that has the
-    requested id."""
+    """Return a handler of `Violations.GetViolation`. It answers with the violation in `confirmed`
+    whose id was requested."""
 
     async def get_violation(
         request: violations_pb2.GetViolationRequest, context: object

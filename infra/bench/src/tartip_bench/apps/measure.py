@@ -145,9 +145,10 @@ async def two_calls_at_least(
     seconds: int,
     watched: Mapping[str, Watched],
 ) -> list[Figure]:
-    """Compare pairs of `WriteShared` calls to the chassis server with the bare server's write of
-    two rows. `WriteShared` is the cheapest call that writes through the library `chassis`, so a
-    pair of them is the minimum cost of any two calls that write."""
+    """Measure pairs of `WriteShared` calls to the chassis server, compare them with the bare
+    server's write of two rows, and return the figures. `WriteShared` is the cheapest call that
+    writes through the library `chassis`, so the cost of a pair is the least that two writing calls
+    can cost."""
     found: dict[str, list[Round]] = {BARE: [], CHASSIS: []}
     for number in range(rounds):
         run.report(f"two calls of the chassis, round {number + 1} of {rounds}")

@@ -107,7 +107,7 @@ async def measure(run: Run) -> Outcome:
 
 
 def rate_of(found: Sequence[Round]) -> float:
-    """The median of the rounds' rates, in calls per second."""
+    """Return the median of the rounds' rates, in calls per second."""
     return statistics.median(each.rate for each in found)
 
 
@@ -119,8 +119,8 @@ async def half_loaded(
     seconds: float,
 ) -> Figure:
     """Compare the 99th percentiles of the calls' durations on both servers, each at half load.
-    `rates` holds, by kind of server, the calls per second to send: half of that server's capacity.
-    """
+    `rates` maps each kind of server to the calls per second to send, which are half of the most
+    that this server can answer."""
     run.report(f"{aim.method}, at half of the capacity")
     found = {
         kind: await servers[kind].round(aim.method, 1, 2 * seconds, rates[kind]) for kind in KINDS
@@ -145,8 +145,9 @@ async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figu
 
 
 def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list[Figure]:
-    """Return three figures that compare both servers: their rates, the chassis's rate divided by
-    the bare one, and their processor time per call. `found` holds the rounds by kind of server."""
+    """Return three figures that compare both servers: their rates, the chassis server's rate
+    divided by that of the bare server, and their processor time per call. `found` maps each kind of
+    server to its rounds."""
     rate = {kind: Spread.of([each.rate for each in found[kind]]) for kind in KINDS}
     cpu = {kind: statistics.median(each.cpu_ms for each in found[kind]) for kind in KINDS}
     p99 = {kind: statistics.median(each.p99_ms for each in found[kind]) for kind in KINDS}

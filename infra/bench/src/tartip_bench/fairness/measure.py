@@ -115,8 +115,9 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """Return figures of both partners' calls during the flood (`flooded`) and of the flood itself,
-    whose outcomes are in `flood`. Only look-ups are compared with the time before (`quiet`)."""
+    """Return figures of both partners' calls during the flood (`flooded`), and of the flood itself
+    (`flood`: its outcomes). Only the look-ups are compared with those before the flood
+    (`quiet`)."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -172,7 +173,8 @@ async def phase(
 async def at_rate(
     call: Callable[[], Awaitable[object]], flow: Flow, rate: float, seconds: float
 ) -> None:
-    """Call at a fixed rate per second, without waiting for answers; add the outcomes to `flow`."""
+    """Make calls at a fixed rate per second for `seconds`, without waiting for answers; add the
+    outcomes to `flow`."""
     began = time.perf_counter()
 
     async def one(due: float) -> None:

@@ -1,7 +1,9 @@
-"""Measures how the register processes the reports of hubs on all connected cameras of a country.
+"""Measures how fast the camera register processes the reports of hubs, when they report on all
+connected cameras of a country. A hub is a control centre that reports which cameras work.
 
 Every hub reports once a minute; the reports are spread over the minute. Then one camera in a
-hundred is reported as unreachable. Finally the hubs report faster: on 20 000 cameras a second.
+hundred is reported as unreachable. Finally the hubs report more often, so that the register gets
+the conditions of 20 000 cameras per second.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ _PARTS = (CAMERA_REGISTRY.name, "postgres")
 
 @dataclass
 class ReportedHub:
-    """A made-up hub and its cameras: the concatenated ids, in 16 bytes each, and the reported
-    conditions (CameraCondition), in one byte each."""
+    """A made-up hub, the ids of its cameras (16 bytes each, concatenated) and the conditions that
+    it reports (CameraCondition, one byte per camera in the same order)."""
 
     hub: ReportingHub
     camera_ids: bytes = b""
@@ -59,7 +61,8 @@ class ReportedHub:
 
 @dataclass
 class MadeUpHubs:
-    """Made-up hubs by region. A region's connected cameras are assigned to its hubs in turn."""
+    """Made-up hubs by region. The connected cameras of a region are assigned to its hubs in
+    turn."""
 
     of_region: dict[str, list[ReportedHub]] = field(default_factory=dict)
     _turns: dict[str, Any] = field(default_factory=dict)
@@ -69,8 +72,9 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register enough hubs in each region for a sixth of the country's cameras, of which there
-        are `connected`, with CAMERAS_OF_HUB cameras per hub."""
+        """Register the same number of hubs in each region. `connected` is the number of connected
+        cameras in the country; with CAMERAS_OF_HUB cameras per hub, a region's hubs have room for a
+        sixth of them."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [
@@ -89,11 +93,13 @@ class MadeUpHubs:
             self._turns[region] = cycle(hubs)
 
     def next_of(self, region: str) -> str:
-        """The id of the hub to assign the region's next camera to; takes the hubs in turn."""
+        """Return the id of the hub to assign the next camera of a region to; the hubs of the region
+        take turns."""
         return str(next(self._turns[region]).hub.hub_id)
 
     async def read_cameras(self, database: asyncpg.Connection[Any]) -> None:
-        """Read the ids of each hub's cameras from the database; set them all to working."""
+        """Read the ids of each hub's cameras from the database, and set the reported condition of
+        every camera to "working"."""
         rows = await database.fetch(
             "SELECT hub_id, string_agg(uuid_send(camera_id), ''::bytea) AS ids"
             " FROM camera_registry.cameras WHERE hub_id IS NOT NULL GROUP BY hub_id"
@@ -107,9 +113,10 @@ class MadeUpHubs:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `reports` measured. `cores` and `flood_cores` are the processor cores used by service
-    and PostgreSQL together; `flood_rate` is in cameras per second, `bare_microseconds` per camera.
-    `missing` counts hubs whose last report was not stored; `outage` is a number of cameras."""
+    """The results of `reports`. `cores` and `flood_cores` are the processor cores used by the
+    service and PostgreSQL together; `flood_rate` is in cameras per second, `bare_microseconds` per
+    camera. `missing` counts hubs whose last report was not stored; `outage` is a number of
+    cameras."""
 
     cameras: int
     hubs: int
@@ -127,9 +134,10 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Send the hubs' reports: for `minutes` minutes on working cameras, then once with one camera
-    in OUTAGE_EVERY unreachable, then for about a minute on FLOOD_A_SECOND cameras a second.
-    Returns the figures. Raises Failure if statuses are not what was reported."""
+    """Send the hubs' reports in three phases, and return the figures: for `minutes` minutes with
+    all cameras working; once with one in OUTAGE_EVERY cameras unreachable; and for about a minute
+    so often that FLOOD_A_SECOND cameras are reported per second. Raises Failure if the register
+    shows other statuses than the reported ones."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))

@@ -79,11 +79,14 @@ class Imported:
 
 @dataclass(frozen=True)
 class Asked:
-    """How long a query and its bare SQL statement took, and what the database read for the query.
+    """How long a query and its bare SQL statement took, and how much the database read for the
+    query.
 
-    `scans` counts sequential scans of the tables of cameras, their words and their functions.
-    `rows_read` is the number of camera rows read per row in the answer; `entries` is the number of
-    index entries of words and functions read per row of a full page."""
+    `scans` counts sequential scans of the tables of cameras, of their words and of their functions.
+    `rows_read` is the number of camera rows that were read, divided by the number of rows in the
+    answer. `entries` is the number of index entries of words and functions that were read, divided
+    by the size of a full page of answers (PAGE).
+    """
 
     question: Question
     times: Times

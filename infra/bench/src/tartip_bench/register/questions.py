@@ -61,7 +61,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Times:
-    """The duration of each call of one query, and the number of rows (`rows`) in an answer."""
+    """The duration in milliseconds of each call of one query, and the number of cameras (`rows`) in
+    one answer."""
 
     rows: int
     milliseconds: Sequence[float]
@@ -251,7 +252,9 @@ def _around(metres: int) -> Question:
 async def timed(ask: Ask, *, calls: int, callers: int = 1, seconds_max: float = math.inf) -> Times:
     """Time `calls` calls of `ask`, made by `callers` concurrent tasks after an untimed warm-up.
 
-    At most about `seconds_max` seconds are spent on each of the two, but at least one call."""
+    Both the warm-up and the timed calls end early after about `seconds_max` seconds each, but make
+    at least one call.
+    """
     ends = time.perf_counter() + seconds_max
     for _ in range(max(1, calls // 10)):
         rows = await ask()
@@ -273,7 +276,8 @@ async def timed(ask: Ask, *, calls: int, callers: int = 1, seconds_max: float = 
 
 
 def with_a_person(rows: Iterable[pb.ImportedCamera]) -> Iterator[pb.ImportedCamera]:
-    """Yield the rows; the first 2 * PAGE cameras in REGION get PERSON as their owner."""
+    """Yield all rows, with the owner of the first 2 * PAGE cameras in REGION replaced by PERSON.
+    The rows of these cameras are changed in place."""
     left = _OF_PERSON
     for row in rows:
         if left and row.description.place.region == REGION:
@@ -283,8 +287,9 @@ def with_a_person(rows: Iterable[pb.ImportedCamera]) -> Iterator[pb.ImportedCame
 
 
 def asked(stub: Any, request: Any, operators: Sequence[Any]) -> Ask:
-    """Return a function that sends the request to the register, each time as the next operator.
-    `operators` holds the call metadata of each operator."""
+    """Return a function that sends the request to the camera register and returns the number of
+    cameras in the answer. `operators` has the call metadata of several operators, who make the
+    calls in turn."""
     turns = cycle(operators)
     is_list = isinstance(request, pb.ListCamerasRequest)
     method = stub.ListCameras if is_list else stub.FindNearestCameras

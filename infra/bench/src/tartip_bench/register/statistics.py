@@ -32,7 +32,8 @@ _FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region
 
 @dataclass(frozen=True)
 class Asked:
-    """Durations of `GetStatistics` at `rate` calls per second: over gRPC, inside the service."""
+    """The durations of calls of `GetStatistics`, made at `rate` calls per second: measured by the
+    caller over gRPC, and inside the service."""
 
     rate: float
     over_grpc: Times
@@ -42,7 +43,8 @@ class Asked:
 async def statistics(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], stub: Any
 ) -> list[Figure]:
-    """Measure `GetStatistics` of all regions beside a full count in SQL; return the figures."""
+    """Measure `GetStatistics` of all regions, and a full count of the cameras in SQL for
+    comparison; return the figures."""
     run.report(f"statistics, {CALLERS} callers")
 
     async def count() -> int:

@@ -1,1 +1,2 @@
-"""Backups of a mesh: one encrypted file with everything that a new data folder needs."""
+"""Creates and restores backups of a mesh. A backup is one encrypted file with everything that is
+needed to run the mesh from a new, empty data folder."""

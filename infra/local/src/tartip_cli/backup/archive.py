@@ -1,4 +1,6 @@
-"""The members of a backup: a tar stream within the encrypted file, its manifest last."""
+"""Reads and writes the content of a backup file: an encrypted tar archive. Its members are the
+files of the mesh and the pieces of the database dump; the last member is the manifest, which lists
+all others."""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ Opener = Callable[[], IO[bytes]]
 
 
 class ArchiveWriter:
-    """Adds members to an archive; the manifest, added by `finish`, is the last one."""
+    """Adds members to the archive of a backup. `finish` adds the manifest, which must be the last
+    one."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self.members: dict[str, Member] = {}
@@ -39,7 +42,8 @@ class ArchiveWriter:
 
 @contextmanager
 def writing_archive(file: IO[bytes], secret: Secret) -> Iterator[ArchiveWriter]:
-    """Yield a writer into `file`. If the block raises, the file counts as cut off."""
+    """Yield a writer that writes an encrypted archive into `file`. The archive is completed at the
+    end of the block; if the block raises, readers will refuse the file as cut off."""
     sealed = SealedWriter(file, secret)
     stream = cast(Any, sealed)
     with tarfile.open(
@@ -50,8 +54,11 @@ def writing_archive(file: IO[bytes], secret: Secret) -> Iterator[ArchiveWriter]:
 
 
 def read_members(file: IO[bytes], secret: Secret) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of each member, the manifest last. Raises BackupRefused as soon as
-    something is wrong; what was yielded before is authentic, though perhaps not all."""
+    """Yield the name and the content of each member, the manifest last.
+
+    Raises BackupRefused if the key is wrong or the file is damaged or incomplete. Members that were
+    yielded before the error are authentic, but others may be missing.
+    """
     sealed = SealedReader(file, secret)
     try:
         yield from _entries(sealed)
@@ -71,10 +78,12 @@ def _entries(sealed: SealedReader) -> Iterator[tuple[str, bytes]]:
 def check(
     opened: Opener, secret: Secret, *, wanted: Callable[[str], bool]
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """Read a whole backup and hold it against its manifest; write nothing.
+    """Read a whole backup without writing anything, and compare the size and SHA-256 of each member
+    with the manifest.
 
-    Returns the manifest and the contents of the members whose names are `wanted`. Raises
-    BackupRefused.
+    Returns the manifest, and the contents of the members for whose names `wanted` returns True.
+    Raises BackupRefused if the key is wrong, or if the file is damaged, incomplete or differs from
+    its manifest.
     """
     found, taken, manifest = dict[str, Member](), dict[str, bytes](), None
     with opened() as file:

@@ -1,5 +1,5 @@
-"""What is checked of a restored database before a restore is called done: the audit logs as
-`tartip verify` checks them, and that no money was lost or made."""
+"""Checks a restored database: the entries, roots and signatures of its audit logs, and that the
+ledger of fines has the same entries, sums and balances as when the backup was made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _UNPOSTED = (
 
 
 async def differences(url: str, manifest: Manifest) -> list[str]:
-    """What in the restored database is not as the manifest says; empty if all is."""
+    """Return the differences between the restored database and the manifest of its backup, as lines
+    of text: wrong audit logs, another ledger, or payments without a ledger entry. The list is empty
+    if there are none. Raises Failure if the database does not answer."""
     connection = await connected(url)
     try:
         found = [

@@ -1,9 +1,9 @@
-"""Makes a backup of a running mesh, which goes on meanwhile.
+"""Makes a backup of a running mesh; the mesh keeps running.
 
-The order makes the set consistent: first the heads that `tartip verify` keeps, then the database in
-one snapshot, then what the snapshot needs (evidence, keys, certificates). A key or object that came
-later than the snapshot does no harm. NATS is left out: after a restore the relays publish again
-what is in the outboxes.
+The steps have an order that makes the backup consistent: first the stored results of `tartip
+verify`, then the database in one snapshot, then what the snapshot refers to (evidence, keys,
+certificates). Keys and objects that are newer than the snapshot do no harm. NATS is left out: after
+a restore, the services publish the events of their outboxes again.
 """
 
 from __future__ import annotations
@@ -42,14 +42,18 @@ _LEFT_OUT = frozenset(
 
 
 class Progress(Protocol):
-    """Shows what is done of the stage `name`; `total` is None if it is not known."""
+    """An object that shows the progress of a backup. `show` is called with the name of the current
+    stage and the amount done so far: bytes of the database, or objects of evidence. `total` is None
+    if the total amount is unknown."""
 
     def show(self, name: str, done: int, total: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A running mesh: its data folder, the provisioner's database URL, its lists of erasures."""
+    """The mesh to back up: its data folder, the URL of its database for the provisioner, and the
+    folder `erasures` with the lists of destroyed keys. `evidence_is_outside` is True if the
+    evidence is in an external store, which is not backed up."""
 
     home: DataDir
     database_url: str
@@ -58,9 +62,11 @@ class Source:
 
 
 async def create(source: Source, target: Path, secret: Secret, progress: Progress) -> Manifest:
-    """Write a backup to the file `target`, which appears once it is whole and on disk.
+    """Write a backup to the file `target`, and return its manifest. The file gets its name only
+    when it is complete and on disk; after an error, no file is left.
 
-    Raises BackupRefused or Failure, or OSError if it cannot be written; then nothing is left.
+    Raises BackupRefused if keys changed meanwhile or a list of erasures is damaged, Failure if the
+    database cannot be read or the disk is full, or OSError if the file cannot be written.
     """
     draft = target.with_name(f".{target.name}.partial")
     try:
@@ -144,7 +150,9 @@ async def _still_known(url: str, paths: list[str]) -> list[str]:
 
 
 def listed_erasures(home: DataDir, folder: Path) -> dict[str, int]:
-    """The number of the newest line in the list of each service that has one."""
+    """Return the number of the newest line in each service's list of erasures (destroyed keys) in
+    `folder`, by service; 0 for an empty list. Services that have no audit key yet are left out.
+    Raises BackupRefused if a list is damaged."""
     found = {}
     for service in GRPC_SERVICES:
         keys = home.keys / service.name

@@ -1,4 +1,4 @@
-"""The manifest of a backup: what is in it, and what the database said of itself at its moment."""
+"""The manifest of a backup: a list of its members, and what a restored database must agree with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The newest signed head of a service's audit log; `root` and `public_key` in hex."""
+    """The newest signed head of a service's audit log: the number of entries, and the root of the
+    Merkle tree over them. `root` and `public_key` are in hex."""
 
     tree_size: int
     root: str
@@ -22,8 +23,8 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """The ledger of fines: number of entries, sum of all amounts and of all payments in tiyn, and
-    the SHA-256 over the balances of all accounts."""
+    """Totals of the ledger of fines: the number and sum of its entries, the number and sum of all
+    payments (sums in tiyn), and the SHA-256 of the balances of all accounts."""
 
     entries: int = 0
     amount_minor: int = 0
@@ -34,7 +35,8 @@ class Ledger:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """A file of the backup. The pieces of the dump are members too."""
+    """The size in bytes and the SHA-256 (hex) of one member of the backup's archive: a file, or a
+    piece of the database dump."""
 
     size: int
     sha256: str
@@ -42,28 +44,32 @@ class Member:
 
 @dataclass(kw_only=True)
 class Manifest:
-    """The last member of a backup; it lists all others."""
+    """What a backup says about itself: its origin, its members, and the state of the database in
+    it. It is stored as the last member."""
 
     version: str
     """The version of Tartip that made the backup."""
     made_at: str
-    """The moment of the database's snapshot, ISO 8601, by the clock of the services."""
+    """The time of the database's snapshot in ISO 8601, by the clock of the services."""
     heads: dict[str, Head]
-    """By service; services that have sealed nothing are left out."""
+    """The newest head of each audit log, by service. Services whose log has no head yet are left
+    out."""
     ledger: Ledger
     erasures: dict[str, int]
-    """The number of the newest line in each service's list of erasures, before the snapshot."""
+    """The number of the newest line in each service's list of erasures, read before the
+    snapshot."""
     evidence_is_outside: bool = False
-    """Whether evidence is in an external object store, and not in the backup."""
+    """Whether the evidence is in an external object store, and therefore not in the backup."""
     missing_evidence: list[str] = field(default_factory=list)
-    """Paths of objects that the database names and that were not there."""
+    """Paths of objects that the database names but that were missing in the evidence store."""
     members: dict[str, Member] = field(default_factory=dict)
 
     def as_json(self) -> bytes:
         return json.dumps(asdict(self), ensure_ascii=False).encode()
 
     def summary(self) -> dict[str, Any]:
-        """The manifest without its list of members, for people and programs."""
+        """Return the manifest as a dictionary for output. The number of files and their total size
+        in bytes take the place of the list of members."""
         short = {each.name: getattr(self, each.name) for each in fields(self)}
         members = short.pop("members")
         short["ledger"] = asdict(self.ledger)
@@ -73,7 +79,8 @@ class Manifest:
 
 
 def read_manifest(content: bytes) -> Manifest:
-    """Raises BackupRefused if the content is no manifest of this version's form."""
+    """Parse the JSON of a manifest. Raises BackupRefused if it is malformed or its fields are not
+    those of this version."""
     try:
         given = json.loads(content)
         given["heads"] = {name: Head(**head) for name, head in given["heads"].items()}

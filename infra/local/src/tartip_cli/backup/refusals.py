@@ -1,4 +1,5 @@
-"""Why a backup is refused: each reason has a name, which stands at the beginning of the message."""
+"""The errors that are raised if a backup cannot be made, read or restored. Each has a reason, such
+as BACKUP_DAMAGED, which is part of its message."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from tartip_cli.failures import Exit, Failure
 
 
 class BackupRefused(Failure):
-    """A `Failure` whose message begins with the name of the reason, such as BACKUP_CUT_OFF."""
+    """A `Failure` with a named `reason`, such as BACKUP_CUT_OFF. The message begins with "refused,
+    " and this name."""
 
     def __init__(self, reason: str, message: str, code: Exit = Exit.REFUSED) -> None:
         super().__init__(f"refused, {reason}: {message}", code)

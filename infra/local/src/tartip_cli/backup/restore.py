@@ -1,9 +1,12 @@
-"""Restores a backup into an empty data folder, and checks what came of it before it says done.
+"""Restores a backup into an empty data folder, and checks the result.
 
-Nothing is written before the whole file was read and held against its manifest. While the folder is
-written it has a mark, with which `tartip up` refuses to start; a restore that was interrupted is
-begun again. Keys of people who were erased after the backup are destroyed again by the services,
-before they serve (`host.erasures`); therefore a restore wants the lists of erasures.
+Nothing is written before the whole file has been read and compared with its manifest. A mark in the
+data folder, `DataDir.unfinished_restore`, exists until the restore is complete; while it exists,
+`tartip up` refuses to start. An interrupted restore starts from the beginning when it is run again.
+
+Keys of people who were erased after the backup are in the restored database again. Before the
+services serve, they destroy the keys that the lists of erasures name (`host.erasures`). A restore
+therefore requires these lists.
 """
 
 from __future__ import annotations
@@ -44,10 +47,11 @@ _OTHER_PARTS = frozenset({"nats", "triton", *(service.name for service in SERVIC
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """One restore: the backup, what opens it, and the lists of erasures.
+    """One restore of a backup into the data folder of `settings`.
 
-    `opened` opens the file from its beginning. `erasures` is the folder with the lists of the mesh
-    that was backed up. With `incomplete_erasures`, missing or damaged lists are accepted.
+    `opened` opens the backup from its beginning, and `secret` decrypts it. `erasures` is the folder
+    with the lists of erasures (destroyed keys) of the mesh that was backed up. With
+    `incomplete_erasures`, missing or damaged lists are accepted.
     """
 
     opened: Opener
@@ -61,8 +65,9 @@ class Restore:
         return DataDir(self.settings.home)
 
     def check(self) -> tuple[Manifest, int]:
-        """Check the whole backup and the lists of erasures; return the manifest and the number of
-        listed erasures. Raises BackupRefused."""
+        """Check the whole backup and the lists of erasures, and write nothing. Returns the manifest
+        and the number of listed erasures. Raises BackupRefused if the backup cannot be restored, or
+        if lists are missing or damaged and this is not accepted."""
         manifest, public = check(self.opened, self.secret, wanted=_is_audit_key)
         if _numbers(manifest.version) > _numbers(version("tartip-local")):
             raise BackupRefused(
@@ -72,8 +77,8 @@ class Restore:
         return manifest, self._check_erasures(manifest, public)
 
     def require_empty(self) -> None:
-        """Raise BackupRefused if a mesh runs from the data folder or files are in it, other than
-        those of an interrupted restore."""
+        """Raise BackupRefused if a mesh runs from the data folder, or if the folder contains files.
+        Files of an interrupted restore are allowed."""
         home = self.home
         if is_locked(home):
             raise BackupRefused(
@@ -86,8 +91,12 @@ class Restore:
             )
 
     async def run(self, manifest: Manifest) -> None:
-        """Restore a backup that was checked. Raises BackupRefused, Failure or OSError; the folder
-        then keeps its mark."""
+        """Restore a backup that `check` has accepted; `manifest` is the one that it returned. Files
+        of an interrupted restore are deleted first.
+
+        Raises BackupRefused, Failure or OSError. After an error during the restore, the data folder
+        keeps its mark as unfinished.
+        """
         self.require_empty()
         self._begin()
         self._extract()

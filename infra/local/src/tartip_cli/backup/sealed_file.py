@@ -1,11 +1,12 @@
-"""An encrypted file, written and read as a stream: AES-256-GCM in chunks of one megabyte.
+"""Encrypts and decrypts a file as a stream: AES-256-GCM in chunks of at most one megabyte.
 
     magic (16 bytes) | header: one line of JSON | chunk | chunk | … | last chunk
 
-The header has the salt of the file's key and a check value, by which a wrong key is told from a
-damaged file. A chunk begins with four bytes: its length, and in the highest bit whether it is the
-last one. Its nonce is its number and that bit, so that chunks can be neither reordered nor dropped,
-and a file without its end is recognised. The additional data of all chunks is the header.
+The header has the salt of the file's key, and a check value that distinguishes a wrong key from a
+damaged file. A chunk begins with four bytes: the length of its content and, in the highest bit,
+whether it is the last chunk. Its nonce consists of its number and this bit. Therefore chunks cannot
+be reordered or dropped, and a file without its end is recognised. The header is the additional
+authenticated data of every chunk.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ _SCRYPT = {"n": 2**17, "r": 8, "p": 1}  # 128 MiB of memory, half a second
 
 @dataclass(frozen=True)
 class Secret:
-    """What opens a backup: a random key of 32 bytes, or a passphrase."""
+    """The secret from which the key of a backup file is derived: a random key of 32 bytes, or a
+    passphrase."""
 
     value: bytes
     is_passphrase: bool
@@ -54,8 +56,8 @@ class Secret:
 
 
 class SealedWriter:
-    """Encrypts what is written to it. `close` writes the last chunk; without it the file counts as
-    cut off."""
+    """A writable stream that encrypts its input into `file`. `close` must be called: it writes the
+    last chunk, without which readers refuse the file as cut off."""
 
     def __init__(self, file: IO[bytes], secret: Secret) -> None:
         self._file = file
@@ -88,8 +90,8 @@ class SealedWriter:
 
 
 class SealedReader:
-    """Decrypts a file that `SealedWriter` wrote. Raises BackupRefused for a wrong key, and for a
-    file that is damaged, cut off, or something else."""
+    """A readable stream that decrypts a file of `SealedWriter`. The constructor and `read` raise
+    BackupRefused if the key is wrong, or if the file is damaged, cut off or not a backup."""
 
     def __init__(self, file: IO[bytes], secret: Secret) -> None:
         self._file = file
@@ -102,7 +104,8 @@ class SealedReader:
         self._ended = False
 
     def read(self, size: int) -> bytes:
-        """Return `size` bytes, or fewer at the end of the file."""
+        """Return the next `size` bytes of the decrypted content, or fewer at its end. Raises
+        BackupRefused if the file is damaged or cut off."""
         while len(self._plain) < size and not self._ended:
             self._plain += self._chunk()
         found, self._plain = self._plain[:size], self._plain[size:]
@@ -131,8 +134,9 @@ class SealedReader:
 
 
 def read_secret(path: Path) -> Secret:
-    """Read a key (64 hexadecimal digits) or a passphrase (anything else) from a file. Raises
-    BackupRefused for a passphrase of fewer than 12 characters, or OSError."""
+    """Read a secret from a file: a key if the content is 64 hexadecimal digits, otherwise a
+    passphrase. White space around it is ignored. Raises BackupRefused if a passphrase is shorter
+    than 12 bytes, or OSError if the file cannot be read."""
     content = path.read_bytes().strip()
     if _KEY_DIGITS.fullmatch(content):
         return Secret(bytes.fromhex(content.decode()), is_passphrase=False)

@@ -1,6 +1,7 @@
-"""One moment of the database: its dump, and what its audit logs and its ledger say at that moment.
+"""Reads the database as of one moment: a dump of it, and the heads of the audit logs and the totals
+of the ledger for the manifest of a backup.
 
-All services' schemas are in one database, so one snapshot is consistent over all services.
+The schemas of all services are in one database, so one snapshot is consistent across services.
 """
 
 from __future__ import annotations
@@ -38,14 +39,16 @@ _BALANCES = (
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An open, read-only transaction that sees the database as of its beginning."""
+    """A read-only transaction in which the database does not change: it shows the state at the
+    moment when the snapshot was taken."""
 
     connection: asyncpg.Connection
     url: str
 
     async def dump(self) -> AsyncGenerator[bytes, None]:
-        """Yield the schemas of all services, as `pg_dump --format=custom` writes them, in pieces.
-        Raises Failure with the reason of pg_dump."""
+        """Yield a dump of the schemas of all services in pieces of PIECE_BYTES, in the custom
+        format of `pg_dump`. Raises Failure with the last line of pg_dump's error output if it
+        fails."""
         name = await self.connection.fetchval("SELECT pg_export_snapshot()")
         schemas = [f"--schema={schema}" for schema in SCHEMAS]
         process = await asyncio.create_subprocess_exec(
@@ -71,7 +74,8 @@ class Snapshot:
             await reason
 
     async def evidence(self) -> AsyncIterator[str]:
-        """Yield the path of each object in the evidence store whose key exists."""
+        """Yield the path of each object in the evidence store that can still be decrypted: its data
+        key has not been destroyed."""
         if await _exists(self.connection, _EVIDENCE):
             async for row in self.connection.cursor(_OBJECTS):
                 yield row["object_path"]
@@ -84,7 +88,8 @@ class Snapshot:
 
 @asynccontextmanager
 async def snapshot_of(url: str) -> AsyncIterator[Snapshot]:
-    """Open a snapshot of the database. Raises Failure if the database does not answer."""
+    """Yield a snapshot of the database at `url`, valid during the block. Raises Failure if the
+    database does not answer."""
     connection = await connected(url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -104,7 +109,8 @@ async def connected(url: str) -> Any:
 
 
 async def heads_of(connection: Any) -> dict[str, Head]:
-    """The newest head of each service's audit log, by service; none before the first sealing."""
+    """Return the newest signed head of each audit log, by service. Services whose log has no head
+    yet are left out."""
     heads = {}
     for service in GRPC_SERVICES:
         if not await _exists(connection, f"{service.schema}.audit_heads"):

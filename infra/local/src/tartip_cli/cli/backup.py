@@ -1,4 +1,5 @@
-"""`tartip backup` and `tartip restore`: one encrypted file with all that a mesh needs."""
+"""`tartip backup` and `tartip restore`: write the mesh into one encrypted file, and restore the
+mesh from that file."""
 
 from __future__ import annotations
 
@@ -37,10 +38,11 @@ def backup(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Back up the running mesh into one encrypted file; the mesh goes on.
+    """Back up the running mesh into one encrypted file; the mesh keeps running.
 
-    Keep the key elsewhere: without it nobody can read the backup. Exit code 12 if files that the
-    database names were missing.
+    Store the key in another place than the backup: without the key, nobody can read the backup.
+    Exit code 12 if files of evidence that the database names were missing; the backup is still
+    written.
     """
     from tartip_cli.backup.create import create
     from tartip_cli.backup.sealed_file import read_secret
@@ -80,9 +82,11 @@ def restore(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into the empty data folder, and check audit logs and ledger.
+    """Restore a backup into the empty data folder, then check the audit logs and the ledger of
+    fines.
 
-    Data of people who were erased after the backup stay erased.
+    The data of people who were erased after the backup remain unreadable, provided that the lists
+    of erasures are complete.
     """
     from tartip_cli.backup.restore import Restore
     from tartip_cli.backup.sealed_file import read_secret

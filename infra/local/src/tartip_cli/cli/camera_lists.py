@@ -47,7 +47,8 @@ def export_cameras(
 
 
 def read_filters(given: list[str]) -> pb.ListCamerasRequest:
-    """Convert filters such as "kind=anpr" into a request. Raises Failure for an unknown filter."""
+    """Convert filters such as "kind=anpr" into a request for the matching cameras. Raises Failure
+    for an unknown filter or value."""
     from tartip.cameras.v1 import cameras_pb2 as pb
 
     wanted = pb.ListCamerasRequest()

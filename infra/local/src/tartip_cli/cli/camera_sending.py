@@ -1,4 +1,5 @@
-"""Shared by the commands about cameras: show progress, send an import, print refused rows."""
+"""Functions that the commands about cameras share: show progress, send an import, and print the
+rows that were refused."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _SHOWN = 20
 
 
 def bar() -> Progress:
-    """A progress bar on the standard error stream."""
+    """Return a progress bar that is drawn on the standard error stream."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -76,8 +77,8 @@ async def send(
 
 
 def print_findings(title: str, findings: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Print the first _SHOWN findings (refused rows or the like), if any, as a table with the keys
-    in `columns`."""
+    """Print the first _SHOWN of `findings` (such as refused rows) as a table whose columns are the
+    keys in `columns`. Prints nothing if there are none."""
     if not findings:
         return
     more = f" (the first {_SHOWN} of {len(findings)})" if len(findings) > _SHOWN else ""

@@ -43,7 +43,7 @@ def import_cameras(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register and change the cameras in a file, and name each row that is refused.
+    """Register and change the cameras in a file, and list each row that is refused.
 
     Columns: name, latitude, longitude, kind, serial and owner_bin or owner_iin; optional:
     camera_id, region, address, kato, make, model, azimuth_degrees, operator_bin, connected,
@@ -53,10 +53,11 @@ def import_cameras(
     owner_is_person (yes: the registered owner, a person, stays the owner), stream_url, stream_user,
     stream_password, substream_url, substream_user, substream_password and hub_id.
 
-    A camera is found by camera_id if given, else by serial and make. It stays unchanged if its
-    description is the same. If not, the row replaces the description, and fields that the row does
-    not have are cleared. But the device key, verifications with other numbers and, where the row
-    has none, the hub, the streams, their passwords and the bases of functions are kept.
+    A row describes the camera with its camera_id if given, otherwise the one with its serial and
+    make; if there is none, it is registered. A camera whose description is the same stays
+    unchanged. If the description differs, the row replaces it, and fields that the row does not
+    have are cleared. Some values are kept: the device key, verifications with other numbers and, if
+    the row has none, the hub, the streams with their passwords and the bases of functions.
 
     The same command resumes an import that was interrupted. Exit code 11 if a row was refused; the
     other rows are imported.

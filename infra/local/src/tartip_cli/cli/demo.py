@@ -1,9 +1,9 @@
-"""`tartip demo`: shows on the running mesh how a camera's frame becomes a paid fine, and how a
+"""`tartip demo`: shows on the running mesh how a camera's frame leads to a paid fine, and how a
 citizen's report is answered.
 
 Only public interfaces are used: an administrator registers cameras over REST, a device sends frames
 with signed readings, an inspector signs decisions with a key, a bank pays over mutual TLS, and a
-citizen's app sends a report. It can be repeated with the same data folder.
+citizen's app sends a report. The demonstration can be repeated with the same data folder.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def demo(
         int | None, typer.Option("--seed", help="The random seed of the drawn scenes.")
     ] = None,
 ) -> None:
-    """Demonstrate how a camera's frame becomes a fine that a bank pays, and how a report is
-    answered."""
+    """Demonstrate on the running mesh how a camera's frame leads to a fine that a bank pays, and
+    how a citizen's report is answered."""
     settings = read_settings()
     chosen = random.SystemRandom().randrange(1 << 31) if seed is None else seed
     asyncio.run(_demo(settings, chosen, as_json=as_json))

@@ -58,7 +58,7 @@ def set_functions(
     ] = -1,
     as_json: AsJson = False,
 ) -> None:
-    """Replace the functions that analyse a camera's pictures."""
+    """Replace all functions that analyse a camera's pictures by those in a JSON file."""
     functions = _read(file)
     new = asyncio.run(_set(camera, functions, version))
     if as_json:

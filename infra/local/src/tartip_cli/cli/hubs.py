@@ -1,4 +1,5 @@
-"""`tartip hubs`: the control centres and edge boxes that report on cameras."""
+"""`tartip hubs`: registers, lists and revokes hubs. A hub is a control centre or an edge box that
+reports which of its cameras work."""
 
 from __future__ import annotations
 
@@ -47,9 +48,10 @@ def add(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register a hub with its public key. The hub signs its reports with the private key.
+    """Register a hub with its public key. The hub must sign its reports with the private key.
 
-    Give each camera that the hub reports on the hub's id as `hub_id` (`tartip cameras import`).
+    To assign a camera to the hub, set the camera's `hub_id` to the hub's id
+    (`tartip cameras import`).
     """
     from chassis.clock import new_id
     from tartip.cameras.v1 import hubs_pb2 as pb
@@ -94,7 +96,8 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why; it is kept in the audit log.")],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a hub for good: its reports are ignored, and its cameras get the status unknown."""
+    """Revoke a hub permanently: its reports are ignored, and its cameras get the status
+    "unknown"."""
     from tartip.cameras.v1 import hubs_pb2 as pb
 
     request = pb.RevokeHubRequest(hub_id=hub_id, reason=reason)
@@ -112,7 +115,8 @@ def report(
         int, typer.Option(help="Go on every so many seconds until Ctrl-C; 0: report once.", min=0)
     ] = 0,
 ) -> None:
-    """Send a signed report in the hub's name that all its cameras work; for tests and drills."""
+    """Send a report, signed as the hub, which says that all cameras of the hub work. For tests and
+    drills."""
     from chassis.clock import parse_id
 
     from tartip_cli.clients.hub_reports import ReportingHub, read_private_key

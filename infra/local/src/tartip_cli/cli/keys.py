@@ -52,11 +52,13 @@ def rotate(
     settle_seconds: Settle = _SETTLE_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Replace keys while the mesh runs. What was interrupted goes on when it is run again.
+    """Replace keys while the mesh runs. If the command was interrupted, run it again to complete
+    it.
 
     With --data-keys, each class of data keys gets a new wrapping key, all data keys are wrapped by
-    it, and after a quarter of an hour the older wrapping key is destroyed; backups of the database
-    that are older cannot be read without it.
+    it, and after a quarter of an hour (or --settle-seconds) the old wrapping key is destroyed. An
+    older dump of the database can be read only if the old wrapping key was backed up with it, as
+    `tartip backup` does.
     """
     if not (data_keys or broker):
         raise Failure("say which keys: --data-keys, --broker or both", Exit.USAGE)

@@ -1,4 +1,5 @@
-"""`tartip nats accounts`: what an external NATS needs to serve this mesh."""
+"""`tartip nats accounts`: prints the configuration with which an external NATS can serve this
+mesh."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def accounts(
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Print accounts, users, permissions and limits as configuration of a NATS server."""
+    """Print the configuration of an external NATS: accounts with users, permissions and limits.
+    Creates keys and certificates that do not exist yet."""
     settings = read_settings()
     number = replicas or settings.nats_replicas
     home = DataDir(settings.home)

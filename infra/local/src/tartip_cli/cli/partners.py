@@ -143,7 +143,7 @@ def revoke(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Refuse all calls of a partner from now on; `add` lets it call again."""
+    """Refuse all calls of a partner from now on. To allow them again, use `add`."""
     from tartip_cli.clients.partner_rows import revoked
 
     outcomes = asyncio.run(_at_each(revoked(name, reason)))

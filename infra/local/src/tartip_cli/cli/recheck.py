@@ -1,5 +1,5 @@
-"""`tartip fines recheck`: lists issued fines that would be held if they were issued today, since
-one of the checks before issuing (guards) now objects."""
+"""`tartip fines recheck`: lists issued fines that one of the checks before issuing (guards) would
+stop if they were issued today."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def recheck(
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """List issued fines that would be held if they were issued today, with every reason; changes
-    nothing.
+    """List the issued fines that would be held if they were issued today, each with all reasons;
+    changes nothing.
 
     Cancelled fines are left out. The violation is fetched again from the violations service and the
     owner from the vehicle register, both as of the moment of the offence. Exit code 12 if any fine

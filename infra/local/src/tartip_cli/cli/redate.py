@@ -34,8 +34,8 @@ def redate(
 
     Run it after a working calendar was corrected. Letters, amounts and payments stay unchanged. A
     fine that came into force or became overdue too early returns to its former state. The command
-    can be interrupted and run again. Exit code 11 if the dates of a fine cannot be computed,
-    because the calendar of a year is missing.
+    can be interrupted and run again. Exit code 11 if the calendar of a year is missing, so that the
+    dates of a fine cannot be computed.
     """
     found = asyncio.run(_redate(read_settings(), dry_run, purpose))
     changed = [fine for fine in found if fine.changed]

@@ -60,10 +60,12 @@ def redrive(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the events that services failed to process; publish one of them again, or dismiss it.
+    """List the events that services failed to process (dead letters); or publish one of them again,
+    or dismiss it.
 
-    Remove the cause of the failure first. Outboxes keep an event for seven days, and until then a
-    dismissed event can still be published again.
+    Remove the cause of the failure before you publish an event again. The outbox of the service
+    that produced an event keeps it for seven days; until then, a dismissed event can still be
+    published again.
     """
     if event_id and dismissed:
         raise Failure("either EVENT_ID or --dismiss EVENT_ID, not both", Exit.USAGE)

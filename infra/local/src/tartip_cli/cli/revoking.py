@@ -1,7 +1,9 @@
-"""`tartip partners revoke-certificate` and `tartip officers`: certificates that count no more.
+"""`tartip partners revoke-certificate` and `tartip officers`: revoke the certificates of partners,
+and list and revoke those of officers.
 
-Revoking writes files in the data folder; the services read them again within seconds, so that the
-mesh need not run. A partner stays registered: `tartip partners revoke` is for the partner itself.
+The revocations are written to files in the data folder, which running services read again within a
+minute. The mesh need not run. A partner whose certificate is revoked stays registered;
+`tartip partners revoke` refuses the partner itself, with any certificate.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def register(app: App) -> None:
 
 
 def list_officers(as_json: AsJson = False) -> None:
-    """List the officers' certificates, how long each is valid, and those that are revoked."""
+    """List the officers' certificates with their dates of expiry, and those that are revoked."""
     from tartip_cli.supervisor.certificates import certificate_states
 
     certificates = _certificates()
@@ -69,9 +71,10 @@ def revoke_officer(
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have violations refuse decisions that are signed with an officer's certificates from now on.
+    """Revoke an officer's certificates: the violations service refuses decisions that are signed
+    with them from now on.
 
-    Decisions made before stay as they are.
+    Earlier decisions stay valid.
     """
     _revoke("officer", operator_id, reason, replace=replace, as_json=as_json)
 
@@ -82,10 +85,11 @@ def revoke_certificate(
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have all services refuse a partner's certificates, for instance after its key was lost.
+    """Revoke a partner's certificates, for instance after its key was lost: all services refuse
+    them.
 
-    All certificates that were issued to the partner until now are revoked; the partner may call
-    again with a new one (--replace, now or later).
+    All certificates that were issued to the partner until now are revoked. The partner can call
+    again with a new certificate, which --replace issues, now or later.
     """
     _revoke("partner", name, reason, replace=replace, as_json=as_json)
 

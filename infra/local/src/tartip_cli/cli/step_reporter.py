@@ -28,14 +28,14 @@ class Step:
     what: str
     result: str = ""
     reference: str = ""
-    """A number or id that `tartip trace` takes."""
+    """A number or id that can be passed to `tartip trace`."""
     trace_id: str = ""
     seconds: float = 0.0
 
 
 class StepReporter:
-    """Numbers, times and prints the steps of a command. `with reporter.step(…) as step` runs one
-    step, under a trace of its own."""
+    """Numbers, times and prints the steps of a command. The block of
+    `with reporter.step(…) as step` is one step; the block has its own trace."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.steps: list[Step] = []

@@ -1,4 +1,5 @@
-"""`tartip streams`: permanently watched RTSP streams, and the outcome of every frame."""
+"""`tartip streams`: sets, removes and lists the RTSP streams that are watched permanently, with the
+outcomes of their frames."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`tartip trace`: draws the spans of one case across all services as a waterfall. A case is all
-that followed from one request or report."""
+"""`tartip trace`: draws the spans of one case across all services as a waterfall. A case is
+everything that one request or report caused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trace(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Draw what happened, across all services, from the first request to the last event."""
+    """Draw the spans of a case across all services, from the first request to the last event."""
     settings = read_settings()
     files = SpanFiles(DataDir(settings.home).spans)
     if not files.files() and not settings.otlp_endpoint:

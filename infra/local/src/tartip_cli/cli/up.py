@@ -75,7 +75,7 @@ def up(
     without: Without = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole mesh on this machine until Ctrl-C."""
+    """Run the whole mesh on this machine until Ctrl-C, or in the background with --detach."""
     settings = _living_on(today, read_settings())
     require_machine()
     DataDir(settings.home).require_restored()
@@ -107,7 +107,8 @@ def down(as_json: AsJson = False) -> None:
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Bring every service's schema up to date; `tartip up` does this by itself."""
+    """Bring the database schemas of all services up to date. The database must run; `tartip up`
+    migrates the schemas by itself."""
     settings = read_settings()
     mesh = Mesh.build(settings)
     require_packages(tuple(service.package for service in SERVICES))

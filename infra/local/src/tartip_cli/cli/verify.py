@@ -1,12 +1,17 @@
-"""`tartip verify`: checks audit logs, records of decisions and evidence from outside.
+"""`tartip verify`: checks the audit logs, the records of decisions, the events and the evidence
+from outside the services.
 
-It fetches all sealed entries, recomputes the Merkle root from them, and compares it with the root
-in the log's signed head. It checks the signature of the head, and the inclusion proofs of some
-entries. It also checks that the log still begins with the entries that it had at the last check
-without faults: the size and root that the log had then are stored in `verify.json` of the data
-folder. The log has to extend each head that was kept outside of the data folder, or that a witness
-has kept (`--witness`). Each record must be as its newest entry decided. Last, the service's records
-are held against each other and the streams (`verify_records`).
+For each service, it fetches all sealed entries of the audit log, recomputes the Merkle root, and
+compares it with the root in the log's signed head. It checks the signature of the head and the
+inclusion proofs of some entries.
+
+It checks that no old entry was changed or removed. The log must still begin with the entries that
+it had at the last check without faults; the size and root of that time are stored in `verify.json`
+of the data folder. The log must also extend each head that was kept outside the data folder, by the
+supervisor or by a witness (`--witness`).
+
+Each record must agree with the newest decision about it in the log. Finally, the records of the
+service are compared with each other and with the event streams (`verify_records`).
 """
 
 from __future__ import annotations
@@ -41,7 +46,9 @@ _NAMED_MAX = 10
 
 @dataclass
 class Finding:
-    """The result of checking one service's log, which is consistent if `wrong` is empty."""
+    """The result of checking one service's audit log and records: what was checked, and the faults
+    in `wrong`. Without faults, `wrong` is empty. `sealed_at` (RFC 3339) and `root` (hex) are those
+    of the newest head, `entries` is its size."""
 
     service: str
     entries: int = 0
@@ -82,8 +89,10 @@ def verify(
     ] = [],  # noqa: B006 (Typer's way to say "none")
     as_json: AsJson = False,
 ) -> None:
-    """Check every service's audit log, decisions, events and keys, and list damaged evidence; exit
-    code 1 if a check fails."""
+    """Check every service's audit log, decisions, events and keys, and list damaged evidence.
+
+    Exit code 1 if a check fails or evidence is damaged.
+    """
     services = tuple(known for known in GRPC_SERVICES if service in ("", known.name))
     if not services:
         names = ", ".join(known.name for known in GRPC_SERVICES)

@@ -1,9 +1,11 @@
-"""The part of `tartip verify` that holds a service's records against each other and the streams.
+"""The part of `tartip verify` that compares a service's records with each other and with the event
+streams.
 
-The service compares audit entries, events and data keys (`CheckRecords`). The newest events that it
-says are published are then looked for in the streams: under the number in the stream that the
-service recorded, there must be a message with the event's id. The content of plate reads is left
-alone; of these, only the number is compared with the numbers that the stream has given out.
+The service itself compares its audit entries, events and data keys (`CheckRecords`), and lists the
+events that it has published. The newest of these are looked up in the streams: at the sequence
+number that the service recorded, there must be a message with the event's id. Messages of plate
+reads are not read, since they hold plates; of these, only the recorded sequence number is checked,
+which must not be greater than the last one of the stream.
 """
 
 from __future__ import annotations
@@ -35,14 +37,14 @@ _UNOPENED = "inference.v1.plate_read"
 
 @dataclass(frozen=True)
 class Streams:
-    """The streams, as the user who provisions them may read them."""
+    """Read access to the event streams of the mesh, as the NATS user that provisions them."""
 
     jetstream: JetStreamContext
     topology: Topology
 
     async def has(self, event: audit_pb2.PublishedEvent) -> bool:
-        """Whether the stream of an event's subject has the event under the number that was
-        recorded, or has forgotten it for its age."""
+        """Return whether the stream has the event at its recorded sequence number. Also True if
+        this number is below the first one in the stream, since old messages are deleted."""
         from nats.js.errors import NotFoundError
 
         name, sequence = self._stream_of(event.subject), event.stream_sequence
@@ -67,7 +69,8 @@ class Streams:
 
 @asynccontextmanager
 async def streams_of(mesh: Outside, settings: Settings) -> AsyncIterator[Streams]:
-    """Yield the streams of the mesh. Raises Failure if the broker does not answer."""
+    """Yield the event streams of the mesh, connected during the block. Raises Failure if the broker
+    does not answer."""
     from nats.errors import Error
 
     from tartip_cli.provision.broker import connect
@@ -95,8 +98,9 @@ async def streams_of(mesh: Outside, settings: Settings) -> AsyncIterator[Streams
 async def check_records(
     mesh: Outside, service: Service, streams: Streams, events: int
 ) -> list[str]:
-    """Return what is wrong with a service's records, in words; `events` is how many of the newest
-    published events are looked for in the streams. Raises a refusal of the service."""
+    """Return what is wrong with a service's records, one text per fault; at most NAMED_MAX faults
+    of a kind are named, the others are counted. `events` is the number of newest published events
+    to look up in the streams. Raises Refusal if the service refuses the check."""
     faults, published = await _checked(mesh, service)
     newest = published[-events:] if events else []
     unsent = [event for event in newest if not await streams.has(event)]

@@ -1,4 +1,5 @@
-"""Reads one service's audit log, and the records of its decisions, over `tartip.audit.v1`."""
+"""Reads one service's audit log, and the records that its decisions changed, through the gRPC
+service `tartip.audit.v1`."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _PAGE = 200
 
 
 class AuditLogReader:
-    """One service's audit log as `tartip.audit.v1` serves it. `decisions` knows the newest entry
-    of each record, once the leaves were read."""
+    """Reads one service's audit log. `decisions` collects, from the entries that `leaves` reads,
+    which entry is the newest about each record."""
 
     def __init__(self, mesh: Outside, service: Service) -> None:
         from audit_log.decision_audit import DecisionAudit
@@ -29,7 +30,8 @@ class AuditLogReader:
         self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
 
     async def head(self) -> audit_pb2.Head | None:
-        """The newest signed head; None before the first sealing."""
+        """Return the newest signed head of the log: its size and Merkle root. None if no entry has
+        been sealed yet. Raises Refusal if the service refuses the call."""
         from chassis.channels import peers_refusals
         from chassis.refusals import Refusal
         from tartip.audit.v1 import audit_pb2
@@ -43,8 +45,11 @@ class AuditLogReader:
             return None
 
     async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """The hashes of the first `tree_size` leaves: computed from an entry if its content is
-        given, else as the service gives them. Stops and adds to `wrong` if an entry is missing."""
+        """Return the hashes of the log's first `tree_size` entries, in order, and note these
+        entries in `decisions`. A hash is computed from the entry's content if the service returns
+        it; otherwise it is the one that the service states. If an entry is missing, the hashes
+        before it are returned and a text is added to `wrong`. Raises Refusal if the service refuses
+        a call."""
         from audit_log import merkle
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
@@ -82,7 +87,8 @@ class AuditLogReader:
             return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
 
     async def decided_records(self) -> AsyncIterator[audit_pb2.DecidedRecord]:
-        """Yield all records about which decisions were recorded, as they are now."""
+        """Yield every record that a decision in the log is about, with hashes of its current
+        content and of what was decided. Raises Refusal if the service refuses a call."""
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
         from tartip.audit.v1 import audit_pb2

@@ -21,7 +21,7 @@ _LENGTH_BYTES = 4
 
 
 class Edits:
-    """Edits to apply to cameras: new values by field; an empty value clears the field."""
+    """Edits to apply to cameras, given as texts "field=value". An empty value clears the field."""
 
     def __init__(self, given: Sequence[str]) -> None:
         """Read edits such as "connected=yes". Raises Failure that names everything wrong."""
@@ -141,8 +141,8 @@ _APPLY: Mapping[str, _Apply] = {
 
 
 class ChangedRows:
-    """Import rows of the cameras that some edits change, stored in a temporary file. `matched`
-    counts all cameras that were read, `changed` the rows."""
+    """Import rows of the cameras that some edits change, stored in a temporary file. `matched` is
+    the number of all cameras that were read, `changed` the number of stored rows."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__

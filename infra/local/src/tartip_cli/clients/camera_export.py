@@ -1,8 +1,8 @@
-"""Writes cameras as the rows of a CSV file that `camera_files` reads.
+"""Writes cameras as the rows of a CSV file that `camera_files` can read.
 
 The file leaves out the device key, all verifications but the last, the legal bases of functions
-other than FACE, the streams, and the IIN of an owner who is a person; ListCameras does not return
-the last two. If the file is imported, the register keeps its values of all these.
+other than FACE, the streams, and the IIN of an owner who is a person (ListCameras returns neither
+streams nor such an IIN). If the file is imported, the register keeps its values for all of these.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def write_csv(
 
 
 def cells_of(camera: pb.Camera) -> list[str]:
-    """The cells of a camera's row, in the order of the file's columns."""
+    """Return the cells of a camera's row as text, in the order of the file's columns."""
     return [cell(camera) for cell in _CELLS.values()]
 
 

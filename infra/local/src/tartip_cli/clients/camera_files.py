@@ -43,7 +43,9 @@ class Wrong:
 
 @dataclass
 class CameraFile:
-    """The cameras in a file; the rows that cannot be read are collected in `wrong`."""
+    """The cameras in a CSV file; `ParquetCameraFile` reads Parquet. The whole file is read once at
+    the start: Failure is raised if it cannot be read to its end or its columns are not known.
+    `cameras` collects the cells that cannot be read in `wrong`."""
 
     path: Path
     wrong: list[Wrong] = field(default_factory=list)
@@ -71,8 +73,9 @@ class CameraFile:
         return max(self._count - 1, 0)
 
     def cameras(self) -> Iterator[pb.ImportedCamera]:
-        """Yield the cameras of all readable rows; collect the errors of the others in `wrong`. Row
-        numbers start at 1 after the line of column names."""
+        """Yield the cameras of all readable rows, with the number of each row: 1 for the first one
+        after the line of column names. Cells that cannot be read are added to `wrong`, which is
+        cleared first."""
         self.wrong.clear()
         for number, cells in enumerate(self._lines()):
             if not number or not any(cells):  # the head, or an empty line
@@ -121,8 +124,8 @@ def _known(given: list[str], path: Path) -> list[str]:
 
 
 def read_cell(camera: pb.ImportedCamera, name: str, cell: str) -> None:
-    """Parse the text of a cell, not empty, into the camera's field for the column `name`. Raises
-    ValueError if the text is not a valid value."""
+    """Parse the text of a cell that is not empty, and store the value in the field of `camera` that
+    belongs to the column `name`. Raises ValueError if the text is not a valid value."""
     COLUMNS[name].read(camera, cell[1:] if GUARDED.match(cell) else cell)
 
 
@@ -331,7 +334,8 @@ COLUMNS: Mapping[str, _Column] = {
     "substream_password": _stream("sub", pb.STREAM_ROLE_SUB, "password"),
     "hub_id": _text("hub_id"),
 }
-"""The columns of a file, by name; "region" may be left out, since the place decides it."""
+"""The columns of a file, by name. "region" may be left out; it is then derived from the
+coordinates."""
 REQUIRED = ("name", "latitude", "longitude", "kind", "serial")
 # At least one of them.
 OWNERS = frozenset(("owner_bin", "owner_iin", "owner_is_person"))

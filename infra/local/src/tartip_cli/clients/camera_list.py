@@ -1,4 +1,4 @@
-"""Reads the register's list of cameras page by page; finds out its length before, if possible."""
+"""Reads the camera register's list of cameras page by page, and how many cameras it will return."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator
 
 
 async def expected(stub: Any, wanted: pb.ListCamerasRequest) -> int | None:
-    """The number of cameras that match `wanted`, from the register's statistics.
+    """Return the number of cameras that match `wanted`, for a progress bar; None if the register's
+    statistics do not have this number.
 
-    None if these have no such count: they count only by region and one of kind, function, status.
+    The statistics count the cameras of a region, in total or by one of kind, function and status.
+    They have no number for two of these together, nor for a serial number or name.
     """
     if wanted.serial_or_name or sum(map(bool, (wanted.kind, wanted.function, wanted.status))) > 1:
         return None

@@ -98,7 +98,8 @@ def cameras(
 ) -> Iterator[pb.ImportedCamera]:
     """Yield `count` made-up cameras, region by region, as import rows numbered from 1.
 
-    `hub_of` is called with each connected camera's region; returns its hub's id, "" for no hub.
+    `hub_of` is called with the region of each connected camera, and must return the id of the
+    camera's hub, or "" for none.
     """
     draw = random.Random(seed)
     row = 0

@@ -1,4 +1,5 @@
-"""Asks the inference gateway which stored evidence is damaged, and how far its check has come."""
+"""Asks the inference gateway which stored evidence is damaged, and how much of the evidence it has
+checked so far."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _PAGE = 50
 
 @dataclass(frozen=True)
 class Damaged:
-    """A stored object that is not what was sealed: the hash of its content, the kind of damage, its
-    path in the store of evidence, and when it was found."""
+    """A stored object of evidence that is damaged: the SHA-256 (hex) that its content should have,
+    the kind of damage, its path in the evidence store, and when the damage was found (RFC 3339)."""
 
     sha256: str
     damage: str
@@ -29,8 +30,10 @@ class Damaged:
 
 @dataclass
 class EvidenceFinding:
-    """What the check of all evidence has found. `last_round_ended_at` is "" before the first round
-    has ended; `wrong` says why nothing could be asked."""
+    """The state of the gateway's check of all evidence, which runs in rounds. `read_share` is the
+    part of the evidence (0 to 1) that the current round has read. `last_round_ended_at` is in RFC
+    3339, or "" if no round has ended yet. `wrong` is the refusal if the gateway refused to answer,
+    otherwise ""."""
 
     damaged: list[Damaged] = field(default_factory=list)
     read_share: float = 0.0
@@ -43,7 +46,9 @@ class EvidenceFinding:
 
 
 async def find_damaged(mesh: Outside) -> EvidenceFinding:
-    """Have what is known to be damaged read again; return what is damaged still."""
+    """Have the gateway read all evidence again that it knows to be damaged. Returns the objects
+    that are still damaged, and the state of the gateway's check. A refusal is returned in `wrong`,
+    not raised."""
     from chassis.channels import peers_refusals
     from chassis.refusals import Refusal
     from tartip.common.v1 import common_pb2 as common

@@ -52,10 +52,11 @@ class ReportingHub:
         *,
         clock_offsets: Mapping[UUID, int] | None = None,
     ) -> bytes:
-        """Return the hub's next report, signed and serialized. `conditions` holds the condition (a
-        CameraCondition) of each camera by id.
+        """Return the hub's next report, signed and serialized. `conditions` maps the id of each
+        camera to its condition (a CameraCondition).
 
-        `clock_offsets`: milliseconds by which a camera's clock is ahead of the hub's, by id.
+        `clock_offsets` maps the ids of cameras to the milliseconds by which the camera's clock is
+        ahead of the hub's.
         """
         offsets = clock_offsets or {}
         return self.signed_ids(
@@ -75,9 +76,10 @@ class ReportingHub:
         conditions: bytes = b"",
         clock_offsets: list[int] | None = None,
     ) -> bytes:
-        """Return the hub's next report, signed and serialized. `camera_ids` holds ids of 16 bytes
-        each. In the same order, `conditions` holds one byte (CameraCondition) per camera (empty:
-        all work), and `clock_offsets` milliseconds as in `report` (empty: not measured)."""
+        """Return the hub's next report, signed and serialized, about the cameras whose ids (16
+        bytes each) are concatenated in `camera_ids`. In the same order, `conditions` has one byte
+        per camera (a CameraCondition; empty: all cameras work), and `clock_offsets` the
+        milliseconds by which each camera's clock is ahead of the hub's (empty: not measured)."""
         self.number += 1
         report = pb.HubReport(
             hub_id=str(self.hub_id),
@@ -102,7 +104,8 @@ def make_key(path: Path) -> bytes:
 
 
 def read_public_key(path: Path) -> bytes:
-    """Return the Ed25519 public key in a PEM file. Raises Failure for any other file."""
+    """Return the Ed25519 public key in a PEM file as 32 bytes. Raises Failure if the file cannot be
+    read or holds no such key."""
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -113,7 +116,8 @@ def read_public_key(path: Path) -> bytes:
 
 
 def read_private_key(path: Path) -> Ed25519PrivateKey:
-    """Return the Ed25519 private key in a PEM file. Raises Failure for any other file."""
+    """Return the Ed25519 private key in a PEM file. Raises Failure if the file cannot be read or
+    holds no such key."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, TypeError, ValueError) as error:
@@ -129,7 +133,7 @@ def _no_key(path: Path) -> Failure:
 
 @asynccontextmanager
 async def publisher(mesh: Outside) -> AsyncIterator[Client]:
-    """Yield a connection to the mesh's broker that may publish reports of hubs."""
+    """Yield a connection to the mesh's broker; its user may publish reports of hubs."""
     client = await connect(
         mesh.nats_url,
         user=COMMAND_LINE,

@@ -1,5 +1,5 @@
-"""The calls of the demonstration and tests: from a camera's frame to a paid fine, and from a
-citizen's report to its answer.
+"""Sequences of calls for the demonstration and tests: from a camera's frame to a paid fine, and
+from a citizen's report to its answer.
 
 A client creates the ids of its requests before it first sends them, so that `patiently` can safely
 repeat a call while the mesh is unavailable.
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class NotInTime(Exception):
-    """A result did not arrive in time; the message names that result."""
+    """An expected result did not arrive in time. The message names the result."""
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
@@ -78,8 +78,8 @@ async def wait_for(
 
 @dataclass
 class FrameToTenge:
-    """The calls from a frame with signed readings to a paid fine: by the device, the inspector and
-    the bank."""
+    """The calls by which a frame with signed readings leads to a paid fine. They are made as the
+    device, the inspector and the bank."""
 
     outside: Outside
     camera_id: str
@@ -112,8 +112,9 @@ class FrameToTenge:
         return found[0] if found else None
 
     async def violations_of(self, evidence_sha256: str, **query: str) -> list[Answer]:
-        """Return all violations that have this frame as evidence; at most one is expected. `query`
-        holds further parameters of `GET /v1/violations`."""
+        """Return all violations that have this frame as evidence; at most one is expected.
+        `evidence_sha256` is the SHA-256 (hex) of the frame, `query` has further parameters of
+        `GET /v1/violations`."""
         desk, token, found = self.outside.as_operator(self.inspector), "", list[Answer]()
         while True:
             page = await desk.get("/v1/violations", page_size=_PAGE, page_token=token, **query)
@@ -131,8 +132,9 @@ class FrameToTenge:
         return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare a decision on a violation, sign it with the inspector's key and submit it.
-        `verdict` is "confirm" or "reject". Can be repeated safely."""
+        """Prepare a decision on a violation, sign it with the inspector's key and submit it; return
+        the gateway's answer. `verdict` is "confirm" or "reject". Can be repeated safely. Raises
+        Refusal if the gateway refuses it."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(
@@ -177,8 +179,9 @@ class FrameToTenge:
         return answer.quote
 
     async def pay(self, quote: fines_pb2.Quote) -> fines_pb2.Payment:
-        """Pay a quote as the bank. Can be repeated safely, since the id of the payment stays the
-        same."""
+        """Pay the amount of a quote as the bank, and return the payment. Can be repeated safely,
+        since the id of the payment stays the same. Raises Refusal if the service refuses the
+        payment."""
         request = fines_pb2.PayFineRequest(
             payment_id=self.payment_id,
             number=quote.number,
@@ -197,8 +200,8 @@ class FrameToTenge:
 
 @dataclass
 class ReportToAnswer:
-    """The calls from opening a citizen's report to its answer: by the citizen's app and the
-    dispatcher."""
+    """The calls by which a citizen's report is opened, handled and answered. They are made as the
+    citizen's app and the dispatcher."""
 
     outside: Outside
     request: reports_pb2.OpenReportRequest
@@ -261,8 +264,9 @@ class ReportToAnswer:
         return Answer(found, answer.trace_id) if ready and stored else None
 
     async def act(self, step: str, **body: str) -> Answer:
-        """Perform a step of the dispatcher's work on the report: `step` is the last part of the
-        REST path, such as `take` or `answer`, and `body` the fields of the request."""
+        """Perform a step of the dispatcher's work on the report, and return the gateway's answer.
+        `step` is the last part of the REST path, such as `take` or `answer`, and `body` has the
+        fields of the request."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.post(f"/v1/reports/{self.report_id}/{step}", body, purpose=TRIAGE)
         return Answer(answer.body["report"], answer.trace_id)

@@ -1,8 +1,8 @@
-"""Heads of the audit logs that were kept outside of the data folder, by the supervisor or by a
-witness, to compare the logs with.
+"""Signed heads of the audit logs that are stored outside the data folder, by the supervisor or by a
+witness. A log that was changed later does not agree with them.
 
-Each file has one head a line (`audit_log.heads.SignedHead.as_line`). The supervisor's files are in
-the folder `TARTIP_HEADS_DIR`.
+Each file has one head per line (`audit_log.heads.SignedHead.as_line`). The supervisor's files are
+in the folder `TARTIP_HEADS_DIR`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class KeptHeads:
-    """Heads by the file in which they were kept."""
+    """The stored heads of all services' audit logs, by the file that they were read from."""
 
     by_file: dict[Path, list[SignedHead]] = field(default_factory=dict)
 
     def compare(self, service: str, leaves: Sequence[bytes], wrong: list[str]) -> int:
-        """Compare a service's log, given by the hashes of its leaves, with all heads of it; return
-        their number. What is wrong is added to `wrong`."""
+        """Compare a service's log with all stored heads of this log, and return the number of these
+        heads. `leaves` are the hashes of the log's entries, in order. Faults are added to `wrong`
+        as texts: a head with a wrong signature, or a log that does not begin with the entries of a
+        head."""
         from audit_log.heads import not_extended
 
         count = 0
@@ -51,8 +53,9 @@ class KeptHeads:
 
 
 def kept_heads(settings: Settings, witnesses: Sequence[Path]) -> KeptHeads:
-    """Read the heads that the supervisor kept for this data folder, and those in the files of
-    witnesses. Raises Failure for a file that has a wrong line."""
+    """Read the heads that the supervisor stored for this data folder, and those in the files
+    `witnesses`. Raises Failure if a file cannot be read, or if a line is malformed; the last line
+    of a file may be incomplete and is then ignored."""
     folder = folder_of(settings.heads_dir, DataDir(settings.home))
     files = [*sorted(folder.glob("*.jsonl")), *witnesses]
     return KeptHeads({path: list(_heads_in(path)) for path in files})

@@ -52,7 +52,8 @@ class Answer:
 
 
 class Outside:
-    """Connections to one running mesh; `async with` closes them."""
+    """Connections of an external caller to one running mesh: as an operator, partner or device, or
+    as the command line. `async with` closes them."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class Outside:
 
     @property
     def otlp_endpoint(self) -> str:
-        """The endpoint to which traces are sent: the mesh's embedded OTLP receiver."""
+        """The URL of the mesh's embedded OTLP receiver, to which traces are sent."""
         return f"http://{LOOPBACK}:{self._ports.supervisor}"
 
     async def __aenter__(self) -> Outside:
@@ -136,7 +137,8 @@ class Outside:
         return self._ports.address(service)
 
     def as_operator(self, operator_id: str) -> Desk:
-        """The REST client with this operator's token, which is renewed before it expires."""
+        """Return the REST client that calls as this operator. Its token is renewed before it
+        expires."""
         if operator_id not in self._desks:
             self._desks[operator_id] = Desk(
                 self._http,
@@ -148,13 +150,15 @@ class Outside:
 
 
 def http_client() -> httpx.AsyncClient:
-    """An HTTP client that closes idle connections before the servers of a mesh do."""
+    """Return an HTTP client that closes an idle connection before the server would close it, so
+    that no request is sent over a connection that the server is closing."""
     limits = httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
     return httpx.AsyncClient(timeout=_SECONDS, trust_env=False, limits=limits)
 
 
 class Desk:
-    """The REST client of one operator."""
+    """The REST client of one operator: it sends requests to the operator gateway with the
+    operator's token. A refusal is raised as Refusal."""
 
     def __init__(self, http: httpx.AsyncClient, gateway: str, issuer: str, operator: str) -> None:
         self._http = http

@@ -81,7 +81,7 @@ def added(name: str, terms: pb.PartnerTerms) -> Decide:
 
 def changed(name: str, edit: Edit) -> Decide:
     """Return a function for `at_each` that changes a partner's terms: `edit` gets a copy of the
-    current terms and modifies it in place."""
+    current terms and modifies it in place. Terms that stay the same are not sent."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)
@@ -113,7 +113,7 @@ def revoked(name: str, reason: str) -> Decide:
 
 
 def shown(name: str) -> Decide:
-    """Return a function for `at_each` that only reads a partner."""
+    """Return a function for `at_each` that reads a partner and changes nothing."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         return "read", await _get(stub, name)
@@ -130,8 +130,8 @@ def kind_names(terms: pb.PartnerTerms) -> list[str]:
 
 
 def quota_of(terms: pb.PartnerTerms) -> dict[str, float]:
-    """Return the limits that are set in a partner's quota, by field name; for all others, defaults
-    apply."""
+    """Return the limits that are set in a partner's quota, by field name. Limits that are not in
+    the result have their default values."""
     return {field.name: value for field, value in terms.quota.ListFields()}
 
 

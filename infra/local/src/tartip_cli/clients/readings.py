@@ -25,7 +25,8 @@ _PREFIX = "SIGNAL_PHASE_"
 
 @dataclass(frozen=True)
 class Device:
-    """A measuring device with its key; its public key is in the camera register."""
+    """A measuring device: its serial number and its private key. The matching public key must be
+    registered with the camera."""
 
     serial: str
     key: Ed25519PrivateKey
@@ -64,7 +65,7 @@ class Device:
 
 
 def canonical(readings: inference.Readings) -> bytes:
-    """The bytes that a device signs: the readings as canonical JSON (RFC 8785)."""
+    """Return the bytes that a device signs: the readings as canonical JSON (RFC 8785)."""
     return rfc8785.dumps(as_json(readings))
 
 
@@ -107,7 +108,7 @@ def from_json(values: dict[str, Any]) -> inference.Readings:
 
 
 def private_pem(key: Ed25519PrivateKey) -> bytes:
-    """The private key as PKCS 8 in PEM, without a password."""
+    """Return the private key as PEM (PKCS 8), not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

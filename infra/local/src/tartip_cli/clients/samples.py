@@ -170,7 +170,8 @@ def ensure_vehicles(path: Path) -> bool:
     """Write a register of made-up vehicles to `path` if there is no file; return whether it was
     written.
 
-    If the file is a register of an older version, missing dates of ownership are added.
+    If there is already a register and an older version wrote it, missing dates of ownership are
+    added.
     """
     if path.exists():
         vehicles.complete(path)

@@ -1,8 +1,8 @@
 """Records traces of the `tartip` commands, so that the trace of a case begins with the command that
 caused it.
 
-The traces are exported under the service name `tartip-cli` to the services' OTLP endpoint, by the
-same protocol.
+The traces are exported under the service name `tartip-cli`, to the same OTLP endpoint and by the
+same protocol as those of the services.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""A lock on PostgreSQL's folder, held until this process ends.
-
-Two supervisors never use one cluster, whatever the links in their data folders lead to."""
+"""A lock that keeps two supervisors from running PostgreSQL in the same folder, even if their data
+folders link to that folder by different paths. The lock is kept until this process ends."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ _held: dict[str, int] = {}
 
 
 def require_unshared(folder: Path) -> None:
-    """Lock the folder for this process, which may do so again. Raises Failure if another process
-    has locked it."""
+    """Lock the folder for this process until it ends. Nothing happens if this process has locked it
+    before. Raises Failure if another process has locked it."""
     key = folder_key(folder)
     if key in _held:
         return

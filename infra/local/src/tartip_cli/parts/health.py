@@ -1,6 +1,8 @@
-"""What a probe finds out about a part of the mesh: its condition, and the reasons for it.
+"""The result of probing a part of the mesh: its condition, and the reasons for this condition.
 
-Whoever answers is alive, whatever the answer is; only the supervisor says that a part is silent.
+A part that answers a probe, whatever its answer, is running. A probe therefore never returns
+SILENT: it raises an error if there is no answer, and the supervisor concludes from it that the part
+is silent.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from dataclasses import dataclass
 class Condition(enum.StrEnum):
     READY = "ready"
     DEGRADED = "degraded"
-    """It serves its callers, but something is wrong that they will feel if it lasts."""
+    """The part serves its callers, but has a problem that they will notice if it lasts."""
     UNREADY = "unready"
-    """It answers, but does not serve now, for instance because something that it needs is away."""
+    """The part answers, but does not serve now, for instance because another part is not
+    available."""
     SILENT = "silent"
-    """It does not answer at all."""
+    """The part does not answer at all."""
     BROKEN = "broken"
-    """It answers that only a restart will make it serve again."""
+    """The part answers, but will not serve again until it is restarted."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Health:
 
 
 Probe = Callable[[], Awaitable[Health]]
-"""Finds out how a part is. An error that it raises means: there was no answer."""
+"""A function that returns the health of a part. It raises an error if the part does not answer."""
 
 READY = Health(Condition.READY)
 
@@ -59,7 +62,8 @@ def broken(*reasons: str) -> Health:
 
 
 def ready_if(answers: Callable[[], Awaitable[bool]]) -> Probe:
-    """Return a probe that finds a part ready whenever `answers` returns True."""
+    """Return a probe that reports READY if `answers` returns True, otherwise UNREADY. An error that
+    `answers` raises passes through."""
 
     async def probe() -> Health:
         return READY if await answers() else unready("it answers, but does not serve")

@@ -1,4 +1,4 @@
-"""Builds the mesh from the settings: which parts run, and in which order they start.
+"""Builds the mesh from the settings: decides which parts run, and in which order they start.
 
 First the engines start (PostgreSQL, NATS, Triton), then the services with a database schema, then
 the operator gateway. An engine for which an external address is set is not started, only watched.
@@ -87,8 +87,9 @@ class Mesh:
         return _nats_server(self.home, self.ports, broker)
 
     def prepare(self) -> None:
-        """Create missing keys and renew all certificates. A vehicle register written by an older
-        version gets its missing dates of ownership."""
+        """Create missing keys, and issue new certificates to all holders. A vehicle register that
+        an older version wrote gets its missing dates of ownership. Raises Failure if the files of a
+        certificate authority are damaged."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")

@@ -57,7 +57,8 @@ class NatsServer:
         write_private(self._configuration, self.render().encode())
 
     async def keys_in_use(self) -> set[str]:
-        """The public keys of the users that are connected now."""
+        """Return the public keys of the users that are connected to the server now. Raises OSError
+        if the server does not answer."""
         _, body = await get(f"http://{LOOPBACK}:{self.monitor_port}/connz?auth=1&limit=4096")
         found = json.loads(body)["connections"]
         return {str(each.get("authorized_user", "")) for each in found}

@@ -1,8 +1,8 @@
-"""What the embedded NATS server says of itself on its monitoring port, and what follows from it.
+"""Determines the health of the embedded NATS server from the answers of its monitoring port.
 
-`/varz` shows the settings it runs with. `/healthz` names what is wrong with JetStream: after a
-failed write, on a full disk for instance, NATS refuses all writes to that stream, or to all, until
-it is restarted, while it goes on to serve connections.
+`/varz` returns the settings of the server. `/healthz` returns the faults of JetStream. After a
+failed write, for instance on a full disk, NATS refuses all writes to the stream, or to all streams,
+until it is restarted; it still serves connections meanwhile.
 """
 
 from __future__ import annotations
@@ -20,22 +20,26 @@ from tartip_cli.parts.probes import get
 from tartip_cli.ports import LOOPBACK
 
 ROOM_BYTES = 64 * 1024 * 1024
-"""So much must be free before NATS is restarted after a full disk."""
+"""The free disk space that is needed before NATS is restarted after a fault."""
 RETRY_SECONDS = 30.0
-"""A fault that a restart has not removed gets this time before the next restart."""
+"""How long NATS must have run before it is restarted because of a fault, so that it is not
+restarted again and again."""
 _REASONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class NatsMonitor:
-    """The monitoring port of the embedded server whose streams are in the folder `store`."""
+    """Queries the monitoring port of the embedded NATS server, whose streams are stored in the
+    folder `store`."""
 
     port: int
     store: Path
 
     async def health(self) -> Health:
-        """Ready, degraded, or broken if a restart would help. Raises OSError without an answer,
-        and Failure if the server does not run with this project's settings."""
+        """Return the health of the server: ready; broken if it needs a restart; degraded if it has
+        faults but a restart would not help yet (too little disk space, or the server has only just
+        started); unready if it starts without JetStream. Raises OSError if there is no answer, and
+        Failure if the server runs with other settings than those of this project."""
         if not self.store.is_dir():
             return broken("its folder was deleted")
         _, varz = await self._ask("/varz")

@@ -17,10 +17,10 @@ from tartip_cli.parts.health import Probe
 from tartip_cli.provision.users import UnixUser
 
 START_SECONDS = 120.0
-"""The longest that any start may take."""
+"""The longest time that any start of a part may take."""
 HUNG_AFTER_PROBES = 6
-"""A part that leaves so many probes in a row without an answer is hung: after 17 to 22 s, if each
-waits for two seconds and the next follows after one."""
+"""After so many probes in a row without an answer, a part counts as hung. That takes 17 to 22 s if
+each probe waits two seconds for its answer and the next one follows a second later."""
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -29,7 +29,8 @@ Step = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A process of the mesh that the supervisor starts, probes, restarts and stops."""
+    """The description of a process of the mesh, which the supervisor starts, probes, restarts and
+    stops."""
 
     name: str
     address: str
@@ -45,19 +46,20 @@ class Part:
     stop_signal: signal.Signals = signal.SIGTERM
     user: UnixUser | None = None
     start_seconds: float = START_SECONDS
-    """A start that has not made the part ready by then is ended and begun again; each further start
-    in a row may take twice as long, up to START_SECONDS."""
+    """How long a start may take: a part that is not ready by then is stopped and started again.
+    Each further start in a row may take twice as long as the one before, up to START_SECONDS."""
     hung_after_probes: int = HUNG_AFTER_PROBES
     certificate: str = ""
-    """The part's certificate, "kind/name", if the process does not read it again by itself."""
+    """The part's certificate as "kind/name", if the process does not notice a renewed one by
+    itself."""
     renew_signal: signal.Signals = signal.SIGHUP
-    """What it is sent after a renewal of `certificate`, so that it reads it."""
+    """The signal that makes the process read its `certificate` again after a renewal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutsidePart:
-    """A part that runs elsewhere, such as an existing database server: the supervisor probes its
-    address and provisions it, but neither starts nor stops it."""
+    """A part that is run by somebody else, such as an existing database server. The supervisor
+    probes and provisions it, but neither starts nor stops it."""
 
     name: str
     address: str
@@ -68,8 +70,8 @@ class OutsidePart:
 def launched(
     command: tuple[str, ...], *, user: UnixUser | None, death_signal: signal.Signals
 ) -> tuple[str, ...]:
-    """Return a command that runs `command` as `user` (None: the user of the supervisor) and has the
-    kernel send it `death_signal` if the supervisor dies."""
+    """Return a command that runs `command` as `user` (None: the user of the supervisor). The kernel
+    sends `death_signal` to the started process if the supervisor dies."""
     options = {
         "uid": user.uid if user else None,
         "gid": user.gid if user else None,

@@ -1,4 +1,5 @@
-"""Health probes: the standard gRPC health service, or a URL."""
+"""Probes that find out the health of a part: by the standard gRPC health service, or by an HTTP
+request."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class GrpcHealth:
-    """A probe that calls the standard gRPC health service over mutual TLS, on one channel."""
+    """A probe that calls the standard gRPC health service over mutual TLS. The channel stays open
+    between calls, and is replaced when the client certificate is renewed."""
 
     def __init__(self, address: str, pair: KeyPair, authority: Path) -> None:
         self._address = address
@@ -64,9 +66,11 @@ class GrpcHealth:
 
 @dataclass(frozen=True)
 class HttpHealth:
-    """A probe that asks the /readyz of the operator gateway: any status is an answer, 200 is ready.
+    """A probe of the operator gateway by a GET of its `/readyz`. Status 200 means ready, any other
+    status unready; OSError is raised if there is no answer.
 
-    The body may hold `reasons`, an object: with 200 they say why the gateway is degraded.
+    The body may be a JSON object with `reasons`, an object of texts. With status 200 and reasons,
+    the gateway is degraded.
     """
 
     url: str
@@ -94,8 +98,9 @@ async def get(url: str) -> tuple[int, bytes]:
 
 
 def health_of(error: grpc.aio.AioRpcError) -> Health:
-    """What a failed call says of its server: a status of the server's own is an answer. Raises
-    ConnectionError if there was none."""
+    """Convert a failed gRPC call to the health of the server: unready, with the status as the
+    reason. Raises ConnectionError if the status is UNAVAILABLE or DEADLINE_EXCEEDED, since these
+    mean that the server did not answer."""
     reason = f"{error.code().name}: {error.details()}"
     if error.code() in _NO_ANSWER:
         raise ConnectionError(reason) from error

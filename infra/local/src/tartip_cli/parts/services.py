@@ -41,7 +41,8 @@ class Addresses:
     oidc: str
     otlp: str
     databases: Mapping[str, Mapping[str, str]]
-    """The variables with the URLs of a service's log-ins to its database schema, by schema."""
+    """By database schema: the environment variables of the service, with the URLs of its
+    log-ins."""
 
 
 @dataclass(frozen=True, kw_only=True)

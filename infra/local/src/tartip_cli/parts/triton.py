@@ -87,7 +87,8 @@ class Triton:
         self._clear_shared_memory()
 
     async def health(self) -> Health:
-        """Ready once Triton has loaded all models. Raises ConnectionError without an answer."""
+        """Return READY if Triton has loaded all models, otherwise UNREADY. Raises ConnectionError
+        if there is no answer."""
         async with secure_channel(
             self.address, self.client, self.certificates.authority
         ) as channel:

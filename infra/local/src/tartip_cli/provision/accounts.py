@@ -1,7 +1,8 @@
-"""The accounts of NATS with their users, permissions and limits, as configuration of its server.
+"""The accounts of NATS with their users, permissions and limits, written as configuration of a NATS
+server.
 
-The embedded server gets them, and `tartip nats accounts` prints them for an external one. Users are
-known by the public keys of their nkeys.
+The embedded server uses this configuration; `tartip nats accounts` prints it for an external
+server. Users are identified by the public keys of their nkeys.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ PublicKeys = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What an account may keep in JetStream; UNLIMITED where anything goes."""
+    """The limits of a NATS account in JetStream: bytes on disk and in memory, and numbers of
+    streams and consumers. UNLIMITED means no limit."""
 
     max_file: int
     max_mem: int = SPARE_BYTES
@@ -41,8 +43,8 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account: subjects that it exports, subjects that it imports from the account MESH, and its
-    users by name."""
+    """A NATS account: its users' permissions by user name, its limits, the subjects that it
+    exports, and the subjects that it imports from the account MESH."""
 
     name: str
     users: dict[str, Permissions]
@@ -51,7 +53,9 @@ class Account:
     imports: tuple[str, ...] = field(default=())
 
     def lines(self, publics: PublicKeys, *, with_limits: bool) -> list[str]:
-        """The block of the server's configuration. Without limits, those of the server hold."""
+        """Return the lines of this account's block in the server's configuration. `publics` returns
+        the public keys of a user. Without `with_limits`, only the limits of the whole server
+        apply."""
         limits = ", ".join(f"{name}: {value}" for name, value in vars(self.limits).items())
         users = [
             _user(public, rights) for name, rights in self.users.items() for public in publics(name)
@@ -90,7 +94,8 @@ class Account:
 
 
 def accounts_of(topology: Topology, replicas: int = 1) -> tuple[Account, ...]:
-    """The accounts of the mesh and of its live feed. Each replica counts against the limits."""
+    """Return the two accounts of NATS: that of the mesh, and that of the live feed. The limit of
+    bytes on disk grows with the number of replicas of each stream."""
     consumers = sum(len(found) for found in topology.consumers.values())
     mesh = Account(
         name=_MESH,
@@ -117,8 +122,8 @@ def accounts_of(topology: Topology, replicas: int = 1) -> tuple[Account, ...]:
 def account_lines(
     topology: Topology, publics: PublicKeys, replicas: int | None = None
 ) -> list[str]:
-    """The block `accounts` of a server's configuration. With `replicas`, the accounts have limits
-    for that number."""
+    """Return the lines of the block `accounts` in a server's configuration. With `replicas`, the
+    accounts have limits for this number of replicas; without, they have none."""
     found = accounts_of(topology, replicas or 1)
     blocks = [account.lines(publics, with_limits=replicas is not None) for account in found]
     return ["accounts {", *(line for block in blocks for line in block), "}"]

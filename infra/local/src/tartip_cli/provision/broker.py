@@ -1,8 +1,8 @@
-"""Provisions NATS: creates streams and consumers as described in `streams.yaml`.
+"""Provisions NATS: creates the streams and consumers that `streams.yaml` describes.
 
-Streams and consumers that exist are updated in what `streams.yaml` says of them, and only if they
-differ. Whatever else the broker's operator has set stays as it is, and the number of replicas is
-raised to the setting `TARTIP_NATS_REPLICAS` but never lowered.
+An existing stream or consumer is updated only if it differs from `streams.yaml`. Settings that the
+file does not mention stay as they are. The number of replicas is raised to the setting
+`TARTIP_NATS_REPLICAS`, but never lowered.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ _TRIES, _TRY_AGAIN_SECONDS = 10, 1.0
 class Broker:
     """The NATS server to provision: the embedded one, or an external one with the same users.
 
-    `url` is its address, or several of one cluster with commas between them. `authority` is the
-    file with the certificate of its servers' authority, by default that of the services.
+    `url` is its address; several addresses of one cluster are separated by commas. `authority` is
+    the file with the certificate of the authority that signed the server's certificate; by default,
+    it is the services' authority.
     """
 
     url: str
@@ -100,11 +101,12 @@ class Broker:
 async def connect(
     url: str, *, user: str, seed: Path, pair: KeyPair, authority: Path, **options: Any
 ) -> Client:
-    """Connect to NATS as `user`, the way services do: with the certificate `pair`, the user's nkey
-    seed in the file `seed`, and an inbox prefix that only this user may subscribe to.
+    """Connect to NATS as `user`, as services do, and return the client. The connection uses the
+    certificate `pair`, the user's nkey seed in the file `seed`, and an inbox prefix to which only
+    this user may subscribe.
 
-    `url` may have several addresses of one cluster, with commas between them; the first that
-    answers is used. With `allow_reconnect=True` the others are used once that one fails.
+    `url` may have several addresses of one cluster, separated by commas; the first one that answers
+    is used. With `allow_reconnect=True`, the others are used if the connection to that one fails.
     """
     context = client_tls(pair.certificate, pair.key, authority)
     settings: dict[str, Any] = {

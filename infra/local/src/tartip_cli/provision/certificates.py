@@ -1,14 +1,15 @@
-"""The certificate authorities of the embedded run and the certificates they sign.
+"""The certificate authorities of the embedded run and the certificates that they sign.
 
-Services, partners, devices and officers each have an authority, created at the first run and never
-replaced. Leaf certificates are valid for sixty days and are renewed at each start, and at half of
-their life while the mesh runs. The certificate of a service, partner or device identifies its
-holder by a URI in the subject alternative name (`spiffe://tartip/{service,partner,device}/<name>`).
-This URI is accepted only if the services', partners' or devices' own authority signed the
-certificate. A service's certificate is for servers and clients, a partner's and a device's for
-clients only, an officer's for signatures only.
+Services, partners, devices and officers each have their own authority, which is created at the
+first run and never replaced. A certificate is valid for sixty days and is renewed at each start,
+and at half of its life while the mesh runs. The certificate of a service, partner or device
+identifies its holder by a URI in the subject alternative name
+(`spiffe://tartip/{service,partner,device}/<name>`). This URI is accepted only if the authority of
+that kind of holder signed the certificate. The certificate of a service is for servers and clients,
+that of a partner or device for clients only, and that of an officer for signatures only.
 
-A fifth authority signs what Triton's two callers present to it: Triton does not authorise callers.
+A fifth authority signs the certificates of Triton's two callers. Triton does not check who calls;
+it accepts every certificate of this authority.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _RETIRED = "ca.key"
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A certificate and its key, as PEM files."""
+    """The paths of two PEM files: a certificate and its private key."""
 
     certificate: Path
     key: Path
@@ -58,7 +59,7 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority, as two PEM files."""
+    """A certificate authority; `files` are its certificate and its private key."""
 
     files: KeyPair
 
@@ -107,13 +108,14 @@ class Authority:
         return certificate
 
     def key(self) -> ec.EllipticCurvePrivateKey:
-        """Read the private key of the authority."""
+        """Read and return the private key of the authority."""
         return _load_key(self.files.key)
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """The paths of all certificates of the mesh; new ones are valid for `leaf_life`."""
+    """Issues, renews and revokes the certificates in the folder of a mesh. New certificates are
+    valid for `leaf_life`."""
 
     folder: Path
     leaf_life: dt.timedelta = LEAF_LIFE
@@ -142,7 +144,8 @@ class Certificates:
 
     @property
     def triton_callers(self) -> Path:
-        """The file with the certificate of the authority whose clients Triton accepts."""
+        """The file with the certificate of the authority that signs the certificates of Triton's
+        clients."""
         return self.folder / "triton-callers.pem"
 
     @property
@@ -159,12 +162,13 @@ class Certificates:
         return self.pair("device", name)
 
     def officer(self, operator_id: str) -> KeyPair:
-        """The key and certificate with which an officer signs decisions. In production, the
-        officer's browser or card would hold them."""
+        """Return the paths of the key and the certificate with which an officer signs decisions. In
+        production, the officer's browser or card would hold the key."""
         return self.pair("officer", operator_id)
 
     def triton_caller(self, name: str) -> KeyPair:
-        """The certificate with which a service or the command line calls Triton."""
+        """Return the paths of the certificate and the key with which a service, or the command
+        line, calls Triton."""
         return self.pair("triton-caller", name)
 
     def issue_partner(self, name: str) -> bool:
@@ -196,8 +200,8 @@ class Certificates:
         )
 
     def revoke(self, kind: str, name: str, *, reason: str) -> list[Revoked]:
-        """Revoke all certificates that were issued to a holder and have not ended, and sign the
-        list of its authority anew. Return those that were not revoked before."""
+        """Revoke all certificates of a holder that have not expired, and write the authority's
+        revocation list again. Returns those that were not revoked before."""
         current = self.pair(kind, name).certificate
         revoked = self.revocations.revoke(kind, name, current, reason=reason)
         authority = self._authority_of(kind)
@@ -205,17 +209,18 @@ class Certificates:
         return revoked
 
     def leaves(self) -> Iterator[tuple[str, str, Path]]:
-        """Kind, name and file of all certificates here, also of those whose key is elsewhere."""
+        """Yield the kind of holder, the name and the file of every certificate in the folder,
+        including those whose private key is elsewhere."""
         for kind in _NAMES:
             for path in sorted((self.folder / kind).glob("*.pem")):
                 yield kind, path.stem, path
 
     def renew_due(self) -> list[str]:
-        """Renew each certificate of which less than half of its life is left, or whose files are
-        damaged; return them as "kind/name".
+        """Renew each certificate that has less than half of its life left or whose files are
+        damaged. Returns the renewed ones as "kind/name".
 
-        One that was revoked, or whose key is elsewhere, is left alone. Raises Failure if an
-        authority's files are damaged.
+        Revoked certificates, and those of partners whose private key is elsewhere, are not renewed.
+        Raises Failure if the files of an authority are damaged.
         """
         due = [
             (kind, name)
@@ -226,9 +231,10 @@ class Certificates:
         return [f"{kind}/{name}" for kind, name in due]
 
     def renew(self) -> None:
-        """Create missing authorities and issue new certificates to all services, partners, devices
-        and officers, including partners that were added later, but not to those whose certificate
-        was revoked. Raises Failure if an authority's files are damaged."""
+        """Create missing authorities, and issue new certificates to all services, partners,
+        devices, officers and callers of Triton. Holders whose certificate was revoked, and added
+        partners whose private key is elsewhere, get none. Raises Failure if the files of an
+        authority are damaged."""
         for folder in ("authorities", *_NAMES):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
         for kind in _NAMES:
@@ -258,7 +264,8 @@ class Certificates:
         return Authority.open(self.client_authorities, kind)
 
     def pair(self, kind: str, name: str) -> KeyPair:
-        """The files of a holder of this kind."""
+        """Return the paths of the certificate and the key of a holder, given by kind (such as
+        "partner") and name. The files need not exist."""
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
 
 

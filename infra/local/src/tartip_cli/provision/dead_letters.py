@@ -1,6 +1,7 @@
-"""The dead letters of all services in the database: list them, publish one again, dismiss one.
+"""Lists, republishes and dismisses the dead letters of all services in the database. A dead letter
+is an event that a service failed to process.
 
-A decision about a dead letter is audited in the schema of the service that failed.
+A decision about a dead letter is written to the audit log of the service that failed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """An event that one service failed to process and put aside, with the error."""
+    """An event that one service failed to process and will not try again by itself, with the
+    error."""
 
     schema: str
     event_id: str
@@ -47,7 +49,8 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class Dismissed(DeadLetter):
-    """A dead letter of which somebody decided that its event will not be processed, and why."""
+    """A dead letter whose event will not be processed, with the person who decided this, and the
+    reason."""
 
     dismissed_at: datetime
     dismissed_by: str
@@ -81,7 +84,8 @@ async def dead_letters(
 async def dismissed_letters(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
 ) -> list[Dismissed]:
-    """Return the dismissed dead letters, oldest first, as `dead_letters` does."""
+    """Return the dismissed dead letters of these services' schemas, the earliest dismissal first;
+    with `event_id`, only those of this event. Schemas that are not migrated yet are left out."""
     found = []
     for schema in await _with_table(connection, schemas, "dismissed_letters"):
         rows = await connection.fetch(
@@ -96,9 +100,9 @@ async def dismissed_letters(
 async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str
 ) -> list[DeadLetter]:
-    """Mark an event in its producer's outbox as unpublished, and delete and return the dead letters
-    of this event, dismissed or not, in one transaction. Raises Failure if the event has none, or if
-    no outbox has the event any more."""
+    """Have an event published again: mark it in its producer's outbox as unpublished, and delete
+    its dead letters, dismissed or not, all in one transaction. Returns the deleted letters. Raises
+    Failure if the event has no dead letter, or if no outbox has the event any more."""
     async with connection.transaction():
         dead = await dead_letters(connection, schemas, event_id)
         dismissed = await dismissed_letters(connection, schemas, event_id)
@@ -120,8 +124,9 @@ async def drive_again(
 async def dismiss(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str, reason: str
 ) -> list[DeadLetter]:
-    """Move the dead letters of an event to the dismissed ones, without their content, and return
-    them, in one transaction. Raises Failure if the event has none."""
+    """Dismiss the dead letters of an event: keep each with `by` and `reason`, but without the
+    content of the event, all in one transaction. Returns these letters. Raises Failure if the event
+    has no dead letter."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:

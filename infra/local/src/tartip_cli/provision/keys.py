@@ -1,8 +1,8 @@
 """Creates an empty key folder for each service, and a secret seed for each NATS user.
 
-A seed is replaced by `tartip keys rotate --broker` alone. A service creates the keys in its folder
-itself; if they were lost, all data encrypted with them would be lost. In production, a key service
-would put the key files into the same folders.
+Only `tartip keys rotate --broker` replaces a seed. Each service creates the keys in its folder
+itself; if they are lost, all data that are encrypted with them are lost. In production, a key
+service would put the key files into the same folders.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True)
 class Keys:
-    """The secret keys of the mesh that runs from one data folder."""
+    """The folder with the secret keys of one mesh, and the rotation of its NATS users' seeds: make
+    the next seeds, replace the current seeds by them, and end the rotation. An interrupted rotation
+    can be repeated from the beginning."""
 
     folder: Path
 
     def of(self, service: Service) -> Path:
-        """The folder with the keys of one service, to be passed to it as `TARTIP_KEYS_DIR`."""
+        """Return the folder with the keys of one service. The service gets it as
+        `TARTIP_KEYS_DIR`."""
         return self.folder / service.name
 
     def nats_seed(self, user: str) -> Path:
@@ -45,35 +48,40 @@ class Keys:
                 write_private(seed, _user_seed())
 
     def nats_public(self, user: str) -> str:
-        """The public key of a NATS user, derived from the user's seed. Raises Failure if the file
-        of the seed is damaged."""
+        """Return the public key of a NATS user, derived from the user's seed. Raises Failure if the
+        file of the seed is damaged."""
         return _public(self.nats_seed(user))
 
     def nats_publics(self, user: str) -> list[str]:
-        """The public keys that NATS accepts of a user: during a rotation, the next one as well."""
+        """Return the public keys that NATS accepts for a user: the current one and, during a
+        rotation, also the next one. Raises Failure if the file of a seed is damaged."""
         seeds = [self.nats_seed(user), self.next_nats_seed(user)]
         return [_public(seed) for seed in seeds if seed.exists()]
 
     def next_nats_seed(self, user: str) -> Path:
-        """The file of the seed that follows, which is there during a rotation alone."""
+        """Return the path of the seed that will replace the user's current one. The file exists
+        only during a rotation."""
         return self.nats_seed(user).with_suffix(".next")
 
     def make_next_seeds(self, users: tuple[str, ...]) -> None:
-        """Create the seeds that follow, unless a rotation that was interrupted has gone further."""
+        """Create the next seed of each user that has none. Does nothing if an interrupted rotation
+        has already begun to replace seeds."""
         if not self._adopting.exists():
             for user in users:
                 if not self.next_nats_seed(user).exists():
                     write_private(self.next_nats_seed(user), _user_seed())
 
     def adopt_next_seeds(self, users: tuple[str, ...]) -> None:
-        """Replace each user's seed by the one that follows. Can be repeated."""
+        """Replace the current seed of each user by the next one. Can be repeated after an
+        interruption."""
         write_private(self._adopting, b"")
         for user in users:
             if self.next_nats_seed(user).exists():
                 self.next_nats_seed(user).rename(self.nats_seed(user))
 
     def end_rotation(self) -> None:
-        """Let the next rotation begin anew, once NATS no longer accepts the former keys."""
+        """Mark the rotation as complete, so that the next one creates new seeds. To be called once
+        NATS no longer accepts the old keys."""
         self._adopting.unlink(missing_ok=True)
 
     @property

@@ -18,8 +18,8 @@ _ADVICE = "Triton does not start with it; `make models` builds it again"
 
 
 def check_models(folder: Path, *, models: Path) -> None:
-    """Compare the model files in `models` with the checksums in `seal.json` in `folder`. Raises
-    Failure that names the first file that is missing, changed or not listed."""
+    """Compare the model files in `models` with the checksums in `folder`/seal.json. Raises Failure
+    if a file is missing, changed or not listed; the message names the first such file."""
     sealed = read_seal(folder)
     found = {str(path.relative_to(models)): path for path in models.rglob("*") if not path.is_dir()}
     for name, sha256 in sealed.items():

@@ -1,8 +1,9 @@
-"""Which certificates of partners, devices and officers were issued, and which are revoked.
+"""Records which certificates of partners, devices and officers were issued, and which are revoked.
 
-Two files of JSON lines in the folder of the certificates remember it: `issued.jsonl`, and
-`revoked.jsonl` with who revoked when and why. From the second one, the revocation list of each
-authority is signed anew (`<authority>.crl`), which the services read again within seconds.
+The records are two files of JSON lines in the folder of the certificates: `issued.jsonl`, and
+`revoked.jsonl`, which also has who revoked each certificate, when and why. The revocation list of
+each authority (`<authority>.crl`) is made and signed from `revoked.jsonl`. The services notice a
+new list by themselves.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate that was issued: kind and name of its holder, serial number in hex, and when it
-    ends (ISO 8601)."""
+    """A certificate that was issued: the kind and name of its holder, its serial number in hex, and
+    its time of expiry (ISO 8601)."""
 
     kind: str
     name: str
@@ -43,7 +44,8 @@ class Issued:
 
 @dataclass(frozen=True)
 class Revoked:
-    """A certificate that was revoked: `by` is the user of this machine who did it."""
+    """A certificate that was revoked: the fields of `Issued`, the time of the revocation (ISO
+    8601), the user of this machine who revoked it, and the reason."""
 
     kind: str
     name: str
@@ -56,13 +58,14 @@ class Revoked:
 
 @dataclass(frozen=True)
 class Revocations:
-    """The issued and the revoked certificates in the folder of a mesh's certificates."""
+    """The records of issued and revoked certificates in `folder`, and the revocation lists made
+    from them."""
 
     folder: Path
 
     def note_issued(self, issued: Iterable[tuple[str, str, x509.Certificate]]) -> None:
-        """Remember certificates that were issued, with kind and name of their holders, and forget
-        those that have ended."""
+        """Record newly issued certificates, each given with the kind and name of its holder.
+        Records of expired certificates are removed."""
         noted = [_issued(kind, name, certificate) for kind, name, certificate in issued]
         now = real_clock().isoformat()
         with self._locked():
@@ -77,10 +80,11 @@ class Revocations:
         return _read(self._revoked_file, Revoked)
 
     def revoke(self, kind: str, name: str, current: Path, *, reason: str) -> list[Revoked]:
-        """Revoke all certificates that were issued to a holder, and that in the file `current`;
-        return those that were not revoked before.
+        """Record all certificates that were issued to a holder as revoked, including the one in the
+        file `current`. Returns those that were not revoked before.
 
-        After it, `write_list` has to be called: again, where a first time was interrupted.
+        The revocation takes effect only when `write_list` has been called afterwards. After an
+        interruption between the two calls, repeat both.
         """
         found = {e.serial: e for e in self.issued() if (e.kind, e.name) == (kind, name)}
         if serial := serial_in(current):
@@ -99,9 +103,10 @@ class Revocations:
         return new
 
     def write_list(self, kind: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> Path:
-        """Sign the revocation list of the authority of this kind, and return its path.
+        """Write and sign the revocation list of the authority for this kind of holder; return its
+        path. `authority` is the file of the authority's certificate, `key` its private key.
 
-        A certificate that has ended leaves the list.
+        Certificates that have expired are not listed.
         """
         now = real_clock()
         issuer = x509.load_pem_x509_certificate(authority.read_bytes())
@@ -141,7 +146,8 @@ class Revocations:
 
 
 def serial_in(path: Path) -> str:
-    """The serial number, in hex, of the certificate in this file; empty if there is none."""
+    """Return the serial number (hex) of the certificate in a PEM file; "" if there is no file or it
+    is not a certificate."""
     try:
         return f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}"
     except (OSError, ValueError):

@@ -40,19 +40,22 @@ class Database:
         return self._url(f"{schema}_owner")
 
     def runtime_url(self, schema: str) -> str:
-        """The URL with the log-in that serves calls."""
+        """Return the database URL of a service's role for serving calls. `schema` is the service's
+        schema."""
         return self._url(f"{schema}_runtime")
 
     def work_url(self, schema: str) -> str:
-        """The URL with the log-in for events and background work."""
+        """Return the database URL of a service's role for handling events and background work."""
         return self._url(f"{schema}_work")
 
     def seal_url(self, schema: str) -> str:
-        """The URL with the log-in that seals the audit log."""
+        """Return the database URL of a service's role for sealing its audit log, that is for
+        signing it."""
         return self._url(f"{schema}_seal")
 
     def log_ins(self, schema: str) -> dict[str, str]:
-        """The URLs of a service's log-ins, by the environment variables that it reads them from."""
+        """Return the environment variables from which a service reads the URLs of its three roles,
+        with these URLs."""
         return {
             "TARTIP_DATABASE_URL": self.runtime_url(schema),
             "TARTIP_WORK_DATABASE_URL": self.work_url(schema),
@@ -61,7 +64,8 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL of the database with the provisioner's role."""
+        """The URL of the database for the provisioner, whose role creates the other roles and the
+        schemas."""
         return urlunsplit(urlsplit(self.provisioner_url)._replace(path=f"/{DATABASE}"))
 
     async def answers(self) -> bool:

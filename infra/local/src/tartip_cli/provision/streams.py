@@ -1,4 +1,5 @@
-"""Reads `infra/nats/streams.yaml` and derives the permissions and streams of NATS from it."""
+"""Reads `infra/nats/streams.yaml`, and derives from it the streams and consumers of NATS and the
+permissions of its users."""
 
 from __future__ import annotations
 
@@ -31,9 +32,9 @@ class Permissions:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A NATS user and what it may do. `publishes` and `consumes` map JetStream streams to subjects;
-    `follows` names streams of the live feed; the other fields are subjects of NATS without
-    JetStream."""
+    """A NATS user, and which subjects it may use. `publishes` and `consumes` map JetStream streams
+    to subjects; `follows` names streams of the live feed, which has copies of events for the
+    operator gateway. `publishes_core` and `subscribes` are subjects of NATS without JetStream."""
 
     name: str
     publishes: dict[str, list[str]]
@@ -74,7 +75,8 @@ class Topology:
     feed_streams: tuple[StreamConfig, ...]
 
     def with_replicas(self, number: int) -> Topology:
-        """The same with `number` replicas of each stream; consumers have those of their stream."""
+        """Return a copy of this topology in which each stream has `number` replicas. Consumers have
+        as many replicas as their stream."""
         return replace(
             self,
             streams=tuple(replace(stream, num_replicas=number) for stream in self.streams),

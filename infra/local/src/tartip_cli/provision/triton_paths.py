@@ -38,13 +38,14 @@ _NOT_RUN = ("site-packages", "dist-packages", "test", "idlelib", "config-*", "en
 
 @dataclass(frozen=True)
 class TritonPaths:
-    """The folders from which Triton runs: Python packages, shared libraries, models, programs."""
+    """The folders that Triton runs from: Python packages, shared libraries, models and programs."""
 
     packages: Path
     libraries: tuple[Path, ...]
     models: Path
     programs: Path
-    """First on PATH: the stubs search packages beside the `python3` found there."""
+    """The first folder on Triton's PATH. It has the `python3` of Triton's Python models, which
+    import the packages installed beside it."""
 
 
 def triton_user() -> UnixUser | None:

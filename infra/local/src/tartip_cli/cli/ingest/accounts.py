@@ -28,8 +28,8 @@ NOTES: Final = {
 
 @dataclass(frozen=True)
 class Account:
-    """How many seconds of one film were analysed and left out, as the gateway states in `summary`.
-    `began` holds the film's start time and where that comes from."""
+    """How many seconds of one film were analysed and how many were left out, as the gateway states
+    in `summary`. `began` is the film's start time with the source of this time."""
 
     summary: inference.FilmSummary
     began: Began

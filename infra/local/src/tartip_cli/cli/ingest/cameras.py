@@ -13,7 +13,9 @@ _NAMED = 10
 
 
 async def camera_id_of(mesh: Outside, given: str) -> str:
-    """The camera's id. Raises Failure if none matches, or more than one."""
+    """Return the id of the camera with the serial number or name `given`. If `given` is already an
+    id, it is returned in lower case without a look-up. Raises Failure if no camera or several
+    cameras match, or if the register refuses the search."""
     from chassis.clock import parse_id
     from tartip.cameras.v1 import cameras_pb2 as pb
     from tartip.cameras.v1 import cameras_pb2_grpc

@@ -56,8 +56,9 @@ class Copies:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
-        """Write a copy of a file with the detections in `results`; return its path. Blocking.
-        `report` gets the share of a film done (0 to 1). Raises OSError if writing fails."""
+        """Write a copy of a file with the detections in `results` drawn on it; return its path. For
+        a film, `report` is called with the share that is done (0 to 1). Blocks the calling thread.
+        Raises OSError if writing fails."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
@@ -114,7 +115,8 @@ class Looks:
         )
 
     def at(self, seconds: float) -> list[Mark]:
-        """The marks to draw at this time, interpolated between the analysed frames around it."""
+        """Return the marks to draw at this time. The position of a box is interpolated between the
+        analysed frames before and after this time."""
         place = bisect_right(self.times, seconds + 1e-6) - 1
         if place < 0 or seconds - self.times[place] > self._patience:
             return []
@@ -153,8 +155,8 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        """The captions to draw at this time. The box of a caption is shown for a shorter time than
-        its text, since the object moves on."""
+        """Return the captions to draw at this time. A caption's box is shown for a shorter time
+        than its text, since the object moves on."""
         return [
             caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
             for at, caption in self.captions

@@ -54,9 +54,9 @@ class Mark:
 
     @property
     def group(self) -> str:
-        """The group within which track numbers are unique: "plate", "face" or "object". Objects of
-        all labels form one group, since the label of a tracked object may change, for example from
-        car to truck."""
+        """The group of objects within which track numbers are unique: "plate", "face" or "object".
+        Objects of all labels form one group, since the label of a tracked object may change, for
+        example from car to truck."""
         return self.kind if self.kind in ("plate", "face") else "object"
 
 
@@ -70,8 +70,8 @@ class Caption:
 
 
 def marks_of(result: inference.FrameResult) -> list[Mark]:
-    """The marks of all detections in one frame's result, in drawing order: objects, then faces and
-    plates on top of them."""
+    """Return the marks of all detections in one frame's result, in drawing order: first objects,
+    then faces and plates, which are drawn over the objects."""
     marks = [
         Mark(
             found.label,

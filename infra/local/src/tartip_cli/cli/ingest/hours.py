@@ -16,7 +16,7 @@ EARLIEST: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class By(StrEnum):
-    """Where the start time of a film comes from."""
+    """The possible sources of a film's start time."""
 
     USER = "given"
     FILE = "the file's own creation time"
@@ -52,8 +52,9 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
 
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
-    """Return the start time of a film and its source: `given`, else the creation time in the file
-    if that is plausible, else `now` less the film's length. Blocking: reads the whole file."""
+    """Return the start time of a film and the source of this time: `given`, else the creation time
+    in the file if it is plausible, else `now` less the film's length. Reads the whole file unless
+    `given` is set; blocks the calling thread meanwhile."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)

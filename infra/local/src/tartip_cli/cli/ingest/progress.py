@@ -1,6 +1,7 @@
-"""Shows progress on standard error: how many files are done, and for each film what was detected.
+"""Shows progress on standard error: how many files are finished, and what was detected in each
+film.
 
-On a terminal these are progress bars; elsewhere a line is printed every few seconds.
+On a terminal it shows progress bars; otherwise it prints a line every few seconds.
 """
 
 from __future__ import annotations

@@ -101,7 +101,8 @@ def _files(name: str) -> list[Source]:
 
 @dataclass(frozen=True)
 class SourceReadings:
-    """Signed readings from a JSON file: for one picture (`of_one`), or by pictures' file names."""
+    """Signed readings from a JSON file: either one object for one picture (`of_one`), or an object
+    for each picture by file name (`by_name`)."""
 
     of_one: dict[str, Any] | None = None
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -119,9 +120,9 @@ class SourceReadings:
             raise Failure(f"{path} is not a JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """Return the sources sorted by the counter of their readings, which gives the order in
-        which the device signed these. Sources without readings come first. Raises Failure for
-        malformed readings."""
+        """Return the sources in the order in which the device signed their readings, that is sorted
+        by the readings' counter. Sources without readings come first. Raises Failure for malformed
+        readings."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None

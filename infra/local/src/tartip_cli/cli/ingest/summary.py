@@ -31,11 +31,11 @@ class FileSummary:
     """The name to display."""
     frames: int = 0
     plates: dict[str, float] = field(default_factory=dict)
-    """The highest confidence by text."""
+    """For each plate text, the highest confidence (0 to 1) with which it was read."""
     faces: int = 0
     events: Counter[str] = field(default_factory=Counter)
     notes: set[str] = field(default_factory=set)
-    """Which repairs the file needed."""
+    """The repairs that the file needed before it could be decoded."""
     _tracks: dict[str, set[int]] = field(default_factory=dict)
     _most_at_once: Counter[str] = field(default_factory=Counter)
 
@@ -66,7 +66,7 @@ class FileSummary:
         return by_track + self._most_at_once
 
     def line(self) -> str:
-        """The summary as one line for a progress bar."""
+        """Return the numbers of plates, objects and events as one line for a progress bar."""
         parts = [f"{len(self.plates)} plates"] if self.plates else []
         parts += [f"{count} {label}" for label, count in self.objects.most_common(3)]
         parts += [f"{self.events.total()} events"] if self.events else []
@@ -135,7 +135,8 @@ class Summary:
 
 
 def kind_of(event: inference.EmittedEvent) -> str:
-    """A short description of an event: "plate read", "zone crossed: entered (gate)"."""
+    """Return a short description of an event, such as "plate read" or "zone crossed: entered
+    (gate)"."""
     subject = event.subject.removeprefix(_SUBJECT).replace("_", " ")
     what = f": {event.what}" if event.what and event.what != subject else ""
     return subject + what + (f" ({event.rule})" if event.rule else "")
