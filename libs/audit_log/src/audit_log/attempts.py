@@ -22,7 +22,10 @@ from chassis.transaction import SYSTEM, Tx
 
 @dataclass(frozen=True)
 class Record:
-    """A requested record ("type:id"); if `confidential`, no auditor sees attempts to open it."""
+    """A record that a caller asked for, named by `object_ref` ("type:id").
+
+    If it is `confidential`, no auditor sees attempts to open it.
+    """
 
     object_ref: str
     region: str = ""
