@@ -1,8 +1,8 @@
 """Audits attempts to open records hidden from the caller, and reports them to internal security.
 
-The caller gets "not found", as for a record that does not exist. Attempts to open records that do
-not exist are audited too. Both cases take the same steps, so that neither the answer nor its timing
-reveals whether the record exists.
+The caller gets "not found", as for a record that does not exist; attempts to open such records are
+audited too. Both cases take the same steps, so that neither the answer nor its timing reveals
+whether the record exists.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

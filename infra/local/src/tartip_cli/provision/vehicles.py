@@ -196,8 +196,7 @@ def synthetic_bin(rng: random.Random) -> str:
 
 
 def check_digit(body: str) -> int | None:
-    """The check digit for the first eleven digits of an IIN or BIN; None if these digits cannot
-    have one."""
+    """Return the check digit for the first eleven digits of an IIN or BIN; None if none exists."""
     for weights in _WEIGHTS:
         key = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11
         if key < 10:

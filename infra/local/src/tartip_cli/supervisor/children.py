@@ -61,8 +61,10 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """A supervised part of the mesh and its state; `was_ready` is set when the part becomes ready
-    for the first time."""
+    """A supervised part of the mesh and its state.
+
+    The event `was_ready` is set when the part becomes ready for the first time.
+    """
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part

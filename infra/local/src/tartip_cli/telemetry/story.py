@@ -43,8 +43,10 @@ class Story:
         return max(span.end_ns for span in self.spans)
 
     def edges(self) -> set[tuple[str, str]]:
-        """Return pairs (parent service, child service) from spans whose parent span is of another
-        service."""
+        """Return the calls between services, as pairs (calling service, called service).
+
+        A pair is found where a span and its parent span are of different services.
+        """
         by_id = {span.span_id: span for span in self.spans}
         found = set()
         for span in self.spans:
