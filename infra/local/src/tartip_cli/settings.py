@@ -62,16 +62,16 @@ class Settings:
     clock_offset: dt.timedelta = dt.timedelta()
     """The offset of the services' clock from that of this machine."""
     assume_years: bool | None = None
-    """Whether years without tables are derived from the last known ones; unset, in trial runs."""
+    """Whether years without tables are derived from the last known year; None: in trial runs."""
     leaf_life: dt.timedelta | None = None
-    """How long new certificates are valid, for trials; None: as long as they usually are."""
+    """How long new certificates are valid, in trials; None: the usual time."""
 
     @property
     def erasures_folder(self) -> Path:
-        """The folder with the lists of erasures, that is, the ids of destroyed data keys.
+        """The folder with the lists of erasures, that is, of the ids of destroyed data keys.
 
-        By default it lies beside the data folder, so that the lists are not lost together with the
-        data folder and are not part of its backups.
+        By default it lies beside the data folder, so that the lists are neither lost nor backed up
+        together with the data.
         """
         return self.erasures or self.home.with_name(f"{self.home.name}-erasures")
 

@@ -45,7 +45,7 @@ class Fault(Enum):
 
 
 Stamps = Callable[[int, float], int]
-"""The time stamp that a frame gets, in ticks: from the right one and the seconds since it began."""
+"""Computes a frame's time stamp in ticks, from the right one and the seconds since the start."""
 
 
 def right(shown: int, _: float) -> int:

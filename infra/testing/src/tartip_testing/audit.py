@@ -31,7 +31,8 @@ VERIFIER = Caller("service", "tartip-cli", purpose="test")
 async def seal_all(db: Database, service: str) -> None:
     """Add all waiting entries of a service's log to the signed tree.
 
-    No process of the service may run, since it would hold the lease (lock) of the sealer.
+    No process of the service may run: it would have the sealer's lease, which only one process can
+    have at a time.
     """
     sealer = Sealer(db, system_clock, service=service, every_seconds=60)
     async with hold(db, "sealer") as lease:

@@ -153,10 +153,8 @@ class _Servicer:
 
 @contextmanager
 def receiving_http() -> Iterator[Received]:
-    """Run an OTLP receiver over HTTP (protobuf, with or without gzip) during the block.
-
-    Yields what it receives.
-    """
+    """Run an OTLP receiver over HTTP (protobuf, gzip or not) during the block; yield what it
+    receives."""
     received = Received()
 
     class Handler(BaseHTTPRequestHandler):

@@ -177,7 +177,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveInclusion(
         self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveInclusionResponse:
-        """Return the proof (RFC 9162) that an entry is in the tree of a given size.
+        """Return the proof (RFC 9162) that the entry at `leaf_index` is in the tree of `tree_size`.
 
         Raises TreeSizeUnknown or EntryNotSealed.
         """
@@ -191,7 +191,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveConsistency(
         self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveConsistencyResponse:
-        """Return the proof (RFC 9162) that one tree extends another, smaller one.
+        """Return the proof (RFC 9162) that the tree of `second_size` extends that of `first_size`.
 
         Raises TreeSizeUnknown.
         """

@@ -68,8 +68,8 @@ class DecisionAudit:
     def missing(self) -> Iterator[str]:
         """Yield a sentence for each record that an entry decided about but that no longer exists.
 
-        Also for each record that got a second `baseline` entry. Call it after `differences` was
-        called for all records.
+        Also yields one for each record that got a second `baseline` entry. Call this method after
+        `differences` was called for all records.
         """
         for (name, kind), index in self._newest.items():
             if (name, kind) not in self._found:

@@ -1,4 +1,4 @@
-"""Signed heads of audit logs; as pure functions, without database or network.
+"""Signed heads of audit logs, without any access to databases or networks.
 
 A head is the signed root of a log's Merkle tree at some size. Whoever keeps heads outside the mesh
 can show later that a log was rewritten, even if all of it was signed again with the service's key.
@@ -103,9 +103,10 @@ def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
 
 
 def not_extended(kept: Iterable[SignedHead], leaves: Sequence[bytes]) -> Iterator[SignedHead]:
-    """Yield the `kept` heads that contradict the leaf hashes of the same log, by tree size.
+    """Yield those heads, stored earlier, that contradict the log's leaf hashes, by tree size.
 
-    A head contradicts them if its tree has more leaves, or another root over its leaves.
+    A head contradicts them if its tree has more leaves than there are now, or another root over its
+    leaves.
     """
     frontier: list[bytes] = []
     size = 0

@@ -1,4 +1,4 @@
-"""Kinds of records whose decisions are audited; pure, so that models of services can import it.
+"""Kinds of records about which audited decisions are made; pure, for import by services' models.
 
 A service's model declares which fields of its rows a decision covers. `decisions` puts the hash of
 these fields into the decision's audit entry.

@@ -48,7 +48,7 @@ async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
     """Check that audit entries are sealed or wait for it, and that their events are in the outbox.
 
     Checks at most `limit` entries after the position `after` ("" for the first). Only events of the
-    last days are looked for, since the outbox forgets older ones.
+    last days are looked up, since older ones are deleted from the outbox.
     """
     is_sealed = select(audit_leaves.c.entry_id).where(audit_leaves.c.entry_id == audit.c.entry_id)
     waits = select(audit_pending.c.entry_id).where(audit_pending.c.entry_id == audit.c.entry_id)

@@ -25,7 +25,7 @@ class AuditRules:
     unrecorded_keys: Select[tuple[UUID]] | None = None
 
     def are_open(self, entry: AuditEntry) -> bool:
-        """Whether the auditors of the entry's region may read it."""
+        """Whether an entry may be read by the auditors of its region."""
         if entry.audit_class:
             return entry.audit_class == OPEN
         return entry.object_type not in self.hidden_unclassified

@@ -1,4 +1,4 @@
-"""The sealer of the audit log, which adds entries to a signed Merkle tree.
+"""The sealer of the audit log, which adds entries to a signed Merkle tree ("seals" them).
 
 `Tx.audit` writes an entry in the same transaction as the change that the entry records. One sealer
 per schema then assigns leaf indices to the waiting entries, stores the roots of the subtrees that

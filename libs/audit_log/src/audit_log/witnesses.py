@@ -142,7 +142,7 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
     ) -> audit_pb2.GetMeshHeadResponse:
         """Return the newest mesh head, and a proof that it extends each `kept` head of the request.
 
-        Raises NothingSealed or TreeSizeUnknown.
+        Raises NothingSealed or TreeSizeUnknown, or the refusal of a service that gives no proof.
         """
         heads = await self._heads.all()
         extensions = [

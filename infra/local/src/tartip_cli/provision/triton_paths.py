@@ -74,9 +74,9 @@ def own_folder(home: DataDir, user: UnixUser | None) -> Path:
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """Create a folder, with its parents, that only `user` owns and can access.
+    """Create a folder, and its parents, that only `user` owns and can access.
 
-    An existing folder is given to `user`. Raises Failure if the folder cannot be created or given.
+    If the folder exists already, `user` becomes its owner. Raises Failure if the system refuses.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

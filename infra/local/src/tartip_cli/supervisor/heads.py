@@ -2,8 +2,8 @@
 
 A head is the signed root of an audit log's Merkle tree. Whoever rewrites a log and signs it again
 with the service's key would have to rewrite these files as well. They should therefore be on a
-disk, or belong to a user, that the mesh's administrators cannot access. There is one file for each
-service and month; it has one head per line, and lines are only added.
+disk, or belong to a user, to which the mesh's administrators have no access. There is one file for
+each service and month; it has one head per line, and lines are only added.
 """
 
 from __future__ import annotations

@@ -12,14 +12,14 @@ PROBE_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 """The pause after a probe that found anything else."""
 BROKEN_AFTER_PROBES = 2
-"""A part that says so often in a row that it is broken is restarted."""
+"""A part is restarted after this many probes in a row that find it broken."""
 _REASON_CHARACTERS = 300
 
 
 class Judge:
     """Decides from the probes of one run of a part whether the part must be restarted.
 
-    It must if several probes in a row get no answer, or the answer that the part is broken. A part
+    A restart is needed if several probes in a row get no answer, or find the part broken. A part
     that answers but is not ready is left alone, since it waits for something else to be ready.
     """
 

@@ -20,7 +20,7 @@ from pathlib import Path
 LOG_BYTES = 20 * 1024 * 1024
 OLD_LOGS = 3
 TURN_SECONDS = 5.0
-"""How often the sizes of the logs are looked at."""
+"""The time between two checks of the sizes of the logs."""
 _CHUNK_BYTES = 1024 * 1024
 _TAIL_BYTES = 8192
 _FOLLOW_SECONDS = 0.2

@@ -59,8 +59,7 @@ class SupervisorMeasures:
             self._restarts.add(1, {"part": name})
 
     def close(self) -> None:
-        """Export the metrics for the last time; wait until the collector answers or the
-        time-out."""
+        """Export the metrics a last time, waiting for the collector's answer or the time-out."""
         self._provider.shutdown()
 
     def _gauge(self, name: str, unit: str, observe: Observe) -> None:

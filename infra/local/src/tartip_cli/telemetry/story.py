@@ -65,11 +65,10 @@ class Story:
 
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
-    """Return the story of a trace id, report number, fine number, violation id or event id; None if
-    no span names it.
+    """Return the story (all traces) of a case; None if no span is found for `query`.
 
-    A story with more than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may
-    be returned incomplete.
+    `query` is a trace id, report number, fine number, violation id or event id. A story with more
+    than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may be incomplete.
     """
     traces: set[str] = set()
     subjects: set[str] = set()
