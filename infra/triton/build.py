@@ -65,11 +65,11 @@ def main() -> int:
 
 
 def build(target: Path, *, tools: Path, outside: Path | None, served: Served) -> None:
-    """Make or refresh Triton's environment in the folder `tools` and the models in `target/models`.
+    """Install Triton's environment in the folder `tools` and the models in `target/models`.
 
-    `outside` is a folder of external models to add, if any; `served` is the server and hardware for
-    which the models are configured.
-    Raises BuildFailed.
+    Only what has changed is installed again. `outside` is a folder of external models to add, if
+    any; `served` is the server and hardware for which the models are configured. Raises BuildFailed
+    if anything cannot be installed or is not as the manifests say.
     """
     if sys.version_info[:2] not in PYTHON_VERSIONS:
         raise BuildFailed("run it with Python 3.11 or 3.12; Triton's stubs are for those")

@@ -1,4 +1,4 @@
-"""The conformance test of external models (`docs/adding-a-model.md`).
+"""Runs the conformance test of external models (`docs/adding-a-model.md`).
 
     .venv/bin/python infra/triton/conform.py FOLDER
 

@@ -100,9 +100,11 @@ def main() -> int:
 
 
 def photographs(options: argparse.Namespace) -> list[Shown]:
-    """The labelled photographs to read: with the option `--all`, every one; otherwise those of
-    one-line plates whose file names match a pattern in `MEASURED`. Raises SystemExit if there is
-    no truth file."""
+    """Return the labelled photographs to read.
+
+    With the option `--all`, these are all of them; otherwise those of one-line plates whose file
+    names match a pattern in `MEASURED`. Raises SystemExit if there is no truth file.
+    """
     folder = Path(options.photographs) / "plates"
     if not (folder / "truth.csv").exists():
         raise SystemExit(f"no photographs in {folder}: set TARTIP_PHOTOGRAPHS")

@@ -1,13 +1,13 @@
-"""Runs detection on pictures and records the requests that it sends to Triton, and their order.
+"""Runs detection on pictures and records the requests sent to Triton, and their order.
 
-`tartip bench` replays them without the inference gateway. Run with the project's Python:
+`tartip bench` replays the requests without the inference gateway. Run with the project's Python:
 
     python infra/triton/requests_of.py --address … --certificate … --key … --authority … \
         --out FILE.npz PICTURE…
 
-FILE.npz holds the input tensors by number and, under "plan", a JSON list: for each picture, a list
-of requests {"model", "tensor": number, "after": [indices, in the same list, of those requests that
-were answered before this one was sent]}.
+FILE.npz has the input tensors by number and, under "plan", a JSON list. For each picture, the list
+has a list of requests {"model", "tensor": number, "after": [...]}, where "after" has the indices of
+those requests in the same list that were answered before this one was sent.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from vision.pictures import open_picture
 class Listening:
     """Forwards requests to the models and records each request.
 
-    A record has the model, the number of the input tensor, and the indices of the same picture's
-    requests that had been answered before this request was sent.
+    A record has the model, the number of the input tensor, and the indices of those requests for
+    the same picture that had been answered before this request was sent.
     """
 
     models: TritonModels

@@ -1,8 +1,8 @@
 """Runs the served models without Triton; `models.py` starts this program with Triton's own Python.
 
-A request on standard input is a line of JSON (model, shape), then the pictures as bytes of that
-shape. The answer on standard output is a line of JSON (shape), then the model's output as 32-bit
-floats. Each model runs in one thread, as in Triton.
+A request on standard input is a line of JSON with the model and a shape, then pictures as bytes, in
+an array of that shape. The answer on standard output is a line of JSON with the output's shape,
+then the output as 32-bit floats. Each model runs in one thread, as in Triton.
 """
 
 import json

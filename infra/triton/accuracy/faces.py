@@ -1,4 +1,4 @@
-"""Measures how well faces are found and how well pairs of faces are recognised as one person.
+"""Measures how well faces are found, and how well two pictures of one person are matched.
 
 faces/pairs.csv lists pairs of pictures and whether they show the same person; the largest face in
 each picture is compared. The pairs are measured again with one face made small, blurred or
@@ -65,8 +65,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Hardship:
-    """A degradation of a face's picture: the width that the face is scaled to and the blur, both in
-    pixels (blur 0: none), and the JPEG quality (0: no compression)."""
+    """A way of degrading a face's picture before it is measured.
+
+    The face is scaled to `width` pixels, blurred by `blur` pixels (0: not at all) and compressed
+    with the JPEG quality `jpeg` (0: not at all).
+    """
 
     width: int
     blur: float = 0.0

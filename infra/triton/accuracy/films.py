@@ -28,8 +28,10 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def opened(path: Path) -> Picture | None:
-    """Read a picture as BGR, as the inference gateway does, or with OpenCV if the gateway's code
-    fails. Returns None and prints a message if the file is missing or not a picture."""
+    """Read a picture as BGR, as the inference gateway does, or with OpenCV if that fails.
+
+    Returns None and prints a message if the file is missing or not a picture.
+    """
     if not path.is_file():
         NOTES.print(f"left out: {path} is not there", style="yellow")
         return None
@@ -45,7 +47,7 @@ def opened(path: Path) -> Picture | None:
 
 
 def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float, Picture]]:
-    """Yield pairs of a film: the time in seconds from the film's start, and the frame in BGR.
+    """Yield frames of a film as (seconds from the film's start, picture in BGR).
 
     About `per_second` frames are taken from each second of film; all frames if it is None.
     """
@@ -69,15 +71,19 @@ def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float,
 
 
 def rate_of(film: Path) -> float:
-    """The frames per second that a film's file states; 25 if the file states less than 1 or more
-    than 240."""
+    """Return the frame rate (frames per second) that a film's file states.
+
+    25 if the file states less than 1 or more than 240.
+    """
     rate = _property(film, cv2.CAP_PROP_FPS)
     return rate if 1 <= rate <= 240 else LIKELY_RATE
 
 
 def frames_of(film: Path) -> int:
-    """The number of frames that a film's file states, which may be too high; ten million if it
-    states none."""
+    """Return the number of frames that a film's file states, which may be too high.
+
+    Ten million if it states none.
+    """
     told = int(_property(film, cv2.CAP_PROP_FRAME_COUNT))
     return told if told > 0 else 10_000_000
 

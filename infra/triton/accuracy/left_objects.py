@@ -30,8 +30,11 @@ FRAMES_TO_SPARE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """Where an abandoned bag lies (`box`, None if unknown), and when its owner walks away (`away`)
-    and is out of view (`gone`); times and their tolerance `to_spare` are in seconds."""
+    """Where an abandoned bag lies, and when its owner leaves it, according to the truth file.
+
+    `box` is None if unknown. The owner walks away at `away` and is out of view at `gone`, in
+    seconds from the film's start; `to_spare` is the tolerance of both in seconds.
+    """
 
     box: Box | None
     away: float
@@ -76,9 +79,9 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 
 
 def bag_of(told: dict[str, Any], rate: float) -> Bag | None:
-    """The bag that a film's entry in the truth file describes; None if the entry does not state
-    when an owner walks away.
+    """Return the bag that the entry `told` of the truth file describes.
 
+    None if the entry states neither when the owner walks away nor when the owner is out of view.
     `rate` is the film's frame rate, used if the entry states none.
     """
     rate = float(told.get("fps") or rate)

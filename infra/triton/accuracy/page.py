@@ -42,9 +42,10 @@ class Failure:
 
 @dataclass
 class Page:
-    """The report: each part of the measurement begins its section with `start` and adds to it.
+    """The report of the measurement: `start` begins the section of a part, other methods add to it.
 
-    `order` lists the parts in the order of their sections.
+    `order` lists the parts in the order of their sections; pictures of failures are written to
+    `failures_folder`.
     """
 
     order: Sequence[str]
@@ -71,8 +72,10 @@ class Page:
         self.say()
 
     def failed(self, name: str, picture: Picture, why: str, boxes: Iterable[Box] = ()) -> None:
-        """Save the picture of a failure, with `boxes` drawn in, for the index.html of failures;
-        `name` and the reason `why` form its caption."""
+        """Save the picture of a failure, with `boxes` drawn in it, for the index.html of failures.
+
+        The caption is made of `name` and the reason `why`.
+        """
         drawn: cv2.typing.MatLike = picture.copy()
         thick = max(2, max(picture.shape[:2]) // 400)
         for box in boxes:

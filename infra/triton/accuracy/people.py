@@ -35,7 +35,10 @@ _MORE: Final = re.compile(r"(?:\+\s*|and\s+)(?P<least>\d+)(?:\s+or)?\s+more")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The true number of people in a still as a range; `most` is None for an open range."""
+    """The true number of people in a still, as a range from `least` to `most`.
+
+    `most` is None if the range has no upper end.
+    """
 
     least: int
     most: int | None
@@ -65,8 +68,9 @@ class Marked:
 class Tall:
     """Shares of correct results for people and detected boxes taller than `TALL_PIXELS`.
 
-    `found`: of the annotated people, those detected; `visible_found`: the same for people at least
-    a quarter visible (`VISIBLE`); `claims_right`: of the detected boxes, those that match a person.
+    `found` is the share of annotated people that were detected; `visible_found` is the same share
+    among people at least a quarter visible (`VISIBLE`); `claims_right` is the share of detected
+    boxes that match a person.
     """
 
     found: Share = field(default_factory=Share)
@@ -137,7 +141,7 @@ def stills(home: Path) -> dict[str, Told]:
 
 
 def number_of_people(sentence: str) -> Told | None:
-    """The number of people that a sentence of a truth file states; None if it states none."""
+    """Return the number of people stated in a sentence of the truth file; None if there is none."""
     found = _PEOPLE.search(sentence)
     if found is None:
         return None

@@ -1,7 +1,7 @@
 """Measures plate reading: the share of pictures read exactly, and the share called legible.
 
 It also measures how many of the texts called legible are right, and how often a plate is read in a
-picture that shows none. Of several plates in a picture, the one that the pipeline ranks first is
+picture that shows none. If a picture has several plates, the one that the pipeline ranks first is
 compared with the truth. Texts are compared without spaces and dashes, with O as 0 and I as 1.
 """
 
@@ -41,8 +41,11 @@ SIZES: Final = ((40, "under 40 px"), (80, "40 to 80 px"), (160, "80 to 160 px"))
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A picture in the truth file, the texts of its plates (none: no plate), their number of lines
-    (`rows`, "1" by default) and the width of a plate in pixels."""
+    """A picture that the truth file describes, and what is known about its plates.
+
+    `texts` are the texts of all plates (empty if it shows none), `rows` is their number of lines
+    ("1" if unknown), and `width` is the width of a plate in pixels, if known.
+    """
 
     path: Path
     texts: frozenset[str]

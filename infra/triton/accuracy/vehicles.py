@@ -39,8 +39,10 @@ _BETWEEN: Final = re.compile(r"\b([xy])\s+from\s+([\d.]*\d)\s+to\s+([\d.]*\d)")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A film's truth: the line, and how many vehicles cross it forward and backward. `backward` is
-    None if `forward` counts both directions."""
+    """The truth about a film: the line, and how many vehicles cross it forward and backward.
+
+    If `backward` is None, `forward` counts the vehicles of both directions.
+    """
 
     line: Line
     forward: int

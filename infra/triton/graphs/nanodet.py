@@ -26,7 +26,7 @@ TO_NHWC: Final = [0, 2, 3, 1]
 
 
 class Graph:
-    """Collects the ONNX nodes and constants of a graph."""
+    """Collects the nodes and constants of an ONNX graph while it is built."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -44,7 +44,10 @@ class Graph:
 
 
 def convert(source: Path) -> onnx.ModelProto:
-    """The served model, converted from the file `nanodet.json` and the weights beside it."""
+    """Return the NanoDet model to be served, converted from the file `source` (`nanodet.json`).
+
+    The weights are read from files beside `source`.
+    """
     description = json.loads(source.read_text())
     weights = _weights(source.parent, description["weightsManifest"])
     nodes = description["modelTopology"]["node"]
@@ -61,7 +64,7 @@ def convert(source: Path) -> onnx.ModelProto:
 
 
 class Translation:
-    """Translates the TensorFlow nodes, in order, to ONNX nodes."""
+    """Translates the nodes of a TensorFlow graph to ONNX nodes; a node follows its inputs."""
 
     def __init__(
         self, graph: Graph, nodes: list[dict[str, Any]], weights: dict[str, NDArray[Any]]

@@ -2,8 +2,9 @@
 
     python probe.py MODEL QUESTIONS ANSWERS
 
-QUESTIONS is an .npz of pictures by name; ANSWERS becomes an .npz of the model's output for each.
-JSON is printed: what the file declares (see `declared`), and the milliseconds for each picture.
+QUESTIONS is an .npz file of pictures by name; the model's output for each picture is written to the
+.npz file ANSWERS. Two lines of JSON are printed: what the file declares (see `declared`), and the
+milliseconds for each picture.
 """
 
 import json
@@ -38,8 +39,11 @@ def main(model: str, questions: str, answers: str) -> None:
 
 
 def declared(path: str) -> dict[str, Any]:
-    """What an ONNX file declares: names, types and shapes of inputs and outputs, and the external
-    data files and non-standard operators that it uses, neither of which is allowed."""
+    """Return what an ONNX file declares: names, types and shapes of its inputs and outputs.
+
+    Also the external data files ("outside_files") and the domains of non-standard operators
+    ("domains") that it uses, neither of which is allowed.
+    """
     model = onnx.load(path, load_external_data=False)
     outside = [
         value.name

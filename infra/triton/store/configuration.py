@@ -24,8 +24,11 @@ TENSORRT: Final = {
 
 
 class Served(enum.StrEnum):
-    """What serves the models: the Triton that `build.py` installs on this machine (HERE), or
-    NVIDIA's Triton container on a GPU, with ONNX Runtime or with TensorRT."""
+    """The server and hardware that run the models.
+
+    HERE is the Triton that `build.py` installs on this machine; the others are NVIDIA's Triton
+    container on a GPU, with ONNX Runtime or with TensorRT.
+    """
 
     HERE = "here"
     ONNXRUNTIME = "onnxruntime"
@@ -33,7 +36,10 @@ class Served(enum.StrEnum):
 
 
 def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """Read the configuration beside a manifest. Raises BuildFailed if the two differ."""
+    """Read Triton's configuration of a model, from the folder of its manifest.
+
+    Raises BuildFailed if the configuration contradicts the manifest.
+    """
     config = model_config_pb2.ModelConfig()
     try:
         text_format.Parse((folder / FILE).read_text(), config)

@@ -41,9 +41,12 @@ class Passed:
 
 @dataclass(frozen=True)
 class Asked:
-    """The result of running the model (`runner/probe.py`): what the model's file declares, the
-    pictures, and the model's output and milliseconds for each. `problem` states why the model could
-    not be run; "" if it could."""
+    """The result of running an external model on test pictures with `runner/probe.py`.
+
+    `declared` is what the model's file declares; `questions` are the pictures by name, `answers`
+    and `milliseconds` the model's output and time for each. `problem` states why the model could
+    not be run, "" if it could.
+    """
 
     declared: Mapping[str, Any]
     questions: Mapping[str, NDArray[np.uint8]]
@@ -56,8 +59,10 @@ Check = Callable[[Manifest, Path, Asked], str]
 
 
 def conform(folder: Path, *, target: Path) -> Iterator[Passed]:
-    """Check the external model in a folder and yield each check that it passes. `target` holds
-    Triton's environment. Raises BuildFailed at the first check that fails."""
+    """Check the external model in a folder and yield each check that it passes.
+
+    `target` holds Triton's environment. Raises BuildFailed at the first check that fails.
+    """
     manifest = read_manifest(folder)
     yield Passed("manifest", f"{manifest.name}: {manifest.purpose} ({manifest.licence})")
     yield Passed("contract", _contract(manifest))
@@ -68,8 +73,11 @@ def conform(folder: Path, *, target: Path) -> Iterator[Passed]:
 
 
 def read_outside(folder: Path, *, target: Path, tell: Callable[[str], None]) -> dict[str, Manifest]:
-    """Check every external model in a folder and return their manifests by name; `tell` gets a line
-    for each. Raises BuildFailed for the first that does not conform."""
+    """Check every external model in a folder and return their manifests by name.
+
+    `target` holds Triton's environment; `tell` is called with a line of text for each model. Raises
+    BuildFailed at the first model that does not conform.
+    """
     if not folder.is_dir():
         raise BuildFailed(f"the folder of outside models, {folder}, is not there")
     found = {}

@@ -1,4 +1,4 @@
-"""Makes Triton's own Python environment: the server, its runtime, the packages with weights."""
+"""Installs Triton's own Python environment: the server, its runtime, the packages with weights."""
 
 import ctypes
 import hashlib
@@ -19,8 +19,11 @@ PYTHON_VERSIONS: Final = ((3, 11), (3, 12))
 
 
 def make_environment(target: Path) -> bool:
-    """Make `target/venv` with the packages in `requirements.lock`. Return False, without doing
-    anything, if it was already made from the same file with the same version of Python."""
+    """Make the virtual environment `target/venv` with the packages in `requirements.lock`.
+
+    Returns False, without doing anything, if it was already made from the same file with the same
+    version of Python. Raises BuildFailed.
+    """
     lock = HERE / "requirements.lock"
     mark = target / "venv" / "made-from"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -48,8 +51,11 @@ def make_environment(target: Path) -> bool:
 
 
 def make_python_library(target: Path) -> bool:
-    """Provide libpython, which Triton's stub links against, in `target/libpython` unless the system
-    has it (a bare Debian does not). Returns whether anything was done."""
+    """Provide libpython, which Triton's stub links against, in `target/libpython`.
+
+    Nothing is done if it is there, or if the system has the library where the stub finds it (a bare
+    Debian does not). Returns whether anything was done.
+    """
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     folder = target / "libpython"
     if (folder / name).exists():

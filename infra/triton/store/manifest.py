@@ -59,7 +59,8 @@ class Tensor(_Part):
     meaning: Text
 
     def dims(self) -> list[int]:
-        """The shape as Triton writes it, without the batch dimension: -1 where a length varies."""
+        """Return the shape as Triton writes it: without the batch dimension, -1 for a varying
+        length."""
         return [side if isinstance(side, int) else -1 for side in self.shape[1:]]
 
 
@@ -130,8 +131,10 @@ class Manifest(_Part):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest in a model's folder. Raises BuildFailed with a message that names
-    each wrong field."""
+    """Read and check the manifest in a model's folder.
+
+    Raises BuildFailed if it is missing or wrong, with a message that names each wrong field.
+    """
     path = folder / FILE
     try:
         manifest = Manifest.model_validate(json.loads(path.read_text()))
@@ -147,8 +150,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_manifests(folder: Path) -> Mapping[str, Manifest]:
-    """Read the manifests of all models in a folder, by name. Raises BuildFailed. Empty folders are
-    skipped: git leaves one where a model was removed."""
+    """Read the manifests of all models in a folder, and return them by name.
+
+    Empty folders are skipped: git leaves one where a model was removed. Raises BuildFailed if a
+    manifest is missing or wrong.
+    """
     found = sorted(path for path in folder.iterdir() if path.is_dir() and any(path.iterdir()))
     return {path.name: read_manifest(path) for path in found}
 

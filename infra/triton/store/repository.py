@@ -41,8 +41,8 @@ def write_repository(
     """Write exactly these models to `target/models`, and the SHA-256 of every file to `seal.json`.
 
     `tools` holds Triton's environment and the npm packages; `served` names the server for which the
-    models are configured.
-    Returns whether anything changed. Raises BuildFailed.
+    models are configured. Returns whether any file changed. Raises BuildFailed if a source file is
+    missing or wrong, or cannot be converted.
     """
     folder = target / "models"
     folder.mkdir(exist_ok=True)
@@ -64,8 +64,10 @@ def write_repository(
 def together(
     own: Mapping[str, Manifest], outside: Mapping[str, Manifest], at: Path
 ) -> dict[str, Kept]:
-    """Return all models by name: our own, and the external ones in the folder `at`. Raises
-    BuildFailed if an external model has the name of one of ours."""
+    """Return all models by name: the project's own, and the external ones in the folder `at`.
+
+    Raises BuildFailed if an external model has the name of one of the project's own.
+    """
     if twice := sorted(set(own) & set(outside)):
         raise BuildFailed(f"outside models have names of ours: {', '.join(twice)}; rename them")
     kept = {name: Kept(manifest, HERE / "models" / name) for name, manifest in own.items()}

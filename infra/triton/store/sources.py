@@ -20,8 +20,10 @@ _FOLDER: Final = "npm"
 
 
 def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
-    """Download the npm files that the manifests name into `target/npm`, and remove all other files
-    there. Returns whether anything changed. Raises BuildFailed."""
+    """Download the npm files that the manifests name into `target/npm`, and remove others there.
+
+    Returns whether anything changed. Raises BuildFailed if a download fails or a SHA-256 is wrong.
+    """
     wanted = [each.source for each in manifests if isinstance(each.source, FromNpm)]
     changed = False
     for package in {(source.package, source.version) for source in wanted}:

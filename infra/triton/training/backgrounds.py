@@ -1,8 +1,8 @@
 """Reads photographs without plates from public packages, as backgrounds for rendered plates.
 
 They come from installed Python packages and from two packages that `fetch` downloads: Debian's
-opencv-doc (sample pictures) and npm's @pmndrs/assets (CC0 panoramas). Pictures with plates or with
-people in close-up are left out. No picture on which accuracy is measured is read here.
+opencv-doc (sample pictures) and npm's @pmndrs/assets (CC0 panoramas). Pictures that show plates or
+people in close-up are excluded, and so are all pictures on which accuracy is measured.
 """
 
 import base64

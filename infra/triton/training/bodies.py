@@ -135,8 +135,10 @@ def _polished(rng: np.random.Generator, body: Picture, around: Picture) -> Pictu
 
 
 def holder(rng: np.random.Generator, scene: Picture, corners: Corners) -> None:
-    """Draw a dealer's frame around the plate at `corners` [4, 2] into `scene`, in most cases with
-    lettering on the frame's upper or lower edge."""
+    """Draw a dealer's frame around the plate at `corners` [4, 2] into `scene`.
+
+    In most cases the frame has lettering on its upper or lower edge.
+    """
     above, below = rng.permutation([rng.uniform(0.02, 0.1), rng.uniform(0.15, 0.3)])
     unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     turned = cv2.getPerspectiveTransform(unit, np.ascontiguousarray(corners, np.float32))

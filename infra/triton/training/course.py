@@ -1,7 +1,7 @@
 """Trains a network: batches in a reproducible order, a falling learning rate, averaged weights.
 
-The same seed gives the same pictures in the same order. With a checkpoint, an interrupted course
-can be resumed and ends with the weights that it would have had.
+The same seed gives the same pictures in the same order. With a checkpoint, interrupted training can
+be resumed and ends with the same weights as without the interruption.
 """
 
 import math
@@ -44,8 +44,11 @@ class Plan:
 
 @dataclass(slots=True)
 class Course:
-    """The training of a network by a plan: the number of `steps` done, the first step's loss, and
-    the running mean of the loss."""
+    """The training of `network` by a plan, and its progress.
+
+    `steps` counts the steps done; `first_loss` is the loss of the first step, `loss` the running
+    mean.
+    """
 
     network: nn.Module
     plan: Plan
@@ -76,7 +79,8 @@ class Course:
         """Train with the pictures 0 to `count` - 1; return the network with averaged weights.
 
         `loss_of` gets the indices of a step's pictures and the step's number, and returns the loss.
-        `report` returns a few words on how good the averaged network is; they are printed.
+        At intervals, `report` is called with the averaged network, and the text that it returns is
+        printed.
         """
         started = reported = time.monotonic()
         last = math.ceil(self.plan.looks / self.plan.batch)

@@ -25,9 +25,9 @@ def _layer(
 
 
 class PlateDetector(nn.Module):
-    """The network in training: from normalised pictures [n, 3, h, w] it computes [n, 9, h/8, w/8].
+    """The network in training, from normalised pictures [n, 3, h, w] to cells [n, 9, h/8, w/8].
 
-    h and w must be multiples of 16.
+    The module describes the nine channels of a cell. h and w must be multiples of 16.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class PlateDetector(nn.Module):
 
 
 class ServedDetector(nn.Module):
-    """The network as it is exported, from pictures as bytes [n, h, w, 3] to [n, 9, h/8, w/8].
+    """The network as it is exported, from pictures as bytes [n, h, w, 3] to cells [n, 9, h/8, w/8].
 
     It normalises the pictures, and sets every centre score that is not a local maximum to 0.
     """
@@ -77,15 +77,20 @@ class ServedDetector(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Convert pictures as bytes [n, h, w, 3] to the network's input: floats from about -2 to 2
-    [n, 3, h, w]."""
+    """Convert pictures as bytes [n, h, w, 3] to the network's input: floats [n, 3, h, w].
+
+    The floats are between -2 and 2.
+    """
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
 
 
 def targets(corners: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the training targets of n pictures, from the `corners` [n, k, 4, 2] in pixels of k
-    plates each (0: no plate). With c = `cells`, they are heat [n, c, c] (1 at a plate's centre),
-    offsets of the corners [n, 8, c, c] and the offsets' weights [n, c, c]."""
+    """Return the training targets of n pictures with at most k plates each.
+
+    `corners` [n, k, 4, 2] are the plates' corners in pixels, all 0 for a missing plate. With c =
+    `cells`, the targets are the heat [n, c, c] (1 at a plate's centre), the offsets of the corners
+    [n, 8, c, c] and the weights of the offsets [n, c, c].
+    """
     count = len(corners)
     heat = torch.zeros(count, cells, cells)
     offsets = torch.zeros(count, 8, cells, cells)
@@ -114,8 +119,10 @@ def targets(corners: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def loss(cells: Tensor, heat: Tensor, offsets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The two losses of the network's output `cells` against `targets`: the focal loss of the
-    centres, and the weighted mean distance of the corners."""
+    """Return the two losses of the network's output `cells`, given the results of `targets`.
+
+    They are the focal loss of the centres, and the weighted mean distance of the corners.
+    """
     chance = cells[:, 0].sigmoid().clamp(1e-4, 1 - 1e-4)
     centre = heat > 0.999
     miss = (1 - chance) ** 2 * chance.log()

@@ -7,10 +7,10 @@ Corners = npt.NDArray[np.float32]
 
 
 def turned(rng: np.random.Generator, size: tuple[int, int], *, wide: float) -> Corners:
-    """Random corners [4, 2] around (0, 0) of a plate of this size (width, height), which would be
-    `wide` pixels wide if it were seen straight on.
+    """Return the corners [4, 2] in pixels, around (0, 0), of a plate in a random pose.
 
-    Most plates are seen nearly straight on; two in five are turned by up to 68 degrees.
+    `size` is the plate's (width, height). The plate would be `wide` pixels wide if seen straight
+    on. Most plates are seen nearly straight on; two in five are turned by up to 68 degrees.
     """
     width, height = size
     tall = wide * height / width * rng.uniform(0.92, 1.12)

@@ -59,8 +59,11 @@ class PlateReader(nn.Module):
 
 
 class ServedReader(nn.Module):
-    """The network as it is exported, without the second head: from crops as bytes
-    [n, 32, 160, 1] it computes the class probabilities of each column [n, 40, 37]."""
+    """The network as it is exported, without the second head.
+
+    From crops as bytes [n, 32, 160, 1] it computes the class probabilities of each column
+    [n, 40, 37].
+    """
 
     def __init__(self, reader: PlateReader) -> None:
         super().__init__()
@@ -72,14 +75,19 @@ class ServedReader(nn.Module):
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Convert crops as bytes [n, 32, 160, 1] to the network's input: floats from about -2 to 2
-    [n, 1, 32, 160]."""
+    """Convert crops as bytes [n, 32, 160, 1] to the network's input: floats [n, 1, 32, 160].
+
+    The floats are between -2 and 2.
+    """
     return (images.permute(0, 3, 1, 2).float() - 127.5) / 64
 
 
 def loss(columns: Tensor, places: Tensor, wanted: Tensor) -> Tensor:
-    """The CTC loss of the column scores `columns` plus the cross-entropy of the position scores
-    `places`. `wanted` has the true classes [n, 9], as `encoded` returns them."""
+    """Return the loss of the network's two outputs, `columns` and `places`.
+
+    It is the CTC loss of the column scores plus the cross-entropy of the position scores. `wanted`
+    has the true classes [n, 9], as `encoded` returns them.
+    """
     count = len(wanted)
     log_chances = columns.float().log_softmax(1).permute(2, 0, 1)
     lengths = (wanted > 0).sum(1)

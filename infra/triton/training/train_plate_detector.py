@@ -100,7 +100,10 @@ def composed(
 
 def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetector:
     """Train the course's network with the composed pictures `train`; return it with averaged
-    weights. Scores on some of the pictures `held_out` are printed at intervals."""
+    weights.
+
+    Its scores on some of the pictures `held_out` are printed at intervals.
+    """
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
     small = (held_out[0][:SCORED_ON_THE_WAY], held_out[1][:SCORED_ON_THE_WAY])
 
@@ -121,8 +124,11 @@ def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetecto
 
 
 def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
-    """Load exported weights into a network, to train it further. The export merged the statistics
-    of batch normalisation into the weights; they are measured again on `pictures`."""
+    """Load exported weights into a network, to continue its training.
+
+    The export merged the statistics of batch normalisation into the weights, so that they are
+    measured again on `pictures`.
+    """
     graph = onnx.load(str(weights)).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     folded = [
@@ -159,8 +165,10 @@ def _measured(
 
 
 def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[str, float]:
-    """Recall, precision and mean corner error (as a share of the plate's width) on the composed
-    pictures `held_out`; detections with scores up to `limit` are ignored."""
+    """Return recall, precision and mean corner error by name, on the composed pictures `held_out`.
+
+    The error is a share of the plate's width. Detections with scores up to `limit` are ignored.
+    """
     network.eval()
     served = ServedDetector(network)
     hits = claims = plates = 0

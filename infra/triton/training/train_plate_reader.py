@@ -104,7 +104,9 @@ def _draw_piece(count: int, seed: list[int], fonts: tuple[str, ...]) -> Drawn:
 
 def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
     """Train the course's network with the drawn crops `train`; return it with averaged weights.
-    Scores on some of the crops `held_out` are printed at intervals."""
+
+    Its scores on some of the crops `held_out` are printed at intervals.
+    """
     crops, classes = torch.from_numpy(train.crops), torch.from_numpy(train.classes)
 
     def loss_of(chosen: Tensor, step: int) -> Tensor:
@@ -122,8 +124,11 @@ def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
 
 
 def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
-    """Scores on the crops `held_out` by name, such as the share of Kazakh lines that are read
-    exactly and the share of foreign plates that are read as Kazakh ones."""
+    """Return scores on the crops `held_out` by name.
+
+    Among them are the share of Kazakh lines that are read exactly, and the share of foreign plates
+    that are read as Kazakh ones.
+    """
     assert isinstance(network, PlateReader)
     network.eval()
     served = ServedReader(network)

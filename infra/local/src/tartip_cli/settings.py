@@ -28,7 +28,7 @@ _OTEL_FILES = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings; infra/local/README.md lists the variables."""
+    """The settings of an embedded run; infra/local/README.md lists their environment variables."""
 
     home: Path
     checkout: Path
@@ -62,14 +62,17 @@ class Settings:
     clock_offset: dt.timedelta = dt.timedelta()
     """The offset of the services' clock from that of this machine."""
     assume_years: bool | None = None
-    """Whether years without tables are derived from the last known ones; unset, in trial runs."""
+    """Whether years without tables are derived from the last known year; None: in trial runs."""
     leaf_life: dt.timedelta | None = None
-    """How long new certificates are valid, for trials; None: as long as they usually are."""
+    """How long new certificates are valid, in trials; None: the usual time."""
 
     @property
     def erasures_folder(self) -> Path:
-        """The folder with the lists of erasures; by default beside the data folder, so that it is
-        neither lost nor backed up with it."""
+        """The folder with the lists of erasures, that is, of the ids of destroyed data keys.
+
+        By default it lies beside the data folder, so that the lists are neither lost nor backed up
+        together with the data.
+        """
         return self.erasures or self.home.with_name(f"{self.home.name}-erasures")
 
     @property
@@ -89,15 +92,18 @@ class Settings:
         return self.is_trial and self.assume_years is not False
 
     def exports_to(self, embedded: str) -> tuple[str, str]:
-        """The OTLP endpoint of the mesh's telemetry and its protocol; `embedded` is the endpoint of
-        the supervisor's own receiver."""
+        """Return the OTLP endpoint to which the mesh sends its telemetry, and the OTLP protocol.
+
+        `embedded`, the endpoint of the supervisor's own receiver, is used if no other one is set.
+        """
         if self.otlp_endpoint is None:
             return embedded, OTLP_PROTOCOLS[0]
         return self.otlp_endpoint, self.otlp_protocol
 
     def allowed(self) -> Settings:
-        """Return these settings. Raises Failure if trial settings are used outside a trial
-        environment.
+        """Return these settings unchanged.
+
+        Raises Failure if a setting that is meant for trials is used outside a trial environment.
         """
         chosen = {
             "TARTIP_CLOCK_OFFSET": self.clock_offset,

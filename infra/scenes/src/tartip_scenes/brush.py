@@ -21,7 +21,7 @@ SUBPIXELS: Final = 1 << SUBPIXEL_BITS
 
 
 def polygon(picture: npt.NDArray[np.uint8], points: Sequence[Point], colour: Colour | int) -> None:
-    """Draw a filled, antialiased polygon."""
+    """Draw a filled, antialiased polygon; `points` are its corners (x, y) in pixels, in order."""
     fixed = np.round(np.array(points, np.float64) * SUBPIXELS).astype(np.int32)
     cv2.fillPoly(picture, [fixed], _scalar(colour), cv2.LINE_AA, SUBPIXEL_BITS)
 
@@ -82,7 +82,10 @@ def down(height: int, stops: Sequence[tuple[float, float]]) -> Mask:
 
 
 def shade(picture: Picture, mask: npt.NDArray[np.uint8], light: Mask) -> None:
-    """Multiply the pixels by `light`, as far as the mask covers them (0 not at all, 255 fully)."""
+    """Multiply the pixels by `light`, to the extent that the mask covers them.
+
+    A mask value of 0 leaves a pixel unchanged, 255 applies the full factor.
+    """
     share = mask.astype(np.float32)[..., None] / 255
     lit = picture.astype(np.float32) * (1 + (light[..., None] - 1) * share)
     picture[:] = np.clip(lit, 0, 255).astype(np.uint8)
@@ -91,7 +94,7 @@ def shade(picture: Picture, mask: npt.NDArray[np.uint8], light: Mask) -> None:
 def glow(picture: Picture, centre: Point, radius: float, colour: Colour, strength: float) -> None:
     """Add the light of a lamp, which fades with distance and ends at three times the radius.
 
-    `strength` is the share of `colour` that is added at the centre.
+    `strength` is the share of `colour` that is added at the centre; `radius` is in pixels.
     """
     height, width = picture.shape[:2]
     reach = radius * 3

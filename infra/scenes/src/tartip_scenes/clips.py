@@ -1,4 +1,4 @@
-"""Encodes films once and keeps them as timed frames, so that a server can stream them to many."""
+"""Encodes films once and stores them as timed frames, which a server can send to many clients."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -78,7 +78,7 @@ def film_of(
 
 
 def looped(film: bytes | Path, *, rounds: int) -> bytes:
-    """Repeat an H.264 film `rounds` times without re-encoding; return the bytes of the MP4."""
+    """Repeat an H.264 film `rounds` times without re-encoding; return the bytes of an MP4 file."""
     file = io.BytesIO()
     with av.open(_source(film)) as container, av.open(file, "w", format="mp4") as output:
         stream = container.streams.video[0]

@@ -187,7 +187,7 @@ EU_COUNTRIES: Final = ("D", "PL", "SK", "CZ", "A", "F", "I", "LT", "LV", "H", "R
 
 
 def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
-    """A random text that fits this kind of plate."""
+    """Return a random text that fits this kind of plate."""
     return "".join(random_groups(FORMS[kind], rng))
 
 

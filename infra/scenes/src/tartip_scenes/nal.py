@@ -12,8 +12,10 @@ PAYLOAD_BYTES = 1400
 
 
 class Codec(ABC):
-    """How RTP and SDP carry a video codec. `parameters` names the parameter sets in SDP, by type of
-    NAL unit."""
+    """A video codec as RTP and SDP carry it.
+
+    `parameters` has, for each type of NAL unit that is a parameter set, the set's name in SDP.
+    """
 
     name: ClassVar[str]
     to_units: ClassVar[str]

@@ -42,9 +42,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What one probe picture (`picture` is its file name) shows: a car's plate text, an object's
-    `label` and box (`seen`), a person's name and face box. Absent things are empty or None. Boxes
-    are (x, y, width, height) in pixels."""
+    """What the probe picture with the file name `picture` shows.
+
+    It shows a car with the text `plate`, or an object of the class `label` in the box `seen`, or
+    the face of `person` in the box `face`; fields of things not shown are "" or None. Boxes are
+    (x, y, width, height) in pixels.
+    """
 
     picture: str
     plate: str = ""

@@ -45,7 +45,7 @@ class Fault(Enum):
 
 
 Stamps = Callable[[int, float], int]
-"""The time stamp that a frame gets, in ticks: from the right one and the seconds since it began."""
+"""Computes a frame's time stamp in ticks, from the right one and the seconds since the start."""
 
 
 def right(shown: int, _: float) -> int:
@@ -124,9 +124,9 @@ class RtspServer:
         self._camera(path).clip = clip
 
     def break_down(self, path: str, fault: Fault) -> None:
-        """Set the fault of a path, for new connections and those already playing.
+        """Set the fault with which a path is served, on new connections and existing ones.
 
-        Fault.NONE removes it, but connections that the fault has closed stay closed.
+        Fault.NONE removes the fault, but connections that it has closed stay closed.
         """
         self._camera(path).fault = fault
 

@@ -44,9 +44,10 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The true content of a drawn scene: the plate's text, kind and corners, the car's box, etc.
+    """What a drawn scene shows: the plate's text, kind and corners, the car (`vehicle`), etc.
 
-    Boxes are (x, y, width, height) in pixels; corners are (x, y), clockwise from the top left.
+    `vehicle` and `plate` are boxes (x, y, width, height) in pixels; corners are (x, y), clockwise
+    from the top left.
     """
 
     text: str

@@ -29,7 +29,11 @@ VERIFIER = Caller("service", "tartip-cli", purpose="test")
 
 
 async def seal_all(db: Database, service: str) -> None:
-    """Seal all waiting entries under a new head. No process of the service may hold the lease."""
+    """Add all waiting entries of a service's log to the signed tree.
+
+    No process of the service may run: it would have the sealer's lease, which only one process can
+    have at a time.
+    """
     sealer = Sealer(db, system_clock, service=service, every_seconds=60)
     async with hold(db, "sealer") as lease:
         while await sealer.seal(lease) == BATCH:
@@ -39,8 +43,11 @@ async def seal_all(db: Database, service: str) -> None:
 async def record_differences(
     db: Database, seal_url: str, service: str, sources: Sequence[RecordSource]
 ) -> set[str]:
-    """Return what is wrong with the records of a service, after all waiting entries are sealed with
-    the log-in of `seal_url`. No process of the service may run."""
+    """Return sentences on what is wrong with the records of a service; empty if nothing is.
+
+    `sources` are the service's records. Waiting entries are sealed first, with the log-in of the
+    database URL `seal_url`. No process of the service may run.
+    """
     sealing = Database(seal_url, service=service, keyring=db.keyring, clock=system_clock)
     await seal_all(sealing, service)
     await sealing.close()
@@ -53,8 +60,10 @@ async def record_differences(
 
 
 async def served_differences(engines: RunningTestMesh, service: str) -> set[str]:
-    """Return what is wrong with the records of a running service, as it answers the command
-    line."""
+    """Return sentences on what is wrong with the records of a running service; empty if nothing is.
+
+    The service is asked over gRPC with the command line's certificate, as `tartip verify` does.
+    """
     pair, authority = engines.certificates.service(COMMAND_LINE), engines.certificates.authority
     channels = Channels(cert=pair.certificate, key=pair.key, ca=authority)
     stub = audit_pb2_grpc.AuditStub(channels.to(engines.address(service), service))

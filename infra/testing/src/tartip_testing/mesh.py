@@ -78,8 +78,10 @@ class RunningTestMesh:
         return self.description.services.environment(service_named(service))
 
     def owner_environment(self, service: str) -> dict[str, str]:
-        """The environment variables for `python -m <service> migrate`: the service's, and the
-        database URL of the role that owns the service's schema."""
+        """The environment variables for `python -m <service> migrate`.
+
+        These are the service's own and the database URL of the role that owns the service's schema.
+        """
         schema = service_named(service).schema
         assert schema is not None
         url = self.database.owner_url(schema)
@@ -116,7 +118,8 @@ class RunningTestMesh:
         return found[0] if found else None
 
     def kill(self, part: str) -> int:
-        """Send SIGKILL to a part; return the killed pid. The supervisor restarts the part."""
+        """Send SIGKILL to a part's main process and return its pid; the supervisor restarts the
+        part."""
         pid = self.pid(part)
         assert pid is not None, f"{part} does not run"
         os.kill(pid, signal.SIGKILL)
@@ -131,8 +134,7 @@ class RunningTestMesh:
         wait_until(self._ready, seconds=seconds)
 
     def delete_jetstream(self) -> None:
-        """Kill NATS and delete its data; return once the mesh is ready again, then without any
-        messages."""
+        """Kill NATS, delete all its stored messages, and wait until the mesh is ready again."""
         pid = self.kill("nats")
         shutil.rmtree(self.home.nats, ignore_errors=True)
         wait_until(lambda: self.pid("nats") not in (pid, None), seconds=_READY_SECONDS)

@@ -1,5 +1,8 @@
-"""Runs NATS servers as somebody else would: with an authority of their own, started from what
-`tartip nats accounts` prints, one alone or several as a cluster."""
+"""Runs external NATS servers for tests, one alone or several as a cluster.
+
+The servers have a certificate authority of their own, and are configured with the output of
+`tartip nats accounts`, as an operator outside the mesh would do.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _STORED_BYTES = 8 * 1024**3
 
 @dataclass
 class NatsNode:
-    """A server of the cluster, with its ports for clients, routes and monitoring."""
+    """One NATS server; `ports` are those for clients, other servers (routes) and monitoring."""
 
     name: str
     folder: Path
@@ -55,13 +58,13 @@ class NatsNode:
             )
 
     def kill(self) -> None:
-        """kill -9; the server's data stay."""
+        """Send the server SIGKILL and wait for its end; its data stay on disk."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def is_healthy(self) -> bool:
-        """Whether the server and all its streams and consumers are up to date."""
+        """Whether the server answers that it, its streams and its consumers are up to date."""
         try:
             with urllib.request.urlopen(
                 f"http://{LOOPBACK}:{self.ports[2]}/healthz", timeout=2
@@ -78,7 +81,7 @@ class NatsCluster:
 
     @property
     def url(self) -> str:
-        """The addresses of all servers, with commas between them."""
+        """The client addresses of all servers, separated by commas."""
         return ",".join(node.url for node in self.nodes)
 
     def node(self, name: str) -> NatsNode:
@@ -91,7 +94,10 @@ class NatsCluster:
 
 @contextmanager
 def running_cluster(folder: Path, home: Path, *, size: int) -> Iterator[NatsCluster]:
-    """Run `size` servers during the block, for the mesh whose data folder is `home`."""
+    """Run `size` healthy servers during the block, for the mesh with the data folder `home`.
+
+    Yields the cluster; its files are in `folder`. The servers are killed at the end of the block.
+    """
     printed = subprocess.run(
         [sys.executable, "-m", "tartip_cli", "nats", "accounts", "--replicas", str(size)],
         env={**inherited_environment(), "TARTIP_HOME": str(home)},

@@ -1,4 +1,4 @@
-"""OTLP receivers for tests, over gRPC (with or without TLS) and HTTP; they keep what they get."""
+"""OTLP receivers for tests, over gRPC (with or without TLS) and HTTP; they store what arrives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _REQUESTS: dict[str, type[Message]] = {
 
 
 class Received:
-    """What a receiver got: the messages by signal, and the headers of each request."""
+    """The messages that a receiver got, by signal ("traces", "metrics", "logs").
+
+    `headers` has the headers of each request; `endpoint` is the receiver's URL.
+    """
 
     def __init__(self) -> None:
         self.endpoint = ""
@@ -41,7 +44,7 @@ class Received:
             self.headers.append(headers)
 
     def spans(self) -> list[tuple[str, Any]]:
-        """The name of the service and the span, for each span."""
+        """Return all received spans, each as (service name, span)."""
         return [
             (service_of(resource), span)
             for message in self._of("traces")
@@ -51,7 +54,7 @@ class Received:
         ]
 
     def records(self) -> list[tuple[str, Any]]:
-        """The name of the service and the record, for each log record."""
+        """Return all received log records, each as (service name, log record)."""
         return [
             (service_of(resource), record)
             for message in self._of("logs")
@@ -61,7 +64,8 @@ class Received:
         ]
 
     def metrics(self) -> list[tuple[str, Any]]:
-        """The name of the service and the metric, for each export of each metric."""
+        """Return the received metrics as (service name, metric), one for each export of a
+        metric."""
         return [
             (service_of(resource), metric)
             for message in self._of("metrics")
@@ -71,7 +75,7 @@ class Received:
         ]
 
     def resources(self) -> list[dict[str, Any]]:
-        """The attributes of the resource of each part of each message."""
+        """Return the attributes of all resources in the received messages, each as a dict."""
         return [
             attributes_of(part.resource)
             for signal, parts in (
@@ -84,7 +88,7 @@ class Received:
         ]
 
     def content(self) -> bytes:
-        """All messages in their binary form, in which texts stand as they are."""
+        """Return all messages in binary form, in which a text's UTF-8 bytes can be searched for."""
         return b"\n".join(
             message.SerializeToString() for signal in _REQUESTS for message in self._of(signal)
         )
@@ -95,7 +99,7 @@ class Received:
 
 
 def attributes_of(holder: Any) -> dict[str, Any]:
-    """The attributes of a resource, span, point or record."""
+    """Return the attributes of an OTLP resource, span, data point or log record, by name."""
     return {
         pair.key: getattr(pair.value, pair.value.WhichOneof("value") or "string_value")
         for pair in holder.attributes
@@ -108,7 +112,10 @@ def service_of(resource: Any) -> str:
 
 @contextmanager
 def receiving_grpc(certificate: tuple[bytes, bytes] | None = None) -> Iterator[Received]:
-    """Receive OTLP over gRPC; `certificate` holds key and chain in PEM for TLS."""
+    """Run an OTLP receiver over gRPC during the block, and yield what it receives.
+
+    It uses TLS if `certificate` is given: the private key and the certificate chain, in PEM.
+    """
     received = Received()
     server = grpc.server(ThreadPoolExecutor(4))
     for signal, module, add in (
@@ -146,7 +153,8 @@ class _Servicer:
 
 @contextmanager
 def receiving_http() -> Iterator[Received]:
-    """Receive OTLP over HTTP (protobuf, with or without gzip)."""
+    """Run an OTLP receiver over HTTP (protobuf, gzip or not) during the block; yield what it
+    receives."""
     received = Received()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Parts that stand still for a while, as on a host that is starved or a disk that hangs."""
+"""Pauses parts of a mesh for a while, as on an overloaded host or with a hanging disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tartip_testing.mesh import RunningTestMesh
 
 @contextlib.contextmanager
 def standing_still(mesh: RunningTestMesh, part: str) -> Iterator[None]:
-    """Stop all processes of a part (SIGSTOP) while the block runs; the supervisor may restart it.
+    """Pause all processes of a part with SIGSTOP during the block, then continue them (SIGCONT).
 
-    Some of them, like PostgreSQL's, are in process groups of their own.
+    The supervisor may restart the part meanwhile. Child processes in process groups of their own,
+    like PostgreSQL's, are paused too.
     """
     pid = mesh.pid(part)
     assert pid is not None, f"{part} does not run"

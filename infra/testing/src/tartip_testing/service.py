@@ -34,8 +34,11 @@ def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[st
 def serving(
     engines: RunningTestMesh, service: str, environment: dict[str, str], log: Path
 ) -> Iterator[str]:
-    """Run the service while the block runs, and yield its address ("host:port"). Its output goes to
-    the file `log`. Raises AssertionError if it does not start, or ends with another code than 0."""
+    """Run a service during the block, and yield its address ("host:port").
+
+    Its output goes to the file `log`. Raises AssertionError if the service does not start, or ends
+    with an exit code other than 0.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*_program(service), "serve"], env=environment, stdout=output, stderr=output

@@ -1,8 +1,8 @@
 """The servicer of `tartip.audit.v1`: tree heads, entries, proofs, attempts to open hidden records.
 
-A caller gets the content of an entry that auditors may read (`AuditRules`) and that belongs to one
-of the caller's regions. As the Merkle tree covers all entries, a verifier also gets the leaf
-hashes of the others. Reading entries or attempts is audited in the same log.
+A caller gets the content of an entry only if auditors may read the entry (`AuditRules`) and it
+belongs to one of the caller's regions. Of all other entries, a verifier gets the leaf hashes, since
+the Merkle tree covers them too. Reading entries or attempts is audited in the same log.
 """
 
 import re
@@ -54,14 +54,17 @@ class NothingSealed(Refusal):
 
 
 class EntryNotSealed(Refusal):
-    """The tree of this size has no entry with this index."""
+    """The tree of the requested size has no entry with the requested index."""
 
     kind = Kind.NOT_FOUND
     code = "ENTRY_NOT_SEALED"
 
 
 class TreeSizeUnknown(Refusal):
-    """No head was signed for a tree of this size, or `first_size` is larger than `second_size`."""
+    """No head was signed for a tree of the requested size, or the sizes contradict each other.
+
+    They do if `first_size` is negative or larger than `second_size`.
+    """
 
     kind = Kind.INVALID
     code = "TREE_SIZE_UNKNOWN"
@@ -154,8 +157,11 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def CheckDecisions(
         self, request: audit_pb2.CheckDecisionsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.CheckDecisionsResponse:
-        """Return a page of the service's records, each beside the entry that it names. Raises
-        BadRequest or PageTokenWrong."""
+        """Return a page of the service's records, each with the hash in the audit entry that it
+        names.
+
+        Each also has the hash of its fields as they are now. Raises BadRequest or PageTokenWrong.
+        """
         caller = current_caller()
         page = self._pages.read(request, caller)
         async with self._db.begin(replace(SYSTEM, purpose=caller.purpose)) as tx:
@@ -171,7 +177,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveInclusion(
         self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveInclusionResponse:
-        """The inclusion proof of an entry (RFC 9162). Raises TreeSizeUnknown or EntryNotSealed."""
+        """Return the proof (RFC 9162) that the entry at `leaf_index` is in the tree of `tree_size`.
+
+        Raises TreeSizeUnknown or EntryNotSealed.
+        """
         async with self._db.begin(SYSTEM) as tx:
             await _require_head(tx, request.tree_size)
             if not 0 <= request.leaf_index < request.tree_size:
@@ -182,7 +191,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveConsistency(
         self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveConsistencyResponse:
-        """The consistency proof of two trees (RFC 9162). Raises TreeSizeUnknown."""
+        """Return the proof (RFC 9162) that the tree of `second_size` extends that of `first_size`.
+
+        Raises TreeSizeUnknown.
+        """
         if not 0 <= request.first_size <= request.second_size:
             raise TreeSizeUnknown
         async with self._db.begin(SYSTEM) as tx:
@@ -193,9 +205,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def CheckRecords(
         self, request: audit_pb2.CheckRecordsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.CheckRecordsResponse:
-        """Return what contradicts the rest, in a part of the entries, events and data keys.
+        """Check a page of entries, leaves, events or data keys; return the contradictions found.
 
-        Raises BadRequest or PageTokenWrong.
+        Also returns the published events on the page. Raises BadRequest or PageTokenWrong.
         """
         page = self._pages.read(request, current_caller())
         async with self._db.begin(SYSTEM) as tx:

@@ -1,8 +1,8 @@
 """Audits attempts to open records hidden from the caller, and reports them to internal security.
 
-The caller gets "not found", as for a record that does not exist. Attempts to open records that do
-not exist are audited too. Both cases take the same steps, so that neither the answer nor its timing
-reveals whether the record exists.
+The caller gets "not found", as for a record that does not exist; attempts to open such records are
+audited too. Both cases take the same steps, so that neither the answer nor its timing reveals
+whether the record exists.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,10 @@ from chassis.transaction import SYSTEM, Tx
 
 @dataclass(frozen=True)
 class Record:
-    """A requested record ("type:id"); if `confidential`, no auditor sees attempts to open it."""
+    """A record that a caller asked for, named by `object_ref` ("type:id").
+
+    If it is `confidential`, no auditor sees attempts to open it.
+    """
 
     object_ref: str
     region: str = ""

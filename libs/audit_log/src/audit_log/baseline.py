@@ -1,7 +1,7 @@
-"""Gives records from before decisions carried hashes an audit entry, in a service's migration.
+"""Gives an audit entry to older records that have none, in a migration of the service.
 
-The entry (action `baseline`) vouches for what a record was when the migration ran. Migrations run
-once, so that nobody can have a record that was changed later vouched for again.
+The entry (action `baseline`) holds the hash of the record as it was when the migration ran. A
+migration runs only once, so that nobody can get such an entry for a record changed later.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class OldRecord:
-    """A record without an audit entry, and the rows of its table that shall name one (by key)."""
+    """A record without an audit entry; `row` has its decided fields by name.
+
+    `keys` are the primary keys of the rows that shall name the record's new entry.
+    """
 
     object_ref: str
     region: str
@@ -50,9 +53,10 @@ def vouch_for_rows(
     *,
     where: str = "",
 ) -> None:
-    """Give each row of a table that meets the SQL condition `where` an entry as a record of `kind`.
+    """Give an audit entry to each row of `table` that meets the SQL condition `where`.
 
-    `to_record` makes the record of a row; its `keys` may be empty, since they are the row's own.
+    Each row is one record of `kind`, which `to_record` makes from the row. The `keys` of that
+    record are not used: the row's own primary key is.
     """
     found = _reflected(op, table)
     key = list(found.primary_key.columns)
@@ -71,15 +75,20 @@ def vouch_for_rows(
 
 
 def vouch_for(op: Operations, table: str, kind: RecordKind, records: Iterator[OldRecord]) -> None:
-    """Give records that are groups of rows of a table entries; each row of a group names the
-    group's entry."""
+    """Give an audit entry to each of `records`, which consist of one or more rows of `table`.
+
+    The rows with the record's `keys` store the id and the hash of its entry.
+    """
     found = _reflected(op, table)
     while batch := list(islice(records, AT_ONCE)):
         _vouch(op, found, kind, [(record, record.keys) for record in batch])
 
 
 def as_system(op: Operations, *, ends: bool = False) -> None:
-    """Let the migration see and change all rows despite row-level security, until it `ends`."""
+    """Let the migration see and change all rows despite row-level security.
+
+    Called with `ends`, it takes this right away again, after checking all deferred constraints.
+    """
     if ends:
         # Else nothing could alter a table whose constraint triggers wait for the commit.
         op.execute("SET CONSTRAINTS ALL IMMEDIATE")

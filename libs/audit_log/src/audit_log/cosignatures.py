@@ -1,4 +1,8 @@
-"""The tables of mesh heads that were given out, and of the witnesses' signatures of them."""
+"""Tables of the mesh heads that were handed to witnesses, and of the witnesses' signatures of them.
+
+A mesh head is one Merkle root over the newest heads of all services' audit logs. A witness is an
+outside partner that signs mesh heads, so that the logs cannot be rewritten unnoticed.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -41,27 +45,30 @@ cosignatures = Table(
 
 
 def install_cosignatures(op: Operations, runtime_role: str) -> None:
-    """Create the tables in a service's migration."""
+    """Create both tables in a service's migration; `runtime_role` may read them and add rows."""
     _metadata.create_all(op.get_bind())
     for table in (mesh_heads, cosignatures):
         grant(op, table.name, "SELECT, INSERT", runtime_role)
 
 
 async def add_head(tx: Tx, head: audit_pb2.MeshHead) -> None:
-    """Keep a mesh head; one with this root is left as it is."""
+    """Store a mesh head; do nothing if one with the same root is stored already."""
     row = {"root": head.root, "content": head.SerializeToString(deterministic=True)}
     await tx.execute(insert(mesh_heads).values(row).on_conflict_do_nothing())
 
 
 async def find_head(tx: Tx, root: bytes) -> audit_pb2.MeshHead | None:
-    """The mesh head with this root that was given out."""
+    """Return the stored mesh head with this root; None if there is none."""
     query = select(mesh_heads.c.content).where(mesh_heads.c.root == root)
     content = await tx.scalar(query)
     return None if content is None else audit_pb2.MeshHead.FromString(bytes(content))
 
 
 async def add_cosignature(tx: Tx, signed: audit_pb2.Cosignature) -> bool:
-    """Keep a witness's signature; False if it has signed this root before."""
+    """Store a witness's signature of a mesh head; return True if it was stored.
+
+    False, and nothing is stored, if a signature of the same witness and root is stored already.
+    """
     added = await tx.execute(
         insert(cosignatures)
         .values(
@@ -77,13 +84,16 @@ async def add_cosignature(tx: Tx, signed: audit_pb2.Cosignature) -> bool:
 
 
 async def get_cosignature(tx: Tx, witness: str, root: bytes) -> audit_pb2.Cosignature:
-    """The signature of a witness under a root; it must be there."""
+    """Return a witness's stored signature for a root. Raises NoResultFound if there is none."""
     query = _signed().where(cosignatures.c.witness == witness, cosignatures.c.root == root)
     return _to_proto((await tx.execute(query)).one())
 
 
 async def page(tx: Tx, before: int | None, size: int) -> list[tuple[int, audit_pb2.Cosignature]]:
-    """At most `size` signatures before a position, the newest first, each with its position."""
+    """Return at most `size` signatures as (position, signature), the newest first.
+
+    Only positions less than `before` are returned, or all if it is None.
+    """
     query = _signed()
     if before is not None:
         query = query.where(cosignatures.c.position < before)

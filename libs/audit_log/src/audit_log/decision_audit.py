@@ -1,8 +1,8 @@
-"""Compares the records of a service with all entries of its log; for verifiers.
+"""Compares the records of a service with all entries of its audit log, for verifiers.
 
-It needs neither a database nor a key. The entries say which decision about a record is the newest;
-a record that names another one, or differs from what it decided, was changed behind the service's
-back.
+It needs neither a database nor a key. The log states which decision about a record is the newest. A
+record that names another decision, or that differs from what was decided, was changed without the
+service.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,10 @@ Key = tuple[str, str]
 
 
 class DecisionAudit:
-    """Takes all entries of a log in order, then all records; each difference is one sentence."""
+    """Finds records that contradict a service's audit log; reports each difference as a sentence.
+
+    Call `note` for all entries of the log in order, `differences` for all records, then `missing`.
+    """
 
     def __init__(self) -> None:
         self.records = 0
@@ -26,7 +29,7 @@ class DecisionAudit:
         self._vouched_again: list[tuple[Key, int]] = []
 
     def note(self, entry: audit_pb2.AuditEntry) -> None:
-        """Remember which records an entry decided about."""
+        """Remember an entry as the newest decision about each of its records."""
         read = read_entry(entry.canonical) if entry.canonical else None
         if read is not None:
             name, kinds = read.object_ref, list(kinds_in(read.object_ref, read.facts))
@@ -40,8 +43,10 @@ class DecisionAudit:
     def differences(
         self, record: audit_pb2.DecidedRecord, leaves: Sequence[bytes]
     ) -> Iterator[str]:
-        """Yield what is wrong with a record; `leaves` are the log's leaf hashes, as far as they
-        were read."""
+        """Yield a sentence for each thing that is wrong with a record.
+
+        `leaves` are the leaf hashes of the log by leaf index; entries after them are not compared.
+        """
         key, name = (record.object, record.kind), _name(record.object, record.kind)
         self.records += 1
         if key in self._found:
@@ -61,7 +66,11 @@ class DecisionAudit:
         yield from (f"{name}: {text}" for text in record.contradictions)
 
     def missing(self) -> Iterator[str]:
-        """Yield the records of entries that were not among the records, after all were taken."""
+        """Yield a sentence for each record that an entry decided about but that no longer exists.
+
+        Also yields one for each record that got a second `baseline` entry. Call this method after
+        `differences` was called for all records.
+        """
         for (name, kind), index in self._newest.items():
             if (name, kind) not in self._found:
                 yield f"{_name(name, kind)}: {_entry(index)} decided it, and it is gone"

@@ -1,9 +1,9 @@
-"""Holds records against the audit entries of their decisions: what `CheckDecisions` answers.
+"""Compares records with the audit entries of their decisions; `CheckDecisions` returns the result.
 
-A service names its records as sources (`RecordSource`), most of them tables (`RecordTable`). The
-hash of each record's fields as they are now is computed, and returned beside the hash in the entry
-that the record names. Whether a newer entry of the record exists is for the verifier to find, who
-has read the whole log.
+A service passes its records as sources (`RecordSource`), most of which are tables (`RecordTable`).
+For each record, the hash of its present fields is computed and returned with the hash in the entry
+that the record names. Whether the log has a newer entry about the record is not checked here, but
+by the verifier, who reads the whole log.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,10 +29,10 @@ ALIAS = "hidden:"
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record as it is stored now. `row` has its decided fields by name; `audit_entry` and
-    `audit_hash` are as in `EntryOfRecord`, None where the record names no entry.
+    """A record as it is stored now; `row` has its decided fields by name.
 
-    `contradictions` say what the record contradicts, such as the ledger, in English.
+    `audit_entry` and `audit_hash` are as in `EntryOfRecord`, or None if the record names no entry.
+    `contradictions` are English sentences on what else the record contradicts, such as the ledger.
     """
 
     kind: RecordKind
@@ -45,13 +45,16 @@ class StoredRecord:
 
 
 class RecordSource(Protocol):
-    """The records of one kind in a service's storage, in the order of a key."""
+    """A source of all records of one kind in a service's storage, ordered by a key."""
 
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
-        """Return the records of at most `size` rows after the key `after` (() for the first), and
-        the key of the last of these rows; None in its place if there are no more."""
+        """Return the records of the next `size` rows, and the key of the last of these rows.
+
+        `after` is the key of the last row of the previous page, () for the first page. The returned
+        key is None if there are no further rows.
+        """
         ...
 
 
@@ -61,8 +64,11 @@ def _is_open(_: Row[Any]) -> bool:
 
 @dataclass(frozen=True)
 class RecordTable:
-    """A source of records that are rows. `query` selects their decided fields and the columns
-    `audit_entry` and `audit_hash`; `key` are the columns of a unique key in `query`."""
+    """A source of records that are rows of a table.
+
+    `query` selects their decided fields and the columns `audit_entry` and `audit_hash`; `key` has
+    the columns of a unique key in `query`.
+    """
 
     kind: RecordKind
     query: Select[Any]
@@ -73,7 +79,7 @@ class RecordTable:
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
-        """See `RecordSource`."""
+        """Return a page of records and the key of its last row; see `RecordSource.page`."""
         query = self.query.order_by(*self.key).limit(size)
         if after:
             query = query.where(tuple_(*self.key) > tuple_(*map(_value, self.key, after)))
@@ -93,7 +99,7 @@ class RecordTable:
 
 
 class DecisionChecks:
-    """Reads the records of all sources of a service, page by page."""
+    """Reads and checks the records of all `sources` of a service, page by page."""
 
     def __init__(self, sources: Sequence[RecordSource]) -> None:
         self._sources = sources
@@ -101,8 +107,11 @@ class DecisionChecks:
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[audit_pb2.DecidedRecord], tuple[str, ...]]:
-        """Return the checks of a page of records, and the key after which the next page begins; ()
-        if there is none. `tx` must see all rows despite row-level security."""
+        """Return the checks of at most `size` records, and the key to pass as `after` next.
+
+        `after` is () for the first page; the returned key is () if there are no further records.
+        `tx` must see all rows despite row-level security.
+        """
         number, key = (int(after[0]), after[1:]) if after else (0, ())
         while number < len(self._sources):
             records, last = await self._sources[number].page(tx, key, size)
@@ -167,8 +176,11 @@ def _decided_by(record: StoredRecord, entry: AuditEntry | None) -> bytes:
 
 
 def alias_of(tx: Tx, object_ref: str) -> str:
-    """The name of a hidden object, equal wherever it appears, from which nobody learns the object
-    without the service's keys."""
+    """Return the name ("hidden:" and a keyed hash) that replaces the name of a hidden object.
+
+    It is always the same for an object, but does not reveal the object to anyone without the
+    service's keys.
+    """
     return ALIAS + tx.keys.blind_index("records", "object", object_ref).hex()
 
 

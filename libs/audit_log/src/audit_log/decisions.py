@@ -1,14 +1,14 @@
-"""What a decision decided, as a hash in its audit entry, so that a record changed later is found.
+"""Puts a hash of what was decided into a decision's audit entry, so that later changes are found.
 
 A record is a row, or a group of rows, whose content somebody decided: a fine, its payment, a
-camera. The audit entry of a decision holds in its facts, for each record that the decision made or
-changed, the SHA-256 of all decided fields (`decided`). The record's row names that entry in the
-columns `audit_entry` and `audit_hash`. Whoever changes a record without an entry, or takes an older
-version of it from a backup, leaves a record that differs from the newest entry of its object.
+camera. The facts of a decision's audit entry have, for each record that the decision made or
+changed, the SHA-256 of the record's decided fields (`decided`). The record's row names the entry in
+the columns `audit_entry` and `audit_hash`. If someone changes a record without an entry, or
+restores an older version of it from a backup, the record differs from the newest entry about it.
 
-The hash is over canonical JSON (RFC 8785). Binary fields, such as encrypted texts, are part of it
-by their SHA-256. A record with personal data has them encrypted under random nonces or as keyed
-hashes only, so that nobody can guess them from the hash.
+The hash is over canonical JSON (RFC 8785); binary fields, such as encrypted texts, are replaced by
+their SHA-256. Personal data are in a record only encrypted with random nonces, or as keyed hashes,
+so that nobody can guess them from the record's hash.
 """
 
 import hashlib
@@ -31,9 +31,12 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 
 @dataclass(frozen=True)
 class Decision:
-    """A decision for the audit log: its action, further facts, and the records of other kinds that
-    it makes or changes beside the record of its object, each with its fields by name. `entry_id` is
-    given if rows with the id of the entry have been written already."""
+    """A decision for the audit log: its `action`, and further `facts` to state in the entry.
+
+    `beside` has the records of other kinds that the decision makes or changes in addition to its
+    main record: for each kind, the fields by name. `entry_id` is given if rows that contain the id
+    of the audit entry have been written already.
+    """
 
     action: str
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -43,20 +46,22 @@ class Decision:
 
 @dataclass(frozen=True)
 class EntryOfRecord:
-    """The audit entry that a record names: its id, and its hash (see `entry_hash`) if that was
-    known when the record was written."""
+    """The audit entry that a record names: the entry's id and hash (see `entry_hash`).
+
+    The hash is None if it was not known when the record was written.
+    """
 
     audit_entry: UUID
     audit_hash: bytes | None
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The values of the columns of a record's row, by name."""
+        """The values to store in the record's row, by column name (see `record_columns`)."""
         return {"audit_entry": self.audit_entry, "audit_hash": self.audit_hash}
 
 
 def record_columns() -> tuple[Column[Any], Column[Any]]:
-    """The columns of a record's table that name its audit entry; see `EntryOfRecord`."""
+    """Return new columns `audit_entry` and `audit_hash` for a table; see `EntryOfRecord`."""
     return Column("audit_entry", Uuid), Column("audit_hash", LargeBinary)
 
 
@@ -69,9 +74,11 @@ def audit_decision(
     region: str,
     confidential: bool = False,
 ) -> EntryOfRecord:
-    """Write the audit entry of a decision, with the hashes of `records` and of those beside them.
+    """Write the audit entry of a decision about `object_ref`, with the hashes of its records.
 
-    The entry is written with the other rows of `tx`. Returns what the rows of the records store.
+    The records are `records` and `decision.beside`: for each kind, the fields by name. The entry is
+    written together with the other rows of `tx`. Returns the values for the columns that name the
+    entry in the records' rows.
     """
     entry_id = decision.entry_id or new_id()
     entry = tx.audit(
@@ -89,10 +96,10 @@ def audit_decision(
 
 
 def entry_hash(canonical: bytes) -> bytes:
-    """The SHA-256 of an entry in its canonical form, by which a record names it.
+    """Return the SHA-256 of an entry's canonical form without its events; records store this hash.
 
-    The list of the events that were written with the entry is left out, since it is not complete
-    yet when the record is written.
+    The list of the events written with the entry is left out, since it may still grow after the
+    record is written.
     """
     content = json.loads(canonical)
     content.pop("events", None)
@@ -102,7 +109,7 @@ def entry_hash(canonical: bytes) -> bytes:
 def hashes_of(
     records: Mapping[RecordKind, Mapping[str, Any]], entry_id: UUID, object_ref: str
 ) -> dict[str, str]:
-    """The facts of an entry about `object_ref` that hold the hashes of `records`."""
+    """Return the hashes of `records` by fact name, for an audit entry about `object_ref`."""
     return {
         kind.fact_of(object_ref): decided(kind, row, entry_id=entry_id, object_ref=object_ref)
         for kind, row in records.items()
@@ -110,9 +117,9 @@ def hashes_of(
 
 
 def decided(kind: RecordKind, row: Mapping[str, Any], *, entry_id: UUID, object_ref: str) -> str:
-    """The SHA-256 (hex) of a record's decided fields; what is None or absent is left out.
+    """Return the SHA-256 (hex) of a record's decided fields, of which None is left out.
 
-    The id of the entry is part of what is hashed, so that equal records have different hashes.
+    The id of the entry is hashed too, so that equal records have different hashes.
     """
     content = {
         "entry": str(entry_id),

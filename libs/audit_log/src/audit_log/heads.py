@@ -1,7 +1,7 @@
-"""Signed heads of audit logs, as services sign them and others keep them; pure.
+"""Signed heads of audit logs, without any access to databases or networks.
 
-Whoever keeps heads outside of the mesh can show later that a log was rewritten, even if all of it
-was signed anew with the service's own key.
+A head is the signed root of a log's Merkle tree at some size. Whoever keeps heads outside the mesh
+can show later that a log was rewritten, even if all of it was signed again with the service's key.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def head_text(service: str, tree_size: int, root: bytes, sealed_at: datetime) -> bytes:
-    """The bytes that the signature of a head covers."""
+    """Return the bytes that a service signs in a head of its log."""
     moment = sealed_at.astimezone(UTC).isoformat()
     return f"tartip-audit-v1\n{service}\n{tree_size}\n{root.hex()}\n{moment}".encode()
 
 
 @dataclass(frozen=True)
 class SignedHead:
-    """A head of a service's log, with the signature and the public key (Ed25519)."""
+    """A head of a service's log, with its Ed25519 signature and the public key for it."""
 
     service: str
     tree_size: int
@@ -41,12 +41,12 @@ class SignedHead:
 
     @property
     def text(self) -> bytes:
-        """The bytes that the signature covers."""
+        """The bytes that the head's signature covers."""
         return head_text(self.service, self.tree_size, self.root, self.sealed_at)
 
     @property
     def is_signed(self) -> bool:
-        """Whether the signature is that of the public key."""
+        """Whether the head's signature is valid under the head's own public key."""
         return is_signed(self.text, self.signature, self.public_key)
 
     def as_line(self) -> str:
@@ -63,7 +63,7 @@ class SignedHead:
 
     @classmethod
     def from_message(cls, head: audit_pb2.Head) -> SignedHead:
-        """The head in a message."""
+        """Convert a head from its protobuf message."""
         return cls(
             head.service,
             head.tree_size,
@@ -75,7 +75,10 @@ class SignedHead:
 
     @classmethod
     def from_line(cls, line: str) -> SignedHead:
-        """Read a line that `as_line` wrote; further fields are ignored. Raises ValueError."""
+        """Read a head from a line that `as_line` wrote; unknown fields are ignored.
+
+        Raises ValueError if the line is not a head.
+        """
         try:
             content = json.loads(line)
             return cls(
@@ -100,8 +103,11 @@ def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
 
 
 def not_extended(kept: Iterable[SignedHead], leaves: Sequence[bytes]) -> Iterator[SignedHead]:
-    """Yield the kept heads of a log that the log with these leaf hashes does not extend, the
-    smallest first."""
+    """Yield those heads, stored earlier, that contradict the log's leaf hashes, by tree size.
+
+    A head contradicts them if its tree has more leaves than there are now, or another root over its
+    leaves.
+    """
     frontier: list[bytes] = []
     size = 0
     for head in sorted(kept, key=lambda head: head.tree_size):

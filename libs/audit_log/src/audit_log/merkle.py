@@ -21,14 +21,15 @@ class Subtree:
 
 
 class Leaves(NamedTuple):
-    """The leaves from `start` up to and excluding `end`; the root over them is part of a proof."""
+    """A range of leaves, from `start` up to but excluding `end`; proofs are roots of such
+    ranges."""
 
     start: int
     end: int
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """The hash of a leaf that holds `entry`."""
+    """Return the hash (RFC 9162) of a leaf that contains the bytes `entry`."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
@@ -85,10 +86,10 @@ def inclusion_path(index: int, size: int) -> list[Leaves]:
 
 
 def consistency_path(first: int, second: int) -> list[Leaves]:
-    """The ranges of leaves whose roots prove that a tree of `second` leaves extends one of `first`.
+    """Return the ranges of leaves whose roots prove that one tree extends another.
 
-    As in RFC 9162, 2.1.4.1. Requires 0 <= first <= second. The list is empty if `first` is 0 or
-    equals `second`.
+    The trees have `second` and `first` leaves, with 0 <= first <= second. The ranges are ordered as
+    in RFC 9162, 2.1.4.1; there are none if `first` is 0 or equals `second`.
     """
     if first in (0, second):
         return []
@@ -104,8 +105,10 @@ def consistency_path(first: int, second: int) -> list[Leaves]:
 
 
 def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
-    """The perfect subtrees that make up the ranges of leaves in `path`; `resolve` needs their
-    roots."""
+    """Return the perfect subtrees that make up the ranges of leaves in `path`.
+
+    `resolve` needs the roots of these subtrees.
+    """
     return {subtree for leaves in path for subtree in _perfect(leaves)}
 
 
@@ -120,7 +123,10 @@ def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[byte
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes
 ) -> bool:
-    """Whether `path` proves that a tree of `size` has `leaf` at `index` (RFC 9162, 2.1.3.2)."""
+    """Whether `path` proves that the leaf hash `leaf` is at `index` in a tree of `size` leaves.
+
+    See RFC 9162, 2.1.3.2.
+    """
     if not 0 <= index < size:
         return False
     node, last, result = index, size - 1, leaf
@@ -140,7 +146,10 @@ def verify_inclusion(
 def verify_consistency(
     first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes
 ) -> bool:
-    """Whether `path` proves that a tree of `second` leaves extends one of `first` (2.1.4.2)."""
+    """Whether `path` proves that a tree of `second` leaves extends one of `first` leaves.
+
+    See RFC 9162, 2.1.4.2.
+    """
     if first == second:
         return not path and first_root == second_root
     if first == 0:

@@ -1,7 +1,7 @@
-"""Kinds of records about which decisions are recorded; pure, for the models of services.
+"""Kinds of records about which audited decisions are made; pure, for import by services' models.
 
-A service's model declares, beside what it decides about, which fields of its rows a decision
-covers. `records` puts their hash into the audit entry.
+A service's model declares which fields of its rows a decision covers. `decisions` puts the hash of
+these fields into the decision's audit entry.
 """
 
 from collections.abc import Mapping
@@ -14,24 +14,27 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class RecordKind:
-    """A kind of record, and the names of the fields that a decision about such a record decides.
+    """A kind of record, and the names of its fields that decisions determine.
 
-    An object ("fine:123") has at most one record of a kind. Fields may be added later if they are
-    None in the records of before, since a field that is None is not part of the hash.
+    An object ("fine:123") has at most one record of a kind. A field may be added later if it is
+    None in all existing records, since fields that are None are not hashed.
     """
 
     name: str
     fields: tuple[str, ...]
 
     def fact_of(self, object_ref: str) -> str:
-        """The name of the fact that holds the hash, in an entry about `object_ref`: "decided" for
-        a record of the object's own type, else "decided_" and the kind."""
+        """Return the name of the fact that has the record's hash, in an entry about `object_ref`.
+
+        It is "decided" if the kind is the object's type ("fine" of "fine:123"), else
+        "decided_<kind>".
+        """
         own = object_ref.partition(":")[0] == self.name
         return DECIDED if own else f"{DECIDED}_{self.name}"
 
 
 def kinds_in(object_ref: str, facts: Mapping[str, str]) -> dict[str, str]:
-    """The hashes in the facts of an entry about `object_ref`, by the name of the record's kind."""
+    """Return the record hashes among the facts of an entry about `object_ref`, by name of kind."""
     own, beside = object_ref.partition(":")[0], f"{DECIDED}_"
     found = {
         name.removeprefix(beside): value for name, value in facts.items() if name.startswith(beside)

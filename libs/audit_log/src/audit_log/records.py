@@ -1,9 +1,9 @@
-"""Compares what the database holds, to find what somebody with a role of it did unseen.
+"""Finds rows that were deleted or changed in the database directly, without the service's code.
 
-An audit entry and the events that were written with it name each other; the destruction of a data
-key names its entry; an entry is in the tree or waits to be sealed. What was deleted leaves the
-other side behind. Each check goes over the rows of a table in order, a part at a time, and is one
-statement for each thing compared, so that it sees what one moment holds.
+Rows refer to each other: an audit entry and the events written with it; the destruction of a data
+key and its audit entry; an entry and its leaf in the tree, or its row among those that wait to be
+sealed. If one of two such rows is missing, the other one shows it. Each check reads the rows of a
+table in order, a part at a time, with one SQL statement for each comparison.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ LOOKED_FOR = timedelta(days=KEEP_DAYS - 1)
 
 @dataclass(frozen=True)
 class Fault:
-    """What contradicts the rest: a code of `RecordFault`, and the record as "kind:id"."""
+    """A contradiction: a code of `RecordFault`, and the row concerned as "kind:id"."""
 
     code: str
     record: str
@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass
 class Checked:
-    """The faults in a part of a table, the published events in it, and the key of each row."""
+    """The result of checking part of a table: faults, published events, and all rows' keys."""
 
     faults: list[Fault] = field(default_factory=list)
     published: list[Any] = field(default_factory=list)
@@ -45,7 +45,11 @@ Check = Callable[[Tx, str, int], Awaitable[Checked]]
 
 
 async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
-    """Entries after a position: each is sealed or waits, and its events are in the outbox."""
+    """Check that audit entries are sealed or wait for it, and that their events are in the outbox.
+
+    Checks at most `limit` entries after the position `after` ("" for the first). Only events of the
+    last days are looked up, since older ones are deleted from the outbox.
+    """
     is_sealed = select(audit_leaves.c.entry_id).where(audit_leaves.c.entry_id == audit.c.entry_id)
     waits = select(audit_pending.c.entry_id).where(audit_pending.c.entry_id == audit.c.entry_id)
     known = (is_sealed.exists() | waits.exists()).label("is_known")
@@ -67,7 +71,10 @@ def _recent_events(entries: Sequence[bytes], now: datetime) -> list[UUID]:
 
 
 async def check_leaves(tx: Tx, after: str, limit: int) -> Checked:
-    """Leaves after an index: each has its entry."""
+    """Check that the entry of each leaf exists, for at most `limit` leaves after the index `after`.
+
+    `after` is "" for the first part.
+    """
     query = (
         select(audit_leaves.c.leaf_index, audit.c.position)
         .outerjoin(audit, audit.c.entry_id == audit_leaves.c.entry_id)
@@ -81,7 +88,10 @@ async def check_leaves(tx: Tx, after: str, limit: int) -> Checked:
 
 
 async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
-    """Entries that wait to be sealed, after an id: each is there."""
+    """Check that the entries waiting to be sealed exist, at most `limit` with ids after `after`.
+
+    `after` is "" for the first part.
+    """
     query = (
         select(audit_pending.c.entry_id, audit.c.position)
         .outerjoin(audit, audit.c.entry_id == audit_pending.c.entry_id)
@@ -96,8 +106,10 @@ async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
 
 
 async def check_events(tx: Tx, after: str, limit: int) -> Checked:
-    """Events after a position: the entries that they name are there, and what is marked as
-    published has a number in a stream."""
+    """Check that the entries named by events exist, and that published events have a stream number.
+
+    Checks at most `limit` events of the outbox after the position `after` ("" for the first).
+    """
     columns = (outbox.c.position, outbox.c.event_id, outbox.c.subject, outbox.c.published_at)
     query = select(*columns, outbox.c.stream_sequence, outbox.c.audit_entries)
     query = query.where(outbox.c.position > int(after or 0)).order_by(outbox.c.position)
@@ -113,9 +125,9 @@ async def check_events(tx: Tx, after: str, limit: int) -> Checked:
 
 
 def key_check(destroyed_unrecorded: Select[tuple[UUID]] | None) -> Check:
-    """The check of data keys: an entry records the destruction of each.
+    """Return a check that an audit entry records the destruction of each destroyed data key.
 
-    `destroyed_unrecorded` selects the ids of those that are destroyed as a rule, without an entry.
+    `destroyed_unrecorded` selects the ids of keys that may be destroyed without an entry.
     """
 
     async def check_keys(tx: Tx, after: str, limit: int) -> Checked:
@@ -144,7 +156,7 @@ def key_check(destroyed_unrecorded: Select[tuple[UUID]] | None) -> Check:
 
 
 class RecordChecks:
-    """All checks of one service's records, one after the other."""
+    """Runs all checks of one service's records, one table after the other."""
 
     def __init__(self, destroyed_unrecorded: Select[tuple[UUID]] | None) -> None:
         """`destroyed_unrecorded` is as for `key_check`."""
@@ -154,10 +166,11 @@ class RecordChecks:
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[Checked, list[tuple[str, ...]]]:
-        """Check the rows after `after`, the sort key of the last page's last row, or () at first.
+        """Check the rows after the sort key `after`, or from the first row if it is ().
 
-        Goes on with further tables until one has `size` rows or more; returns what was found, and
-        the sort keys of the last table's rows.
+        Checks up to `size` rows of a table, and continues with the next table if there were fewer.
+        Returns what was found, and the sort keys of the last table's rows; no keys if all tables
+        are done.
         """
         first, key = (int(after[0]), after[1]) if after else (0, "")
         found = Checked()

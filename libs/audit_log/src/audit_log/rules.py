@@ -1,4 +1,4 @@
-"""The rules of a service's audit log: what auditors may read, and which keys need no entry."""
+"""The rules of a service's audit log: what auditors may read, and which data keys need no entry."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,9 +11,9 @@ from sqlalchemy import Select
 class AuditRules:
     """What auditors may read in the log of one service, and whether attempts are recorded.
 
-    Auditors may read an entry of class OPEN, and an entry without a class unless its type of object
-    is in `hidden_unclassified`. `records_attempts` says whether the service records attempts to
-    open records hidden from the caller. By default no type is hidden, and no attempt is
+    Auditors may read an entry of class OPEN, and an entry without a class unless the type of its
+    object is in `hidden_unclassified`. `records_attempts` says whether the service records attempts
+    to open records hidden from the caller. By default no type is hidden, and no attempt is
     recorded.
     """
 

@@ -1,4 +1,4 @@
-"""The sealer of the audit log, which adds entries to a signed Merkle tree.
+"""The sealer of the audit log, which adds entries to a signed Merkle tree ("seals" them).
 
 `Tx.audit` writes an entry in the same transaction as the change that the entry records. One sealer
 per schema then assigns leaf indices to the waiting entries, stores the roots of the subtrees that
@@ -28,11 +28,14 @@ HASH_BYTES = 32
 
 
 class HeadForged(Exception):
-    """The newest head is not signed with the service's key: nothing is added to its tree."""
+    """The newest head is not signed with the service's key; no entries are added to its tree."""
 
 
 class Sealer:
-    """A loop that seals waiting entries every `every_seconds`, in one process per schema."""
+    """A loop that adds waiting entries to the signed tree every `every_seconds`.
+
+    It runs in one process per database schema at a time.
+    """
 
     def __init__(self, db: Database, clock: Clock, *, service: str, every_seconds: float) -> None:
         self._db = db
@@ -42,7 +45,7 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """Seal until cancelled. Raises LeaseLost, HeadForged or a database error."""
+        """Seal waiting entries until cancelled. Raises LeaseLost, HeadForged or database errors."""
         async with hold(self._db, "sealer") as lease:
             while True:
                 while await self.seal(lease) == BATCH:
@@ -50,9 +53,9 @@ class Sealer:
                 await asyncio.sleep(self._every_seconds)
 
     async def seal(self, lease: Lease) -> int:
-        """Seal up to BATCH waiting entries under a new head; return their number.
+        """Add up to BATCH waiting entries to the tree under a new head; return their number.
 
-        Raises LeaseLost or HeadForged.
+        Raises LeaseLost, or HeadForged if the newest head is not signed with the service's key.
         """
         async with lease.begin(SYSTEM) as tx:
             waiting = await _waiting(tx)

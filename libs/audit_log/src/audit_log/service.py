@@ -17,7 +17,8 @@ def serve_audit_log(
 ) -> None:
     """Serve `tartip.audit.v1` and seal the entries that `Tx.audit` writes.
 
-    `records` are the service's records about which decisions are recorded.
+    `rules` are AuditRules() by default; `records` are the sources of the records that
+    `CheckDecisions` checks.
     """
     chassis.serve(
         audit_pb2.DESCRIPTOR.services_by_name["Audit"],

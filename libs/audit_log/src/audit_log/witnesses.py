@@ -1,7 +1,8 @@
-"""The servicer of `tartip.audit.v1.Witnesses`, and the loop that asks all services for their heads.
+"""The servicer of `tartip.audit.v1.Witnesses`, and a loop that asks all services for their heads.
 
-The newest heads are in memory; what is given out to a witness is stored, so that the witness's
-signature can be checked by any process of the service.
+Witnesses are partners who sign mesh heads (see `mesh_heads`) and keep them outside the mesh. The
+newest heads of the services are in memory; a mesh head given to a witness is stored, so that any
+process of the service can check the witness's signature.
 """
 
 import asyncio
@@ -43,47 +44,52 @@ Peers = Mapping[str, audit_pb2_grpc.AuditStub]
 
 
 class MeshHeadUnknown(Refusal):
-    """No mesh head with this root was given out."""
+    """No mesh head with this root was given to a witness."""
 
     kind = Kind.NOT_FOUND
     code = "MESH_HEAD_UNKNOWN"
 
 
 class WitnessKeyMissing(Refusal):
-    """The partner may be a witness, but no key of it is registered."""
+    """The partner may act as a witness, but has no registered public key."""
 
     kind = Kind.STATE
     code = "WITNESS_KEY_MISSING"
 
 
 class CosignatureWrong(Refusal):
-    """This is not the partner's signature of the root."""
+    """The signature is not the partner's signature of the mesh head."""
 
     kind = Kind.INVALID
     code = "COSIGNATURE_WRONG"
 
 
 class NewestHeads:
-    """The newest head of each service, asked for once a minute; of one that does not answer, the
-    head that it had before."""
+    """The newest audit log head of each service, updated once a minute.
+
+    If a service does not answer, its last known head is kept.
+    """
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
         self._heads: dict[str, audit_pb2.Head] = {}
 
     async def run(self) -> None:
-        """Ask the services until cancelled."""
+        """Ask all services for their newest heads once a minute, until cancelled."""
         while True:
             await self.ask()
             await asyncio.sleep(EVERY_SECONDS)
 
     async def ask(self) -> None:
-        """Ask all services once."""
+        """Ask all services once for their newest heads; failures are only logged."""
         await asyncio.gather(*(self._ask(name, stub) for name, stub in self._peers.items()))
 
     async def all(self) -> dict[str, audit_pb2.Head]:
-        """The heads in the order of the services' names. Raises NothingSealed if no service has
-        one."""
+        """Return the newest heads by service, ordered by name; ask the services if there are none
+        yet.
+
+        Raises NothingSealed if no service gives a head.
+        """
         if not self._heads:
             await self.ask()
         if not self._heads:
@@ -93,7 +99,11 @@ class NewestHeads:
     async def extension(
         self, kept: audit_pb2.KeptHead, head: audit_pb2.Head | None
     ) -> audit_pb2.HeadExtension:
-        """The proof that the head of a service extends a kept one. Raises TreeSizeUnknown."""
+        """Return the proof that `head` extends the older `kept` head of the same service's log.
+
+        Raises TreeSizeUnknown if `head` is None or smaller, or the service is unknown; the
+        service's refusal if it gives no proof.
+        """
         stub: Any = self._peers.get(kept.service)
         if head is None or stub is None or not 0 < kept.tree_size <= head.tree_size:
             raise TreeSizeUnknown(facts={"service": kept.service})
@@ -114,7 +124,7 @@ class NewestHeads:
 
 
 class WitnessApi(audit_pb2_grpc.WitnessesServicer):
-    """The RPCs of witnesses."""
+    """The RPCs for witnesses, who confirm heads by signing them."""
 
     def __init__(
         self, chassis: Chassis[Any], heads: NewestHeads, key_of: Callable[[str], bytes]
@@ -130,8 +140,10 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
     async def GetMeshHead(
         self, request: audit_pb2.GetMeshHeadRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.GetMeshHeadResponse:
-        """Return the newest mesh head, with a proof for each kept head. Raises NothingSealed or
-        TreeSizeUnknown."""
+        """Return the newest mesh head, and a proof that it extends each `kept` head of the request.
+
+        Raises NothingSealed or TreeSizeUnknown, or the refusal of a service that gives no proof.
+        """
         heads = await self._heads.all()
         extensions = [
             await self._heads.extension(kept, heads.get(kept.service)) for kept in request.kept
@@ -145,8 +157,11 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
     async def AddCosignature(
         self, request: audit_pb2.AddCosignatureRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.AddCosignatureResponse:
-        """Store a witness's signature. Raises MeshHeadUnknown, WitnessKeyMissing or
-        CosignatureWrong."""
+        """Store the calling witness's signature of a mesh head and return it as stored.
+
+        If the witness signed this head before, the earlier signature is returned. Raises
+        MeshHeadUnknown, WitnessKeyMissing or CosignatureWrong.
+        """
         caller = current_caller()
         key = self._key_of(caller.name)
         if not key:
@@ -198,8 +213,11 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
 def serve_witnesses(
     chassis: Chassis[Any], addresses: Mapping[str, str], key_of: Callable[[str], bytes]
 ) -> None:
-    """Serve `tartip.audit.v1.Witnesses` over the logs of the services at these addresses, by
-    service name. `key_of` returns the registered public key of a partner, or b""."""
+    """Serve `tartip.audit.v1.Witnesses` for the audit logs of the services in `addresses`.
+
+    `addresses` are by service name; a service with an empty one is left out. `key_of` returns the
+    registered public key of a partner, or b"".
+    """
     peers = {
         name: audit_pb2_grpc.AuditStub(chassis.channels.to(address, name))
         for name, address in addresses.items()

@@ -17,7 +17,8 @@ OUTBOX_KEY = "outbox"
 class Event:
     """An event to publish: `subject` says what happened, in the past tense.
 
-    `aggregate` names the entity concerned, `version` its version; `story` is a correlation id.
+    `aggregate` names the entity concerned, `version` its version. `story` is the correlation id of
+    the case to which the event belongs; if it is "", the current one is used.
     """
 
     subject: str
@@ -63,7 +64,7 @@ def outbox_row(fact: Event, keyring: Keyring) -> dict[str, Any]:
 
 
 def open_payload(sealed: bytes, event_id: UUID, keyring: Keyring) -> bytes:
-    """Decrypt the payload of an outbox row whose event is `sealed`. Raises InvalidTag."""
+    """Decrypt the payload of a `sealed` outbox row. Raises InvalidTag if it is not authentic."""
     return keyring.own_key(OUTBOX_KEY).open(sealed, _place(event_id))
 
 

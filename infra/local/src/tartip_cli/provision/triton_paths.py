@@ -75,7 +75,10 @@ def own_folder(home: DataDir, user: UnixUser | None) -> Path:
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """Create a folder that only `user` owns and can access. Raises Failure if that fails."""
+    """Create a folder, and its parents, that only `user` owns and can access.
+
+    If the folder exists already, `user` becomes its owner. Raises Failure if the system refuses.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
@@ -85,10 +88,10 @@ def make_own(folder: Path, user: UnixUser) -> None:
 
 
 def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
-    """Return the paths from which Triton runs as `user`; nothing is copied yet.
+    """Return the paths from which Triton runs as `user`, without copying anything.
 
-    They are in `folder`, where Triton is set up, or, if `user` cannot read that, in the folder to
-    which `fill` copies the files. Raises Failure if Triton is not set up in `folder`.
+    The paths lie in `folder`, where Triton is installed, or, if `user` cannot read that folder, in
+    the folders into which `fill` copies the files. Raises Failure if Triton is not installed.
     """
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
@@ -103,8 +106,10 @@ def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
 
 
 def fill(paths: TritonPaths, folder: Path) -> None:
-    """Check the models in `folder` and make missing copies at `paths`. Idempotent. Raises Failure
-    if a model has changed or a copy cannot be written."""
+    """Check the models in `folder` and, if `paths` lie elsewhere, copy Triton and the models there.
+
+    Existing copies are kept. Raises Failure if a model has changed or a copy cannot be written.
+    """
     try:
         check_models(folder, models=folder / MODELS)
         if paths.models == folder / MODELS:

@@ -1,4 +1,4 @@
-"""Unprivileged Unix users for parts of the mesh, needed if the supervisor runs as root."""
+"""Unprivileged Unix users that run parts of the mesh if the supervisor itself runs as root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ class UnixUser:
 
 
 def unprivileged_user() -> UnixUser | None:
-    """The user for PostgreSQL, which refuses to run as root; None if this process is not root."""
+    """Return the user that runs PostgreSQL, which refuses to run as root: `postgres` or `nobody`.
+
+    None if this process is not root, or if neither user exists.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

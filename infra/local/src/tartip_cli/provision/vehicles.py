@@ -105,8 +105,10 @@ def made_up(count: int = COUNT, *, seed: int = _SEED) -> list[Vehicle]:
 
 
 def write(path: Path, vehicles: list[Vehicle]) -> None:
-    """Write the register file that the fines service reads: JSON with the ownership records of each
-    plate."""
+    """Write `vehicles` to the register file that the fines service reads.
+
+    The file is JSON and lists the ownership records of each plate.
+    """
     _write(path, {vehicle.plate: _records(vehicle) for vehicle in vehicles})
 
 
@@ -123,10 +125,10 @@ def read(path: Path) -> Iterator[Vehicle]:
 
 
 def complete(path: Path) -> int:
-    """Add dates of ownership to the made-up vehicles of a register file that an older version wrote
-    without dates. Returns how many vehicles were changed.
+    """Add dates of ownership to a register file that an older version wrote without dates.
 
-    Vehicles that differ from those of `made_up`, and unreadable files, stay unchanged.
+    Only vehicles equal to those of `made_up` get dates; other vehicles and unreadable files stay
+    unchanged. Returns the number of vehicles changed.
     """
     try:
         content = json.loads(path.read_text())
@@ -194,8 +196,7 @@ def synthetic_bin(rng: random.Random) -> str:
 
 
 def check_digit(body: str) -> int | None:
-    """The check digit for the first eleven digits of an IIN or BIN; None if these digits cannot
-    have one."""
+    """Return the check digit for the first eleven digits of an IIN or BIN; None if none exists."""
     for weights in _WEIGHTS:
         key = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11
         if key < 10:

@@ -1,4 +1,4 @@
-"""Keeps the certificates of a running mesh valid, and says how long each of them still is."""
+"""Renews the certificates of a running mesh and reports how long each remains valid."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 async def keep_renewed(mesh: Mesh, on_renewal: Callable[[list[str]], None]) -> None:
-    """Renew certificates at half of their life, and those that were removed or damaged.
+    """Renew certificates past half of their validity, and missing or damaged ones, until cancelled.
 
-    `on_renewal` gets the names ("kind/name") of those that were renewed. Errors are logged, and the
-    renewal is tried again at the next check.
+    `on_renewal` gets the names ("kind/name") of the renewed certificates. A failed renewal is
+    logged and tried again at the next check, at most a minute later.
     """
     certificates = mesh.certificates
     pause = min(_CHECK_SECONDS, certificates.leaf_life / dt.timedelta(seconds=_CHECKS_OF_A_LIFE))
@@ -44,16 +44,19 @@ async def keep_renewed(mesh: Mesh, on_renewal: Callable[[list[str]], None]) -> N
 
 
 def certificate_states(certificates: Certificates) -> list[dict[str, Any]]:
-    """Return for each certificate its "name" ("kind/name"), when it "ends" (ISO 8601), the
-    "days_left", and whether less than a third of its life is left ("ends_soon"). The values of one
-    that is damaged are None, and it "ends_soon"."""
+    """Return the state of each certificate, as a dict.
+
+    Keys: "name" ("kind/name"), "ends" (ISO 8601), "days_left", and "ends_soon" (whether less than a
+    third of the validity is left). For a damaged certificate, "ends" and "days_left" are None and
+    "ends_soon" is True.
+    """
     return [
         {"name": f"{kind}/{name}", **_state(path)} for kind, name, path in certificates.leaves()
     ]
 
 
 def ending_soon(states: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a notice for each certificate that ends soon."""
+    """Return a notice ("code", "text", "certificate") for each state whose "ends_soon" is True."""
     return [
         {
             "code": "CERTIFICATE_ENDS_SOON",

@@ -61,8 +61,10 @@ OnChange = Callable[[str, State], None]
 
 
 class Watched(ABC):
-    """A supervised part of the mesh and its state; `was_ready` is set when the part becomes ready
-    for the first time."""
+    """A supervised part of the mesh and its state.
+
+    The event `was_ready` is set when the part becomes ready for the first time.
+    """
 
     def __init__(self, part: Part | OutsidePart, on_change: OnChange) -> None:
         self.part = part
@@ -126,8 +128,11 @@ class Watched(ABC):
 
 
 class WatchedOutsidePart(Watched):
-    """A part that runs outside the mesh: it is probed and, whenever it becomes available,
-    provisioned, but never started or stopped."""
+    """A part that runs outside the mesh, such as an external database.
+
+    The supervisor probes it, and provisions it whenever it becomes available, but never starts or
+    stops it.
+    """
 
     async def keep(self) -> None:
         self._become(State.STARTING)
@@ -168,7 +173,11 @@ class RunningPart(Watched):
         return tree_pss_bytes(self.pid) if self.pid is not None else 0
 
     async def keep(self) -> None:
-        """Run the part until it is stopped. Raises Failure only if it never became ready."""
+        """Run the part until `stop` is called, and start it again whenever it ends.
+
+        Raises Failure if the part does not become ready in its first few starts; never after it was
+        ready once.
+        """
         deaths = failed_starts = 0
         while not self._stopping:
             began = time.monotonic()
@@ -183,8 +192,10 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     def renewed(self, certificates: Collection[str]) -> None:
-        """Send the part its `renew_signal` if its certificate is one of these, which were renewed;
-        they are given as "kind/name"."""
+        """Send the part its `renew_signal` if its certificate is among the renewed `certificates`.
+
+        `certificates` are names ("kind/name"). Does nothing if the part does not run.
+        """
         if self.pid is not None and self.part.certificate in certificates:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, self.part.renew_signal)

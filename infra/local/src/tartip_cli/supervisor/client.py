@@ -1,4 +1,4 @@
-"""Client of a running supervisor."""
+"""Asks a running supervisor for its status over HTTP."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _SECONDS = 10
 
 
 def ask_status(home: DataDir) -> dict[str, Any] | None:
-    """The status (`Supervisor.status`) of the mesh that runs from this data folder; None if no mesh
-    runs from it or the supervisor does not answer."""
+    """Return the status (`Supervisor.status`) of the mesh that runs from the data folder `home`.
+
+    None if no mesh runs from it or the supervisor does not answer.
+    """
     mesh = running_mesh(home)
     if mesh is None:
         return None

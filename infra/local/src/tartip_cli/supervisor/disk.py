@@ -1,4 +1,4 @@
-"""How much room is left on the disks that hold the data of a mesh."""
+"""Measures the free space on the disks that hold the data of a mesh."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOW_PART = 0.05
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk, by a folder on it."""
+    """The size and the free space, in bytes, of the disk that contains the folder `path`."""
 
     path: str
     total_bytes: int
@@ -25,7 +25,8 @@ class Disk:
         return self.free_bytes < max(LOW_BYTES, LOW_PART * self.total_bytes)
 
     def notice(self) -> dict[str, object]:
-        """The warning, as a notice of `tartip status`."""
+        """Return the warning that the disk is nearly full, as a notice ("code", "text", "path") of
+        `tartip status`."""
         percent = 100 * self.free_bytes / self.total_bytes
         text = (
             f"only {self.free_bytes // 2**20} MiB ({percent:.1f} %) are free under {self.path}: "
@@ -35,7 +36,7 @@ class Disk:
 
 
 def disks_of(home: DataDir) -> tuple[Disk, ...]:
-    """The disks of the data folder and of its PostgreSQL cluster, which may lie elsewhere."""
+    """Return the disk of the data folder and, if another, that of its PostgreSQL cluster."""
     found: dict[int, Disk] = {}
     for folder in (home.path, home.postgres.resolve()):
         if folder.is_dir():

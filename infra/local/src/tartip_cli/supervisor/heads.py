@@ -1,8 +1,9 @@
-"""Keeps the signed heads of all audit logs outside of the data folder, each minute.
+"""Stores the signed heads of all audit logs in files outside the data folder, once a minute.
 
-Whoever rewrites a log, and signs it anew with the service's key, would have to rewrite these files
-as well: they belong on a disk, or under a user, that the mesh's administrators do not have. Each
-file has one head a line, and lines are only added; there is a file for each service and month.
+A head is the signed root of an audit log's Merkle tree. Whoever rewrites a log and signs it again
+with the service's key would have to rewrite these files as well. They should therefore be on a
+disk, or belong to a user, to which the mesh's administrators have no access. There is one file for
+each service and month; it has one head per line, and lines are only added.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ log = logging.getLogger(__name__)
 
 
 def folder_of(heads_dir: Path, home: DataDir) -> Path:
-    """The folder for the heads of one data folder. Raises Failure if it is inside of that one."""
+    """Return the subfolder of `heads_dir` for the heads of the data folder `home`.
+
+    Raises Failure if `heads_dir` is inside the data folder.
+    """
     if heads_dir.expanduser().absolute().is_relative_to(home.path.absolute()):
         raise Failure(
             f"TARTIP_HEADS_DIR={heads_dir} is in the data folder: name one outside of it",
@@ -40,8 +44,10 @@ def folder_of(heads_dir: Path, home: DataDir) -> Path:
 
 
 def keep(folder: Path, head: SignedHead) -> None:
-    """Add a head to the file of its service and month, unless the file ends with it. Raises
-    OSError."""
+    """Append a head to the file of its service and month, unless it is the last line already.
+
+    An incomplete last line is removed first. Raises OSError if the file cannot be read or written.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     month = head.sealed_at.astimezone(UTC).strftime("%Y-%m")
     path = folder / f"{head.service}.{month}.jsonl"
@@ -59,7 +65,7 @@ def keep(folder: Path, head: SignedHead) -> None:
 
 
 class HeadKeeper:
-    """Asks each service of a mesh for its newest head once a minute, and keeps it."""
+    """A loop that asks each service of a mesh for its newest head once a minute and stores it."""
 
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
@@ -67,7 +73,7 @@ class HeadKeeper:
         self._services = [each for each in GRPC_SERVICES if each.name in mesh.migrated_services]
 
     async def run(self) -> None:
-        """Keep heads until cancelled. A service that does not answer is asked a minute later."""
+        """Ask for heads and store them, once a minute, until cancelled; errors are only logged."""
         while True:
             for service in self._services:
                 await self._keep_newest(service)
@@ -84,7 +90,10 @@ class HeadKeeper:
             log.warning("%s gives no head: %r", service.name, error)
 
     async def newest(self, service: Service) -> SignedHead | None:
-        """The newest head of a service's log; None before the first sealing."""
+        """Ask a service for the newest head of its log; None if the log has no head yet.
+
+        Raises a gRPC error if the service does not answer.
+        """
         import grpc
         from audit_log.heads import SignedHead
         from tartip.audit.v1 import audit_pb2, audit_pb2_grpc

@@ -1,4 +1,4 @@
-"""Runs health probes with a time limit; any error of a probe counts as no answer."""
+"""Runs health probes with a time limit, and decides when an unhealthy part must be restarted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ PROBE_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 """The pause after a probe that found anything else."""
 BROKEN_AFTER_PROBES = 2
-"""A part that says so often in a row that it is broken is restarted."""
+"""A part is restarted after this many probes in a row that find it broken."""
 _REASON_CHARACTERS = 300
 
 
 class Judge:
-    """Decides from the findings of one run of a part whether it must be restarted: if it is hung,
-    or broken by its own account. A part that only is not ready is left alone: it answers, and a
-    restart would not bring back what it waits for."""
+    """Decides from the probes of one run of a part whether the part must be restarted.
+
+    A restart is needed if several probes in a row get no answer, or find the part broken. A part
+    that answers but is not ready is left alone, since it waits for something else to be ready.
+    """
 
     def __init__(self, hung_after_probes: int) -> None:
         self._limits = {
@@ -30,7 +32,7 @@ class Judge:
         self._in_a_row = 0
 
     def verdict(self, health: Health) -> str | None:
-        """Return why the part must be restarted; None if it need not be."""
+        """Take the result of the newest probe; return why the part must be restarted, or None."""
         self._in_a_row = self._in_a_row + 1 if health.condition is self._last else 1
         self._last = health.condition
         limit = self._limits.get(health.condition)
@@ -42,8 +44,11 @@ class Judge:
 
 
 async def health_by(probe: Probe) -> Health:
-    """What the probe finds; a silent part if it timed out or raised an error. A Failure is
-    re-raised."""
+    """Run a probe and return what it finds.
+
+    If the probe times out or raises an error, the result is the health of a silent part. A Failure
+    is re-raised.
+    """
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)
     except Failure:
@@ -57,8 +62,10 @@ async def health_by(probe: Probe) -> Health:
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError if this task was cancelled: a library may have replaced the cancellation
-    by an error of its own."""
+    """Raise CancelledError if the current task was cancelled.
+
+    Call it when handling other errors: a library may have replaced CancelledError by its own error.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

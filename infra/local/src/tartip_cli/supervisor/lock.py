@@ -20,7 +20,8 @@ _ORPHAN_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunningMesh:
-    """The running mesh of a data folder: the supervisor's pid, the ports and the clock offset."""
+    """The mesh that runs from a data folder: its supervisor's pid, its ports and its clock
+    offset."""
 
     pid: int
     port_base: int
@@ -35,7 +36,7 @@ class RunningMesh:
 
 
 class Lock:
-    """The lock of a data folder, held by its supervisor while it runs.
+    """The lock of a data folder, which its supervisor holds as long as it runs.
 
     It is a file lock, which the kernel releases when the process ends.
     """

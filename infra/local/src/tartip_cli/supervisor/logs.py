@@ -1,8 +1,8 @@
-"""The log files of the parts: turned over while their parts run, and read across that.
+"""Rotates the log files of the parts while the parts run, and reads logs across a rotation.
 
-A file that has grown past LOG_BYTES is copied and emptied, since its part keeps it open; three old
-copies are kept (`fines.log.1` is the newest). Lines that are written in the instant between the end
-of the copy and the emptying are lost.
+A file larger than LOG_BYTES is copied and then emptied, since its part keeps it open. Three old
+copies are kept; `fines.log.1` is the newest. Lines written between the end of the copying and the
+emptying are lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 LOG_BYTES = 20 * 1024 * 1024
 OLD_LOGS = 3
 TURN_SECONDS = 5.0
-"""How often the sizes of the logs are looked at."""
+"""The time between two checks of the sizes of the logs."""
 _CHUNK_BYTES = 1024 * 1024
 _TAIL_BYTES = 8192
 _FOLLOW_SECONDS = 0.2
@@ -29,8 +29,10 @@ log = logging.getLogger(__name__)
 
 
 def turn_over(path: Path, *, max_bytes: int = LOG_BYTES) -> bool:
-    """Turn the log over if it is longer than `max_bytes`; return whether it was. Raises no error: a
-    log that cannot be copied stays as it is."""
+    """Rotate the log if it is larger than `max_bytes`; return whether it was rotated.
+
+    Raises no error: if the log cannot be copied, that is logged and the log stays as it is.
+    """
     try:
         if path.stat().st_size <= max_bytes:
             return False
@@ -46,13 +48,17 @@ def turn_over(path: Path, *, max_bytes: int = LOG_BYTES) -> bool:
 
 
 def old_log(path: Path, number: int) -> Path:
-    """Return the path of an old copy, such as `fines.log.1`, the newest."""
+    """Return the path of the old copy with this number; the newest copy of `fines.log` is
+    `fines.log.1`."""
     return path.with_name(f"{path.name}.{number}")
 
 
 def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
-    """Yield the last `count` lines of a log, with those of its newest old copy if it is shorter.
-    With `follow`, go on for ever with the lines that are added."""
+    """Yield the last `count` lines of a log, if necessary continued back into its newest old copy.
+
+    With `follow`, then wait for new lines and yield them, without end. Raises OSError if the log
+    cannot be read.
+    """
     with path.open("rb") as file:
         lines = deque(_lines_from(old_log(path, 1), 0), maxlen=count)
         lines.extend(_text(line) for line in file)
@@ -69,7 +75,10 @@ def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
 
 
 def last_line(path: Path) -> str:
-    """The last line that is not empty, which most likely gives the reason of a failure."""
+    """Return the last line of a log that is not blank, which usually states why its part failed.
+
+    It is cut off after 300 characters. If there is no such line or no log, a text says so.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL_BYTES))

@@ -1,7 +1,7 @@
 """The supervisor's own metrics: its parts, the certificates, and the space on disks.
 
-All are described in `infra/otel/metrics.yaml`. They stand on the supervisor's Prometheus endpoint,
-and go to the external collector if there is one.
+They are described in `infra/otel/metrics.yaml`, served on the supervisor's Prometheus endpoint, and
+sent to the external collector if one is set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEAVES = ("service", "partner", "device")
 
 
 class SupervisorMeasures:
-    """Measures what the supervisor sees; `states` returns the state of each part by name."""
+    """Exports the supervisor's metrics; `states` returns the current state of each part by name."""
 
     def __init__(self, mesh: Mesh, states: Callable[[], dict[str, State]]) -> None:
         self._mesh = mesh
@@ -54,12 +54,12 @@ class SupervisorMeasures:
         self._gauge("tartip.disk.size", "By", lambda _: self._disks("f_blocks"))
 
     def note(self, name: str, state: State) -> None:
-        """Count a part that has ended by itself and is started again."""
+        """Count a restart of the part `name` if its new `state` is RESTARTING."""
         if state is State.RESTARTING:
             self._restarts.add(1, {"part": name})
 
     def close(self) -> None:
-        """Export for the last time. Waits until the collector answers, or its time-out."""
+        """Export the metrics a last time, waiting for the collector's answer or the time-out."""
         self._provider.shutdown()
 
     def _gauge(self, name: str, unit: str, observe: Observe) -> None:

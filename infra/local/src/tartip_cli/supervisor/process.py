@@ -17,7 +17,7 @@ from tartip_cli.home_identity import folder_key
 
 @dataclass(frozen=True)
 class ProcessId:
-    """The identity of a process: pid and start time."""
+    """The identity of a process: its pid, and its start time, since pids are used again."""
 
     pid: int
     started: str
@@ -34,8 +34,10 @@ class ProcessId:
 
     @classmethod
     def read(cls, path: Path) -> ProcessId | None:
-        """The identity stored in a pid file; None if the file is missing, malformed or a copy from
-        another folder: the process is not of this folder then."""
+        """Read the identity stored in a pid file.
+
+        None if the file is missing or malformed, or was copied from another folder.
+        """
         try:
             pid, started, folder = path.read_text().split()
             return cls(int(pid), started) if folder == folder_key(path.parent) else None
@@ -50,7 +52,10 @@ class ProcessId:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Send a signal to a part and its children; each part leads its own process group."""
+    """Send a signal to the process `pid` and to its process group; ignored if it does not exist.
+
+    Each part leads a process group of its own, so that its child processes get the signal too.
+    """
     for send in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             send(pid, number)

@@ -1,6 +1,7 @@
-"""Replaces the keys of a mesh: those of the broker's users, and those that wrap data keys.
+"""Replaces the keys of a mesh: those of the broker's users, and those that encrypt the data keys.
 
-Both can be interrupted at any moment, and go on when they are run again. Services that run go on.
+Both rotations may be interrupted at any moment; run again, they continue. Services that are running
+need no restart.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ Report = Callable[[str, int, int], None]
 
 
 async def rotate_broker_keys(mesh: Mesh) -> int:
-    """Give each user of the broker a new key, and return the number of users.
+    """Give each user of the broker (NATS) a new key, and return the number of users.
 
-    NATS first accepts old and new keys, then the services take the new ones, and once nobody is
-    connected with an old one, NATS accepts the new ones alone. If the mesh does not run, the new
-    keys are used from its next start. Raises Failure if a service keeps to its old key.
+    NATS first accepts old and new keys, then the services switch to the new ones; once no client
+    uses an old key, NATS accepts the new ones only. If the mesh does not run, the new keys are used
+    from its next start. Raises Failure if a client still uses an old key after a time limit, or if
+    the broker is external.
     """
     server = mesh.nats_server
     if server is None:
@@ -53,10 +55,12 @@ async def rotate_broker_keys(mesh: Mesh) -> int:
 async def rotate_data_keys(
     mesh: Mesh, names: tuple[str, ...], *, settle_seconds: float, report: Report
 ) -> None:
-    """Wrap the data keys of these services by new keys, all services at once.
+    """Encrypt the data keys of the services `names` with new wrapping keys, all services in
+    parallel.
 
-    `report` gets the name of a service with its class of keys, how many are wrapped anew and how
-    many there are. Raises Failure if it fails for a service.
+    `report` is called repeatedly with "service: class of keys", the number of keys done and the
+    total. Each service waits `settle_seconds` before the first key, until calls that use the old
+    wrapping key have ended. Raises Failure if a service fails.
     """
     async with asyncio.TaskGroup() as group:
         for name in names:

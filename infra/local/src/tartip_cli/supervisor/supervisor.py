@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs all parts of a mesh: `run` returns after `request_stop`, once all parts have stopped."""
+    """Runs all parts of a mesh; `run` returns once all parts have stopped after `request_stop`."""
 
     def __init__(self, mesh: Mesh, on_change: OnChange = lambda name, state: None) -> None:
         self.mesh = mesh
@@ -78,7 +78,10 @@ class Supervisor:
             lock.release()
 
     def status(self) -> dict[str, object]:
-        """The state of all parts and the services' clock, as `tartip status --json` prints them."""
+        """Return the state of all parts, disks and certificates, and the clock of the services.
+
+        `tartip status --json` prints the result.
+        """
         own = {
             "name": SUPERVISOR,
             "state": State.READY,

@@ -1,7 +1,7 @@
-"""Synthetic calls: once a minute a real call over gRPC and one over REST, as outsiders make them.
+"""Makes synthetic calls once a minute: one over gRPC and one over REST, as outsiders make them.
 
-They change nothing and leave no audit entry: a partner asks for a payment that does not exist,
-which is looked for and refused by name, and an operator lists one camera.
+The calls change nothing and leave no audit entry. Over gRPC, a partner asks for a payment that does
+not exist, and the answer "not found" is the success; over REST, an operator lists one camera.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Call = Callable[[], Awaitable[str]]
 
 
 class SyntheticCalls:
-    """Calls the services of a mesh as outsiders do; `meter` takes the results."""
+    """Calls the services of a mesh as outsiders do; records success and duration with `meter`."""
 
     def __init__(self, mesh: Mesh, meter: Meter) -> None:
         self._mesh = mesh
@@ -68,7 +68,7 @@ class SyntheticCalls:
             self._calls["rest"] = self._rest
 
     async def keep(self, ready: asyncio.Event) -> None:
-        """Make the calls once a minute, from when the mesh is `ready` until cancelled."""
+        """Wait until `ready` is set, then make the calls once a minute until cancelled."""
         await ready.wait()
         try:
             while True:

@@ -1,9 +1,7 @@
 """The embedded OTLP receiver (HTTP, protobuf, gzip): stores spans, logs and the newest metrics.
 
-`Receiver.newest` lists the metrics of each process, for the supervisor's Prometheus endpoint.
-
-It takes the place of an OpenTelemetry collector; it does not run if `OTEL_EXPORTER_OTLP_ENDPOINT`
-is set.
+It takes the place of an OpenTelemetry collector, and does not run if `OTEL_EXPORTER_OTLP_ENDPOINT`
+is set. `Receiver.newest` returns the metrics for the supervisor's Prometheus endpoint.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ class Receiver:
         self._newest: dict[tuple[str, str], tuple[float, ResourceMetrics]] = {}
 
     def newest(self) -> list[ResourceMetrics]:
-        """The metrics that each process exported last, of those that run."""
+        """Return the last exported metrics of each process that exported any in the last minute."""
         since = time.monotonic() - _NEWEST_SECONDS
         self._newest = {key: found for key, found in self._newest.items() if found[0] > since}
         return [resource for _, resource in self._newest.values()]

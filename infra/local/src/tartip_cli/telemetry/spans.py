@@ -1,7 +1,7 @@
-"""Stores telemetry on disk as OTLP JSON lines, one file per hour (more if an hour has much), and
-reads spans from them.
+"""Stores telemetry on disk as lines of OTLP JSON, and reads spans from them.
 
-The oldest files are removed when the total size of all files exceeds a limit.
+There is one file per hour, or several if one would become too large. The oldest files are removed
+when the total size of all files exceeds a limit.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ class Span:
 
 
 class SpanFiles:
-    """The telemetry files in one folder; only the receiver writes them. The oldest are removed when
-    the total size of all files exceeds `max_bytes`."""
+    """The telemetry files in one folder; only the receiver writes them.
+
+    The oldest files are removed when the total size of all files exceeds `max_bytes`.
+    """
 
     def __init__(self, folder: Path, *, prefix: str = "", max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder

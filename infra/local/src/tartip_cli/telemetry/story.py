@@ -43,8 +43,10 @@ class Story:
         return max(span.end_ns for span in self.spans)
 
     def edges(self) -> set[tuple[str, str]]:
-        """Return pairs (parent service, child service) from spans whose parent span is of another
-        service."""
+        """Return the calls between services, as pairs (calling service, called service).
+
+        A pair is found where a span and its parent span are of different services.
+        """
         by_id = {span.span_id: span for span in self.spans}
         found = set()
         for span in self.spans:
@@ -63,11 +65,10 @@ class Story:
 
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
-    """Return the story of a trace id, report number, fine number, violation id or event id; None if
-    no span names it.
+    """Return the story (all traces) of a case; None if no span is found for `query`.
 
-    A story with more than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may
-    be returned incomplete.
+    `query` is a trace id, report number, fine number, violation id or event id. A story with more
+    than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may be incomplete.
     """
     traces: set[str] = set()
     subjects: set[str] = set()

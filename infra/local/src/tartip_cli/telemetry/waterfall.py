@@ -98,7 +98,7 @@ def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
 
 
 def verdict_of(span: Span) -> str:
-    """Why a span failed: the reason of a refusal, else the error; "" if the span did not fail."""
+    """Return why a span failed: its refusal's reason, or else its error; "" if it did not fail."""
     refusal = span.attributes.get("tartip.refusal")
     return str(refusal or span.error or "")
 
