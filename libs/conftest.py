@@ -83,7 +83,8 @@ def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def with_table(postgres: Any, db: Database) -> Callable[[Table], Awaitable[None]]:
-    """Return a function that creates a table, in which a scope sees only rows of its regions."""
+    """Return a function that creates a table with row-level security: a transaction sees only the
+    rows in the regions of its caller."""
 
     async def make(table: Table) -> None:
         def work(connection: Connection) -> None:

@@ -122,7 +122,7 @@ def measure(variant: str) -> dict[str, object]:
 
 
 def one_round(code: Callable[[float, float], str | None], places: list[Place]) -> float:
-    """Processor time of one lookup in microseconds, averaged over all places."""
+    """Return the processor time of one lookup in microseconds, averaged over all places."""
     start = time.process_time()
     for place in places:
         code(*place)
@@ -130,7 +130,7 @@ def one_round(code: Callable[[float, float], str | None], places: list[Place]) -
 
 
 def resident_mib() -> float:
-    """Resident memory of this process in MiB, from `/proc/self/statm`."""
+    """Return the resident memory of this process in MiB, from `/proc/self/statm`."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 

@@ -122,13 +122,13 @@ def allow(
     urgent: Callable[[Any], bool] | None = None,
     scope: str = "",
 ) -> Allow:
-    """Create an `Allow` from any iterables of names; by default it admits nobody."""
+    """Return an `Allow` with these fields; without arguments it admits no caller."""
     return Allow(partners, devices, frozenset(services), frozenset(roles), purpose, urgent, scope)
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
-    """Return the kind and name of a certificate's holder, read from the only URI in the
-    certificate, a SPIFFE id. Raises NotAuthenticated."""
+    """Return the kind and name, such as ("service", "fines"), of the caller with a certificate's
+    URIs. Raises NotAuthenticated unless there is exactly one URI, a SPIFFE id of the mesh."""
     named = list(uris)
     if len(named) != 1 or not named[0].startswith(TRUST_DOMAIN):
         raise NotAuthenticated
@@ -172,7 +172,7 @@ class TokenVerifier:
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Operator:
-        """The operator that a valid token names. Raises TokenExpired or NotAuthenticated."""
+        """Return the operator whom a valid token names. Raises TokenExpired or NotAuthenticated."""
         keys = await self._current_keys(max_age_seconds=KEYS_KEPT_SECONDS)
         known = self._known.get(hashlib.sha256(token.encode()).digest())
         if known is not None and known.keys is keys:

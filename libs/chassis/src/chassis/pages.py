@@ -40,7 +40,8 @@ class Page:
     _key: DataKey
 
     def next_token(self, keys: Sequence[tuple[str, ...]]) -> str:
-        """The token of the next page; `keys` are the sort keys of this page's rows, in order.
+        """Return the token of the next page; `keys` are the sort keys of this page's rows, in
+        order.
 
         Returns "" if this page is not full: there is no next page then.
         """
@@ -91,7 +92,7 @@ def _open(token: str, query: str, key: DataKey) -> tuple[str, ...]:
 def moment_in(text: str) -> datetime:
     """Parse an ISO 8601 time with a time zone from a page token; return it in UTC.
 
-    Raises PageTokenWrong.
+    Raises PageTokenWrong for any other text.
     """
     try:
         moment = datetime.fromisoformat(text)

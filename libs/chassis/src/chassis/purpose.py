@@ -37,7 +37,7 @@ def checked_purpose(text: str) -> str:
 
 
 def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
-    """The purpose in a call's metadata; "" if there is none. Raises PurposeWrong."""
+    """Return the purpose in a call's metadata; "" if there is none. Raises PurposeWrong."""
     encoded = metadata.get(METADATA_KEY)
     if not isinstance(encoded, bytes):
         return checked_purpose(str(metadata.get(ASCII_METADATA_KEY, "")))
@@ -48,5 +48,5 @@ def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
 
 
 def purpose_metadata(purpose: str) -> tuple[tuple[str, bytes], ...]:
-    """The metadata that carries a purpose to a peer; empty if there is no purpose."""
+    """Return the gRPC metadata that carries a purpose to a peer; empty if there is no purpose."""
     return ((METADATA_KEY, purpose.encode()),) if purpose else ()

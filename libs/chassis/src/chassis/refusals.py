@@ -136,7 +136,7 @@ class Overloaded(Refusal):
 class ShareExceeded(Refusal):
     """The caller exceeds a limit of its own; `facts` holds the limit's name and value.
 
-    The gate delays the answer by `pause_seconds`, to slow a caller that retries without waiting.
+    `host.gate` sends this refusal after `pause_seconds`, to slow a caller that retries at once.
     """
 
     kind = Kind.OVERLOADED
@@ -169,7 +169,7 @@ class PageTokenWrong(Refusal):
 
 
 class InternalError(Refusal):
-    """A bug: the caller gets only an error id, under which the log has the details."""
+    """A bug: the caller gets only an error id; the log has the details under this id."""
 
     kind = Kind.INTERNAL
     code = "INTERNAL"
@@ -194,12 +194,12 @@ class RemoteRefusal(Refusal):
 
     @property
     def message(self) -> Message:
-        """The peer's sentence, unchanged."""
+        """The peer's message for people, unchanged."""
         return self._message
 
 
 class Checks:
-    """Collects the wrong fields of a request; `checks()` raises BadRequest with all of them."""
+    """The wrong fields found so far in a request; see `checks()`, which raises BadRequest."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
@@ -209,7 +209,7 @@ class Checks:
         self.errors.append(FieldError(field, code, description))
 
     def that(self, holds: bool, field: str, description: str, *, code: str = "BAD_REQUEST") -> bool:
-        """Add a wrong field unless `holds`; return `holds`."""
+        """Add a wrong field if `holds` is False; return `holds`."""
         if not holds:
             self.wrong(field, description, code=code)
         return holds
@@ -217,7 +217,7 @@ class Checks:
 
 @contextmanager
 def checks() -> Iterator[Checks]:
-    """Run a block that checks a request; raise BadRequest at its end if a field is wrong."""
+    """Yield a `Checks`; raise BadRequest at the end of the block if it has a wrong field."""
     collected = Checks()
     yield collected
     if collected.errors:

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
 
     @property
     def listens_on(self) -> str:
-        """The address at which this process serves."""
+        """The address ("host:port") at which this process serves calls; "" if it serves none."""
         return self.grpc_address
 
     @model_validator(mode="after")
@@ -100,7 +100,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def read(settings: type[S]) -> S:
-    """Read settings from the environment. Exits with a message that names each wrong variable."""
+    """Return settings read from the environment; exit with a message that names wrong variables."""
     try:
         return settings()
     except ValidationError as error:

@@ -144,9 +144,9 @@ data_keys = vault_keys.data_keys.to_metadata(metadata)
 
 
 def session_settings(application: str) -> dict[str, str]:
-    """The settings of a new PostgreSQL session of `application`, by name, with its clock offset.
+    """Return the PostgreSQL settings, by name, for a new session of the client `application`.
 
-    The server ends a session, and frees its locks, when its client has not answered for 20 s.
+    They include this process's clock offset, and end the session of a client silent for 20 s.
     """
     settings = {
         "application_name": application,

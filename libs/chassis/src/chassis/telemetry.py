@@ -57,7 +57,7 @@ refusals_total = meter.create_counter("tartip.refusals", unit="{refusal}")
 def register_ids(shapes: Mapping[str, str]) -> None:
     """Register ids that `annotate` may set: for each name, a regular expression for the values.
 
-    Matching keeps arbitrary text, which a URL may contain in place of an id, out of spans.
+    A value must match as a whole, since a URL may have any text in the place of an id.
     """
     _ids.update({name: re.compile(shape) for name, shape in shapes.items()})
 
@@ -89,7 +89,7 @@ def _allowed(attributes: Mapping[str, str | int | float]) -> Mapping[str, str | 
 
 
 def current_story() -> str:
-    """The current story (correlation id): the bound one, else the trace id, else ""."""
+    """Return the story (correlation id) that was bound to this call, else the trace id, else ""."""
     if bound := _story.get():
         return bound
     context = trace.get_current_span().get_span_context()
@@ -97,12 +97,12 @@ def current_story() -> str:
 
 
 def bound_story() -> str:
-    """The story (correlation id) to which this call was bound; "" if none."""
+    """Return the story (correlation id) that was bound to this call; "" if none."""
     return _story.get()
 
 
 def bind_story(story: str) -> None:
-    """Bind the rest of this call to an earlier story (correlation id); "" changes nothing.
+    """Bind the rest of this call to an existing story (correlation id); "" changes nothing.
 
     A payment, for example, is bound to the story of its fine.
     """
@@ -113,9 +113,9 @@ def bind_story(story: str) -> None:
 
 @contextmanager
 def about(traceparent_header: str, *, event: str = "") -> Iterator[None]:
-    """Run a block whose log lines carry the trace of a traceparent header, and an event's id.
+    """Give the log lines of a block the trace in a W3C traceparent header, and the id of an event.
 
-    It opens no span. A malformed header leaves the lines their current trace.
+    No span is opened. If the header is malformed, the lines keep the current trace.
     """
     remote = trace.get_current_span(context_from(traceparent_header))
     context = set_value(_EVENT, event, get_current())
@@ -129,7 +129,7 @@ def about(traceparent_header: str, *, event: str = "") -> Iterator[None]:
 
 
 def current_event() -> str:
-    """The id of the event that this code is `about`; "" if none."""
+    """Return the event id given to the enclosing `about` block; "" if there is none."""
     return str(get_value(_EVENT) or "")
 
 
@@ -143,9 +143,9 @@ def span(
     story: str = "",
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """Run the block in a new span. If the block raises, the span records only the error's type.
+    """Run the block in a new span, which is yielded; of an error in it only the type is recorded.
 
-    The block is bound to `story`, a correlation id; "" stands for none.
+    `story` is the block's correlation id or "". Raises ValueError for keys not in ATTRIBUTES.
     """
     given = {**(attributes or {}), **({"tartip.story": story} if story else {})}
     current = tracer.start_span(name, parent, kind, _allowed(given), links)
@@ -171,8 +171,8 @@ def begin(
 ) -> Span:
     """Start a span that is current for the rest of this task; the caller must end it.
 
-    Use it instead of `span` for streams: a stream's generator may be closed by another task, which
-    could not restore the context of this one.
+    For generators that stream, use it instead of `span`: another task may close the generator, and
+    cannot restore this task's context. Raises ValueError for keys not in ATTRIBUTES.
     """
     started = tracer.start_span(name, parent, kind, _allowed(attributes))
     attach(trace.set_span_in_context(started, parent))
@@ -186,19 +186,19 @@ def _reset(token: Token[str]) -> None:
 
 
 def traceparent() -> str:
-    """The current span as a W3C traceparent header; "" if there is no span."""
+    """Return a W3C traceparent header for the current span; "" if there is no span."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent", "")
 
 
 def context_from(traceparent_header: str) -> Context:
-    """The context that a traceparent header names; an empty context if it is malformed."""
+    """Return the context that a traceparent header names; an empty one if it is malformed."""
     return _propagator.extract({"traceparent": traceparent_header}, context=Context())
 
 
 def link_to(traceparent_header: str) -> list[Link]:
-    """A link to the span that a traceparent header names; an empty list if it is malformed."""
+    """Return a list with a link to the span in a traceparent header; empty if it is malformed."""
     context: SpanContext = trace.get_current_span(
         context_from(traceparent_header)
     ).get_span_context()

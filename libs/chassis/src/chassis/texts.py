@@ -25,7 +25,7 @@ class Message:
 
 @cache
 def message_of(package: str, key: str) -> Message:
-    """The message `key` of a top-level package. Raises LookupError if a language lacks it."""
+    """Return the message `key` of a package. Raises LookupError if a language lacks it."""
     return message_with(package, key, {})
 
 

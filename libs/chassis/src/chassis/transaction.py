@@ -35,7 +35,7 @@ CLOCK_TOLERANCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Scope:
-    """The caller of a transaction; row-level security reads the caller's regions and roles."""
+    """The caller of a transaction. Row-level security reads from it which rows may be seen."""
 
     kind: str
     name: str
@@ -63,7 +63,7 @@ class Scope:
         return "*" in self.regions
 
     def sees(self, region: str) -> bool:
-        """Whether the scope sees rows of a region; rows of "" only if it sees all regions."""
+        """Whether the scope sees rows of a region; "" stands for rows that belong to no region."""
         return self.sees_all_regions or region in self.regions
 
 
@@ -98,8 +98,8 @@ class Tx:
         self._forget()
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
-        """Execute a statement, with parameters `rows` if any. Raises SQLAlchemy's errors; never
-        log their text, which may quote a row."""
+        """Execute a statement, with the parameter values `rows` if any; return its result. Raises
+        SQLAlchemy's errors; never log their text, which may quote a row."""
         return await (await self._ready()).execute(statement, rows)
 
     async def scalar(self, statement: Executable) -> Any:
@@ -111,9 +111,9 @@ class Tx:
         return await select.rows(driver_of(await self._ready()), **values)
 
     async def now(self) -> datetime:
-        """The database's time, in UTC.
+        """Return the database's time, in UTC.
 
-        Raises ClockUnsure if this process's clock is more than `CLOCK_TOLERANCE_SECONDS` away.
+        Raises ClockUnsure if this process's clock differs by more than CLOCK_TOLERANCE_SECONDS.
         """
         connection = await self._ready()
         asked_at = self._clock()
@@ -123,7 +123,7 @@ class Tx:
         return theirs
 
     async def once(self, caller: str, request_id: UUID, content: bytes) -> bool:
-        """Store a caller's request id; return whether it is new, False if the request is repeated.
+        """Store a caller's request id; return True if it is new, False if the request is repeated.
 
         Raises IdReused if the id was used with other content. While another transaction uses the
         same id, this waits until that transaction ends.
@@ -131,11 +131,11 @@ class Tx:
         return await idempotency.is_first_use(await self._ready(), caller, request_id, content)
 
     def write_once(self, caller: str, request_id: UUID, content: bytes) -> None:
-        """Store a caller's request id; write this transaction's additions only if the id is new.
+        """Have the commit store a caller's request id, and the added rows only if the id is new.
 
-        After the commit, `was_first` says whether it was new. If the id was used with other
-        content, the end of the transaction raises IdReused. The transaction must not execute
-        statements: RuntimeError is raised if one was executed before, or is executed later.
+        After the commit, `was_first` is whether the id was new. If it was used with other content,
+        the end of the transaction raises IdReused. The transaction must not execute statements:
+        RuntimeError is raised if one was executed before, or is executed later.
         """
         self._require_no_statement()
         self._facts.request = idempotency.request_id_of(caller, request_id, content)
@@ -143,13 +143,13 @@ class Tx:
     def replace(
         self, table: Table, row: Mapping[str, Any], *, version: int, waits: bool = True
     ) -> None:
-        """Replace the row with the same primary key, and write this transaction's additions, only
-        if the stored row still has this `version`.
+        """Have the commit replace the row with the same primary key if it still has this `version`.
 
-        After the commit, `was_current` says whether it had. `table` needs a column `version`; `row`
-        needs a value for each column without a default. Without `waits`, a row that another
-        transaction has locked counts as changed. The transaction must not execute statements:
-        RuntimeError is raised if one was executed before, or is executed later.
+        Otherwise the rows added to this transaction are not written either. After the commit,
+        `was_current` is True if all was written. `table` needs a column `version`; `row` needs a
+        value for each column without a default. Without `waits`, a row that another transaction has
+        locked counts as changed. The transaction must not execute statements: RuntimeError is
+        raised if one was executed before, or is executed later.
         """
         self._require_no_statement()
         kind = Rows(table, tuple(sorted(row)), or_ignored=False)
@@ -179,9 +179,9 @@ class Tx:
         confidential: bool = False,
         entry_id: UUID | None = None,
     ) -> AuditEntry:
-        """Write an audit entry, which holds ids only, and return it. `object_ref` is "type:id".
+        """Add an audit entry, to be written at the commit; return it. `object_ref` is "type:id".
 
-        A confidential entry is part of the Merkle tree like all others, but shown to no auditor.
+        Entries hold ids only. A confidential one is in the Merkle tree, but shown to no auditor.
         """
         entry = AuditEntry(
             entry_id or new_id(),
@@ -229,7 +229,7 @@ class Tx:
             raise
 
     async def flush(self) -> None:
-        """Write what was added so far, in the open transaction."""
+        """Write the rows, events and audit entries added so far, without ending the transaction."""
         await self._write(await self._begun(), self.taken())
 
     def taken(self) -> Writes:
@@ -280,15 +280,15 @@ class Tx:
 
 
 def driver_of(connection: AsyncConnection) -> Any:
-    """The asyncpg connection that a SQLAlchemy connection uses."""
+    """Return the asyncpg connection that a SQLAlchemy connection uses."""
     assert connection.sync_connection is not None
     return connection.sync_connection.connection.driver_connection
 
 
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
-    """Seconds by which the database's time `theirs` is before `asked_at` or after `answered_at`.
+    """Return by how many seconds `theirs` is before `asked_at` or after `answered_at`.
 
-    `asked_at` and `answered_at` are of this process's clock. 0 or less if `theirs` is in between.
+    `theirs` is of the database's clock, the others of this process's. 0 or less if in between.
     """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 

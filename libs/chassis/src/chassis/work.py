@@ -14,7 +14,7 @@ LIST_ERASURE = "list_erasure"
 
 
 def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
-    """The row of `tables.work` for a job, by column; `key` is passed to the handler of `kind`."""
+    """Return the row of `tables.work` for a job; the handler of `kind` is called with `key`."""
     return {
         "kind": kind,
         "key": key,

@@ -63,10 +63,10 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect with the nkey in `seed_file`; this and reconnections are retried for ever.
+        """Connect to NATS with the nkey seed in `seed_file`, and return the connection.
 
-        `url` is an address, or several of one cluster with commas between them: whichever answers
-        is used, and the next when that one fails.
+        Failed connections, the first included, are tried again without limit. `url` has one
+        address, or several of one cluster with commas between them: the first that answers is used.
         """
         errors = _Errors()
         client = _Client() if seed_file else Client()
@@ -85,10 +85,10 @@ class Broker:
         return cls(client, name, errors, seed_file)
 
     async def keep_key_current(self) -> None:
-        """Reconnect whenever the file of the nkey seed is replaced; never returns.
+        """Reconnect whenever the file with the nkey seed is replaced; never returns.
 
-        For a while the server accepts both keys. It closes connections that use the old one later,
-        and after that the library would not reconnect.
+        The server accepts the old key for a while, and then closes connections that use it. Without
+        this function, the NATS client would not reconnect after that.
         """
         known = self._seed_stamp()
         while True:
@@ -152,9 +152,10 @@ class Broker:
         return f"_INBOX_{self.name}.".encode()
 
     async def stream_made_at(self, stream: str) -> str:
-        """The server's time at which the stream was created; a new value means a new stream.
+        """Return the server's time, as text, at which a stream was created.
 
-        Raises NotFoundError, or NATS's errors if the server does not answer.
+        A changed value means that the stream was created anew. Raises NotFoundError if there is no
+        such stream, or another error of NATS if the server does not answer.
         """
         reply = await self.client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)
         answer: dict[str, Any] = json.loads(reply.data)
@@ -163,19 +164,20 @@ class Broker:
         return str(answer["created"])
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection for good."""
         await self.client.close()
 
 
 def addresses_in(url: str) -> list[str]:
-    """The addresses in a text that has commas between them."""
+    """Return the addresses in a comma-separated text, without spaces around them."""
     return [address.strip() for address in url.split(",") if address.strip()]
 
 
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
-    """A context for mutual TLS 1.2 or later, from PEM files, read again for each connection.
+    """Return a client's context for mutual TLS 1.2 or later; `cert`, `key` and `ca` are PEM files.
 
-    Raises CertificateUnusable, or OSError or ssl.SSLError for the authority's file.
+    Certificate and key are read again for each connection. Raises CertificateUnusable if they are
+    missing or damaged, or OSError or ssl.SSLError if the authority's file `ca` is.
     """
     files = CertificateFiles(cert, key)
     files.read_settled()

@@ -1,6 +1,6 @@
-"""A process's certificate and its key: two PEM files, read again after they were renewed.
+"""A process's certificate and its private key: two PEM files, read again when they are renewed.
 
-The files may be replaced while the process runs, the key first. `CurrentCertificate` serves the
+The files may be replaced while the process runs, the key first. `CurrentCertificate` returns the
 pair that was read last until a complete new pair can be read.
 """
 
@@ -46,7 +46,8 @@ class CertificateFiles:
     key: Path
 
     def read(self) -> Pem:
-        """Read both files. Raises CertificateUnusable unless the key is the certificate's."""
+        """Return the content of both files. Raises CertificateUnusable if a file is missing or
+        damaged, or if the private key does not belong to the certificate."""
         found = Pem(_content(self.certificate), _content(self.key))
         leaf = _parsed(self.certificate, found.certificate)
         try:
@@ -58,8 +59,11 @@ class CertificateFiles:
         return found
 
     def read_settled(self) -> Pem:
-        """Read both files at a start, when they may just be renewed: the key is replaced a moment
-        before the certificate. Raises CertificateUnusable."""
+        """Return the content of both files; wait up to a second for a key that fits the
+        certificate.
+
+        During a renewal, the key is replaced before the certificate. Raises CertificateUnusable.
+        """
         for _ in range(SETTLE_TRIES):
             try:
                 return self.read()
@@ -68,15 +72,15 @@ class CertificateFiles:
         return self.read()
 
     def stamp(self) -> Stamp:
-        """A value that changes when one of the files is replaced. Raises OSError."""
+        """Return a value that changes when one of the files is replaced. Raises OSError."""
         return stamp_of(self.certificate, self.key)
 
 
 class CurrentCertificate:
-    """The process's certificate and key as they are now.
+    """The process's newest usable certificate and key.
 
-    The files are looked at once in CHECK_SECONDS at most. While they are missing, damaged or only
-    half replaced, the pair that was read last is served.
+    The files are checked for a change at most once in CHECK_SECONDS. While they are missing,
+    damaged or only half replaced, the pair that was read last stays in use.
     """
 
     def __init__(self, files: CertificateFiles) -> None:
@@ -88,7 +92,7 @@ class CurrentCertificate:
         self._looked_at = time.monotonic()
 
     def get(self) -> Pem:
-        """Return the pair; it is the same object for as long as the files are unchanged."""
+        """Return the newest usable pair; it is the same object until the files change."""
         now = time.monotonic()
         if now - self._looked_at >= CHECK_SECONDS:
             self._looked_at = now
@@ -114,7 +118,7 @@ class CurrentCertificate:
 
 
 def days_left(path: Path) -> float:
-    """The days until the first certificate in a PEM file ends; negative once it has ended.
+    """Return the days until the first certificate in a PEM file expires, below 0 if it has expired.
 
     Raises CertificateUnusable.
     """
@@ -122,9 +126,9 @@ def days_left(path: Path) -> float:
 
 
 def share_left(path: Path) -> float:
-    """The part of its life that the first certificate in a PEM file still has: 1 to 0, or less.
+    """Return the part of its validity period that the first certificate in a PEM file has left.
 
-    Raises CertificateUnusable.
+    1 at the beginning of the period, 0 at its end, negative later. Raises CertificateUnusable.
     """
     leaf = _parsed(path, _content(path))
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
@@ -132,24 +136,24 @@ def share_left(path: Path) -> float:
 
 
 def ends_at(path: Path) -> datetime:
-    """When the first certificate in a PEM file ends. Raises CertificateUnusable."""
+    """Return when the first certificate in a PEM file expires. Raises CertificateUnusable."""
     return _parsed(path, _content(path)).not_valid_after_utc
 
 
 def stamp_of(*paths: Path) -> Stamp:
-    """A value that changes when one of these files is replaced. Raises OSError."""
+    """Return a value that changes when one of these files is replaced. Raises OSError."""
     found = [path.stat() for path in paths]
     return tuple((file.st_mtime_ns, file.st_ino, file.st_size) for file in found)
 
 
 def require_certificates(path: Path) -> None:
-    """Raise CertificateUnusable unless the file holds one certificate in PEM or more."""
+    """Raise CertificateUnusable unless the file has at least one certificate in PEM."""
     _parsed(path, _content(path))
 
 
 def require_all_certificates(settings: Settings, *, serves_grpc: bool) -> None:
     """Raise CertificateUnusable if a service's certificate, its key or an authority's certificate
-    is missing or damaged."""
+    is missing or damaged. The authorities of callers are needed only if it `serves_grpc`."""
     CertificateFiles(settings.tls_cert, settings.tls_key).read_settled()
     require_certificates(settings.tls_ca)
     if serves_grpc:

@@ -1,7 +1,7 @@
-"""Channels to peers that present the service's certificate of today, also after it was renewed.
+"""gRPC channels to peers that present the service's new certificate as soon as it is renewed.
 
-After a renewal, new calls go over a new channel with the new certificate. The channel with the old
-one is closed once the calls that began on it have ended.
+After a renewal, new calls use a new channel with the new certificate. The old channel is closed
+once the calls that began on it have ended.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from host.certificates import CertificateFiles, CurrentCertificate, Pem
 
 
 class RenewingChannels(Channels):
-    """Channels as those of the chassis, each of which is replaced after a renewal."""
+    """Channels as those of the chassis, which present a renewed certificate in new calls."""
 
     def __init__(self, *, cert: Path, key: Path, ca: Path) -> None:
         """Raises CertificateUnusable, or OSError if the authority's file cannot be read."""
@@ -25,7 +25,7 @@ class RenewingChannels(Channels):
         super().__init__(cert=cert, key=key, ca=ca)
 
     def opened(self, address: str, peer: str) -> grpc.aio.Channel:
-        """Return a new channel that is replaced after each renewal; the caller closes it."""
+        """Return a new channel that follows renewals of the certificate; the caller closes it."""
 
         def open_now() -> grpc.aio.Channel:
             pem, authority = self._certificate.get(), self._files["ca"].read_bytes()
@@ -36,9 +36,10 @@ class RenewingChannels(Channels):
 
 
 class RenewedChannel(grpc.aio.Channel):
-    """A channel that stands for one with the current certificate; stubs may keep it for ever.
+    """A channel that makes each call over an inner channel with the current certificate.
 
-    `open_now` opens a channel that presents what `certificate` returns.
+    Stubs may keep it for ever: it replaces the inner channel after each renewal. `open_now` opens
+    an inner channel that presents the pair which `certificate` returns.
     """
 
     def __init__(
@@ -51,23 +52,23 @@ class RenewedChannel(grpc.aio.Channel):
         self._replaced: list[_Generation] = []
 
     def unary_unary(self, *method: Any, **options: Any) -> Any:
-        """Return a callable for a method, as those below do."""
+        """Return a callable that makes each call over the inner channel that is current then."""
         return _Method(self, "unary_unary", method, options)
 
     def unary_stream(self, *method: Any, **options: Any) -> Any:
-        """As `unary_unary`."""
+        """Return a callable as `unary_unary` does, for a method with a stream of replies."""
         return _Method(self, "unary_stream", method, options)
 
     def stream_unary(self, *method: Any, **options: Any) -> Any:
-        """As `unary_unary`."""
+        """Return a callable as `unary_unary` does, for a method with a stream of requests."""
         return _Method(self, "stream_unary", method, options)
 
     def stream_stream(self, *method: Any, **options: Any) -> Any:
-        """As `unary_unary`."""
+        """Return a callable as `unary_unary` does, for a method with streams both ways."""
         return _Method(self, "stream_stream", method, options)
 
     def current(self) -> "_Generation":
-        """Return the channel for new calls, a new one if the certificate was renewed."""
+        """Return the inner channel for new calls; open a new one if the certificate was renewed."""
         pem = self._certificate.get()
         if pem is not self._channel.pem:
             self._replaced.append(self._channel)
@@ -78,21 +79,22 @@ class RenewedChannel(grpc.aio.Channel):
         return self._channel
 
     async def close(self, grace: float | None = None) -> None:
-        """Close the channel and those that it replaced; calls get `grace` seconds to end."""
+        """Close the inner channel and those that it replaced. Running calls have `grace` seconds to
+        end; None cancels them at once."""
         for generation in (*self._replaced, self._channel):
             await generation.channel.close(grace)
         self._replaced = []
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        """Return the state of the channel for new calls."""
+        """Return the connectivity of the inner channel for new calls."""
         return self.current().channel.get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """Wait until the channel for new calls is in another state."""
+        """Wait until the state of the inner channel is not `last_observed_state`."""
         await self.current().channel.wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        """Wait until the channel for new calls is connected."""
+        """Wait until the inner channel for new calls is connected."""
         await self.current().channel.channel_ready()
 
     async def __aenter__(self) -> "RenewedChannel":

@@ -1,6 +1,7 @@
-"""What the processes of the mesh look at to know their own `Health`.
+"""The checks from which a process's `Health` is made: database, certificate, broker, outbox, peers.
 
-The broker and the outbox only degrade: what is accepted is in the database and is published later.
+If the check of the broker or the outbox fails, the process is only degraded: the data that it
+accepted is in the database and is published later.
 """
 
 import time
@@ -28,7 +29,8 @@ _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 
 
 def database_check(db: Database, *, name: str = "database") -> Check:
-    """Look whether a connection of the pool answers in DATABASE_SECONDS, and at its clock."""
+    """Return a check that fails if the database does not answer within DATABASE_SECONDS, or if its
+    clock differs too much from this process's."""
 
     async def look() -> Reasons:
         try:
@@ -42,7 +44,10 @@ def database_check(db: Database, *, name: str = "database") -> Check:
 
 
 def certificate_check(current: Callable[[], bytes]) -> Check:
-    """Look whether the process's own certificate is valid now; `current` returns it in PEM."""
+    """Return a check that fails if the process's certificate is expired or not valid yet.
+
+    `current` returns the certificate in PEM.
+    """
 
     async def look() -> Reasons:
         leaf, now = x509.load_pem_x509_certificates(current())[0], real_clock()
@@ -56,7 +61,7 @@ def certificate_check(current: Callable[[], bytes]) -> Check:
 
 
 def broker_check(broker: Broker) -> Check:
-    """Look whether the connection to the broker is up."""
+    """Return a check that fails while the broker is not connected."""
 
     async def look() -> Reasons:
         return {} if broker.is_connected else {"broker": "is not connected"}
@@ -65,9 +70,9 @@ def broker_check(broker: Broker) -> Check:
 
 
 def outbox_check(db: Database, *, waiting_seconds: float = WAITING_SECONDS) -> Check:
-    """Look whether the oldest unpublished event has been the same one for `waiting_seconds`.
+    """Return a check that fails if one event has been the oldest unpublished for `waiting_seconds`.
 
-    Then none is published, or none of its subject: the broker may be connected and refuse it.
+    The reason may be a broker that is connected, but refuses all events or those of a subject.
     """
     oldest: int | None = None
     since = 0.0
@@ -90,7 +95,10 @@ def outbox_check(db: Database, *, waiting_seconds: float = WAITING_SECONDS) -> C
 
 
 def peer_check(name: str, channel: grpc.aio.Channel) -> Check:
-    """Ask a peer for its readiness; `name` is the peer's, as its services are deployed."""
+    """Return a check that fails if a peer is not ready, or does not answer in time.
+
+    `name` is the name under which the peer is deployed.
+    """
     stub = health_pb2_grpc.HealthStub(channel)
 
     async def look() -> Reasons:

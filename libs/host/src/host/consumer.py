@@ -62,7 +62,8 @@ class Poison(Exception):
 class Meta:
     """The metadata of an event: its id, subject, aggregate and version, region and story.
 
-    `aggregate` names the entity to which it happened; `story` is the event's correlation id.
+    `aggregate` names the entity that the event is about, and `version` is the entity's version;
+    `story` is the event's correlation id.
     """
 
     event_id: UUID
@@ -121,7 +122,8 @@ def _event_id(msg: Msg) -> str:
 class Consumer:
     """Handles the events of `stream` that its durable consumer `durable` delivers.
 
-    The keys of `subscriptions` are subjects; events of other subjects are acknowledged unread.
+    `subscriptions` has a subscription for each subject; events of other subjects are acknowledged
+    without being handled.
     """
 
     def __init__(
@@ -140,7 +142,7 @@ class Consumer:
         self._subscriptions = subscriptions
 
     async def run(self) -> None:
-        """Consume until cancelled; after an error of the broker, subscribe again."""
+        """Fetch and handle events until cancelled; after a broker's error, subscribe again."""
         while True:
             try:
                 await self._pull_until_broken()

@@ -1,8 +1,8 @@
 """A service's three log-ins to its database schema, each with a connection pool of its own.
 
-Their roles have different rights, so that none can hide what another did (`host.log_ins`): `calls`
-serves RPCs; `work` publishes events, handles those of others and does scheduled work and loops;
-`seal` adds waiting entries to the sealed audit log.
+Each log-in is a database role with rights of its own, so that none can hide what another did
+(`host.log_ins`): `calls` serves RPCs; `work` publishes events, handles events of other services and
+runs scheduled work and background loops; `seal` adds waiting entries to the sealed audit log.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Databases:
 
     @classmethod
     def connect(cls, settings: Settings, *, service: str) -> "Databases":
-        """The databases with the URLs in `settings`; connections are opened when first used.
+        """Return the three databases with the URLs in `settings`; they connect when first used.
 
         Exits with a message that names the variables of missing URLs.
         """

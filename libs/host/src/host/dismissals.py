@@ -1,4 +1,4 @@
-"""The table of dismissed dead letters: events that a person decided not to have handled any more.
+"""The table of dismissed dead letters: failed events that a person decided not to handle any more.
 
 Only `tartip redrive` writes and reads it, as the owner of the schema; no process of a service does.
 """

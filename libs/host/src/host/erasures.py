@@ -50,8 +50,11 @@ class Erasure:
 
 @dataclass(frozen=True)
 class ReadErasures:
-    """The authentic lines of a list; `damaged` has the numbers (from 1) of lines of the file that
-    are not authentic, or before which lines are missing."""
+    """The authentic lines of a list of erasures, and the numbers of the damaged lines.
+
+    `damaged` counts lines of the file from 1. A line is damaged if it is not authentic, or if the
+    line before it is not the one that it names.
+    """
 
     erasures: tuple[Erasure, ...] = ()
     damaged: tuple[int, ...] = ()
@@ -63,13 +66,15 @@ class ReadErasures:
 
 
 def list_path(folder: Path, service: str) -> Path:
-    """The file of a service in the folder of erasures."""
+    """Return the path of a service's list in the folder of erasures."""
     return folder / f"{service}.jsonl"
 
 
 def read_erasures(path: Path, service: str, key: Ed25519PublicKey) -> ReadErasures:
-    """Read and check a list; an absent file is an empty one. `key` is the service's public audit
-    key."""
+    """Read and check a service's list; a missing file counts as an empty list.
+
+    `key` is the service's public audit key, with which the signatures are verified.
+    """
     if not path.exists():
         return ReadErasures()
     erasures, damaged, previous = list[Erasure](), list[int](), None
@@ -85,7 +90,7 @@ def read_erasures(path: Path, service: str, key: Ed25519PublicKey) -> ReadErasur
 
 @dataclass
 class ErasureList:
-    """The list of one service: appends to it, and destroys the listed keys again."""
+    """The list of erasures of one service: appends to it and destroys the listed keys again."""
 
     folder: Path
     service: str
@@ -93,12 +98,14 @@ class ErasureList:
     clock: Clock
 
     async def append(self, key_id: str) -> None:
-        """List a destroyed data key; the line is on disk when this returns. Raises OSError."""
+        """Add the id of a destroyed data key to the list, and sync it to disk. Raises OSError."""
         await asyncio.to_thread(self._append, UUID(key_id))
 
     async def repeat(self, db: Database) -> int:
-        """Destroy those listed keys that the database still has, after a restore; return their
-        number, and write it to the audit log. Raises a database error."""
+        """Destroy the listed keys that the database has again after a restore; return their number.
+
+        The destructions are audited. Damaged lines are logged and skipped. Raises a database error.
+        """
         path = list_path(self.folder, self.service)
         found = await asyncio.to_thread(read_erasures, path, self.service, self.key.public_key())
         if found.damaged:
@@ -111,7 +118,7 @@ class ErasureList:
         return repeated
 
     async def repeat_patiently(self, db: Database, stopping: asyncio.Event) -> None:
-        """As `repeat`, and again until the database answers or `stopping` is set."""
+        """Call `repeat` until the database answers or `stopping` is set; raise its other errors."""
         while not stopping.is_set():
             try:
                 await self.repeat(db)

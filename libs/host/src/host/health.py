@@ -1,14 +1,14 @@
-"""The health of a process: it looks at its parts and peers every few seconds and answers from that.
+"""The health of a process: checks run every few seconds, and their last results are the answer.
 
 The standard health service (`grpc.health.v1.Health`) answers under these names:
 
-- "": SERVING if the process is ready, so that a next call would be answered;
-- the full name of each of its services: ready, and the peers that the service's calls need are too;
-- `tartip.degraded`: NOT_SERVING while something is wrong that closes no call, as a lost broker is;
-- `tartip.live`: always SERVING; no answer within a probe's time-out means that the process hangs.
+- "": SERVING if the process itself is ready to answer calls;
+- the full name of a service: SERVING if, besides, the peers are ready that the service needs;
+- `tartip.degraded`: NOT_SERVING during a fault that prevents no call, such as a lost broker;
+- `tartip.live`: always SERVING; a process that does not answer in time hangs.
 
-A peer is asked for its own readiness ("") alone, which depends on no peer, so that there are no
-circles. `Check` tells services what is wrong, besides: by the trailing metadata REASONS_KEY.
+A peer is asked only whether it is ready itself (""), whatever its own peers, so that there are no
+circles. To services, `Check` also returns what is wrong, in the trailing metadata REASONS_KEY.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Reasons = Mapping[str, str]
 
 
 class Effect(enum.Enum):
-    """What follows from a check that finds something wrong."""
+    """The consequence of a check that finds something wrong."""
 
     UNREADY = "the process is not ready"
     DEGRADED = "the process is degraded, and goes on answering calls"
@@ -49,10 +49,10 @@ class Effect(enum.Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """Something to look at every CHECK_SECONDS: `look` returns what is wrong with it.
+    """A check that runs every CHECK_SECONDS: `look` returns what is wrong, or an empty mapping.
 
-    Where `look` has not returned after `within_seconds`, that is what is wrong, unless the check
-    only degrades: then the reasons found before stay.
+    If `look` takes longer than `within_seconds`, the check has failed, except that a check with the
+    effect DEGRADED keeps its last result.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Check:
 
 
 class Health:
-    """The checks of a process and what they found last; nothing is ready before the first look.
+    """The checks of a process and their last results; before the first results nothing is ready.
 
-    `needs` are the names of the PEER checks that each service needs, by the service's full name;
-    "" stands for the whole process, and may need peers only where no peer asks this process.
+    `needs` has, by the full name of a service, the names of the PEER checks that the service needs.
+    The key "" stands for the process itself: it may need peers only if no peer checks this process.
     """
 
     def __init__(
@@ -93,33 +93,36 @@ class Health:
 
     @property
     def unready(self) -> Reasons:
-        """Why the process itself is not ready, peers left out; empty if it is."""
+        """Why the process itself is not ready, apart from its peers; empty if it is ready."""
         stopping = {"process": "is stopping"} if self._stopping else {}
         return {**self._reasons(Effect.UNREADY), **stopping}
 
     @property
     def degraded(self) -> Reasons:
-        """Why the process is degraded; empty if it is not."""
+        """Why the process is degraded (see `tartip.degraded`); empty if it is not."""
         return self._reasons(Effect.DEGRADED)
 
     @property
     def peers(self) -> dict[str, str]:
-        """What is wrong with each peer that is looked at; "" if it is ready."""
+        """What is wrong with each checked peer, by its name; "" if the peer is ready."""
         checks = (check for check in self._checks if check.effect is Effect.PEER)
         return {check.name: "; ".join(self._found[check.name].values()) for check in checks}
 
     def reasons(self, service: str) -> Reasons:
-        """Why the service of this full name is not ready; "" is the process. Raises KeyError."""
+        """Return why a service is not ready, by its full name ("" is the process); empty if it is.
+
+        Raises KeyError for an unknown name.
+        """
         peers = self.peers
         return {**self.unready, **{n: peers[n] for n in self._needs[service] if peers[n]}}
 
     def serves(self, services: Sequence[str]) -> None:
-        """Add services by their full names, if `needs` does not have them: they need no peer."""
+        """Add services by their full names; those that `needs` does not have need no peer."""
         for service in services:
             self._needs.setdefault(service, ())
 
     def status(self, name: str) -> "health_pb2.HealthCheckResponse.ServingStatus":
-        """The status under a name of the health service; SERVICE_UNKNOWN for an unknown name."""
+        """Return the status under a name of the health service, or SERVICE_UNKNOWN."""
         if name == LIVE:
             return SERVING
         if name == DEGRADED:
@@ -130,16 +133,16 @@ class Health:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names for which `status` is known."""
+        """All names under which the health service answers."""
         return (*self._needs, LIVE, DEGRADED)
 
     async def looked(self) -> None:
-        """Wait until each check has been looked at once."""
+        """Wait until each check has its first result."""
         while len(self._looked_at) < len(self._checks):
             await self._changed.wait()
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yield now, and then whenever something may have changed; end when the process stops."""
+        """Yield at once, after each change of a status, and a last time when the process stops."""
         while True:
             changed = self._changed
             yield
@@ -148,12 +151,12 @@ class Health:
             await changed.wait()
 
     def stop(self) -> None:
-        """Be not ready for good, since the process stops."""
+        """Make the process not ready for good, because it stops."""
         self._stopping = True
         self._tell()
 
     async def run(self) -> None:
-        """Look at everything until cancelled."""
+        """Run all checks again and again, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for check in self._checks:
                 group.create_task(self._keep_looking(check))
@@ -202,13 +205,13 @@ async def _look(check: Check) -> Reasons:
 
 
 class HealthServicer:
-    """The standard health service over a `Health`."""
+    """The standard gRPC health service, which answers from a `Health`."""
 
     def __init__(self, health: Health) -> None:
         self._health = health
 
     async def Check(self, request: Any, context: Any) -> health_pb2.HealthCheckResponse:
-        """The status under a name. NOT_FOUND for an unknown name."""
+        """Return the status under a name; end the call with NOT_FOUND if the name is unknown."""
         status = self._health.status(request.service)
         if status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no service of this name here")
@@ -218,7 +221,7 @@ class HealthServicer:
         return health_pb2.HealthCheckResponse(status=status)
 
     async def List(self, request: Any, context: Any) -> health_pb2.HealthListResponse:
-        """The statuses under all names."""
+        """Return the statuses under all names."""
         statuses = {
             name: health_pb2.HealthCheckResponse(status=self._health.status(name))
             for name in self._health.names
@@ -228,7 +231,7 @@ class HealthServicer:
     async def Watch(
         self, request: Any, context: Any
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """The status under a name, and each other one that follows, until the process stops."""
+        """Yield the status under a name now, and after each change, until the process stops."""
         before = None
         async for _ in self._health.changes():
             status = self._health.status(request.service)
@@ -242,9 +245,9 @@ class HealthServicer:
 
 
 def reasons_in(metadata: Any) -> dict[str, str]:
-    """What `Check` said is wrong, from the trailing metadata of its call; empty if it said nothing.
+    """Return what is wrong with a process, from the trailing metadata of a call of its `Check`.
 
-    With the status SERVING these are the reasons why the process is degraded.
+    Empty if the metadata names nothing. If the status is SERVING, the process is only degraded.
     """
     for key, value in metadata or ():
         if key == REASONS_KEY:

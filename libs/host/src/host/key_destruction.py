@@ -19,29 +19,38 @@ DISCARD_KEY = "discard_key"
 
 
 async def schedule_destruction(tx: Tx, key_id: UUID) -> None:
-    """Have a key destroyed as soon as this transaction is committed."""
+    """Schedule the destruction of a data key, for the moment after this transaction's commit."""
     await tx.schedule(DESTROY_KEY, str(key_id), system_clock())
 
 
 async def schedule_discarding(tx: Tx, key_id: UUID) -> None:
-    """As `schedule_destruction`, for a key that a restored database needs again."""
+    """Schedule the destruction of a data key that is not put on the list of erasures.
+
+    A database that is restored to an earlier moment has such a key again, and needs it.
+    """
     await tx.schedule(DISCARD_KEY, str(key_id), system_clock())
 
 
 async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
-    """Destroy a key, and name it in an audit entry. Only the log-in for background work may."""
+    """Destroy a data key, and add an audit entry about it.
+
+    Needs the log-in for background work; PostgreSQL refuses it to the log-in for calls.
+    """
     entry = tx.audit(DESTROY_KEY, f"key:{key_id}")
     await tx.keys.destroy(key_id, recorded_by=entry.entry_id)
 
 
 async def discard_recorded(tx: Tx, key_id: UUID) -> None:
-    """As `destroy_recorded`, for a key that a restored database needs again."""
+    """Destroy a data key as `destroy_recorded` does, but do not put it on the list of erasures."""
     entry = tx.audit(DESTROY_KEY, f"key:{key_id}")
     await tx.keys.discard(key_id, recorded_by=entry.entry_id)
 
 
 def handlers_of(db: Database) -> dict[str, Callable[[str], Awaitable[None]]]:
-    """The handlers of both kinds of scheduled work; the work's key is the data key's id."""
+    """Return the handlers of the scheduled work DESTROY_KEY and DISCARD_KEY, by kind of work.
+
+    A handler is called with the id of the data key.
+    """
 
     async def destroy(key: str) -> None:
         async with db.begin(SYSTEM) as tx:

@@ -49,7 +49,7 @@ leases = Table(
 
 
 def install_leases(op: Operations, runtime_role: str) -> None:
-    """Create the table `leases` in a service's migration."""
+    """Create the table `leases` in a migration, and grant `runtime_role` its rights on it."""
     leases.create(op.get_bind())
     grant(op, leases.name, "SELECT, INSERT, UPDATE", runtime_role)
 
@@ -59,7 +59,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """A lease that this process holds; it opens the transactions of the work it protects."""
+    """A lease that this process has; it opens the transactions of the work that it protects."""
 
     def __init__(self, db: Database, name: str, generation: int) -> None:
         self.name = name

@@ -1,12 +1,12 @@
-"""What each log-in of a service may do in its schema, column by column.
+"""The rights that each log-in of a service has in its schema, column by column.
 
-A service has three (`host.databases`): its calls, its background work and its sealer. None may
-change or delete an audit entry, a leaf or a head of the sealed log, or a request id; none may do
-what would hide another's doing. The owner role is for migrations alone.
+A service has three log-ins (`host.databases`): for calls, for background work and for sealing. None
+may change or delete an audit entry, a leaf or head of the sealed log, or a request id, and none may
+cover up what another one did. The owner role is for migrations alone.
 
-`install_v4` gives the rights on the tables of `chassis.tables` and its like. On a service's own
-tables the log-in for work has the rights that migrations grant the one for calls (`share_grants`,
-after every migration), and the sealer none.
+`install_v4` grants the rights on the tables that all services have (COMMON_TABLES). On a service's
+own tables, the log-in for work has the rights that migrations grant to the one for calls
+(`share_grants`, after every migration), and the sealer has none.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from host.schema import Operations
 
 @dataclass(frozen=True)
 class LogIns:
-    """The names of a schema's roles that run the service."""
+    """The names of the database roles with which a service logs in: for calls, work and sealing."""
 
     calls: str
     work: str
@@ -74,10 +74,10 @@ _NEVER_CHANGED = ("audit", "audit_leaves", "audit_nodes", "audit_heads", "reques
 
 
 def install_v4(op: Operations, schema: str) -> None:
-    """Give each log-in its rights on the tables that all services have.
+    """Grant each log-in its rights on the tables that all services have; the roles must exist.
 
-    The provisioning must have made the roles. A policy does not bind the owner of a table, nor a
-    superuser; a trigger refuses these too, except the owner, who may remove it.
+    Row-level security binds neither superusers nor the owner of a table. A trigger keeps
+    superusers, too, from changing recorded rows, but not the owner, who could drop the trigger.
     """
     for statement in _COLUMNS:
         op.execute(statement)
@@ -165,8 +165,8 @@ END $$
 
 
 def share_grants(op: Operations, schema: str) -> None:
-    """Grant the log-in for work what the one for calls has on the service's own tables, sequences
-    and functions. Run after each migration, so that later tables need no grant of their own."""
+    """Grant the log-in for work the rights of the log-in for calls on the service's own tables,
+    sequences and functions. Run it after each migration, which may have added some."""
     roles = LogIns.of(schema)
     named = {"calls": roles.calls, "work": roles.work, "common": list(COMMON_TABLES)}
     for statement in op.get_bind().execute(_SHARED, named).scalars().all():

@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
     """Upgrade `schema` to the newest version in the migration history in `folder`.
 
-    A schema with a version that the history does not have is of a later release; it is left as it
-    is. It serves this release too, since a release's migrations take nothing away that the release
-    before needs: so a service can be rolled back.
+    A schema whose version is not in the history was migrated by a later release, and is left as it
+    is. The earlier release can still use it, since the migrations of a release remove nothing that
+    the release before needs; so a service can be rolled back.
     """
     config = Config()
     config.set_main_option("script_location", str(folder))
@@ -80,13 +80,13 @@ def _is_of_later_release() -> bool:
 
 
 def runtime_role() -> str:
-    """The name of the role of this schema that serves calls, to which migrations grant privileges.
+    """Return the role that serves calls in this schema, to which migrations grant privileges.
 
-    The role for background work gets the same ones when the migrations have run.
+    After the migrations, the role for background work is granted the same privileges.
     """
     return f"{schema_name()}_runtime"
 
 
 def schema_name() -> str:
-    """The name of the schema that is being migrated."""
+    """Return the name of the schema that is being migrated."""
     return str(context.config.attributes["schema"])

@@ -95,7 +95,8 @@ class Relay:
         self._paused: dict[str, _Pause] = {}
 
     async def run(self) -> None:
-        """Wait for the lease; publish until cancelled. Raises LeaseLost or a database error."""
+        """Wait for the lease, then publish until cancelled. Raises LeaseLost or a database
+        error."""
         async with hold(self._db, "relay") as lease:
             checked_at = forgot_at = 0.0
             while True:
@@ -111,10 +112,10 @@ class Relay:
                     await asyncio.sleep(POLL_SECONDS)
 
     async def publish_batch(self, lease: Lease) -> int:
-        """Publish the oldest unpublished rows concurrently; return the number published.
+        """Publish the oldest unpublished rows concurrently; return how many were published.
 
-        If publishing a row fails, all rows of its subject are skipped for some time.
-        Raises LeaseLost; the next holder then publishes again what was not yet marked as published.
+        If a row cannot be published, all rows of its subject are skipped for some time. Raises
+        LeaseLost; the next holder then publishes again the rows that are not marked yet.
         """
         if await self._oldest() is None:
             return 0
@@ -209,7 +210,7 @@ class Relay:
 
 
 async def oldest_waiting(db: Database) -> int | None:
-    """The position in the outbox of the oldest unpublished event; None if all are published."""
+    """Return the position in the outbox of the oldest unpublished event; None if there is none."""
     async with db.engine.connect() as connection:
         position: int | None = await connection.scalar(_OLDEST_POSITION)
     return position

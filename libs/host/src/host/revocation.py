@@ -1,8 +1,8 @@
-"""Certificates that their authority has revoked: X.509 revocation lists, read again as they change.
+"""Certificates that their authority has revoked, by X.509 revocation lists that may be replaced.
 
 The list of an authority `partner.pem` is the file `partner.crl` beside it, signed by that
-authority; without the file nothing is revoked. A list never expires: the one that was read last
-applies until another is written.
+authority; without the file nothing is revoked. A list never expires: it applies until another one
+can be read.
 """
 
 import logging
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class RevocationList:
-    """The serial numbers that one authority has revoked.
+    """The serial numbers of the certificates that one authority has revoked.
 
-    The file is looked at once in CHECK_SECONDS at most. If it is removed or damaged later, the list
-    that was read last stays in force.
+    The file is checked for a change at most once in CHECK_SECONDS. If it is removed or damaged
+    later, the list that was read last stays in force.
     """
 
     def __init__(self, authority: Path) -> None:
@@ -44,7 +44,7 @@ class RevocationList:
             self._serials = self._read()
 
     def revokes(self, serials: frozenset[int]) -> bool:
-        """Whether one of these serial numbers is on the list."""
+        """Return whether one of these serial numbers is on the list."""
         now = time.monotonic()
         if now - self._looked_at >= CHECK_SECONDS:
             self._looked_at = now
@@ -86,18 +86,18 @@ class RevocationList:
 
 
 class Revocations:
-    """The revocation lists for each kind of caller, from the folder of the authorities.
+    """The revocation lists of the authorities in a folder, one for each kind of caller.
 
-    Raises CertificateUnusable as RevocationList does.
+    Creating it raises CertificateUnusable if a list is damaged or its authority did not sign it.
     """
 
     def __init__(self, authorities: Path) -> None:
         self._lists = {kind: RevocationList(authorities / f"{kind}.pem") for kind in KINDS}
 
     def require(self, kind: str, chain: bytes) -> None:
-        """Check that a caller's certificate chain, in PEM and verified before, is not revoked.
+        """Raise CertificateRevoked if a caller's certificate chain has a revoked certificate.
 
-        Remembers the chain for `require_still`. Raises CertificateRevoked.
+        `chain` is in PEM and must be verified already. It is remembered for `require_still`.
         """
         serials = _serials(chain)
         if self._lists[kind].revokes(serials):
@@ -109,9 +109,9 @@ _bound: ContextVar[tuple[Revocations, str, bytes] | None] = ContextVar("certific
 
 
 def require_still() -> None:
-    """Check again, in a call that takes long, that the caller's certificate is not revoked.
+    """Raise CertificateRevoked if the caller's certificate was revoked since the call began.
 
-    Raises CertificateRevoked. Does nothing outside of a call.
+    For calls that take long. Does nothing outside of a call.
     """
     if bound := _bound.get():
         revocations, kind, chain = bound
@@ -119,7 +119,7 @@ def require_still() -> None:
 
 
 def serials_of(pem: bytes) -> frozenset[int]:
-    """The serial numbers of the certificates in PEM. Raises ValueError."""
+    """Return the serial numbers of certificates in PEM. Raises ValueError if they are malformed."""
     return frozenset(found.serial_number for found in x509.load_pem_x509_certificates(pem))
 
 

@@ -1,9 +1,9 @@
-"""Wraps all data keys of a running service anew (`python -m <service> rotate-keys`).
+"""Wraps (encrypts) all data keys of a service by new keys (`python -m <service> rotate-keys`).
 
-Each class of keys gets a new wrapping key, which running processes use within seconds. Data keys
-are then wrapped by it in batches. Before the older wrapping keys are destroyed, the rotation waits
-`settle_seconds` and looks again: a call that began before may still store a key that it had wrapped
-by the old one. The rotation can be interrupted at any moment, and goes on when it is run again.
+Each class of keys gets a new wrapping key, which running processes use within seconds. Then the
+data keys are wrapped by it in batches. Before the older wrapping keys are destroyed, the rotation
+waits `settle_seconds` and looks for data keys again: a call that began earlier may still store one
+that is wrapped by an old key. An interrupted rotation goes on when it is run again.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class RotationRuns(Exception):
-    """Another process rotates the keys of this folder."""
+    """Another process is rotating the keys in this folder."""
 
 
 async def rotate_keys(
@@ -38,8 +38,8 @@ async def rotate_keys(
 ) -> None:
     """Wrap all data keys by new keys in `folder`, and destroy the older wrapping keys.
 
-    `progress` gets the class of keys, how many are wrapped anew and how many there are. Raises
-    RotationRuns if another process does so at this time.
+    `progress` is called with the class of keys, how many of them are done and how many there are.
+    Raises RotationRuns if another process is rotating the keys in this folder.
     """
     with _alone(folder):
         await _rotate(db, folder, settle_seconds, progress)

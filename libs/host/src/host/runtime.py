@@ -91,20 +91,20 @@ class Chassis(Generic[S]):
 
     @property
     def databases(self) -> Databases:
-        """The database with each log-in. Raises LookupError in a service without a database."""
+        """The service's three databases, one per log-in. Raises LookupError if it has none."""
         if self._databases is None:
             raise LookupError(f"{self.name} has no database")
         return self._databases
 
     @property
     def db(self) -> Database:
-        """The database with the log-in that serves calls. Raises LookupError as `databases`."""
+        """The database with the log-in that serves calls. Raises LookupError if there is none."""
         return self.databases.calls
 
     @property
     def work_db(self) -> Database:
-        """The database with the log-in for events, scheduled work and loops. Raises LookupError as
-        `databases`."""
+        """The database with the log-in for events, scheduled work and loops. Raises LookupError if
+        there is none."""
         return self.databases.work
 
     @property
@@ -116,7 +116,7 @@ class Chassis(Generic[S]):
 
     @property
     def measures(self) -> list[DatabaseMeasures | BrokerMeasures]:
-        """What is measured of this process: its database and its connection to the broker."""
+        """The objects that measure this process's database and broker, for `keep_measuring`."""
         found: list[DatabaseMeasures | BrokerMeasures] = []
         if self._databases is not None:
             pools = vars(self._databases)
@@ -137,8 +137,8 @@ class Chassis(Generic[S]):
         """Register a gRPC servicer with the policy of its methods.
 
         `service` is the generated DESCRIPTOR.services_by_name[…], `add` the generated
-        add_…_to_server. `needs` are the peers (or other checks) without which some of its calls
-        would be refused; the address of a peer stands in the setting of its name.
+        add_…_to_server. `needs` names the peers or other checks without which the service is not
+        ready; the setting <peer>_address is the address of a peer.
         """
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
@@ -156,14 +156,14 @@ class Chassis(Generic[S]):
         self.loop(f"consume {stream}", consumer.run)
 
     def publish_from(self, *streams: str) -> None:
-        """Publish the events in this service's outbox, which are stored by these NATS streams."""
+        """Register the relay that publishes this service's outbox to the NATS streams `streams`."""
         relay = Relay(self.work_db, self.broker, source=self.name, streams=streams)
         self.loop("relay", relay.run)
 
     def share_by(self, quota_of: QuotaOf) -> None:
-        """Limit each caller by the `Quota` that `quota_of(kind, name)` returns.
+        """Use `quota_of(kind, name)` to get the `Quota` that limits a caller.
 
-        None means the default quota of the caller's kind.
+        If it returns None, the default quota of the caller's kind applies.
         """
         self.quota_of = quota_of
 
@@ -198,10 +198,10 @@ class Service(Generic[S]):
 
 
 def main(service: Service[Any]) -> None:
-    """Run the command `serve` (the default), `migrate` or `rotate-keys`; exit with the usage for
-    any other.
+    """Run the command in `sys.argv`: `serve` (the default), `migrate` or `rotate-keys`.
 
-    A certificate, key or revocation list that cannot be used ends `serve` with one line.
+    Exits with the usage for any other command, and with a one-line message if `serve` cannot use a
+    certificate, key or revocation list.
     """
     verb = sys.argv[1] if len(sys.argv) > 1 else "serve"
     settings = read(service.settings)
@@ -240,7 +240,7 @@ async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> 
 
 
 async def run(service: Service[S], settings: S) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in order and return."""
+    """Serve until SIGTERM or SIGINT, then stop the parts in order and return."""
     providers.set_up(service.name, settings)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -266,10 +266,8 @@ async def run(service: Service[S], settings: S) -> None:
 
 @contextlib.asynccontextmanager
 async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
-    """Yield a `Chassis`, connected to a database and a broker if `settings` has their URLs.
-
-    The connections and the gRPC channels are closed when the block ends.
-    """
+    """Yield a `Chassis`, connected to the database if the service has a schema, and to the broker
+    if `settings` has its URL. The connections and gRPC channels are closed when the block ends."""
     async with contextlib.AsyncExitStack() as closing:
         channels = RenewingChannels(
             cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca

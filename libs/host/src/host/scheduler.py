@@ -31,7 +31,7 @@ _Work = Row[tuple[object, ...]]
 
 
 class WaitUntilDue(Exception):
-    """Raised by a handler that was called too early: it is called again after `delay`."""
+    """Raised by a handler that was called too early, to be called again after `delay`."""
 
     def __init__(self, delay: timedelta) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class WaitUntilDue(Exception):
 
 
 class Scheduler:
-    """A worker for the scheduled work of one schema; several workers share the work by leases."""
+    """Runs the scheduled work of one schema; several processes share the work by leases."""
 
     def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, WorkHandler]) -> None:
         self._db = db

@@ -39,10 +39,10 @@ OPTIONS = [
 
 
 class GrpcServer:
-    """The gRPC server at `address` ("host:port"). It answers about `health`, whose checks somebody
-    must run; without one it is ready for as long as it runs.
+    """The gRPC server at `address` ("host:port"), with a health service that answers from `health`.
 
-    Each new connection is shown the certificate that the files hold by then.
+    The caller runs the checks of `health`; if it is omitted, the process is ready while it runs.
+    Each new connection gets the certificate that is in the files at that time.
     """
 
     def __init__(

@@ -119,7 +119,7 @@ class Share:
 
 
 class Place:
-    """A call that was admitted; limits the rate at which its stream of requests is received."""
+    """An admitted call; it limits the rate at which a stream of requests is received."""
 
     def __init__(self, bucket: Bucket, rate: float, now: Callable[[], float]) -> None:
         self._bucket, self._rate, self._now = bucket, rate, now

@@ -87,7 +87,7 @@ class PlateRules:
 
 @dataclass(frozen=True)
 class Articles:
-    """An edition of the articles; `by_code` holds them by the code of the offence.
+    """An edition of the articles; `by_code` maps the code of an offence to its article.
 
     `valid_until` is its last day in force, None if it lasts until a newer edition begins.
     """
@@ -120,8 +120,8 @@ class Articles:
         )
 
     def speeding(self, excess_kmh: Decimal) -> Article | None:
-        """The article for an excess over the speed limit in km/h (KoAP 592); None if none covers
-        it."""
+        """Return the article for an excess over the speed limit in km/h (KoAP 592); None if the
+        excess is in no article's range."""
         rows = self.by_code.values()
         return next((row for row in rows if row.speed and row.speed.holds(excess_kmh)), None)
 

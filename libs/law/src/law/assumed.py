@@ -1,6 +1,8 @@
-"""Marks assumed years in the versions of tables; only trial runs assume a year that has no table.
+"""Marks, in the version of a table, the years whose values were assumed because the table lacks
+them.
 
-A decision stores the versions of its tables, so that an assumed year can be recognised later.
+Only trial runs assume years. A decision stores the versions of its tables, so that an assumed year
+can be recognised later.
 """
 
 import re

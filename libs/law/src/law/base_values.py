@@ -18,7 +18,7 @@ BASE_VALUES = "base_values"
 
 @dataclass(frozen=True)
 class BaseValue:
-    """The MCI on a day, in tiyn, and the version and hash of the table that it is from."""
+    """The MCI on a day, in tiyn, and the version and hash of the table with this value."""
 
     amount_minor: int
     # Version and hash of its table.
@@ -27,8 +27,10 @@ class BaseValue:
 
 @dataclass(frozen=True)
 class BaseValues:
-    """Known values of the MCI in tiyn, each with its first day (`steps`). The last applies up to
-    the day `until`, or without end if `assumes` (trial runs only)."""
+    """Known values of the MCI in tiyn, each with the first day on which it applies (`steps`).
+
+    The last value applies up to the day `until`, or without end if `assumes` (trial runs only).
+    """
 
     steps: tuple[tuple[date, int], ...]
     # The last day that the table covers.
@@ -62,7 +64,8 @@ class BaseValues:
         return self.steps[0][0].year <= year <= self.until.year
 
     def on(self, day: date) -> BaseValue:
-        """The value of the MCI in force on a day (KoAP 44(1)). Raises TableYearMissing."""
+        """Return the MCI in force on a day (KoAP 44(1)). Raises TableYearMissing if it is
+        unknown."""
         if day < self.steps[0][0] or (day > self.until and not self.assumes):
             raise TableYearMissing(BASE_VALUES, day.year)
         amount = next(value for since, value in reversed(self.steps) if since <= day)

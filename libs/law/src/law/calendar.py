@@ -52,7 +52,7 @@ class CalendarYear:
 
 @dataclass(frozen=True)
 class Holiday:
-    """A public holiday with a fixed date; if it `moves` and is on a weekend, a weekday is off."""
+    """A public holiday with a fixed date; if one that `moves` is on a weekend, a weekday is off."""
 
     name: str
     month: int
@@ -63,7 +63,7 @@ class Holiday:
 
 @dataclass(frozen=True)
 class Holidays:
-    """Holidays with fixed dates by the latest law; trial runs derive later years from them."""
+    """The holidays with fixed dates by the latest law, from which trial runs derive later years."""
 
     holidays: tuple[Holiday, ...]
     version: str
@@ -98,15 +98,16 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The tables of all known years; trial runs derive later years from `assumes`."""
+    """The tables of all known years; only in trial runs `assumes` is set, to derive later years."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
 
     def year(self, year: int) -> CalendarYear:
-        """The exceptions of a year: from its table, or for a later year derived from `assumes`.
+        """Return the exceptions of a year: from its table, or for a later year derived from
+        `assumes`.
 
-        Raises TableYearMissing if there is neither.
+        Raises TableYearMissing if neither is possible.
         """
         if year in self.years:
             return self.years[year]
@@ -115,7 +116,7 @@ class Calendar:
         return self.assumes.assumed_year(year)
 
     def holds(self, year: int) -> bool:
-        """Whether there is a table of this year; an assumed year has none."""
+        """Return whether there is a table of this year; an assumed year has none."""
         return year in self.years
 
     def is_working(self, day: date) -> bool:

@@ -27,7 +27,7 @@ E = TypeVar("E", bound=Edition)
 
 
 class EditionMissing(LookupError):
-    """No edition was in force on that day; the law of another day is never substituted."""
+    """No edition was in force on the requested day; the law of another day is never substituted."""
 
 
 class Editions(Generic[E]):

@@ -26,8 +26,11 @@ class DayCount(Enum):
 
 @dataclass(frozen=True)
 class LegalDates:
-    """The legal dates of a fine, and the day count and calendar version used; a date `_until` or
-    `_by` is the last day of a term, `considered_on` the day the fine is deemed considered."""
+    """The legal dates of a fine, with the kind of days counted and the version of the calendar.
+
+    Dates named `_until` or `_by` are the last day of a term; `considered_on` is the day on which
+    the fine is deemed considered. `calendar_version` is "" if calendar days were counted.
+    """
 
     delivered_on: date
     discount_until: date

@@ -49,5 +49,5 @@ def birth_date(iin: str) -> date | None:
 
 
 def masked(number: str) -> str:
-    """The number for display: only its first four and last two digits."""
+    """Return the number for display, with all but its first four and last two digits hidden."""
     return f"{number[:4]}••••••{number[-2:]}"

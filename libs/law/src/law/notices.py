@@ -26,7 +26,11 @@ class Notice:
 
 
 def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tuple[Notice, ...]:
-    """The warnings for the moment `now`, which includes `clock_offset`; that offset comes first."""
+    """Return the warnings for the moment `now`: about the clock, then about missing or assumed
+    tables.
+
+    `now` includes `clock_offset`, by which the clock is moved; an offset of 0 gives no warning.
+    """
     missing = tuple(_missing(table, tables.assumes) for table in tables.missing(almaty_day(now)))
     return (_moved(now, clock_offset), *missing) if clock_offset else missing
 

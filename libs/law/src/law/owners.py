@@ -41,7 +41,7 @@ class OwnerRules:
         return cls(table["version"], table["fined_automatically_from_age"]["years"])
 
     def kind_for(self, plate: str) -> OwnerKind | None:
-        """The kind of owner that a normalised plate implies, or None if it implies none."""
+        """Return the kind of owner that a normalised plate implies; None if it implies no kind."""
         owned = (row for row in plate_classes() if row.owner in _KINDS)
         return next((_KINDS[row.owner] for row in owned if row.pattern.fullmatch(plate)), None)
 

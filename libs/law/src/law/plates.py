@@ -20,10 +20,10 @@ _COUNTRY = "KZ"
 
 @dataclass(frozen=True)
 class PlateClass:
-    """A class of plates, such as "car_person", and one layout of the normalised text of its plates.
+    """One layout of a class of plates; `name` is the class, such as "car_person".
 
-    `owner` is a hint at the kind of owner: person, entity, either, foreign_person, foreign_entity,
-    foreign, service, immunity or unknown.
+    `pattern` matches the normalised text of a plate. `owner` is a hint at the kind of owner:
+    person, entity, either, foreign_person, foreign_entity, foreign, service, immunity or unknown.
     """
 
     name: str
@@ -33,9 +33,9 @@ class PlateClass:
 
 @cache
 def plate_classes() -> tuple[PlateClass, ...]:
-    """All layouts of plates, read from `tables/plates.json`, in the order in which they are tried.
+    """Return all layouts of plates, in the order of `tables/plates.json`.
 
-    A class that has several layouts occurs several times.
+    Layouts are tried in this order. A class that has several layouts occurs several times.
     """
     [raw] = tables("plates")
     return tuple(

@@ -117,11 +117,11 @@ class ReportDeadlines:
     hours: OfficeHours
 
     def of(self, category: str, region: str, registered_at: datetime) -> Deadline:
-        """The deadline of a newly registered report, by the first rule that covers the report.
+        """Return the deadline of a newly registered report, by the first rule that covers it.
 
         The table names the basis of each rule: CPC 179-185 for reports of crimes, APPC 76 for
         answers, APPC 99 for complaints. For emergencies the basis is a service level, not a law.
-        `registered_at` must have a time zone.
+        `registered_at` must have a time zone. Raises StopIteration if no rule covers the category.
         """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(rule, registered_at)
@@ -156,9 +156,9 @@ class ReportDeadlines:
         return Deadline(due_at, f"{current.rule} {calendar}")
 
     def ladder(self, *, emergency: bool) -> tuple[EscalationStep, ...]:
-        """The steps by which an overdue report is escalated, in order.
+        """Return the steps by which an overdue report is escalated, in order.
 
-        Emergencies have steps of their own.
+        Emergencies have other steps than other reports.
         """
         return self.emergency_escalation if emergency else self.escalation
 

@@ -32,7 +32,7 @@ class YearlyTables:
 
     @property
     def assumes(self) -> bool:
-        """Whether values of later years are derived from the last known year, as in a trial run."""
+        """Whether values of later years are derived, as in a trial run, instead of missing."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
@@ -56,8 +56,8 @@ class YearlyTables:
 def read_yearly_tables(*, assume_years: bool = False) -> YearlyTables:
     """Read the yearly tables shipped with this library.
 
-    With `assume_years`, for trial runs only, values of later years are derived from the last known
-    year.
+    With `assume_years`, for trial runs only, later years are derived: base values from the last
+    known value, calendars from the holidays with fixed dates.
     """
     years = dict(CalendarYear.parse(raw) for raw in tables("calendar-"))
     [holidays] = map(Holidays.parse, tables("holidays"))

@@ -38,7 +38,7 @@ class PartnerRegister:
     async def run(self) -> None:
         """Read the partners every `refresh_seconds`, without end.
 
-        An unreachable database is logged and tried again; other errors are raised.
+        If the database is unreachable, this is logged and tried again; other errors are raised.
         """
         while True:
             try:
@@ -50,9 +50,9 @@ class PartnerRegister:
             await asyncio.sleep(self.refresh_seconds)
 
     async def refresh(self) -> None:
-        """Read the partners now.
+        """Read the partners from the database now.
 
-        Raises a database error if that fails; the partners read before then remain valid.
+        Raises a database error if this fails; the partners that were read last remain valid.
         """
         async with self._reading, self._db.begin(SYSTEM) as tx:
             for name in self._to_add:
@@ -83,7 +83,7 @@ class PartnerRegister:
             self._known(caller.name).require_kind(kind)
 
     def quota_of(self, kind: str, name: str) -> Quota | None:
-        """The quota of the caller `name`, or None if the default for callers of its `kind` applies.
+        """Return the quota of a caller, or None if the default for callers of its `kind` applies.
 
         This is the function that `host.shares` needs (`QuotaOf`).
         """
@@ -91,7 +91,7 @@ class PartnerRegister:
         return partner.terms.quota.quota if partner else None
 
     def witness_key(self, name: str) -> bytes:
-        """The public key with which a partner signs as a witness; b"" if it has none. Raises
+        """Return the public key with which a partner signs as a witness; b"" if it has none. Raises
         PartnerUnknown."""
         return self._known(name).terms.witness_key
 

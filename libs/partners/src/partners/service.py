@@ -1,4 +1,4 @@
-"""Adds the handling of partners to a service; called in the service's `build`."""
+"""Makes a service serve and check its partners; called in the service's `build`."""
 
 from typing import TypeVar
 

@@ -137,7 +137,7 @@ async def add(tx: Tx, partner: Partner) -> bool:
 
 
 async def save(tx: Tx, partner: Partner) -> None:
-    """Replace the row of a partner that was read in this transaction."""
+    """Write a changed partner to its row; the partner must have been read in this transaction."""
     values = _columns(partner)
     name = values.pop("name")
     await tx.execute(update(partners).where(partners.c.name == name).values(values))

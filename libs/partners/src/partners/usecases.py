@@ -19,7 +19,7 @@ from partners.model import (
 
 
 class PartnerDesk:
-    """Adds, changes, revokes and reads partners.
+    """The use cases of partners: add, change, revoke and read them.
 
     `on_change` is awaited after the commit of each change.
     """
@@ -31,7 +31,7 @@ class PartnerDesk:
     async def add(
         self, request_id: UUID, name: str, terms: PartnerTerms, *, content: bytes, caller: Caller
     ) -> Partner:
-        """Add a partner, or admit a revoked one again. Raises PartnerExists or IdReused.
+        """Add a partner, or admit a revoked one again; return it. Raises PartnerExists or IdReused.
 
         If the request id was used before with the same `content` (the serialised request), nothing
         changes and the stored partner is returned.
@@ -60,9 +60,10 @@ class PartnerDesk:
         content: bytes,
         caller: Caller,
     ) -> Partner:
-        """Replace the terms of a partner, if its version still is `from_version`.
+        """Replace the terms of a partner, if its version still is `from_version`; return the
+        partner.
 
-        Repetitions of a request are handled as in `add`. Raises PartnerNotFound, PartnerRevoked,
+        A repeated request id is handled as in `add`. Raises PartnerNotFound, PartnerRevoked,
         PartnerChangedMeanwhile or IdReused.
         """
         async with self._db.begin(caller.scope) as tx:
@@ -82,9 +83,9 @@ class PartnerDesk:
     async def revoke(
         self, request_id: UUID, name: str, *, reason: str, content: bytes, caller: Caller
     ) -> Partner:
-        """Revoke a partner; one that is revoked already is returned unchanged.
+        """Revoke a partner and return it; one that is revoked already is returned unchanged.
 
-        Repetitions of a request are handled as in `add`. Raises PartnerNotFound or IdReused.
+        A repeated request id is handled as in `add`. Raises PartnerNotFound or IdReused.
         """
         async with self._db.begin(caller.scope) as tx:
             if not await tx.once(caller.key, request_id, content):

@@ -1,8 +1,9 @@
-"""Pairs the events of a transaction with its audit entries, so that each can name the other.
+"""Groups the events and audit entries of a transaction, so that each can name its counterparts.
 
-A transaction may hold a batch: each of its items adds an event and an entry, in one order or the
-other. If every event named every entry, the names would grow with the square of the batch. So
-neighbours form a group, and only the members of a group name each other.
+A transaction may have a batch of items, each of which adds an event and an entry, in either order.
+If every event named every entry, the size of these lists would grow with the square of the batch.
+So events and entries that were added one after the other form a group, and only the members of a
+group name each other.
 """
 
 from dataclasses import dataclass, field
@@ -14,17 +15,17 @@ A = TypeVar("A")  # an audit entry
 
 @dataclass
 class Group(Generic[E, A]):
-    """Events and audit entries that name each other."""
+    """Events and audit entries that name each other by their ids."""
 
     events: list[E] = field(default_factory=list)
     entries: list[A] = field(default_factory=list)
 
 
 class Links(Generic[E, A]):
-    """The events and audit entries of a transaction, in the order in which they were added.
+    """The events and audit entries of a transaction, grouped in the order in which they were added.
 
-    A group ends when it has both kinds and the kind that it began with is added again. What is left
-    at the end with one kind alone belongs to the group before it.
+    A new group begins when the current group has both kinds, and the kind with which it began is
+    added again. If the last group has only one kind, it is merged with the group before it.
     """
 
     def __init__(self) -> None:
@@ -32,15 +33,18 @@ class Links(Generic[E, A]):
         self._begins_with_event = False
 
     def add_event(self, event: E) -> None:
-        """Add an event."""
+        """Add an event to the current group, or begin a new group with it."""
         self._group(is_event=True).events.append(event)
 
     def add_entry(self, entry: A) -> None:
-        """Add an audit entry."""
+        """Add an audit entry to the current group, or begin a new group with it."""
         self._group(is_event=False).entries.append(entry)
 
     def groups(self) -> list[Group[E, A]]:
-        """The groups; only the first may lack events or entries, if there is no other."""
+        """Return all groups, to be called when nothing more is added.
+
+        Each has events and entries, except that a single group may have only one kind.
+        """
         if len(self._groups) > 1 and not _has_both(self._groups[-1]):
             last = self._groups.pop()
             self._groups[-1].events += last.events

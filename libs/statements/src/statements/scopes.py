@@ -11,16 +11,16 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 
 
 def settings_of_scope(number: "count[int]") -> str:
-    """The column list of a SELECT that, when executed, sets the scope of its transaction.
+    """Return the column list of a SELECT that, when executed, sets the scope of its transaction.
 
-    The counter `number` numbers its parameters, which are the values of the settings `SCOPE`.
+    Its parameters are the values of the settings `SCOPE`; `number` counts the parameters ($1, $2).
     """
     return ", ".join(f"set_config('app.{name}', ${next(number)}, true) AS {name}" for name in SCOPE)
 
 
 @lru_cache(maxsize=1024)
 def begin(settings: tuple[tuple[str, str], ...]) -> str:
-    """The SQL text that begins a transaction and sets its scope.
+    """Return the SQL text that begins a transaction and sets its scope from pairs (name, value).
 
     It contains the scope's values as literals, for PostgreSQL's simple query protocol, which has no
     parameters. Raises ValueError for a value with NUL.

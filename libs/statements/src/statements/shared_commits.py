@@ -18,7 +18,7 @@ _Call = tuple[Writes, "asyncio.Future[bool]"]
 
 
 class SharedCommits(Generic[S]):
-    """The writes of one process that wait for a commit.
+    """Collects the concurrent writes of one process and has them committed together.
 
     Waiting writes of the same scope and shape (tables and columns) are written together.
     """

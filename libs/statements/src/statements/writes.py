@@ -69,8 +69,8 @@ class Rows:
 class Replacement:
     """A row that replaces the stored row with the same primary key, if that still has `version`.
 
-    The table has a column `version`. With `waits`, a row that another transaction has locked is
-    waited for; without, it counts as changed, so that the rest of a batch is not held up.
+    The table has a column `version`. With `waits`, the statement waits for a row that another
+    transaction has locked; without, such a row counts as changed, and the batch is not held up.
     """
 
     kind: Rows
@@ -120,8 +120,8 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a statement writes: the tables and columns it inserts into, whether it stores request
-    ids, the table in which it replaces rows, if any, and whether it waits for locked rows."""
+    """The tables and columns that a statement inserts into, whether it stores request ids, the
+    table in which it replaces rows, if any, and whether it waits for locked rows."""
 
     has_request: bool
     rows: tuple[Rows, ...]

@@ -1,9 +1,9 @@
 """The data keys of one database schema: one for each person or object.
 
 A data key is stored encrypted by the key-encryption key of its class, a kind of data such as
-"person". Destroying a data key makes everything encrypted with it unreadable, copies included. Only
-an older copy of the table `data_keys`, as in a backup, can bring it back; so that it does not,
-the ids of destroyed keys are also kept outside the database (`host.erasures`).
+"person". Destroying a data key makes everything encrypted with it unreadable, copies included.
+Restoring an older copy of the table `data_keys`, as in a backup, would bring the key back; so the
+ids of destroyed keys are also kept outside the database (`host.erasures`).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,1 +1,1 @@
-"""What a process tells about itself: spans, metrics and logs, and where they go."""
+"""The telemetry of a process (spans, metrics and logs) and its export."""

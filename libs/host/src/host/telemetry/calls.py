@@ -1,4 +1,4 @@
-"""How long calls took at the server, by method and status: `rpc.server.call.duration`.
+"""The metric `rpc.server.call.duration`: how long the server took for calls, by method and status.
 
 Name, labels and buckets are those of the OpenTelemetry semantic conventions.
 """
@@ -31,9 +31,10 @@ call_duration = meter.create_histogram(
 
 
 class MeasuredCall:
-    """Records a call of a method ("/package.Service/Method") when the block around it ends.
+    """A context manager that records the duration and status of one call when its block ends.
 
-    A call that is not `answered` was cut off, by its deadline or by a caller that gave it up.
+    The method is "/package.Service/Method". If `answered` was not called, the status is
+    DEADLINE_EXCEEDED if the deadline has passed, else CANCELLED.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class MeasuredCall:
         return self
 
     def answered(self, reply: Any) -> None:
-        """Note the status of a reply, or of a refusal."""
+        """Set the status to record: that of a `Refusal`, or OK for any other reply."""
         self._status = reply.kind.grpc_status.name if isinstance(reply, Refusal) else OK
 
     def __exit__(self, *_: object) -> None:

@@ -25,7 +25,7 @@ class Destination:
     protocol: str = HTTP
 
     def span_exporter(self) -> SpanExporter:
-        """A new exporter of spans. The library of the protocol that is not used stays unloaded."""
+        """Return a new exporter of spans. Only the library of the chosen protocol is loaded."""
         if self.protocol == GRPC:
             from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as over_grpc
 
@@ -35,7 +35,7 @@ class Destination:
         return over_http.OTLPSpanExporter(self._url("traces"), timeout=TIMEOUT_SECONDS)
 
     def metric_exporter(self) -> MetricExporter:
-        """A new exporter of metrics."""
+        """Return a new exporter of metrics."""
         if self.protocol == GRPC:
             from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as over_grpc
 
@@ -45,7 +45,7 @@ class Destination:
         return over_http.OTLPMetricExporter(self._url("metrics"), timeout=TIMEOUT_SECONDS)
 
     def log_exporter(self) -> LogRecordExporter:
-        """A new exporter of log records."""
+        """Return a new exporter of log records."""
         if self.protocol == GRPC:
             from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as over_grpc
 

@@ -1,8 +1,8 @@
 """Metrics in the text exposition format of Prometheus, from OTLP messages.
 
-Names are those of a collector's Prometheus exporter: dots become underscores, the unit follows
-unless it is a count of things, and counters end in _total. Every series has the labels service_name
-and service_instance_id.
+Metrics are named as by the Prometheus exporter of the OpenTelemetry Collector: dots become
+underscores, the unit follows unless it is a count of things, and counters end in _total. Every
+series has the labels service_name and service_instance_id.
 """
 
 import re
@@ -35,13 +35,13 @@ class _Family:
 
 
 class Exposition(Collector):
-    """The metrics that `read` returns, as OTLP messages, each time they are asked for."""
+    """A Prometheus collector; `read` returns the current metrics as OTLP messages."""
 
     def __init__(self, read: Callable[[], Iterable[ResourceMetrics]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family for each metric; histograms with exponential buckets are left out."""
+        """Yield a family for each metric; histograms with exponential buckets are left out."""
         families: dict[tuple[str, str], _Family] = {}
         for resource in self._read():
             own = _labels({key.key: key.value for key in resource.resource.attributes}, OF_RESOURCE)
@@ -56,12 +56,15 @@ class Exposition(Collector):
         yield from (_exposed(family) for family in families.values())
 
     def text(self) -> bytes:
-        """All metrics in the text format, whose content type is CONTENT_TYPE."""
+        """Return all metrics in the text format, whose content type is CONTENT_TYPE."""
         return generate_latest(self)
 
 
 def own_metrics() -> tuple[MetricReader, Callable[[], Iterable[ResourceMetrics]]]:
-    """A reader for this process's provider of metrics, and a function that reads from it."""
+    """Return a metric reader, and a function that returns what it has collected, as OTLP messages.
+
+    The reader must be passed to this process's `MeterProvider`.
+    """
     reader = InMemoryMetricReader()
 
     def read() -> Iterable[ResourceMetrics]:
@@ -74,7 +77,8 @@ def own_metrics() -> tuple[MetricReader, Callable[[], Iterable[ResourceMetrics]]
 def serve(address: str) -> MetricReader:
     """Serve this process's metrics over HTTP at `address` ("host:port"), in a thread of its own.
 
-    Returns the reader for the provider of metrics. Exits with a message if the address is taken.
+    Returns the reader to pass to the `MeterProvider`. Exits with a message if the address is taken
+    or malformed.
     """
     reader, read = own_metrics()
     host, _, port = address.rpartition(":")

@@ -30,7 +30,10 @@ SEVERITIES = {
 
 @dataclass(frozen=True)
 class LoggedError:
-    """An exception as it may be logged; `sqlstate` is "" unless the database raised it."""
+    """What may be logged of an exception: its type and the places in the code that it passed.
+
+    `sqlstate` is "" unless the database raised it.
+    """
 
     type: str
     where: list[str]
@@ -69,7 +72,7 @@ class JsonLines(logging.Formatter):
 
 
 class ExportedLogs(logging.Handler):
-    """A log handler that hands records to a provider of OpenTelemetry, by the name of the logger.
+    """A log handler that passes records to an OpenTelemetry `LoggerProvider`.
 
     Attributes are tartip.event, exception.type, exception.stacktrace (places alone) and
     db.response.status_code (the SQLSTATE).
@@ -81,7 +84,7 @@ class ExportedLogs(logging.Handler):
         self.addFilter(lambda record: not record.name.startswith(NOT_EXPORTED))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand over one record, which is exported with others soon."""
+        """Pass one record to the provider, which exports records in batches."""
         self._provider.get_logger(record.name).emit(
             LogRecord(
                 timestamp=int(record.created * 1e9),
@@ -123,7 +126,7 @@ def _error(record: logging.LogRecord) -> LoggedError | None:
 
 
 def sqlstate_of(error: BaseException | None) -> str:
-    """The SQLSTATE of the database error that an exception is or was caused by; "" if none."""
+    """Return the SQLSTATE of the database error that is, or caused, an exception; "" if none."""
     for _ in range(CAUSES_MAX):
         for found in (error, getattr(error, "orig", None)):
             if state := getattr(found, "sqlstate", None):

@@ -1,7 +1,7 @@
-"""Measures what a process has to do and with what: outbox, work, audit log, pools, broker.
+"""Measures the state of a process: outbox, scheduled work, audit log, connection pools, broker.
 
-Every `EVERY_SECONDS` the gauges of infra/otel/metrics.yaml are set. Rows are counted up to
-`COUNTED_MAX`, so that an outage which leaves millions of them makes measuring no slower.
+Every `EVERY_SECONDS` the gauges described in infra/otel/metrics.yaml are set. At most `COUNTED_MAX`
+rows of a table are counted, so that measuring stays fast after an outage.
 """
 
 import asyncio
@@ -67,7 +67,8 @@ class DatabaseMeasures:
         self._kinds = kinds
 
     async def measure(self) -> None:
-        """Set all gauges. If the database does not answer in time, only those that need it not."""
+        """Set all gauges; if the database does not answer in time, only those of pools and
+        clock."""
         self.measure_pools()
         try:
             async with asyncio.timeout(DATABASE_SECONDS), self._db.engine.connect() as connection:
@@ -120,7 +121,7 @@ class BrokerMeasures:
         self._reconnects = 0
 
     async def measure(self) -> None:
-        """Set all gauges; while the broker is away those of consumers keep their values."""
+        """Set all gauges; without a connection, those of the consumers keep their values."""
         is_connected = self._broker.is_connected
         broker_connected.set(int(is_connected))
         broker_reconnects.add(self._broker.reconnects - self._reconnects)
@@ -136,7 +137,7 @@ class BrokerMeasures:
 
 
 async def keep_measuring(measures: Sequence[DatabaseMeasures | BrokerMeasures]) -> None:
-    """Measure until cancelled."""
+    """Call `measure` of each object every EVERY_SECONDS, until cancelled."""
     while True:
         for measure in measures:
             await measure.measure()

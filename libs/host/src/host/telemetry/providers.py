@@ -1,4 +1,4 @@
-"""Sets up the telemetry of a process: its resource, its providers and its end."""
+"""Sets up and shuts down the OpenTelemetry providers of a process."""
 
 import logging
 import sys
@@ -30,10 +30,10 @@ _CHATTY = ("httpx", "nats", "opentelemetry", "grpc")
 
 
 def set_up(service: str, settings: Settings) -> None:
-    """Set up logs, traces and metrics, once per process.
+    """Set up logs, traces and metrics; call it once per process.
 
-    Without an endpoint nothing is exported. OTEL_RESOURCE_ATTRIBUTES adds to the resource, but
-    names neither the service nor its instance.
+    Without an OTLP endpoint in `settings` nothing is exported. OTEL_RESOURCE_ATTRIBUTES may add
+    attributes to the resource, but cannot change the names of the service and its instance.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(service))
@@ -59,10 +59,10 @@ def set_up(service: str, settings: Settings) -> None:
 
 
 def resource_of(service: str, environment: str, address: str) -> Resource:
-    """The resource of a process: names, version and an instance id.
+    """Return the OpenTelemetry resource of a process: names, version and an instance id.
 
     The instance id is the same after each start of the same service on the same host and address,
-    so that the series of a metric go on; it is random if the process has no address.
+    so that its series of metrics continue. It is random if `address` is "".
     """
     place = f"{gethostname()}/{service}/{address}"
     instance = uuid.uuid5(_INSTANCES, place) if address else uuid.uuid4()
@@ -82,7 +82,7 @@ def resource_of(service: str, environment: str, address: str) -> Resource:
 
 
 def periodic(destination: Destination) -> MetricReader:
-    """A reader that exports all metrics to `destination` again and again."""
+    """Return a reader that exports all metrics to `destination` every EXPORT_MILLISECONDS."""
     return PeriodicExportingMetricReader(
         destination.metric_exporter(), export_interval_millis=EXPORT_MILLISECONDS
     )
@@ -105,7 +105,7 @@ def _export_logs(resource: Resource, destination: Destination) -> None:
 
 
 def shut_down(bound_seconds: float = 3.0) -> None:
-    """Flush logs, traces and metrics, for `bound_seconds` at most even if the collector is away."""
+    """Flush logs, traces and metrics within `bound_seconds`, even if the collector is away."""
     providers = (trace.get_tracer_provider(), metrics.get_meter_provider(), get_logger_provider())
     stops = [getattr(provider, "shutdown", None) for provider in providers]
     workers = [threading.Thread(target=stop, daemon=True) for stop in stops if stop is not None]

@@ -1,10 +1,10 @@
-"""Sampling: a share of the reads is traced, and everything else.
+"""Trace sampling: all calls that may change data are traced, and a given share of the reads.
 
-A span tree begins in a process at a call that it serves. It is recorded in any case, and exported
-at once unless it is a read (a method List…, Get… and the like, or HTTP's GET) that the ratio leaves
-out. Such a read is exported after all, once it has ended, if it failed, was refused, or turned out
-to concern one case, which its attributes name (`chassis.telemetry.annotate`, `bind_story`). So
-journeys and errors are never sampled out. A caller whose trace is sampled has its reads sampled.
+A read is a call of a method List…, Get… and the like, or of HTTP's GET. Each process records the
+tree of spans of every call that it serves. It exports spans at once, except those of reads outside
+the share whose caller's trace is not sampled. These are exported when their tree has ended, but
+only if the read failed, was refused, or concerned one case, whose id is among the attributes
+(`chassis.telemetry.annotate`, `bind_story`). So errors and the steps of a case are always exported.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _TRACE_BITS = 1 << 64  # of a trace id those that are random in every implementa
 
 
 class JourneySampler(Sampler):
-    """Samples all but reads, and of these the given ratio (0 to 1) of traces."""
+    """Samples all spans but those of reads, and of reads the share `ratio` (0 to 1) of traces."""
 
     def __init__(self, ratio: float) -> None:
         self._bound = round(ratio * _TRACE_BITS)
@@ -44,7 +44,7 @@ class JourneySampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """Return whether a new span is exported at once (RECORD_AND_SAMPLE) or perhaps later."""
+        """Return RECORD_AND_SAMPLE to export a span at once, or RECORD_ONLY to decide later."""
         parent = trace.get_current_span(parent_context).get_span_context()
         if parent.is_valid and (parent.trace_flags.sampled or not parent.is_remote):
             sampled = bool(parent.trace_flags.sampled)
@@ -55,12 +55,15 @@ class JourneySampler(Sampler):
         return SamplingResult(decision, attributes)
 
     def get_description(self) -> str:
-        """Its name and ratio."""
+        """Return the name and the ratio of this sampler."""
         return f"JourneySampler({self._bound / _TRACE_BITS})"
 
 
 class KeptAfterAll(SpanProcessor):
-    """Passes sampled spans on at once; of the others those trees that failed or concern a case."""
+    """Passes sampled spans to `inner` at once, and others when their tree has ended.
+
+    Of these others, only trees are passed on that failed or concern one case.
+    """
 
     def __init__(self, inner: SpanProcessor) -> None:
         self._inner = inner
@@ -68,7 +71,7 @@ class KeptAfterAll(SpanProcessor):
         self._trees: dict[int, list[ReadableSpan]] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Note to which tree of this process an unsampled span belongs."""
+        """Note the root of the tree to which an unsampled span belongs in this process."""
         context, parent = span.get_span_context(), span.parent
         if context is None or context.trace_flags.sampled:
             return
@@ -79,7 +82,7 @@ class KeptAfterAll(SpanProcessor):
         self._trees.setdefault(root, [])
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Pass a sampled span on. Collect others, and decide on them when their tree has ended."""
+        """Pass on a sampled span; collect any other until its tree has ended, and decide then."""
         context = span.get_span_context()
         if context is None or context.trace_flags.sampled:
             self._inner.on_end(span)
@@ -100,11 +103,11 @@ class KeptAfterAll(SpanProcessor):
                 self._inner.on_end(_sampled(span))
 
     def shutdown(self) -> None:
-        """Shut the inner processor down."""
+        """Shut down the inner processor."""
         self._inner.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the inner processor."""
+        """Flush the inner processor; return whether it finished in time."""
         return self._inner.force_flush(timeout_millis)
 
 

@@ -17,9 +17,9 @@ class DeviceClock:
     behind_max: timedelta
 
     def why_held(self, measured_at: datetime, received_at: datetime) -> HoldReason | None:
-        """The reason to hold a frame whose time of measurement is too far from that of its arrival.
+        """Return the reason to hold a frame that was measured too long before or after its arrival.
 
-        Returns None within the bounds, which are inclusive. Both moments have a time zone.
+        Returns None within the bounds, which are inclusive. Both moments must have a time zone.
         """
         if measured_at > received_at + self.ahead_max:
             return HoldReason.DEVICE_CLOCK_AHEAD

@@ -1,10 +1,13 @@
-"""The reasons for which a recorded offence is held for an officer; clients get these values."""
+"""The reasons for which a recorded offence is held, so that an officer decides on it.
+
+Clients get these values.
+"""
 
 from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """The reason for which a recorded offence is held for an officer instead of being fined."""
+    """The reason for which an officer decides on a recorded offence before any fine."""
 
     # Readings: see `readings`.
     SPEED_MISSING = "SPEED_MISSING"

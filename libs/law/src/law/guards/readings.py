@@ -36,13 +36,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """A camera kind's least tolerance: the larger of `kmh` and `share` (0 to 1) of the speed."""
+    """The least that is deducted from a speed measured by a kind of camera: the larger of `kmh` and
+    the fraction `share` (0 to 1) of the speed."""
 
     kmh: Decimal
     share: Decimal
 
     def at(self, speed_kmh: Decimal) -> Decimal:
-        """The least tolerance in km/h at a speed: the larger of `kmh` and `share` of that speed."""
+        """Return the least tolerance at a speed: the larger of `kmh` and `share` of it, in km/h."""
         return max(self.kmh, speed_kmh * self.share)
 
 
@@ -64,7 +65,7 @@ class SpeedBounds:
         return between and kmh % self.limit_step_kmh == 0
 
     def is_speed(self, kmh: Decimal) -> bool:
-        """Whether a device is approved to measure this speed, in km/h."""
+        """Return whether a speed, in km/h, is in the range that devices are approved to measure."""
         return self.speed_min_kmh <= kmh <= self.speed_max_kmh
 
     def tolerance_kmh(self, kind: str, speed_kmh: Decimal, of_camera: float) -> Decimal:
@@ -94,13 +95,14 @@ class ReadingBounds:
     signal: SignalBounds
 
     def why_held(self, rule: Rule, measured: Measured) -> HoldReason | None:
-        """The reason why a device's readings cannot prove this offence, or None if they can."""
+        """Return why a device's readings cannot prove this offence, or None if they can."""
         if rule is Rule.SPEED:
             return self._speed_hold(measured)
         return self._signal_hold(measured)
 
     def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
-        """The speed over the limit, less tolerance, in km/h; None if speed or limit is missing.
+        """Return measured speed less tolerance and limit, in km/h; None if speed or limit is
+        missing.
 
         `kind` is the kind of camera; `of_camera` is the tolerance set for this camera, in km/h.
         """
@@ -110,7 +112,7 @@ class ReadingBounds:
         return speed - self.speed.tolerance_kmh(kind, speed, of_camera) - limit
 
     def tolerance_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal:
-        """The tolerance that `excess_kmh` deducts, in km/h; a speed must have been measured."""
+        """Return the tolerance that `excess_kmh` deducts, in km/h; `measured` must have a speed."""
         speed = _number(measured.speed_kmh)
         assert speed is not None
         return self.speed.tolerance_kmh(kind, speed, of_camera)

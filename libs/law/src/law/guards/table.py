@@ -1,6 +1,6 @@
 """Reads the bounds that the guards apply from JSON tables, one table for each edition.
 
-The bounds themselves are checked against limits in the code, so that no table disables a guard.
+The bounds must lie within limits that are fixed in the code, so that no table disables a guard.
 """
 
 import hashlib

@@ -19,10 +19,10 @@ def region_of_kato(code: str) -> Region | None:
 
 
 def check_kato(check: Checks, field: str, code: str, region: str) -> None:
-    """Check that a KATO code in a request lies in the region of the place that the request names.
+    """Check that a KATO code in a request belongs to `region`, an ISO 3166-2 code.
 
-    `region` is an ISO 3166-2 code; if it is unknown, only the KATO code itself is checked. Adds the
-    error KATO_WRONG or KATO_MISMATCH for `field` to `check`. An empty code is allowed.
+    If it does not, the error KATO_WRONG or KATO_MISMATCH for `field` is added to `check`. An empty
+    code is allowed; if `region` is unknown, only the KATO code itself is checked.
     """
     if not code:
         return
