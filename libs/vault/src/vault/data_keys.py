@@ -113,8 +113,7 @@ class DataKeys:
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
         """Decrypt a data key from a row already read, for instance by a join.
 
-        Returns None if `wrapped` is None, which means that the key was destroyed. Raises InvalidTag
-        (cryptography) if `wrapped` does not belong to this class and id.
+        Returns None if `wrapped` is None (key destroyed). Raises InvalidTag as `Keyring.unwrap`.
         """
         return self._keyring.unwrapped(key_class, key_id, wrapped)
 

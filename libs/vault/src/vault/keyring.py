@@ -84,11 +84,8 @@ class Keyring:
         self._wrapping = WrappingKeys(folder)
 
     def new_data_key(self, key_class: str) -> DataKey:
-        """Return a new random data key of 32 bytes, which the caller must store.
-
-        It is wrapped by the newest wrapping key of its class or, if the class has none, by the
-        class's first key.
-        """
+        """Return a new random data key of 32 bytes, not yet stored, wrapped by the newest wrapping
+        key of its class or, if it has none, by the class's first key."""
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
         wrapping = self._wrapping.newest_first(key_class) or (self._key(key_class),)
         return DataKey(key_id, wrap(wrapping[0], key_id, plain), plain)

@@ -34,11 +34,7 @@ def wrap(wrapping: bytes, key_id: UUID, plain: bytes) -> bytes:
 
 
 def unwrap(wrapping: bytes, key_id: UUID, wrapped: bytes) -> bytes:
-    """Decrypt a data key that `wrap` encrypted.
-
-    Raises InvalidTag (cryptography) if it was encrypted with another wrapping key or for another
-    id.
-    """
+    """Decrypt a data key. Raises InvalidTag if it was wrapped by another key or for another id."""
     nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
     return AESGCM(wrapping).decrypt(nonce, sealed, key_id.bytes)
 

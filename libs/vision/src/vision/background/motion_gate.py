@@ -70,7 +70,7 @@ class MotionGate:
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
-        """Record that inference ran on this picture, with which later ones are compared.
+        """Record that inference ran on this picture; later pictures are compared with it.
 
         `at` is the time of the inference in seconds.
         """
