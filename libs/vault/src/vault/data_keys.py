@@ -83,10 +83,10 @@ class DataKeys:
         self._on_destroyed = on_destroyed
 
     async def new(self, key_class: str, person: str = "") -> DataKey:
-        """Create and store the key of one object or, with `person`, of a person who has no key yet.
+        """Create a data key, for an object or, with `person`, for a person; store and return it.
 
-        If the person has meanwhile got a key from another transaction, writing the row violates the
-        unique constraint `PERSON_KEY`.
+        `person` is as for `of_person`. The row is written before the transaction's next statement;
+        this violates the unique constraint `PERSON_KEY` if the person already has a key.
         """
         key = self._keyring.new_data_key(key_class)
         index = self.blind_index(key_class, "person", person) if person else None
@@ -94,7 +94,7 @@ class DataKeys:
         return key
 
     async def of_person(self, key_class: str, person: str) -> DataKey:
-        """The key of a person; created if missing.
+        """Return a person's data key; create and store it if there is none.
 
         `person` is a unique number, such as an IIN (national identification number). Raises
         KeyError if the person's key was destroyed: nothing more may be stored about them.
@@ -113,23 +113,26 @@ class DataKeys:
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
         """Decrypt a data key from a row already read, for instance by a join.
 
-        Returns None if the key was destroyed, so that `wrapped` is None.
+        Returns None if `wrapped` is None (key destroyed). Raises InvalidTag as `Keyring.unwrap`.
         """
         return self._keyring.unwrapped(key_class, key_id, wrapped)
 
     async def destroy(self, key_id: UUID, *, recorded_by: UUID | None = None) -> None:
-        """Destroy a key for good: what it encrypted cannot be read, also after a restore.
+        """Destroy a key for good: what it encrypted can never be read again.
 
-        `recorded_by` is the audit entry that records it. A key destroyed before stays as it is.
+        `on_destroyed` is called with its id, so that it can be destroyed again after a restore from
+        a backup. `recorded_by` is the id of the audit entry that records the destruction. The row
+        of a key that was destroyed earlier stays unchanged.
         """
         await self.discard(key_id, recorded_by=recorded_by)
         self._on_destroyed(key_id)
 
     async def discard(self, key_id: UUID, *, recorded_by: UUID | None = None) -> None:
-        """Destroy a key that a database needs again if it is restored to a moment before.
+        """Destroy a key in this database only; `on_destroyed` is not called.
 
-        It goes on from there with what the key encrypted, such as a piece of work, and destroys the
-        key in its turn. `recorded_by` is as for `destroy`.
+        If the database is restored to an earlier moment, the key is there again. This is for data
+        that the restored database still needs, such as an unfinished job: once the job is done
+        there, the key is discarded again. `recorded_by` is as for `destroy`.
         """
         await self._tx.execute(
             update(data_keys)

@@ -5,12 +5,14 @@ such as "person". The cipher is AES-256-GCM with a random nonce; the associated 
 column and row, so that a value moved to another row cannot be decrypted. Once a data key is
 destroyed, nothing encrypted with it can be read.
 
-The first key of a class also makes its blind indexes and its own key, and stays for ever. Data keys
-are wrapped by it until the class gets a wrapping key of its own (`vault.wrapping`).
+The first key of a class, in the file `<class>.key`, wraps its data keys until the class gets a
+wrapping key (`vault.wrapping`). Blind indexes and `Keyring.own_key` are always derived from the
+first key, so it is never replaced.
 
-A blind index is HMAC-SHA-256, truncated to 16 bytes, of a normalised value. It shows which values
-are equal, and whoever has the key can test guesses. So only values that identify a person or
-vehicle on their own (IIN, plate, phone) are indexed, never those with few possible values.
+A blind index is HMAC-SHA-256, truncated to 16 bytes, of a value that the caller has normalised. It
+shows which values are equal, and whoever has the key can test guesses. So only values that identify
+a person or vehicle on their own (IIN, plate, phone) are indexed, never those with few possible
+values.
 """
 
 import hashlib
@@ -82,7 +84,8 @@ class Keyring:
         self._wrapping = WrappingKeys(folder)
 
     def new_data_key(self, key_class: str) -> DataKey:
-        """A new random data key of 32 bytes, wrapped by the newest wrapping key of its class."""
+        """Return a new random data key of 32 bytes, not yet stored, wrapped by the newest wrapping
+        key of its class or, if it has none, by the class's first key."""
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
         wrapping = self._wrapping.newest_first(key_class) or (self._key(key_class),)
         return DataKey(key_id, wrap(wrapping[0], key_id, plain), plain)
@@ -100,8 +103,7 @@ class Keyring:
         raise InvalidTag
 
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
-        """Decrypt a data key as `unwrap` does; None if `wrapped` is None because the key was
-        destroyed."""
+        """Decrypt a data key as `unwrap` does; None if `wrapped` is None: the key was destroyed."""
         return None if wrapped is None else self.unwrap(key_class, key_id, wrapped)
 
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:
@@ -132,7 +134,10 @@ class Keyring:
 
 
 def read_signing_key(raw: bytes, name: str) -> Ed25519PrivateKey:
-    """The Ed25519 key in the content of the file `name`.key, as `Keyring.signing_key`."""
+    """Return the Ed25519 key in `raw`, the content of the file `name`.key: PEM, or 32 raw bytes.
+
+    Raises ValueError if a PEM file holds another kind of key, or raw bytes have another length.
+    """
     if not raw.startswith(b"-----BEGIN"):
         return Ed25519PrivateKey.from_private_bytes(raw)
     key = serialization.load_pem_private_key(raw, password=None)

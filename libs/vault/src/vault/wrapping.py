@@ -1,10 +1,12 @@
-"""The keys that wrap (encrypt) data keys, and how a class of keys changes over to a new one.
+"""The keys that wrap (encrypt) data keys, and the rotation of a class's wrapping key.
 
-A class begins without a wrapping key; then its first key (`<class>.key`) wraps. Wrapping keys are
-the files `<class>.wrap-<number>.key`, of which the highest number wraps and all unwrap. Rotation is
+A class of keys has no wrapping key at first; its data keys are wrapped by its first key, in the
+file `<class>.key`. Its wrapping keys are in files `<class>.wrap-<number>.key`. The one with the
+highest number wraps; data keys that any of them wrapped can be unwrapped. A rotation replaces the
+wrapping key:
 
-    rotation = Rotation.begin(folder, "person")   # a new key; one that was interrupted goes on
-    rotation.rewrapped(key_id, wrapped)           # for each data key, again until none is left
+    rotation = Rotation.begin(folder, "person")   # makes a new key, or resumes a rotation
+    rotation.rewrapped(key_id, wrapped)           # for each data key, until all are rewrapped
     rotation.finish()                             # destroys the older wrapping keys
 """
 
@@ -26,26 +28,29 @@ READ_SECONDS = 5.0
 
 
 def wrap(wrapping: bytes, key_id: UUID, plain: bytes) -> bytes:
-    """Encrypt a data key; returns nonce and ciphertext."""
+    """Encrypt a data key with a wrapping key; return the nonce followed by the ciphertext."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(wrapping).encrypt(nonce, plain, key_id.bytes)
 
 
 def unwrap(wrapping: bytes, key_id: UUID, wrapped: bytes) -> bytes:
-    """Decrypt a data key. Raises InvalidTag if another key wrapped it, or it has another id."""
+    """Decrypt a data key. Raises InvalidTag if it was wrapped by another key or for another id."""
     nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
     return AESGCM(wrapping).decrypt(nonce, sealed, key_id.bytes)
 
 
 class WrappingKeys:
-    """The wrapping keys in a folder, read again every READ_SECONDS."""
+    """The wrapping keys in a folder. Files are read again when READ_SECONDS have passed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[str, tuple[float, tuple[bytes, ...]]] = {}
 
     def newest_first(self, key_class: str, *, read_again: bool = False) -> tuple[bytes, ...]:
-        """Return the wrapping keys of a class; empty while its first key wraps."""
+        """Return the wrapping keys of a class, newest first; empty if only its first key wraps.
+
+        The files are read if `read_again`, or if READ_SECONDS have passed since they were read.
+        """
         now = time.monotonic()
         read_at, keys = self._known.get(key_class, (-READ_SECONDS, ()))
         if read_again or now - read_at >= READ_SECONDS:
@@ -57,8 +62,11 @@ class WrappingKeys:
 
 @dataclass(frozen=True)
 class Rotation:
-    """The change of a class of keys to the wrapping key `number`, which is `new`; `older` are the
-    keys that wrapped before it."""
+    """The replacement of the wrapping keys of a class by a new one.
+
+    `new` is the new wrapping key, and `number` the number in the name of its file. `older` are the
+    keys that wrapped before it, the first key of the class included.
+    """
 
     folder: Path
     key_class: str
@@ -68,7 +76,7 @@ class Rotation:
 
     @classmethod
     def begin(cls, folder: Path, key_class: str) -> "Rotation":
-        """Make a new wrapping key, or go on with the rotation that was not finished."""
+        """Begin a rotation with a new wrapping key, or resume one that was not finished."""
         note = _note(folder, key_class)
         if not note.exists():
             number = max(_files(folder, key_class), default=0) + 1
@@ -80,9 +88,9 @@ class Rotation:
         return cls(folder, key_class, number, new, tuple(older))
 
     def rewrapped(self, key_id: UUID, wrapped: bytes) -> bytes | None:
-        """Return a data key wrapped by the new key; None if it is so already.
+        """Return a data key wrapped by the new key; None if the new key wraps it already.
 
-        Raises InvalidTag if no key of the class wrapped it.
+        Raises InvalidTag (cryptography) if no key of the class wrapped it.
         """
         with suppress(InvalidTag):
             unwrap(self.new, key_id, wrapped)
@@ -93,9 +101,9 @@ class Rotation:
         raise InvalidTag
 
     def finish(self) -> None:
-        """Destroy the older wrapping keys; the class's first key stays, as it also makes indexes.
+        """Destroy the older wrapping keys, but not the first key, which also makes blind indexes.
 
-        Nothing wrapped by an older key can be read afterwards.
+        Data keys that are still wrapped by a destroyed key can never be read again.
         """
         for file in _older(self.folder, self.key_class, self.number):
             with file.open("r+b") as content:

@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 
 class Models(Protocol):
-    """The methods of the model server that detection needs. Their errors are not handled here."""
+    """The methods of the model server that detection needs. Errors they raise are passed on."""
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
         """Run a model on a batch of pictures [n, h, w, channels] within `seconds` and return its
@@ -52,7 +52,7 @@ class Models(Protocol):
 
 
 class Labelled(Protocol):
-    """An external object model; only its labels are needed to interpret its outputs."""
+    """An external object model; only its labels are needed here, to interpret its outputs."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -63,10 +63,10 @@ class Labelled(Protocol):
 class DetectionRequest:
     """What to detect in a picture. Reading plates includes detecting objects.
 
-    The object detector also runs at each of `scales`; what it detects there is returned separately,
-    low scores included. `outside_models` are names of external object models, which an installation
-    adds to the project's own. `faces` has no effect here: faces are detected by the watch-list
-    search.
+    The object detector also runs at each of `scales`; what it detects there, low scores included,
+    is returned in `Detections.by_scale`. `outside_models` are names of external object models,
+    which an installation adds to the project's own. `faces` has no effect here: faces are detected
+    by the watch-list search.
     """
 
     plates: bool = False
@@ -118,7 +118,7 @@ class Detector:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> Detections:
-        """Detect in a BGR picture what the request asks for.
+        """Detect in a BGR picture what `request` names, and return it.
 
         Errors of the models, timeouts included, are raised alone or in an ExceptionGroup.
         """

@@ -30,7 +30,7 @@ def packets_of(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def timed(container: Any) -> MediaClock:
-    """Read all packets of an open film; the `end` of the returned clock is the film's length.
+    """Read all packets of an open film; return a clock whose `end` is the film's length in seconds.
 
     Only packet timestamps are read; nothing is decoded. Raises IndexError without a video stream.
     """

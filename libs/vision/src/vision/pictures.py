@@ -91,9 +91,10 @@ def check_format(start: bytes) -> None:
 
 
 def content_type(picture: bytes) -> str:
-    """The media type of an encoded picture: JPEG, PNG or WebP.
+    """Return the media type of an encoded picture: image/jpeg, image/png or image/webp.
 
-    Only the first bytes are looked at; the picture must have been opened successfully before.
+    The picture must have been opened successfully before: only its first bytes are checked, and
+    what is neither JPEG nor PNG is taken to be WebP.
     """
     if picture.startswith(b"\xff\xd8"):
         return "image/jpeg"

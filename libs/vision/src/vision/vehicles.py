@@ -55,7 +55,10 @@ SURE_DEVIATIONS: Final = 1.96
 
 
 class MovingObjects:
-    """Detects what moves before one camera. Frames must be added in the order of their time."""
+    """Detects moving objects in the picture of one camera.
+
+    Frames must be added in the order of their time.
+    """
 
     def __init__(self, *, frames_per_second: float) -> None:
         history = max(1, round(HISTORY_SECONDS * frames_per_second))
@@ -180,7 +183,7 @@ class Road:
         self._ground = cv2.getPerspectiveTransform(self._pixels, self._metres)
 
     def speed(self, track: Track) -> Speed | None:
-        """Return the mean speed over a track, None if the track is too short."""
+        """Return the mean speed over the latest places of a track, None if there are too few."""
         places = list(track.places)
         passed = places[-1].seconds - places[0].seconds
         if len(places) < LEAST_SIGHTINGS or passed <= 0:

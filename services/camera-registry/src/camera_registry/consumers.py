@@ -1,8 +1,8 @@
 """Reads the reports of hubs about their cameras from core NATS, which may lose messages.
 
-If the service has several replicas, only one listens and sets the cameras' statuses: the one that
-holds a lease (an exclusive lock for a limited time). It also records since when it has missed no
-report.
+If the service has several replicas, only the one that holds a lease (an exclusive lock for a
+limited time) listens and sets the cameras' statuses. It also records the moment since which it has
+missed no report.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class ReportListener:
-    """Collects the reports of hubs, and has `Watch` process them about once a second."""
+    """Collects the reports of hubs; about once a second, `usecases.watch.Watch` processes them."""
 
     def __init__(
         self, broker: Broker, watch: Watch, clock: Clock, *, pending_max: int = PENDING_MAX
@@ -58,7 +58,10 @@ class ReportListener:
 
     @property
     def hears_since(self) -> datetime | None:
-        """The moment since which no report was missed; None while the broker is disconnected."""
+        """The moment since which no report was missed.
+
+        None until `run` has begun to listen, and while the broker is disconnected.
+        """
         return self._hearing.since
 
     async def run(self) -> None:
@@ -141,7 +144,10 @@ class ReportListener:
 
 
 def read_report(content: bytes) -> Report:
-    """Parse a serialised `HubReport`. Raises DecodeError, ValueError or OverflowError."""
+    """Parse a serialised `HubReport` message.
+
+    Raises DecodeError (protobuf), ValueError or OverflowError if it is invalid.
+    """
     given = events_pb2.HubReport.FromString(content)
     hub_id = parse_id(given.hub_id)
     count, rest = divmod(len(given.camera_ids), ID_BYTES)

@@ -55,7 +55,11 @@ def camera_retired(camera: Camera) -> Event:
 def camera_status_changed(
     hub: HubLife, transitions: Sequence[Transition], versions: Mapping[UUID, int], as_of: datetime
 ) -> Event:
-    """The event CameraStatusChanged of a hub's cameras; `versions`: status version by camera."""
+    """Return the event CameraStatusChanged for the changes of status of a hub's cameras.
+
+    `versions` has the status version of each camera after its change, by camera id; `as_of` is the
+    time of the changes.
+    """
     standings = [each.state.standing for each in transitions]
     message = events_pb2.CameraStatusChanged(
         hub_id=str(hub.hub_id),

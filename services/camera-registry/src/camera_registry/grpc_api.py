@@ -288,7 +288,7 @@ def _read_place(key: tuple[str, ...]) -> Place | None:
 
 
 async def read_ahead(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
-    """Yield the batches in order; while the caller writes one, the next is already received."""
+    """Yield the batches in order; the next one is received while the caller processes a batch."""
     reading = asyncio.ensure_future(anext(batches, None))
     try:
         while (batch := await reading) is not None:

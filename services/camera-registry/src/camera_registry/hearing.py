@@ -54,7 +54,7 @@ class Hearing:
     _last: Look | None = None
 
     def begin(self) -> None:
-        """Start a new subscription: every earlier report counts as missed."""
+        """Start a new subscription: at the next look, every earlier report counts as missed."""
         self._last = None
 
     def look(self, now: Look) -> str:

@@ -21,14 +21,15 @@ def version_to_proto(version: Version, changed: Iterable[str]) -> pb.CameraVersi
 
 
 def version_key(version: Version) -> tuple[str, ...]:
-    """The key for the token of the next page, if a page ends with this version."""
+    """Return the key for a page token; the next page begins after this version."""
     return (str(version.number),)
 
 
 def read_version_key(key: tuple[str, ...]) -> int | None:
-    """The version number in a page token's key; None for an empty key (the first page).
+    """Return the version number in a page token's key; None for an empty key (the first page).
 
-    Raises PageTokenWrong."""
+    Raises PageTokenWrong if the key is not one that `version_key` returns.
+    """
     if not key:
         return None
     if len(key) != 1 or not key[0].isdecimal():

@@ -43,8 +43,10 @@ def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStrea
 
 
 def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> datetime | None:
-    """Return the moment until which the type approval is valid, or None if it is not given. If it
-    is invalid, the field is added to `check`."""
+    """Return the moment until which the type approval is valid, or None if it is not given.
+
+    If the moment is invalid, the field is added to `check`.
+    """
     if not given.HasField("certificate_valid_until"):
         return None
     at = "description.certificate_valid_until"
@@ -52,20 +54,29 @@ def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> dat
 
 
 def read_owner_filter(check: Checks, iin: str) -> str:
-    """Return the owner's IIN by which a request filters cameras ("" for no filter). If it is
-    invalid, the field is added to `check`."""
+    """Return the owner's IIN by which a request filters cameras; "" means no filter.
+
+    If the IIN is invalid, the field is added to `check`.
+    """
     if iin:
         check_iin(check, "owner_iin", iin)
     return iin
 
 
 def content_of(given: pb.CameraDescription, keyring: BlindIndexes) -> bytes:
-    """The description with keyed hashes in place of secrets, serialised; its hash is stored."""
+    """Return the description, serialised with keyed hashes in place of secrets.
+
+    Equal descriptions give equal bytes, so that repeated requests can be recognised.
+    """
     return without_secrets(given, keyring).SerializeToString(deterministic=True)
 
 
 def without_secrets(given: pb.CameraDescription, keyring: BlindIndexes) -> pb.CameraDescription:
-    """Return a copy with keyed hashes in place of secrets; the same object if there are none."""
+    """Return a copy of a description with keyed hashes in place of secrets.
+
+    The secrets are the owner's IIN, and the URL and password of each stream. If the description has
+    neither an IIN nor streams, it is returned itself.
+    """
     if not given.owner_iin and not given.streams:
         return given
     hidden = pb.CameraDescription()

@@ -1,6 +1,6 @@
-"""Resume tokens of WatchCameras: encrypted, and valid only for the same caller and region.
+"""Resume tokens of the RPC WatchCameras: encrypted, and valid only for the same caller and region.
 
-All replicas of the service encrypt tokens with one key, that of page tokens; none are stored.
+All replicas of the service encrypt them with the key of page tokens. Tokens are not stored.
 """
 
 import base64
@@ -28,8 +28,10 @@ class ResumeTokens:
         return base64.urlsafe_b64encode(sealed).decode()
 
     def read(self, token: str, region: str, caller: Caller) -> Position:
-        """Return the position in a token. Raises ResumeTokenWrong if it was not made for this
-        caller and region."""
+        """Return the position in a token.
+
+        Raises ResumeTokenWrong if the token was altered, or made for another caller or region.
+        """
         try:
             sealed = base64.b64decode(token, b"-_", validate=True)
             key = self._keyring.own_key(KEY_CLASS)

@@ -61,10 +61,10 @@ class LeftObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class LeftObjectFact:
-    """An object that reached a stage at `at_seconds`.
+    """A report that an object reached `stage` at `at_seconds`.
 
-    `number` identifies it among its camera's objects; `box` is in pixels of the frame.
-    `still_since`, like `at_seconds`, is a time of a frame in seconds; `alone_seconds` is a
+    `number` identifies the object among those of its camera; `box` is in pixels of the frame.
+    `still_since`, like `at_seconds`, is the time of a frame in seconds; `alone_seconds` is a
     duration.
     """
 

@@ -40,7 +40,8 @@ class PictureState(StrEnum):
 class Need(IntEnum):
     """Whether a picture needs inference.
 
-    AGAIN: nothing moved, but the last inference was some time ago.
+    YES: something moved since the picture of the last inference. AGAIN: nothing moved, but the last
+    inference was some time ago.
     """
 
     NO = 0
@@ -69,8 +70,10 @@ class MotionGate:
         self._again_at = at + LATER_SECONDS
 
     def looked(self, grey: Grey, at: float) -> None:
-        """Record that inference ran on this picture at `at` seconds. Later pictures are compared
-        with this picture."""
+        """Record that inference ran on this picture; later pictures are compared with it.
+
+        `at` is the time of the inference in seconds.
+        """
         self._last, self._again_at = grey, at + LOOK_AGAIN_SECONDS
 
 

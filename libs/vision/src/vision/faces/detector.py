@@ -22,7 +22,7 @@ DETECTION_SECONDS: Final = 20.0
 class Models(Protocol):
     """The methods of the model server that face detection needs.
 
-    Their errors are not handled here; `detect` may raise them in an ExceptionGroup.
+    Errors they raise are passed on; `FaceDetector.detect` may raise them in an ExceptionGroup.
     """
 
     async def run(self, model: str, images: Picture, *, seconds: float) -> Floats:
@@ -38,8 +38,10 @@ class FaceDetector:
         self._seconds = seconds
 
     async def detect(self, picture: Picture) -> list[Face]:
-        """Return the faces in a BGR picture, highest score first, at most 32. Raises the models'
-        errors, possibly in an ExceptionGroup."""
+        """Return the faces in a BGR picture, highest score first, at most 32.
+
+        Raises the errors of `Models.run`, alone or in an ExceptionGroup.
+        """
         async with asyncio.TaskGroup() as together:
             looks = [
                 together.create_task(self._found(picture, side))

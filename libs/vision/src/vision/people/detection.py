@@ -104,7 +104,7 @@ def people_at_scale(
 def objects_at_scale(
     anchors: Floats, picture: Picture, scale: InferenceScale, *, labels: frozenset[str]
 ) -> list[DetectedObject]:
-    """The objects with certain labels in the object detector's output at one scale.
+    """The objects with one of `labels` in the object detector's output at one scale.
 
     `anchors` [a, 6] is the output, as in `objects_of`. Objects with low scores are included. Boxes
     are in pixels of the picture, without duplicates.

@@ -89,7 +89,7 @@ class Texts:
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
-        """Join the readings of one candidate with `other` readings of it.
+        """Return these readings joined with `other` readings of the same candidate.
 
         The readings in `other` come last for the line, but first for each row.
         """
@@ -110,7 +110,10 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """The first candidates: as many as fit in one batch of the text reader in the views `MORE`."""
+    """Return as many of the first candidates as fit in one batch of the text reader.
+
+    They fit if their crops in the views `MORE` are at most `MOST_CROPS`.
+    """
     fitting, crops_in_all = [], 0
     for layout in shown:
         crops_in_all += MORE.count(layout)

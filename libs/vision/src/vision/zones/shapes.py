@@ -108,7 +108,7 @@ class Line:
             raise PlaceUnusable(facts={"place": self.name, "reason": "no length"})
 
     def side(self, point: Point) -> float:
-        """The signed distance of a point from the infinite line: positive to the right."""
+        """The signed distance, in shares, of a point from the whole line: positive to the right."""
         return _turn(self.start, self.end, point) / self.start.distance(self.end)
 
     def is_crossed(self, before: Point, after: Point) -> bool:

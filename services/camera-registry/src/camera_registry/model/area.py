@@ -110,8 +110,11 @@ class Polygon:
 
     @cached_property
     def ring(self) -> tuple[_Point, ...]:
-        """The corners, the first repeated at the end. If a side crosses the antimeridian,
-        longitudes exceed 180 degrees. A ring around a pole ends 360 degrees from its start."""
+        """The corners (latitude, longitude), with the first repeated at the end.
+
+        If a side crosses the antimeridian, longitudes exceed 180 degrees. A ring around a pole ends
+        360 degrees from its start.
+        """
         found = [self.points[0]]
         for latitude, longitude in (*self.points[1:], self.points[0]):
             turn = (longitude - found[-1][1] + 180) % 360 - 180
@@ -125,8 +128,11 @@ class Polygon:
 
     @cached_property
     def west(self) -> float:
-        """The lowest longitude of the ring. If a place has a lower one, add 360 degrees to that
-        before comparing the place with the ring."""
+        """The lowest longitude of the ring, in degrees.
+
+        Before a place with a lower longitude is compared with the ring, 360 degrees must be added
+        to the place's longitude.
+        """
         return min(longitude for _, longitude in self.ring)
 
     @cached_property
@@ -161,7 +167,7 @@ Area = Circle | Box | Polygon
 def distance_metres(
     latitude: float, longitude: float, other_latitude: float, other_longitude: float
 ) -> float:
-    """The great-circle distance of two places, by the haversine formula on a sphere."""
+    """The great-circle distance of two places in metres, by the haversine formula on a sphere."""
     here, there = math.radians(latitude), math.radians(other_latitude)
     half_width = math.radians(other_longitude - longitude) / 2
     chord = (
@@ -172,7 +178,7 @@ def distance_metres(
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
-    """Add every invalid field of the circle, the `area` of a list request, to `check`."""
+    """Add every invalid field of the `area` of a list request, which is a circle, to `check`."""
     check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,

@@ -126,7 +126,11 @@ class Camera:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
 
     def retire(self, now: datetime, *, why: str = "", merged_into: UUID | None = None) -> "Camera":
-        """Return the next version, retired at `now`; the camera itself if it is already retired."""
+        """Return the next version, retired at `now`; the camera itself if it is already retired.
+
+        `why` is the stated reason. `merged_into` is the id of the camera that is kept if this one
+        is retired as its duplicate.
+        """
         if self.retired_at is not None:
             return self
         return replace(
@@ -151,7 +155,10 @@ class Camera:
 
 
 def check_reason(check: Checks, reason: str) -> None:
-    """Add the field `reason` of a retirement to `check` if it is too long; it may be empty."""
+    """Add the field `reason` of a retirement to `check` if it is invalid (see `check_line`).
+
+    It may be empty, and has at most REASON_MAX characters.
+    """
     check_line(check, "reason", reason, longest=REASON_MAX)
 
 

@@ -30,10 +30,10 @@ class ResumeTokenTooOld(Refusal):
 
 @dataclass(frozen=True)
 class Position:
-    """Where a stream resumes: in the set of changes with this number, after this camera's change.
+    """Where a stream resumes: in the set `number`, after the change of `camera_id` in `region`.
 
     A set has the changes of one SQL statement, ordered by region and camera id. With the default
-    values of these two, the stream resumes at the first change of the set.
+    region and camera id, the stream resumes at the first change of the set.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a camera. `version` and `status` are those after it."""
+    """A change of a camera; `version` and `status` are those after the change."""
 
     camera_id: UUID
     region: str
@@ -55,7 +55,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """The next change that a stream sends, and the position at which it resumes after that.
+    """A change that a stream sends, and the position at which the stream resumes after it.
 
     `change` is None if the stream only skipped changes that its caller does not watch.
     """

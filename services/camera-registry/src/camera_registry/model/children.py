@@ -31,8 +31,11 @@ CHANGES_BEFORE_RETURN = 3
 
 @dataclass(frozen=True)
 class Child:
-    """A hub's camera, as stored. `verified_until` is None if the camera needs no verification.
-    `joined_at` is when it was assigned to this hub; None unless its state is UNHEARD."""
+    """A camera of a hub, as stored; `changed_at` are the times of its recent changes of state.
+
+    `verified_until` is None if the camera needs no verification. `joined_at` is when the camera was
+    assigned to this hub; it is None unless the state is UNHEARD (no report since).
+    """
 
     camera_id: UUID
     state: State
@@ -104,8 +107,11 @@ class Children:
         return [int(state) for state in self._states]
 
     def follow(self, report: Report, now: datetime) -> tuple[list[Transition], int]:
-        """Update the cameras' states from a report. Returns the changes of state, and the number of
-        cameras in the report that do not belong to this hub."""
+        """Update the cameras' states from a report.
+
+        Returns the changes of state, and the number of cameras in the report that do not belong to
+        this hub.
+        """
         is_ours, places = self._found(report.camera_ids)
         reported = np.full(len(self._ids), State.NOT_REPORTED, np.uint8)
         # A report may be older than its hub knows of a camera: that one was not left out of it.

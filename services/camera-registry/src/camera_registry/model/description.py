@@ -138,14 +138,19 @@ class Description:
 
     @property
     def is_all_in_its_row(self) -> bool:
-        """Whether the row of the camera holds the whole description: streams and an owner's IIN are
-        stored in other tables."""
+        """Whether the description is stored in the camera's row alone.
+
+        Streams and an owner's IIN are stored in other tables; without them the answer is True.
+        """
         return not (self.streams or self.owner_iin)
 
     def needs_hub(self, before: "Description | None") -> bool:
-        """Whether the description names a hub that must be checked before it is accepted: the hub
-        or the region differs from that in `before` (None: a new camera), or the change
-        disconnects the camera. In all other cases, the hub may stay, even if it was revoked."""
+        """Whether the description names a hub that must be checked before it is accepted.
+
+        A hub must be checked if it or the region differs from that in `before` (None: a new
+        camera), or if the change disconnects the camera. Otherwise it may stay, even if it was
+        revoked.
+        """
         if self.hub_id is None:
             return False
         if before is None or self.hub_id != before.hub_id:
@@ -159,8 +164,11 @@ class Description:
         return bool(self.owner_bin or self.owner_iin or self.owner_index)
 
     def kept_from(self, known: "Description") -> "Description":
-        """Return the description with missing parts taken from the `known` one: password hashes of
-        streams with the same name, and the IIN's hash if neither BIN nor IIN is given."""
+        """Return the description with missing parts taken from the `known` one.
+
+        These are the password hashes of streams with the same name and, if neither a BIN nor an IIN
+        is given, the IIN's hash.
+        """
         is_left = not (self.owner_bin or self.owner_index)
         if not self.streams and not is_left:
             return self
@@ -290,8 +298,10 @@ def check_line(
     required: bool = False,
     with_invisible: bool = False,
 ) -> None:
-    """Check a text field as `check_text` does; also refuse a text with an address that contains a
-    password, which everybody who may see the camera would be shown."""
+    """Check a text field as `check_text` does, and refuse an address that contains a password.
+
+    Everybody who may see the camera is shown the text. `longest` is its limit in characters.
+    """
     if holds_password(text):
         check.wrong(name, "no address that holds a password")
     check_text(check, name, text, longest=longest, required=required, with_invisible=with_invisible)

@@ -18,7 +18,7 @@ class Version:
 
 
 def differences(before: Description, after: Description) -> list[str]:
-    """Return the names of the fields that differ; those of the place as in "place.latitude"."""
+    """Return the names of the fields that differ; those of the place begin with "place."."""
     places = [f"place.{name}" for name in _differing(before.place, after.place)]
     return [*(name for name in _differing(before, after) if name != "place"), *places]
 

@@ -147,25 +147,32 @@ def is_signed(public_key: bytes, report: bytes, signature: bytes) -> bool:
 
 
 def outcome_of_date(sent_at: datetime, arrived_at: datetime, silence: timedelta) -> Outcome:
-    """AHEAD if a report's time is over AHEAD_MAX after its arrival, BEHIND if it is `silence` or
-    more before its arrival, otherwise HEARD."""
+    """Compare the time at which a report was sent, by the hub's clock, with its arrival.
+
+    Returns AHEAD if it was sent over AHEAD_MAX after its arrival, BEHIND if it was sent `silence`
+    or more before its arrival, otherwise HEARD.
+    """
     if sent_at > arrived_at + AHEAD_MAX:
         return Outcome.AHEAD
     return Outcome.BEHIND if sent_at <= arrived_at - silence else Outcome.HEARD
 
 
 def missed_between(last: int, number: int) -> int:
-    """How many of a hub's reports are missing between the numbers `last` and `number`; 0 if `last`
-    is 0 (no report yet) or the hub has restarted its numbering."""
+    """Return how many of a hub's reports are missing between the numbers `last` and `number`.
+
+    This is 0 if `last` is 0 (no report yet), or if the hub has restarted its numbering: `number` is
+    not above `last`, or over GAP_MAX reports would be missing.
+    """
     missing = number - last - 1
     return missing if last and 0 < missing <= GAP_MAX else 0
 
 
 def states_of(conditions: bytes, offsets: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
-    """The states of `count` cameras by a report's conditions and clock offsets (milliseconds).
+    """Return the states of `count` cameras by the conditions and clock offsets in a report.
 
-    Either may be empty: all cameras are online, or all clocks are right. Raises ValueError for any
-    other length than `count`, and for an unknown condition.
+    If `conditions` is empty, all cameras are online; if `offsets` (milliseconds) is empty, all
+    clocks are right. Raises ValueError if either has any other length than `count`, or if a
+    condition is unknown.
     """
     if len(conditions) not in (0, count) or len(offsets) not in (0, count):
         raise ValueError("a condition and an offset for each camera, or none")

@@ -104,8 +104,11 @@ class Decision:
     camera_ids: set[UUID] = field(default_factory=set)
 
     def take(self, row: int, camera: Camera, before: Camera | None) -> None:
-        """Record the camera of a row: as added if `before` is None, as unchanged if `camera` is
-        `before` itself, and as changed in any other case."""
+        """Record the camera of a row as added, changed or unchanged.
+
+        It is added if `before` is None, unchanged if `camera` is `before` itself, otherwise
+        changed.
+        """
         if before is None:
             self.added[row] = camera
         else:
@@ -113,7 +116,11 @@ class Decision:
         self.camera_ids.add(camera.camera_id)
 
     def refuse(self, row: int, name: str, reason: str, expected: str = "", other: str = "") -> None:
-        """Refuse a row, even if it was to be added or changed; `name` is the wrong field."""
+        """Refuse a row, even if it was recorded as added or changed.
+
+        The arguments are the fields of a `Finding`: `name` is the invalid field, `reason` a code,
+        and `other` the id of another camera.
+        """
         self.added.pop(row, None)
         self.changed.pop(row, None)
         self.refused.append(Finding(row, name, reason, expected, other))
@@ -124,7 +131,7 @@ class Decision:
         self.refuse(row, name, SerialTaken.code, expected, other)
 
     def refuse_unseen(self, row: int) -> None:
-        """Refuse a row whose id or serial number belongs to a camera the caller may not see."""
+        """Refuse a row whose id or serial number is that of a camera the caller may not see."""
         expected = "an id and a serial number that no camera has, in other regions neither"
         self.refuse(row, "", SerialTaken.code, expected)
 
@@ -164,11 +171,11 @@ def decide(
 
 
 def completed(given: Description, known: Description) -> Description:
-    """Complete the description of a row from the known one with what files seldom contain.
+    """Return a row's description, completed from the `known` description of its camera.
 
-    Earlier verifications are kept, because past measurements are judged by them. If the row lacks
-    the device key, the streams, the hub or legal bases of its functions, the known ones are kept,
-    but not the hub if the row disconnects the camera.
+    Files seldom contain the device key, the streams, the hub and the legal bases of functions;
+    those that the row lacks are taken from `known`, but not the hub if the row disconnects the
+    camera. Known verifications are always kept, because past measurements are judged by them.
     """
     # In the order in which they are known, so that a row that names one of them changes nothing.
     named = {paper.number: paper for paper in given.verifications}
@@ -186,8 +193,11 @@ def completed(given: Description, known: Description) -> Description:
 
 
 def named_hubs(rows: Iterable[Row], known: Iterable[Camera]) -> set[tuple[UUID, str]]:
-    """The hubs named by rows without errors and by known cameras: pairs of each hub id with each
-    region in which one of these rows or cameras lies."""
+    """Return the hubs that rows or known cameras may have, as pairs of a hub id and a region.
+
+    Each hub named by a row without errors or by a known camera is paired with each region in which
+    one of these rows or cameras lies.
+    """
     described = [row.description for row in rows if not row.errors]
     described += [camera.description for camera in known]
     ids = {each.hub_id for each in described if each.hub_id}
@@ -262,7 +272,10 @@ def _refuse_version(decision: Decision, row: Row, found: Camera | None) -> None:
 
 
 def outcome_of(batch: Batch, decision: Decision, duplicates: Mapping[int, UUID]) -> Outcome:
-    """Summarise a decision. `duplicates`: by row number, another camera at the same place."""
+    """Return the outcome of a batch by the decision about its rows.
+
+    `duplicates` has, by row number, the id of another camera at the same place.
+    """
     return Outcome(
         batch.number,
         batch.rows[-1].number,

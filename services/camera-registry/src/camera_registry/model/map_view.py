@@ -61,13 +61,18 @@ class MapView:
 
     @property
     def reads_cameras(self) -> bool:
-        """Whether the cameras themselves are read, since no counts are stored for cells so fine."""
+        """Whether the cameras themselves are read, instead of stored counts.
+
+        This is so if the view's cells are finer than those for which counts are stored.
+        """
         return self.resolution > STORED_RESOLUTION
 
     @property
     def shows_singles(self) -> bool:
-        """Whether only cameras in the box are returned, and one by one if there are at most
-        `singles_max` of them."""
+        """Whether only cameras in the box are returned.
+
+        If there are at most `singles_max` of them, they are returned one by one.
+        """
         return self.singles_max > 0 and self.reads_cameras
 
     def holds(self, latitude: float, longitude: float) -> bool:
@@ -90,9 +95,12 @@ class MapView:
         return int(h3.cell_to_parent(cell, self.resolution))
 
     def ranges(self, finer: int) -> list[tuple[int, int]]:
-        """Ranges (first and last number) of H3 cells that contain all places in the view's cells.
-        The resolution `finer` is at most STORED_RESOLUTION; if the view's own resolution is finer,
-        the ranges reach beyond the view's cells."""
+        """Return ranges of H3 cells, each as its first and last number.
+
+        Together they contain all places in the view's cells. Their cells have the resolution
+        `finer`, at most STORED_RESOLUTION. If the view's own resolution is finer than this, the
+        ranges reach beyond the view's cells.
+        """
         cells = self.cells
         if self.resolution > finer:
             cells = self._touched(finer, 3 * _edge(self.resolution))

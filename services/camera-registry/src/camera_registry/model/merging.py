@@ -34,8 +34,9 @@ def merge(
 
     The kept camera itself is returned if it lacks nothing that the duplicate has.
 
-    Raises CameraRetired, CameraChangedMeanwhile or KindsDiffer, or BadRequest if both together have
-    more verifications than a camera may have.
+    Raises CameraRetired if one of them is retired, CameraChangedMeanwhile if the version of one is
+    not that in `seen`, KindsDiffer if their kinds differ, or BadRequest if both together have more
+    verifications than a camera may have.
     """
     if duplicate.retired_at is not None:
         raise CameraRetired

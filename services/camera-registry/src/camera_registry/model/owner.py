@@ -1,4 +1,7 @@
-"""The owner of a camera: an organisation with a BIN, or a person with an IIN."""
+"""The owner of a camera: an organisation with a BIN, or a person with an IIN.
+
+Both are national identification numbers of 12 digits with a check digit.
+"""
 
 from chassis.refusals import Checks
 from law.identity_numbers import has_check_digit, is_bin, is_owner_number
@@ -9,10 +12,10 @@ IIN_EXPECTED = "an IIN: 12 digits with their check digit"
 
 
 def check_owner(check: Checks, at: str, *, owner_bin: str, owner_iin: str, is_person: bool) -> None:
-    """Add the wrong fields of an owner to `check`; `at` is put before each field's name.
+    """Add the invalid fields of an owner to `check`; `at` is put before each field's name.
 
-    Exactly one of BIN and IIN is required. With `is_person`, a change keeps a person as the owner:
-    the IIN may be missing, and a BIN is wrong.
+    Exactly one of BIN and IIN is required. `is_person` says that the owner stays a person who is
+    already stored: the IIN may then be missing, and a BIN is invalid.
     """
     is_one = not (owner_bin and (owner_iin or is_person))
     check.that(is_one, at + "owner_iin", "a BIN or an IIN, not both")

@@ -62,8 +62,11 @@ def with_split_url(given: CameraStream) -> CameraStream:
 
 
 def check_streams(check: Checks, at: str, streams: tuple[CameraStream, ...]) -> None:
-    """Report every invalid field of the streams to `check`; `at` is the path of the streams in the
-    request. No error repeats a value, because a URL may contain a password."""
+    """Add every invalid field of the streams to `check`.
+
+    `at` is the path of the streams in the request. No error repeats a value, because a URL may
+    contain a password.
+    """
     if not streams:
         return
     check.that(len(streams) <= STREAMS_MAX, at, f"at most {STREAMS_MAX}")
@@ -111,8 +114,10 @@ def _host(url: str) -> str:
 def with_kept_passwords(
     given: Iterable[CameraStream], known: Iterable[CameraStream]
 ) -> Iterator[CameraStream]:
-    """Yield the given streams. A stream without a password hash gets the hash of the stream in
-    `known` with the same name, if there is one."""
+    """Yield the given streams; those without a password hash get that of a known stream.
+
+    The known stream is the one with the same name; if there is none, the hash stays empty.
+    """
     kept = {stream.name: stream.password_index for stream in known}
     for stream in given:
         if stream.password_index:

@@ -44,8 +44,11 @@ _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 @dataclass(frozen=True)
 class Before:
-    """The database's time before a registration, and the id of the most recently retired camera
-    with the same make and serial number (None if the caller sees none)."""
+    """The state of the database before a registration: its time, and a retired predecessor.
+
+    `retired` is the id of the most recently retired camera with the same make and serial number,
+    None if the caller sees none.
+    """
 
     now: datetime
     retired: UUID | None
@@ -59,16 +62,21 @@ async def before_registration(db: Database, scope: Scope, description: Descripti
 
 
 def add(tx: Tx, camera: Camera, decision: Decision) -> None:
-    """Add a camera before the next statement or at the transaction's end, which may raise RowExists
-    (see `refusal_of`), and audit the decision. `record.add` adds what stands in other tables."""
+    """Add a camera's row to a transaction, and audit the decision.
+
+    The row is written before the next statement or at the transaction's end; this may raise
+    RowExists (see `refusal_of`). `record.add` stores the streams and the owner, in other tables.
+    """
     tx.add(cameras, decided_row(tx, camera, decision, held_from=camera.registered_at))
 
 
 def decided_row(
     tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime
 ) -> dict[str, Any]:
-    """Audit a decision about a camera with the hash of all of its description, and return the
-    camera's row, which names the audit entry."""
+    """Audit a decision about a camera, and return the camera's row, which names the audit entry.
+
+    The entry contains the hash of the row. `held_from` is when the description takes effect.
+    """
     row = camera_row(camera, held_from=held_from)
     region = camera.description.place.region
     entry = audit_decision(tx, camera.object_ref, decision, {CAMERA: row}, region=region)
@@ -76,14 +84,16 @@ def decided_row(
 
 
 def refusal_of(error: RowExists) -> Refusal | None:
-    """Return the refusal for an error of `add`: the serial number or the id is taken; else None."""
+    """Return the refusal for an error of `add`: SerialTaken or IdReused; None for another error."""
     return {_SERIAL: SerialTaken(), _ID: IdReused()}.get(error.key)
 
 
 @dataclass(frozen=True)
 class Known:
-    """The time range in which reports of hubs must last have been processed for stored statuses to
-    be valid. Otherwise, a stored status in REPORTED is read as UNKNOWN."""
+    """The time range in which hubs' reports must last have been processed.
+
+    If they were not, statuses are no longer valid: a stored status in REPORTED is read as UNKNOWN.
+    """
 
     looked_since: datetime
     now: datetime
@@ -142,9 +152,11 @@ async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera
 
 
 async def save(tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime) -> None:
-    """Store a changed camera, whose row is locked and which holds from `held_from`, and audit the
-    decision; its description of before is kept as a version, and the passwords of a retired camera
-    are erased. Raises SerialTaken."""
+    """Store a changed camera, whose row is locked, and audit the decision. Raises SerialTaken.
+
+    The description takes effect at `held_from`; the previous one is kept as a version. The stream
+    passwords of a retired camera are erased.
+    """
     row = decided_row(tx, camera, decision, held_from=held_from)
     superseded = keep_version(cameras.c.camera_id == camera.camera_id).cte("superseded")
     try:
@@ -198,8 +210,11 @@ def _found(rows: list[Any]) -> Camera:
 
 
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
-    """Convert a row to a camera. A status in REPORTED is dated by the hub's last report, and
-    replaced by UNKNOWN unless `is_watched` (see `life.is_watched`)."""
+    """Convert a row to a camera.
+
+    A status in REPORTED gets the time of the hub's last report, and is replaced by UNKNOWN unless
+    `is_watched` (see `life.is_watched`).
+    """
     camera = camera_of(row)
     if camera.status not in REPORTED:
         return camera

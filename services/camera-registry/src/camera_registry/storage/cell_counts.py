@@ -123,8 +123,11 @@ class _Sums:
 
 
 async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> list[Cluster]:
-    """Return clusters of the cameras in service that match the filters: one for each cell of the
-    view or, if the view asks for single cameras and they are few enough, one for each camera."""
+    """Return clusters of the cameras in service that match the filters.
+
+    There is one for each cell of the view that has such cameras or, if the view asks for single
+    cameras and they are few enough, one for each camera.
+    """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     rows: list[_Row] = []
     for row in await _counted(tx, view, filters):

@@ -96,9 +96,9 @@ async def are_any_new(db: Database) -> bool:
 
 
 async def place_new(tx: Tx) -> int:
-    """Give committed sets of changes the next positions; return the number of sets.
+    """Assign the next positions to committed sets of changes; return the number of sets.
 
-    Waits until no other transaction does the same.
+    At most PLACED_AT_ONCE sets are taken. Waits while another transaction assigns positions.
     """
     last = await tx.scalar(select(feed.c.last_position).with_for_update())
     # A statement of its own, so that it sees what was committed before the lock was taken.
@@ -115,12 +115,12 @@ async def last_position(db: Database) -> int:
 
 
 async def after(tx: Tx, position: Position, region: str, size: int) -> Found:
-    """Return up to `size` changes from `position` on: of `region`, or if that is "" of all in
-    scope.
+    """Return up to `size` changes from `position` on, in order.
 
-    Even if there are fewer, more may follow from `following` on. Raises ResumeTokenTooOld if
-    changes from `position` on were deleted, or ResumeTokenWrong if `position` is beyond the one
-    that will be assigned next.
+    They are those of `region` or, if it is "", of all regions in scope. If there are fewer than
+    `size`, more may follow; the next read begins at the result's `following`. Raises
+    ResumeTokenTooOld if changes from `position` on were deleted, or ResumeTokenWrong if `position`
+    is beyond the one that will be assigned next.
     """
     watched = _watched(tx, region)
     await tx.read(_PLAN_ANEW)

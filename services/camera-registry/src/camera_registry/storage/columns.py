@@ -99,8 +99,8 @@ def texts(values: Sequence[str]) -> str:
 def array(name: str, kind: str) -> str:
     """Return the SQL expression that converts the parameter `name` to an array of the type `kind`.
 
-    A parameter of the type "text" must be a result of `texts`. PostgreSQL also finds an empty text
-    before its first separator, which is dropped.
+    A parameter of the type "text" must be a result of `texts`. PostgreSQL reads an empty text
+    before the first separator of such a parameter; the expression drops this text.
     """
     if kind != _TEXT:
         return f"CAST(:{name} AS {kind}[])"

@@ -73,8 +73,8 @@ class Standing:
     """The state of the counts that a scope sees. While the state is the same, so are the counts.
 
     `changes` is the number of all changes ever added to the stored counts, plus the number of
-    waiting changes that the scope sees. It never decreases, and every new visible change raises it.
-    `is_watched` is the value of `life.is_watched`.
+    changes not yet added that the scope sees. It never decreases, and every new visible change
+    raises it. `is_watched` is the value of `life.is_watched`.
     """
 
     changes: int

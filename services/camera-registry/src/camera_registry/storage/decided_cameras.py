@@ -1,4 +1,4 @@
-"""The cameras as records that `CheckDecisions` holds against the audit log."""
+"""The source of camera records that `CheckDecisions` compares with the audit log."""
 
 from typing import Any
 

@@ -93,7 +93,7 @@ class Filters:
         return in_order(self.text)
 
     def place_of(self, camera: Camera) -> Place:
-        """Return the sort key of a page whose last camera is `camera`."""
+        """Return the sort key of a camera, after which the next page of the list begins."""
         given = camera.description
         text = given.place.kato
         if self.sorted_by == "name_order":
@@ -103,8 +103,11 @@ class Filters:
 
 
 def values_of(filters: Filters, *, is_watched: bool) -> dict[str, Any]:
-    """The SQL parameters, by name, of the filters that are set; `conditions_of` finds the
-    conditions by these names. `is_watched` is the value of the condition `life.is_watched`."""
+    """The SQL parameters, by name, of the filters that are set.
+
+    `conditions_of` finds the conditions by these names. `is_watched` is the value of the condition
+    `life.is_watched`.
+    """
     values: dict[str, Any] = {}
     for name in ("function", "kind", "site_category"):
         if (given := getattr(filters, name)) is not None:
@@ -126,7 +129,7 @@ def values_of(filters: Filters, *, is_watched: bool) -> dict[str, Any]:
 
 
 def shape_values(area: Area) -> dict[str, Any]:
-    """The parameters of the condition that a camera is within the area."""
+    """The SQL parameters, by name, of the condition `within_area` for this area."""
     if isinstance(area, Circle):
         return asdict(area)
     if isinstance(area, Box):
@@ -137,13 +140,19 @@ def shape_values(area: Area) -> dict[str, Any]:
 
 
 def conditions_of(given: frozenset[str], *, with_retired: bool) -> list[ColumnElement[bool]]:
-    """The conditions that use the parameters named in `given`, except the condition on the area."""
+    """The SQL conditions whose parameters are named in `given`, without that on the area.
+
+    Unless `with_retired`, they include the condition that a camera is not retired.
+    """
     found = [condition for name, condition in _CONDITIONS.items() if name in given]
     return found if with_retired else [*found, cameras.c.retired_at.is_(None)]
 
 
 def within_area(given: frozenset[str]) -> ColumnElement[bool]:
-    """The condition that a camera is within an area; `given` has the names of `shape_values`."""
+    """The SQL condition that a camera is within an area.
+
+    `given` has the names of the parameters that `shape_values` returns for the area.
+    """
     if "radius_metres" in given:
         metres = distance(cameras.c.latitude, cameras.c.longitude)
         return metres <= bindparam("radius_metres", type_=Double)

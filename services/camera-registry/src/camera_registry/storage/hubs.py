@@ -19,7 +19,7 @@ _ID, _KEY = "hubs_pkey", "hubs_key"
 
 
 async def add(tx: Tx, hub: Hub) -> bool:
-    """Add a hub. Returns False if its id is taken; raises HubKeyTaken."""
+    """Add a hub; return False if its id is taken. Raises HubKeyTaken if its public key is taken."""
     values = {
         "hub_id": hub.hub_id,
         "region": hub.region,
@@ -46,7 +46,10 @@ async def note_change(tx: Tx, hub: Hub) -> None:
 
 
 async def revoke(tx: Tx, hub_id: UUID, now: datetime) -> tuple[Hub, bool]:
-    """Revoke a hub; return it, and whether it was not revoked before. Raises HubNotFound."""
+    """Revoke a hub. Raises HubNotFound.
+
+    Returns the hub, and whether this call revoked it: False if it was revoked already.
+    """
     hub = await get(tx, hub_id, for_update=True)
     if hub.revoked_at is not None:
         return hub, False
@@ -67,8 +70,10 @@ async def get(tx: Tx, hub_id: UUID, *, for_update: bool = False) -> Hub:
 
 
 async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size: int) -> list[Hub]:
-    """Return up to `size` hubs of `region` ("" means all) in order of id, starting after `after`.
-    With `is_silent`, only those with an open incident."""
+    """Return up to `size` hubs of `region` ("" means all), ordered by id, with ids above `after`.
+
+    If `is_silent`, only hubs with an open incident are returned.
+    """
     query = _hubs().order_by(hubs.c.hub_id).limit(size)
     if region:
         query = query.where(hubs.c.region == region)
@@ -82,8 +87,10 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kinds of those given hubs that are in service. A hub is given by its id and
-    region, which is also its key in the result."""
+    """Return the kinds of those of the `given` hubs that are in service.
+
+    A hub is given by its id and region; this pair is its key in the result.
+    """
     if not given:
         return {}
     query = select(hubs.c.hub_id, hubs.c.region, hubs.c.kind).where(

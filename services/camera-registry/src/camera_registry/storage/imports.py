@@ -45,8 +45,10 @@ async def plan_anew(tx: Tx) -> None:
 
 
 async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
-    """Lock and return, in the order of ids, the cameras with the id or serial number of a row.
-    Retired cameras are found only by id."""
+    """Lock and return, ordered by id, the cameras with the id or serial number of a row.
+
+    Retired cameras are found only by id. Rows with errors are ignored.
+    """
     serials = [row.description.serial_key for row in rows if not row.errors]
     given = {
         "serials": texts([serial for serial, _ in serials]),
@@ -59,11 +61,10 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 
 
 async def add_cameras(tx: Tx, added: Collection[Camera], decision: Decision) -> set[UUID]:
-    """Add newly registered cameras, and audit the decision about each; return the ids of those
-    added.
+    """Add newly registered cameras, and audit the decision about each.
 
-    A camera is not added if its id or serial number is taken, even by a camera that the transaction
-    cannot see.
+    Returns the ids of the cameras that were added. A camera is not added if its id or serial number
+    is taken, even by a camera that the transaction cannot see.
     """
     # In one order everywhere, so that two imports at once cannot wait for each other.
     new = sorted(added, key=lambda camera: camera.description.serial_key)
@@ -107,11 +108,11 @@ def _audit(
 async def change_cameras(
     tx: Tx, changed: Mapping[int, Camera], decision: Decision, *, held_from: datetime
 ) -> list[int]:
-    """Store changed cameras, whose rows are locked, keep their descriptions of before, and audit
-    the decision about each.
+    """Store changed cameras, whose rows are locked, and audit the decision about each.
 
-    `changed` has the cameras by row number in the batch. Returns the row numbers of the cameras
-    that were not stored, because another camera has their serial number.
+    `changed` has the cameras by row number in the batch. Their descriptions take effect at
+    `held_from`; the previous ones are kept as versions. Returns the row numbers of the cameras that
+    were not stored, because another camera has their serial number.
     """
     if await _change(tx, list(changed.values()), decision, held_from=held_from):
         return []
@@ -149,7 +150,11 @@ async def _change(
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
-    """Return, by row number, the id of another camera of the same kind with equal coordinates."""
+    """Return the id of another camera at the same place, by row number.
+
+    `written` has cameras by row number. The other camera is in service, of the same kind and has
+    equal coordinates; rows without such a camera are left out.
+    """
     described = {number: each.description for number, each in written.items()}
     values = {
         "numbers": list(described),

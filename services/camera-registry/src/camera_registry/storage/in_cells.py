@@ -30,8 +30,10 @@ _NAMES = ("lows", "highs", "ids", "wholes")
 
 def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
     """Return the SQL parameters for the ranges of H3 cells that cover an area, from `after` on.
-    They give for each range its first and last cell, the id after which to begin in the first cell,
-    and whether the range is wholly within the area."""
+
+    They are lists with one item for each range: its first and last cell, the id after which to
+    begin in the first cell, and whether the range is wholly within the area.
+    """
     ranges = [
         (each.first, each.last, LEAST_ID, each.is_whole) for each in cover(area, CELL_RESOLUTION)
     ]
@@ -44,11 +46,11 @@ def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
 
 
 def in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
-    """The query for a page of cameras from the ranges of cells, read range by range. `given` are
-    the names of its parameters.
+    """Return the query for a page of cameras in ranges of cells, read range by range.
 
-    The statement as a whole has no ORDER BY: with one, PostgreSQL would read a page of every range
-    instead of stopping when the page is full.
+    `given` has the names of its parameters, `conditions` are further SQL conditions. The statement
+    as a whole has no ORDER BY: with one, PostgreSQL would read a page of every range instead of
+    stopping when the page is full.
     """
     each = _of_range(given, conditions).order_by(cameras.c.cell, cameras.c.camera_id).limit(SIZE)
     of_region = each.correlate(region, _cells).lateral("of_region")
@@ -80,14 +82,19 @@ async def nearest(tx: Tx, circle: Circle, values: dict[str, Any], *, size: int) 
 
 
 async def nearest_of_all(tx: Tx, circle: Circle, values: dict[str, Any], *, size: int) -> list[Any]:
-    """The `size` cameras that are nearest to the centre of a circle, however far they are."""
+    """Return the rows of the `size` cameras nearest to a circle's centre, however far they are.
+
+    `values` is as for `nearest`.
+    """
     given = {**values, **shape_values(circle)}
     return await tx.read(_nearest(frozenset(given), in_circle=False), **given, size=size)
 
 
 async def are_few(tx: Tx, values: dict[str, Any]) -> bool:
-    """Whether at most FEW cameras in service match the conditions whose parameters `values` has.
-    False if `values` has neither a kind nor a function."""
+    """Whether at most FEW cameras in service match the conditions with the parameters `values`.
+
+    False, without counting, if `values` has neither a kind nor a function.
+    """
     given = frozenset(values)
     if not given & {"kind", "function"}:
         return False

@@ -48,8 +48,8 @@ MeasuresSpeed = Callable[[str], bool]
 def is_watched() -> ColumnElement[bool]:
     """The SQL condition that reports were last processed between `looked_since` and `now`.
 
-    If that was earlier, a hub may have fallen silent unnoticed. If it was later than `now`, the
-    clock has been set back since.
+    If they were last processed earlier, a hub may have fallen silent unnoticed. If they were last
+    processed later than `now`, the clock has been set back since.
     """
     since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
     looked_at = heartbeat_watch.c.looked_at
@@ -65,13 +65,16 @@ async def look(tx: Tx, now: datetime) -> None:
 
 
 async def take_changes(tx: Tx) -> set[UUID]:
-    """Return, and forget, the ids of hubs that were changed or whose cameras were changed."""
+    """Return the ids of hubs that changed, or whose cameras changed, since the last call.
+
+    Their rows are deleted from the table `hub_changes`.
+    """
     rows = await tx.execute(delete(hub_changes).returning(hub_changes.c.hub_id))
     return {row.hub_id for row in rows}
 
 
 async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife]:
-    """Return the hubs whose reports are followed; with `ids`, only those of them with these ids.
+    """Return the hubs whose reports are followed; if `ids` is given, only those with these ids.
 
     These are the hubs in service, and the revoked ones whose cameras are not yet set to UNKNOWN.
     """
@@ -103,8 +106,11 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
 async def read_children(
     tx: Tx, ids: Collection[UUID], now: datetime, measures_speed: MeasuresSpeed
 ) -> dict[UUID, list[Child]]:
-    """Return, by hub, its cameras in service. `measures_speed` says which kinds of camera need a
-    verification; a camera of such a kind comes with the end of the one in force at `now`."""
+    """Return the cameras in service of each of the hubs, by hub id.
+
+    `measures_speed` returns whether cameras of a kind need a verification. If so, the camera's
+    `verified_until` is the end of the verification in force at `now`, or `now` if there is none.
+    """
     found: dict[UUID, list[Child]] = {hub_id: [] for hub_id in ids}
     for row in await tx.execute(_CHILDREN, {"ids": list(ids)}):
         until = _verified_until(row.verifications, now) if measures_speed(row.kind) else None
@@ -139,10 +145,10 @@ async def lock_cameras(tx: Tx, ids: Collection[UUID]) -> None:
 async def set_states(
     tx: Tx, hub_id: UUID, transitions: Sequence[Transition], as_of: datetime
 ) -> dict[UUID, int]:
-    """Store changed states of a hub's cameras, whose rows are locked; return their status versions
-    by camera.
+    """Store changed states of a hub's cameras, whose rows are locked.
 
-    Cameras that were meanwhile retired or got another hub are neither changed nor returned.
+    Returns the new status versions by camera id. Cameras that were meanwhile retired or got another
+    hub are neither changed nor returned.
     """
     versions: dict[UUID, int] = {}
     for start in range(0, len(transitions), STATES_AT_ONCE):
@@ -191,7 +197,10 @@ async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
 
 
 async def open_incident(tx: Tx, hub: HubLife, now: datetime, cameras_silent: int) -> Incident:
-    """Open an incident of a silent hub, or reopen its last one if that ended a short time ago."""
+    """Open and return an incident of a silent hub; `cameras_silent` is how many cameras it affects.
+
+    If the hub's last incident ended less than REOPENED_WITHIN ago, it is reopened instead.
+    """
     assert hub.heard_at is not None
     last = (
         select(hub_incidents.c.incident_id)

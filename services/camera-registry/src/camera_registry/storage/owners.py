@@ -23,14 +23,17 @@ camera_owners = Table(
 
 
 async def indexes_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """Return, by camera, the blind index of the owner's IIN, if the owner is a person."""
+    """Return the blind index of the owner's IIN by camera id, for owners who are persons."""
     rows = await tx.read(_INDEXES, camera_ids=list(camera_ids))
     return {row.camera_id: bytes(row.owner_index) for row in rows}
 
 
 async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
-    """Return the IIN of a camera's owner and its blind index. Both are empty if the owner is not a
-    person, is hidden from the transaction's scope, or if the person's key was destroyed."""
+    """Return the IIN of a camera's owner, decrypted, and its blind index.
+
+    Both are empty if the owner is not a person, if the owner is hidden from the transaction's
+    scope, or if the person's key was destroyed.
+    """
     for row in await tx.read(_SEALED, camera_id=camera_id):
         if key := tx.keys.unwrapped(PERSON, row.key_id, row.wrapped):
             iin = key.open_text(row.iin_sealed, _place(camera_id))
@@ -39,9 +42,10 @@ async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
 
 
 async def save(tx: Tx, described: Mapping[UUID, Description]) -> None:
-    """Store the owners of cameras that are already in the table `cameras`.
+    """Store the owners who are persons, of cameras that are already in the table `cameras`.
 
-    The stored owner is kept if a description has neither a BIN nor an IIN.
+    The stored owner is deleted if a description has a BIN, and kept if it has neither BIN nor IIN.
+    Raises KeyError if a person's key was destroyed.
     """
     firms = [camera_id for camera_id, each in described.items() if each.owner_bin]
     if firms:
@@ -53,7 +57,10 @@ async def save(tx: Tx, described: Mapping[UUID, Description]) -> None:
 
 
 async def add(tx: Tx, described: Mapping[UUID, Description]) -> None:
-    """Store the owners of new cameras."""
+    """Store the owners who are persons, of new cameras.
+
+    Raises KeyError if a person's key was destroyed.
+    """
     persons = {camera_id: each for camera_id, each in described.items() if each.owner_iin}
     if not persons:
         return

@@ -13,14 +13,19 @@ region = func.unnest(regions_given).table_valued("code", name="region").render_d
 
 
 def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
-    """The column of `of` by which cameras are sorted; the region in `name_order` is cut off."""
+    """Return the column `sorted_by` of a table or subquery.
+
+    Of `name_order`, the region with which each value begins is cut off.
+    """
     column: ColumnElement[Any] = of.c[sorted_by]
     return func.substr(column, REGION_LENGTH + 1) if sorted_by == "name_order" else column
 
 
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
-    """Sort the query `found` by a column and then by id, and add the time at which each camera's
-    hub last reported."""
+    """Sort the query `found` by the column `sorted_by` and then by id.
+
+    Adds the column `heard_at`: the time at which each camera's hub last reported.
+    """
     listed = found.subquery("listed")
     return (
         select(listed, hub_life.c.heard_at)

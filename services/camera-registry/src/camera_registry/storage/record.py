@@ -11,8 +11,10 @@ from camera_registry.storage import owners, streams
 
 
 async def completed(tx: Tx, cameras: Sequence[Camera]) -> list[Camera]:
-    """Return the cameras with their streams and the blind indexes of their owners. Descriptions
-    must be completed in this way before they are compared."""
+    """Return the cameras with their streams and the blind indexes of their owners.
+
+    Descriptions must be completed in this way before they are compared.
+    """
     if not cameras:
         return []
     found = await streams.streams_of(tx, [camera.camera_id for camera in cameras])

@@ -41,7 +41,10 @@ _WIDER, _WIDEST = 1.6, 6.0
 async def page(
     tx: Tx, filters: Filters, *, after: Place | None, size: int, known: Known
 ) -> list[Camera]:
-    """Return the first `size` cameras after `after` that match the filters."""
+    """Return the first `size` cameras after the place `after` that match the filters.
+
+    They are ordered by `filters.sorted_by`, then by id. If `after` is None, the page is the first.
+    """
     is_watched = await _begin(tx, known)
     if filters.status in REPORTED and not is_watched:
         return []  # nobody knows who is

@@ -29,10 +29,10 @@ from camera_registry.storage.tables import (
 
 
 async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[Camera]:
-    """Return the cameras in service at the time `at` that are near a spot now or were at any time
-    until `at`.
+    """Return the cameras in service at the time `at` that may have been near a spot then.
 
-    Each has its description of the time `at`; by that, it may have been farther from the spot.
+    These are the cameras that are near the spot now, or were at any time until `at`. Each has the
+    description that was valid at `at`, by which it may have been farther away.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

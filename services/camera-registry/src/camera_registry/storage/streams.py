@@ -80,8 +80,10 @@ def read_json(rows: list[dict[str, Any]]) -> Streams:
 
 
 async def streams_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, Streams]:
-    """Return the streams of cameras, without their passwords; cameras without streams are left
-    out."""
+    """Return the streams of cameras by camera id, without their passwords.
+
+    Cameras without streams are left out.
+    """
     found: dict[UUID, Streams] = {}
     for row in await tx.read(_OF_CAMERAS, camera_ids=list(camera_ids)):
         index = bytes(row.password_index or b"")
