@@ -48,7 +48,7 @@ class Evidence(Protocol):
 
 class Openings:
     """Begins transactions in which a caller reads or changes one report. Refused attempts are
-    recorded, except those of a service that acts for no operator."""
+    audited and published, except those of a service that acts for no operator."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
