@@ -156,10 +156,11 @@ class Watch:
         self, lease: Lease, reports: Reports, hears_since: datetime | None, now: datetime
     ) -> bool:
         """Process the newest reports and detect hubs that have fallen silent, in one transaction.
+        Return whether hubs are left to process.
 
         `hears_since` is the time since which no report was missed, or None if a report may have
         been missed just now. Incidents are opened only if `hears_since` is at least `self.silence`
-        ago. Returns whether more is left to do. If this raises, get new `reports` from `begin`.
+        ago. If this raises, get new `reports` from `begin`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:

@@ -74,7 +74,8 @@ class Desk:
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
-        """Return a page of the queue, the earliest deadline first, and the sort key of each report.
+        """Return a page of the queue of reports, the earliest deadline first, and for each report
+        its sort key for a page token.
 
         The reports come without contents, reporter, media and steps. Complaints that name the
         caller are not listed. Raises BadRequest for an unknown region.
