@@ -1,4 +1,4 @@
-"""WatchCameras: turns the steps of the change feed into responses with resume tokens."""
+"""Turns the steps of the change feed into responses of the RPC WatchCameras, with resume tokens."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -24,8 +24,11 @@ class WatchedChanges:
     async def responses(
         self, request: pb.WatchCamerasRequest, caller: Caller
     ) -> AsyncGenerator[pb.WatchCamerasResponse, None]:
-        """Yield the changes that `request` asks for. Raises BadRequest for an invalid region,
-        ResumeTokenWrong or ResumeTokenTooOld."""
+        """Yield a response with a resume token for each step of the change feed after the token in
+        `request`, or from now on if it has none.
+
+        Raises BadRequest for an invalid region, ResumeTokenWrong or ResumeTokenTooOld.
+        """
         with checks() as check:
             check_region(check, request.region)
         position = None

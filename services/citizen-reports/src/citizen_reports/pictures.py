@@ -21,8 +21,9 @@ _opening = threading.Lock()
 
 
 def is_picture_or_film(content: bytes, content_type: str) -> bool:
-    """Whether the content is a picture or film of this type. A picture is decoded, which is
-    slow: do not call this on the event loop."""
+    """Whether the content is a picture or film of this type. A picture is decoded, which is slow:
+    do not call this on the event loop. Of a film, only the signature at its beginning is checked.
+    """
     if content_type in FILMS:
         return content[4:8] == b"ftyp"
     try:

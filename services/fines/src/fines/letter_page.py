@@ -52,7 +52,7 @@ def warning(text: str, language: str) -> str:
 
 
 def sums(amounts: Iterable[tuple[str, str]], note: str) -> str:
-    """Return a box with the labelled amounts to be paid; `note` states the deadline."""
+    """Return an HTML box with the labelled amounts to be paid; `note` states the deadline."""
     cells = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(amount)}</dd></div>" for label, amount in amounts
     )

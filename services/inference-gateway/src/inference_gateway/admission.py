@@ -61,7 +61,8 @@ class Detector(Protocol):
     """The interface of the AI models, independent of the server that runs them."""
 
     async def detect(self, picture: Picture, request: DetectionRequest) -> Detections:
-        """Return the detections in a BGR picture. Raises ModelsAway."""
+        """Return what the models detect in a BGR picture; `request` says what is sought. Raises
+        ModelsAway if the models are unavailable."""
 
     async def fingerprint(self) -> str:
         """Return a hash that identifies the models now served. Raises ModelsAway if they are
@@ -87,7 +88,7 @@ class InferencePool:
         patient: bool = False,
     ) -> AsyncIterator[None]:
         """Wait for an inference slot and hold it for the block. `deadline` is in seconds of the
-        event loop's clock, by default five seconds from now.
+        event loop's clock, by default WAIT_SECONDS from now.
 
         Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
         `patient` caller waits without a limit.
@@ -214,7 +215,7 @@ class AdmissionQueue:
         patient: bool = False,
     ) -> AsyncIterator[None]:
         """Wait for a slot and hold it for the block. `deadline` is in seconds of the event loop's
-        clock, by default five seconds from now.
+        clock, by default WAIT_SECONDS from now (PATIENCE_SECONDS for a `patient` caller).
 
         Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
         `patient` caller waits without a limit; its deadline only sets its place in the queue.
@@ -278,7 +279,7 @@ class AdmissionQueue:
 
 
 class KeyedLocks:
-    """A lock for each key, granted in order of arrival."""
+    """Locks by key. Callers get the lock of a key in the order in which they asked for it."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()

@@ -117,8 +117,8 @@ def models_of(settings: InferenceSettings) -> TritonModels:
 
 
 def keep_evidence(chassis: Chassis[InferenceSettings], objects: BlobStore) -> None:
-    """Register the loops that delete expired evidence and quarantined frames, and that read all
-    evidence again."""
+    """Register the loops that delete expired evidence and quarantined frames, and that check all
+    stored evidence for damage."""
     evidence = EvidenceStore(chassis.work_db, objects, chassis.clock)
     guard = QuarantineGuard(chassis.work_db, chassis.clock)
     chassis.loop("evidence sweeper", evidence.keep_sweeping)

@@ -108,7 +108,7 @@ async def save(tx: Tx, given: Mapping[UUID, Streams]) -> None:
 
 
 async def add(tx: Tx, given: Mapping[UUID, Streams]) -> None:
-    """Store the streams of new cameras."""
+    """Store the streams of new cameras; `given` maps the id of a camera to its streams."""
     await _put(tx, given, {})
 
 

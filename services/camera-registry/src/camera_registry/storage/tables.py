@@ -1,4 +1,4 @@
-"""The tables of the register, and the conversion between cameras and rows."""
+"""The database tables of the camera register, and the conversion between cameras and their rows."""
 
 import unicodedata
 from datetime import datetime
@@ -41,7 +41,7 @@ REGION_LENGTH = len("KZ-75 ")
 
 
 def cell_of(latitude: float, longitude: float) -> int:
-    """The number of the H3 cell of a place, which is given in WGS 84 degrees."""
+    """Return the number of the H3 cell, at CELL_RESOLUTION, of a place given in WGS 84 degrees."""
     return int(h3.latlng_to_cell(latitude, longitude, CELL_RESOLUTION))
 
 
@@ -51,7 +51,7 @@ def name_folded(name: str) -> str:
 
 
 def region_and_name(region: str, name: str) -> str:
-    """The key that sorts cameras by region and name; `name` is a result of `name_folded`."""
+    """Return the key that sorts cameras by region and name; `name` is a result of `name_folded`."""
     return f"{region} {name_order(name)}"
 
 
@@ -247,7 +247,8 @@ camera_words = Table(
 
 
 def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
-    """The row of a camera whose present description is valid since `held_from`."""
+    """Return a camera's row of the table `cameras`. `held_from` is the time from which the camera's
+    present description is valid."""
     given = camera.description
     serial, make = given.serial_key
     name = name_folded(given.name)
@@ -368,7 +369,7 @@ def bases_json(given: Description) -> dict[str, str]:
 
 
 def verification_json(paper: Verification) -> dict[str, str]:
-    """Convert a verification to the JSON object that is stored."""
+    """Convert a camera's metrological verification to the JSON object that is stored."""
     return {
         "number": paper.number,
         "valid_from": paper.valid_from.isoformat(),

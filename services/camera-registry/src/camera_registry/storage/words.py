@@ -1,8 +1,8 @@
-"""Finds the cameras that have certain words in their name, site or address.
+"""Finds the cameras that have all given words in their name, site or address.
 
-The rarest of the words selects the candidates. Every other whole word is then looked up for each
-candidate, so that few cameras are read in vain. The last word may be only the beginning of a word
-and then stands for all words that begin with it.
+The rarest of the words selects candidates, and each candidate is then checked for the other words,
+so that few cameras are read without being found. The last word may be incomplete: it stands for all
+words that begin with it.
 """
 
 from dataclasses import dataclass, field
@@ -42,10 +42,12 @@ _Seed = tuple[str, str]
 
 @dataclass(frozen=True)
 class Seeds:
-    """Pairs of a region and a word; each camera to be found has at least one of them.
+    """The (region, word) pairs by which a search reads its candidates: each camera to be found has
+    at least one of these pairs.
 
-    `are_all` says that the cameras with these words are few enough to be read all at once. With
-    neither words nor `are_all`, too many words match to search by them.
+    `are_all` says that the cameras with these pairs are few enough to be read all at once; with
+    `are_all` but no pairs, no camera matches. Without pairs and without `are_all`, too many words
+    match, and the search must read the cameras in another way.
     """
 
     words: list[_Seed] = field(default_factory=list)
@@ -62,8 +64,12 @@ class Seeds:
 async def find_seeds(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None
 ) -> Seeds:
-    """Choose the rarest of the words to search for: that whose PROBED-th next camera, in order of
-    id, has the greatest id or does not exist."""
+    """Return the (region, word) pairs of the rarest word that is searched for.
+
+    The rarest word is the one whose PROBED-th camera after `after`, in order of id, has the
+    greatest id, or which has fewer cameras than that. `values` has the regions, the whole words
+    and, as `prefix`, the beginning of the last word.
+    """
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
     endings = await _endings(tx, regions, values["prefix"])
@@ -111,9 +117,11 @@ async def _reaches(tx: Tx, seeds: list[_Seed], start: UUID, number: int) -> dict
 async def page(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
 ) -> list[Any]:
-    """Return the rows of the next `size` cameras, by id, that have a seed and match the filters.
+    """Return the rows of up to `size` cameras, in order of id, that match the filters and have one
+    of the pairs (see `Seeds`) in `values`.
 
-    Cameras with a seed are read in batches until the page is full.
+    The cameras come after `after` (None: from the first). Candidates are read in batches until the
+    page is full or no candidate is left.
     """
     statement = _candidates(frozenset(values), filters.includes_retired)
     found: list[Any] = []
@@ -170,7 +178,8 @@ def _has_others() -> ColumnElement[bool]:
 
 
 def with_seeds(conditions: list[Any]) -> Any:
-    """The subquery for all cameras that have a word of `Seeds` and match the conditions."""
+    """Return the subquery for all cameras that have one of the pairs of `Seeds` and match the
+    conditions."""
     of = camera_words
     ids = (
         select(of.c.camera_id)

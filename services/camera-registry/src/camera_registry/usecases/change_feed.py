@@ -1,8 +1,9 @@
 """Streams the changes of all cameras in the register, in order.
 
-One replica, which holds a lease, assigns positions to new changes about five times a second and
+Each change gets a position, which says where it stands in this order. One replica of the service,
+which holds a lease (the exclusive right to do so), assigns positions about five times a second and
 deletes expired changes. Every replica reads the last position at the same rate; its streams read
-changes only when that position has advanced.
+changes only when the last position has advanced.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ OPERATOR_SECONDS = 900.0
 
 
 class ChangeFeed:
-    """The streams of changes of one replica."""
+    """The streams of camera changes that one replica of the service sends."""
 
     def __init__(
         self,
@@ -44,8 +45,8 @@ class ChangeFeed:
         self._followers = 0
 
     async def place(self) -> None:
-        """Assign positions to new changes and delete expired ones, until cancelled; first wait
-        until no other replica does so. Raises LeaseLost, or a database error."""
+        """Wait until no other replica assigns positions; then assign positions to new changes and
+        delete expired changes until cancelled. Raises LeaseLost, or a database error."""
         async with hold(self._db, "changes") as lease:
             forgot_at = -FORGET_SECONDS
             while True:
@@ -71,7 +72,8 @@ class ChangeFeed:
                 is_more = await changes.forget_old(tx) >= changes.FORGOTTEN_AT_ONCE
 
     async def poll(self) -> None:
-        """Wake the waiting streams when there are new positions, until cancelled."""
+        """Read the last position every POLL_SECONDS and let the waiting streams check it, until
+        cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if self._followers:
@@ -82,11 +84,14 @@ class ChangeFeed:
     async def follow(
         self, position: Position | None, region: str, caller: Caller
     ) -> AsyncGenerator[Step, None]:
-        """Stream the changes of `region` ("": of all regions that the caller may see) from
-        `position` on. If that is None, yield the current position and then only new changes.
+        """Yield the changes of `region` from `position` on, in order; "" stands for all regions
+        that the caller may see. If `position` is None, first yield the current position without a
+        change, then only new changes.
 
-        A stream for an operator ends after `operator_seconds`, any other never. Raises
-        ResumeTokenTooOld or ResumeTokenWrong if the changes cannot be read from `position` on.
+        After `token_seconds` without a change to yield, a new position is yielded without a change.
+        A stream for an operator ends after `operator_seconds`; a stream for a service never ends.
+        Raises ResumeTokenTooOld or ResumeTokenWrong if the changes cannot be read from `position`
+        on.
         """
         clock = asyncio.get_running_loop().time
         until = clock() + self._operator_seconds if caller.operator else None

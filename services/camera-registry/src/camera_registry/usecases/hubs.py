@@ -1,4 +1,5 @@
-"""Registering, revoking and listing hubs."""
+"""Registering, revoking and listing hubs, the control centres and edge boxes that report on
+cameras."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -54,7 +55,8 @@ class Hubs:
         return hub
 
     async def revoke(self, hub_id: UUID, *, reason: str, caller: Caller) -> Hub:
-        """Revoke a hub; one that is revoked already is unchanged. Raises HubNotFound."""
+        """Revoke a hub and return it; a hub that is already revoked is returned unchanged. Raises
+        HubNotFound."""
         async with self._db.begin(caller.scope) as tx:
             hub, is_new = await hubs.revoke(tx, hub_id, await tx.now())
             if is_new:
@@ -65,10 +67,10 @@ class Hubs:
     async def page(
         self, region: str, *, is_silent: bool, after: UUID | None, size: int, caller: Caller
     ) -> list[Hub]:
-        """Return up to `size` hubs, of all regions that the caller may see if `region` is "".
+        """Return up to `size` hubs of `region`, in order of their ids, after the id `after` (None:
+        from the first). A region of "" means all regions that the caller may see.
 
-        They are in the order of their ids and start after `after`. `is_silent` selects those with
-        an open incident.
+        With `is_silent`, only hubs with an open incident (their reports have ceased) are returned.
         """
         async with self._db.begin(caller.scope) as tx:
             return await hubs.page(tx, region, is_silent=is_silent, after=after, size=size)

@@ -1,4 +1,4 @@
-"""Importing cameras by batches, each of them one decision in one transaction."""
+"""Imports cameras in batches; each batch is decided and stored in one transaction."""
 
 from dataclasses import replace
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -31,11 +31,12 @@ class Imports:
         self._db = db
 
     async def take(self, batch: Batch, caller: Caller) -> Outcome:
-        """Import a batch and return what became of its rows. For a batch that was imported
-        before, only return what became of its rows then. A dry run writes nothing.
+        """Import a batch of rows and return its outcome. A batch that was imported before is not
+        imported again: its first outcome is returned. A dry run writes nothing and returns the
+        expected outcome.
 
-        Raises BadRequest if the batch's number is not the next of the import, or IdReused if the
-        number was used before for other rows.
+        Raises BadRequest if the batch's number is not the next number of its import, or IdReused if
+        the number was used before for other rows.
         """
         batch = replace(batch, rows=tuple(self._keyed(row) for row in batch.rows))
         if batch.is_dry_run:
@@ -58,7 +59,8 @@ class Imports:
         return row if description is row.description else replace(row, description=description)
 
     async def standing(self, import_id: UUID, caller: Caller) -> Standing:
-        """Return the totals of the caller's import so far. Raises ImportNotFound."""
+        """Return the totals of an import of the caller, over its batches so far. Raises
+        ImportNotFound."""
         async with self._db.begin(caller.scope) as tx:
             return await imports.standing(tx, import_id)
 

@@ -23,8 +23,9 @@ class Merging:
     async def merge(
         self, camera_id: UUID, duplicate_id: UUID, *, seen: Seen, reason: str, caller: Caller
     ) -> Camera:
-        """Merge a duplicate into the camera `camera_id`: retire the duplicate and return the other.
-        `seen` has the versions that the caller read. A repeated merge changes nothing.
+        """Merge the camera `duplicate_id` into the camera `camera_id`: retire the duplicate and
+        return the camera that is kept. A repeated merge changes nothing. `seen` has the versions of
+        both cameras that the caller read.
 
         Raises CameraNotFound for either camera, CameraRetired, CameraChangedMeanwhile, KindsDiffer
         or BadRequest.

@@ -54,7 +54,7 @@ class Register:
         serialised description, without its secrets) returns the stored camera.
 
         Raises RegionNotYours, IdReused for an id used with other content, SerialTaken, or
-        BadRequest if the owner is not named.
+        BadRequest if the owner is not named or the named hub may not report on the camera.
         """
         _require_region(caller.scope, description)
         description = keyed(description, self.keyring)
@@ -105,10 +105,12 @@ class Register:
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
     ) -> Camera:
-        """Replace the description and return the new version; the same description changes nothing.
+        """Replace a camera's description and return the camera in its new version, or unchanged if
+        the description is the same. `from_version` is the version that the caller wants to replace.
 
         Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile, SerialTaken,
-        or BadRequest, also if no owner is given and the stored owner is not a person.
+        or BadRequest if the named hub may not report on the camera, or if no owner is given and the
+        stored owner is not a person.
         """
         _require_region(caller.scope, description)
         description = keyed(description, self.keyring)
@@ -128,7 +130,7 @@ class Register:
     async def retire(
         self, camera_id: UUID, *, reason: str, from_version: int = 0, caller: Caller
     ) -> Camera:
-        """Retire a camera; one that is retired already is unchanged.
+        """Retire a camera and return it; a camera that is already retired is returned unchanged.
 
         Raises CameraNotFound, or CameraChangedMeanwhile if `from_version` is neither 0 nor the
         current version.
@@ -149,8 +151,9 @@ class Register:
     async def get(
         self, camera_id: UUID, *, as_of: datetime | None = None, caller: Caller
     ) -> Camera:
-        """Return a camera, described as it is now or was at `as_of`. Raises CameraNotFound or
-        CameraNotRegisteredThen."""
+        """Return a camera with its present description, or with its description at the time
+        `as_of`. Raises CameraNotFound, or CameraNotRegisteredThen if it was not registered at that
+        time."""
         if as_of is None:
             return await cameras.get_alone(self._db, caller.scope, camera_id, self._known())
         async with self._db.begin(caller.scope) as tx:
@@ -176,10 +179,10 @@ class Register:
         return with_changes(found, size)
 
     async def owner_iin(self, camera: Camera, *, caller: Caller) -> str:
-        """Return the IIN of a camera's owner, and audit that it was read.
+        """Return the IIN (personal identification number) of a camera's owner, and audit the read.
 
-        Returns "" if the owner is no person, or if the caller has no role that may know the IIN or
-        states no purpose.
+        Returns "" if the owner is not a person, if no role of the caller may know the IIN, or if
+        the caller states no purpose.
         """
         if camera.description.owner_bin or not (caller.purpose and _may_know_persons(caller)):
             return ""
@@ -194,10 +197,10 @@ class Register:
     async def page(
         self, filters: Filters, *, after: Place | None, size: int, caller: Caller
     ) -> list[Camera]:
-        """Return up to `size` cameras that match the filters, starting after `after`.
+        """Return up to `size` cameras that match the filters, after the place `after` (None: from
+        the first), in the order of `Filters.sorted_by` and then of ids.
 
-        None starts at the first camera. The order is that of `Filters.sorted_by`, then of ids. A
-        search by an owner's IIN is audited, with the IIN's blind index (keyed hash); it raises
+        A search by an owner's IIN is audited with the IIN's blind index (keyed hash). It raises
         NotAllowed if the caller has no role that may know which person owns a camera.
         """
         if filters.owner_iin and not _may_know_persons(caller):
@@ -221,8 +224,8 @@ class Register:
     async def clusters(
         self, view: MapView, filters: MapFilters, *, caller: Caller
     ) -> list[Cluster]:
-        """Return clusters of the cameras in service that match the filters, by cells of the
-        view."""
+        """Return clusters of the cameras in service that match the filters: one for each map cell
+        of the view or, if the view asks for this and they are few enough, one for each camera."""
         async with self._db.begin(caller.scope) as tx:
             return await cell_counts.clusters(tx, view, filters, self._known())
 
@@ -250,7 +253,8 @@ def _require_region(scope: Scope, description: Description) -> None:
 
 
 async def require_hub(tx: Tx, description: Description) -> None:
-    """Raise BadRequest if a description names a hub that may not report on it."""
+    """Raise BadRequest if a description names a hub that may not report on its camera. A
+    description without a hub is accepted."""
     if description.hub_id is None:
         return
     named = (description.hub_id, description.place.region)

@@ -1,4 +1,4 @@
-"""Lets concurrent callers with the same question share one answer that is as new as each needs."""
+"""Lets concurrent callers with the same question share one answer that is newer than each call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -43,8 +43,9 @@ class SharedAnswers(Generic[Key, Answer]):
     async def of(self, key: Key, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return an answer whose computation begins after this call.
 
-        `make` computes an answer. All who share the answer share one call of `make`, so those
-        passed with the same key must be equivalent. Raises what that call raises.
+        `make` computes an answer. Callers who share an answer share one call of `make`, so all
+        functions `make` that are passed with the same key must be equivalent. Raises whatever
+        `make` raises.
         """
         lock = self._locks.setdefault(key, asyncio.Lock())
         shared = self._next.setdefault(key, _Shared())

@@ -22,11 +22,11 @@ _Key = tuple[str, str]
 
 
 class Statistics(Generic[Answer]):
-    """Returns numbers of cameras, exact at the time of the answer.
+    """Answers how many cameras there are, exact at the time of the answer.
 
     An answer is cached with the state of the counts from which it was computed. A repeated question
-    reads this state, and the counts themselves only if the state has changed. Concurrent callers
-    share a read that begins after all of them have asked.
+    reads this state first, and the counts only if the state has changed. Concurrent callers share a
+    read that begins after all of them have asked.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Statistics(Generic[Answer]):
         self._shared: SharedAnswers[_Key, Answer] = SharedAnswers()
 
     async def of(self, region: str, *, caller: Caller) -> Answer:
-        """Count the cameras of `region` that are not retired; "" stands for every region in
-        scope."""
+        """Return the counts of the cameras of `region` that are not retired, as the function
+        `convert` presents them; a region of "" means every region in the caller's scope."""
         scope = caller.scope
         # What row-level security shows of the counts depends on nothing else.
         key = (scope.settings["regions"], region)

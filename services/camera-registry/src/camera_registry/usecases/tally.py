@@ -38,7 +38,8 @@ class Tally:
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def fold(self, lease: Lease) -> bool:
-        """Add the oldest changes to the stored counts; return whether there may be more changes."""
+        """Add the oldest recorded changes to the stored counts; return whether more may be left to
+        add."""
         async with lease.begin(SYSTEM) as tx:
             is_more = await fold_changes(tx) >= FOLDED_AT_ONCE
         async with lease.begin(SYSTEM) as tx:

@@ -1,4 +1,5 @@
-"""Processes the reports of hubs: sets the statuses of their cameras, and detects silent hubs."""
+"""Processes the reports of hubs (control centres and edge boxes that report on cameras): sets the
+statuses of their cameras, and detects silent hubs."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -34,7 +35,8 @@ READ_AGAIN_AFTER = timedelta(hours=1)
 
 @dataclass
 class Followed:
-    """A hub in memory. `report` is its newest report until that has been processed, then None."""
+    """A hub whose reports are processed, as kept in memory. `report` is its newest report until
+    that report has been processed, then None."""
 
     row: HubLife
     children: Children | None = None
@@ -43,8 +45,9 @@ class Followed:
     cameras_silent: int = 0
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
-        """Whether this hub has a report, a silence or a revocation that is not yet processed.
-        `has_listened` says whether no report was missed for the time `silence`."""
+        """Whether this hub must be processed: it has a new report, or its silence or its revocation
+        is not yet processed. `has_listened` says that no report was missed for the time `silence`.
+        """
         if self.row.is_revoked:
             return not self.row.is_silent
         if self.report is not None:
@@ -54,13 +57,15 @@ class Followed:
         return not self.row.is_silent or (has_listened and not self.row.has_incident)
 
     def is_unread(self, now: datetime) -> bool:
-        """Whether the hub's cameras must be read again: never read yet, or read too long ago."""
+        """Whether the hub's cameras must be read from the database: they were never read, or were
+        last read longer than READ_AGAIN_AFTER ago."""
         is_old = self.read_at is not None and abs(now - self.read_at) > READ_AGAIN_AFTER
         return self.children is None or is_old
 
     def is_silent(self, now: datetime, silence: timedelta) -> bool:
-        """Whether the hub has ever reported, but not within the last `silence`. A hub last heard
-        more than AHEAD_MAX after `now` is silent too: the clock has been set back since."""
+        """Whether the hub has reported before, but not within the last `silence`. A hub whose last
+        report is dated more than AHEAD_MAX after `now` is also silent: the clock was set back
+        meanwhile."""
         heard_at = self.row.heard_at
         return heard_at is not None and not now - silence < heard_at <= now + AHEAD_MAX
 
@@ -94,20 +99,22 @@ class Reports:
         return sum(hub.row.is_silent and not hub.row.is_revoked for hub in self.hubs.values())
 
     def take_foreign(self) -> int:
-        """Return and reset the number of cameras that were reported by a hub that is not theirs."""
+        """Return how many reported cameras did not belong to the reporting hub since the last call,
+        and reset the count to 0."""
         foreign, self.foreign = self.foreign, 0
         return foreign
 
     def key_of(self, hub_id: UUID) -> bytes | None:
-        """The public key of a hub in service, None for any other id."""
+        """Return the public key of the hub with this id; None if no hub in service has it."""
         hub = self.hubs.get(hub_id)
         return hub.row.public_key if hub and not hub.row.is_revoked else None
 
     def take(self, report: Report, arrived_at: datetime) -> tuple[Outcome, int]:
         """Store a report, whose signature must have been checked, if it is the hub's newest.
 
-        Returns the outcome, and the number of missed reports before this one, multiplied by the
-        number of cameras in this one.
+        Returns the outcome, and the number of statuses that were missed: the number of reports
+        missed before this one times the number of cameras in this one (0 if it was not stored).
+        Raises KeyError for a hub that is not in `hubs`.
         """
         hub = self.hubs[report.hub_id]
         outcome = outcome_of_date(report.sent_at, arrived_at, self.silence)
@@ -122,7 +129,7 @@ class Reports:
 
 
 class Watch:
-    """Sets the statuses of cameras by their hubs' reports, and publishes those that change."""
+    """Sets the statuses of cameras by the reports of their hubs, and publishes changed statuses."""
 
     def __init__(self, db: Database, *, silence: timedelta, measures_speed: MeasuresSpeed) -> None:
         """`silence` is the time after a report for which it still holds; `measures_speed` says
@@ -139,7 +146,8 @@ class Watch:
         return hold(self._db, "heartbeats")
 
     async def begin(self, lease: Lease) -> Reports:
-        """Read the hubs whose reports are followed. `look` applies what changes from then on."""
+        """Read all hubs whose reports are processed, and return them without reports. `look`
+        applies later changes of hubs to the result."""
         async with lease.begin(SYSTEM) as tx:
             rows = await life.read_hubs(tx)
         return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})
@@ -148,10 +156,11 @@ class Watch:
         self, lease: Lease, reports: Reports, hears_since: datetime | None, now: datetime
     ) -> bool:
         """Process the newest reports and detect hubs that have fallen silent, in one transaction.
+        Return whether hubs are left to process.
 
         `hears_since` is the time since which no report was missed, or None if a report may have
         been missed just now. Incidents are opened only if `hears_since` is at least `self.silence`
-        ago. Returns whether more is left to do. If this raises, get new `reports` from `begin`.
+        ago. If this raises, get new `reports` from `begin`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:

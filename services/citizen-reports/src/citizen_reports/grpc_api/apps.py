@@ -1,4 +1,5 @@
-"""`CitizenReports`, the gRPC service for partners' apps, and conversions shared with the desk."""
+"""`CitizenReports`, the gRPC service for partners' apps, and conversions that `ReportDesk` also
+uses."""
 
 import re
 from collections.abc import AsyncIterator
@@ -155,8 +156,8 @@ def report_id_of(text: str) -> UUID:
 
 
 def number_of(text: str) -> str:
-    """Return `text` unchanged. Raises ReportNotFound where `text` does not have the form of a
-    report number."""
+    """Check that `text` has the form of a report number, and return it unchanged. Raises
+    ReportNotFound if it does not."""
     if _NUMBER.fullmatch(text) is None:
         raise ReportNotFound
     return text

@@ -46,7 +46,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """How many of a report's files are in the evidence store (`stored`) and not yet (`waiting`)."""
+    """The number of a report's files that are in the evidence store (`stored`), and of its files
+    that are not there yet (`waiting`)."""
 
     stored: int = 0
     waiting: int = 0
@@ -55,11 +56,11 @@ class Files:
 def accept_evidence(
     report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
 ) -> tuple[Report, Report]:
-    """Accept a report's files as evidence of an offence. A ROUTED report is first taken by the
+    """Accept a report's files as evidence of an offence. A ROUTED report is first assigned to the
     actor.
 
-    Returns the report before acceptance (taken, if necessary) and the accepted report. Raises
-    StatusNotAllowed, NotTraffic, NoEvidence or CalendarYearMissing.
+    Returns the report before acceptance (assigned, if necessary) and the accepted report. Raises
+    StatusNotAllowed, NotTraffic, CalendarYearMissing, or NoEvidence if no file is stored.
     """
     in_work = report
     if report.status is Status.ROUTED:

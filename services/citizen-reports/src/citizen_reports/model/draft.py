@@ -50,9 +50,12 @@ class Place:
         return str(h3.latlng_to_cell(self.latitude, self.longitude, CELL_RESOLUTION))
 
     def cells_within(self, km: float) -> set[str]:
-        """Return the H3 cells at CELL_RESOLUTION that overlap a square around the place, with sides
-        of twice `km`: all that have a point at most `km` away, and a few more. The place must have
-        coordinates; within 5 degrees of a pole, cells are missing."""
+        """Return the H3 cells, at CELL_RESOLUTION, that overlap a square around the place with
+        sides of 2 × `km`.
+
+        These are all cells with a point at most `km` away, and a few more. The place must have
+        coordinates. Within 5 degrees of a pole, some of the cells are missing.
+        """
         north = km / _KM_A_DEGREE
         east = north / cos(radians(min(abs(self.latitude), 85.0)))
         corners = [(-north, -east), (-north, east), (north, east), (north, -east)]
@@ -91,7 +94,8 @@ class Reporter:
 
 @dataclass(frozen=True)
 class Draft:
-    """An unchecked report. A field is None where the app omitted it or sent an unknown value."""
+    """A report as an app sent it, before it is checked. A field is None where the app omitted it or
+    sent an unknown value."""
 
     category: Category | None
     place: Place | None

@@ -147,23 +147,24 @@ class Deadlines:
     table: ReportDeadlines
 
     def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
-        """The deadline of a report of this category that is registered at `registered_at`."""
+        """Return the deadline of a report of this category registered at `registered_at`."""
         with _refused_by_name():
             return self.table.of(category, region, registered_at)
 
     def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
-        """The deadline of a report whose answer was disputed at `disputed_at`."""
+        """Return the new deadline of a report whose answer was disputed at `disputed_at`."""
         with _refused_by_name():
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """The deadline of a report once an operator has taken it. Some reports get a new term then,
-        which is counted from `registered_at`; all others keep the deadline `current`."""
+        """Return the deadline of a report after an operator has taken it. For some reports this is
+        a new term, counted from `registered_at`; for all others it is the deadline `current`."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
     def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """The current deadline, extended by the time spent waiting for the reporter."""
+        """Return the deadline `current`, extended by `waited`, the time spent waiting for the
+        reporter."""
         with _refused_by_name():
             return self.table.after_waiting(current, waited)
 
@@ -226,13 +227,14 @@ class Report:
 
     @property
     def evidence_role(self) -> str:
-        """The only role that may read the report's media; "" if they are open to every desk role
-        of the region."""
+        """The only role that may read the report's media; "" if every role of the report desk may
+        read them within the report's region."""
         return "internal_security" if self.is_complaint else ""
 
     @property
     def is_emergency(self) -> bool:
-        """Whether the category is an emergency, which has a separate escalation ladder."""
+        """Whether the category is an emergency; if overdue, emergencies are escalated in steps of
+        their own."""
         return self.category in EMERGENCIES
 
     @property
@@ -258,7 +260,8 @@ class Report:
         return self.due_at is not None and now >= self.due_at
 
     def with_another_file(self) -> "Report":
-        """Return the draft in a new version, since the upload of another file has begun."""
+        """Return the draft with its version raised by one, because the upload of another file has
+        begun."""
         return replace(self, version=self.version + 1)
 
     def submit(self, receipt: Receipt) -> "Report":
@@ -277,8 +280,8 @@ class Report:
         return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
     def take(self, operator: str, roles: frozenset[str], deadlines: Deadlines) -> "Report":
-        """Return the report in work, held by this operator. A disputed report can be taken only by
-        an oversight role.
+        """Return the report with the status IN_WORK, this operator and the deadline after taking. A
+        disputed report can be taken only with a role in OVERSIGHT_ROLES.
 
         Raises StatusNotAllowed or CalendarYearMissing.
         """
@@ -290,12 +293,13 @@ class Report:
         return taken if due == self.deadline else taken._due(due)
 
     def ask(self, now: datetime) -> "Report":
-        """Return the report waiting for its reporter since `now`, its deadline suspended. Raises
-        StatusNotAllowed."""
+        """Return the report with the status WAITS_FOR_REPORTER since `now`; its deadline is
+        suspended. Raises StatusNotAllowed."""
         return replace(self._moved(Move.ASK), waits_since=now)
 
     def reply(self, now: datetime, deadlines: Deadlines) -> "Report":
-        """Return the report in work again, its deadline extended by the time spent waiting.
+        """Return the report with the status IN_WORK and its deadline extended by the time spent
+        waiting for the reply, which came at `now`.
 
         Raises NothingAsked, StatusNotAllowed or CalendarYearMissing.
         """
@@ -305,8 +309,8 @@ class Report:
         return replied._due(deadlines.after_waiting(self.deadline, now - self.waits_since))
 
     def accept_traffic(self, offence_code: str) -> "Report":
-        """Return the report accepted as evidence of this offence, which is possible once. Raises
-        NotTraffic or StatusNotAllowed."""
+        """Return the report marked as evidence of this offence. Raises NotTraffic if its category
+        is not TRAFFIC_VIOLATION, or StatusNotAllowed, also if it was accepted before."""
         if self.category is not Category.TRAFFIC_VIOLATION:
             raise NotTraffic
         if self.offence_code:  # once: a candidate exists by now
@@ -314,14 +318,15 @@ class Report:
         return replace(self._moved(Move.ACCEPT), offence_code=offence_code)
 
     def answer(self, operator: str, now: datetime) -> "Report":
-        """Return the report answered by this operator. Raises StatusNotAllowed."""
+        """Return the report with the status ANSWERED, answered by this operator at `now`. Raises
+        StatusNotAllowed."""
         return replace(
             self._moved(Move.ANSWER), operator=operator, answered_at=now, waits_since=None
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
-        """Return the report disputed, which is possible once, with its new deadline. Raises
-        AlreadyDisputed or ReportNotAnswered."""
+        """Return the report with the status DISPUTED, no operator and the deadline `unit_deadline`.
+        Raises AlreadyDisputed, because this is possible once, or ReportNotAnswered."""
         if self.disputed_at is not None:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:
@@ -330,11 +335,11 @@ class Report:
         return disputed._due(unit_deadline)
 
     def close(self) -> "Report":
-        """Return the report closed. Raises StatusNotAllowed."""
+        """Return the report with the status CLOSED. Raises StatusNotAllowed."""
         return self._moved(Move.CLOSE)
 
     def escalate(self, step: int) -> "Report":
-        """Return the report at this step of the escalation ladder."""
+        """Return the report with its escalation step set to `step`, which is counted from 1."""
         return replace(self, escalation_step=step, version=self.version + 1)
 
     def with_outcome(self, outcome: str) -> "Report":

@@ -1,4 +1,4 @@
-"""A report as the app that opened it sees it, read in a single round trip."""
+"""A report as the app that opened it sees it, read in a single round trip to the database."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from citizen_reports.storage.tables import contents, media, reports
 
 @dataclass(frozen=True)
 class AppView:
-    """A report as shown to the app that opened it."""
+    """A report as shown to the app that opened it; `question` and `answer` are "" if absent."""
 
     report: Report
     question: str

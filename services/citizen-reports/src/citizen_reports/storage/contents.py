@@ -152,14 +152,14 @@ def to_written(row: Any, unwrapped: Unwrap) -> Written:
 
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
-    """The officer as described in the complaint; "" if the report's key was destroyed."""
+    """Return the officer as described in the complaint; "" if the report's key was destroyed."""
     [row] = await tx.read(_CONTENTS, report_id=report_id)
     key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
     return _open(key, "officer", report_id, row.officer) if key else ""
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Store `question` or `plate`, encrypted; an empty value deletes the stored one.
+    """Encrypt and store the given fields (`question` or `plate`) of a report; "" deletes a field.
 
     Raises KeyError if the report's key was destroyed.
     """
@@ -175,15 +175,15 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 
 
 async def seal_answer(tx: Tx, report_id: UUID, answer: str) -> dict[str, Any]:
-    """Return the decided fields of an answer, which is encrypted. Raises KeyError if the report's
-    key was destroyed."""
+    """Encrypt an answer and return the fields that the audited decision covers: the report's id and
+    the encrypted answer. Raises KeyError if the report's key was destroyed."""
     key = await report_key(tx, report_id)
     return {"report_id": report_id, "answer": _seal(key, "answer", report_id, answer)}
 
 
 async def save_answer(tx: Tx, answer: dict[str, Any], entry: EntryOfRecord) -> None:
-    """Store an answer as `seal_answer` returned it, with the audit entry of the decision, and
-    delete the question that it answers."""
+    """Store an answer that `seal_answer` returned, with the audit entry of the decision, and delete
+    the question last put to the reporter."""
     values = {"answer": answer["answer"], "question": None, **entry.columns}
     await _update(tx, answer["report_id"], values)
 
@@ -221,7 +221,7 @@ async def steps_of(tx: Tx, report_id: UUID, key: DataKey | None) -> list[Step]:
 
 
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
-    """The report's data key. Raises KeyError where it was destroyed."""
+    """Return the report's data key. Raises KeyError if it was destroyed."""
     [row] = await tx.read(_KEY, report_id=report_id)
     return _required(tx.keys.unwrapped(REPORT, row.key_id, row.wrapped), row.key_id)
 
@@ -271,7 +271,8 @@ async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
 
 
 async def chunks_of(tx: Tx, item: Media) -> list[bytes]:
-    """Return the file's decrypted pieces, in order."""
+    """Return the file's decrypted pieces, in order. Raises KeyError if the report's key was
+    destroyed."""
     key = await report_key(tx, item.report_id)
     rows = await tx.execute(
         select(media_chunks.c.start, media_chunks.c.sealed)

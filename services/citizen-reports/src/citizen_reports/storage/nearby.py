@@ -50,7 +50,7 @@ _BEFORE = Read(
 
 @dataclass(frozen=True)
 class Located:
-    """A report with the decrypted place of its incident (NOWHERE if that was erased)."""
+    """A report with the decrypted place of its incident; the place is NOWHERE if it was erased."""
 
     report: Report
     place: Place

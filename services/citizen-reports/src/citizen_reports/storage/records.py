@@ -1,4 +1,4 @@
-"""The records of this service that `CheckDecisions` holds against the audit log: registered reports
+"""The records of this service that `CheckDecisions` compares with the audit log: registered reports
 and their answers."""
 
 from typing import Any

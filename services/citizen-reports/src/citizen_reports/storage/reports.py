@@ -91,14 +91,14 @@ class Submitted:
     sealed: Any
 
     def written(self, db: Database) -> Written:
-        """Decrypt the contents and the reporter."""
+        """Return the decrypted contents and reporter, with the report's data key."""
         return to_written(self.sealed, db.keyring.unwrapped)
 
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """Filters of the desk's queue. None, "" and False set no filter; without `status`, all
-    statuses in QUEUE match."""
+    """Filters of the operators' queue of reports. None, "" and False set no filter; without
+    `status`, all statuses in QUEUE match."""
 
     status: Status | None = None
     category: Category | None = None
@@ -125,7 +125,7 @@ async def get_for_update(tx: Tx, report_id: UUID) -> Report:
 
 
 async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
-    """Return the report and lock its row, or None where there is no such report any more."""
+    """Return the report and lock its row, or return None if there is no such report any more."""
     rows = await tx.read(_GET_FOR_UPDATE, report_id=report_id)
     return to_report(rows[0]) if rows else None
 
@@ -144,8 +144,12 @@ async def get_by_number(tx: Tx, number: str) -> Report:
 
 
 async def save_report(tx: Tx, before: Report, after: Report, decision: Decision) -> EntryOfRecord:
-    """Store a registered report after a decision, and audit the decision with the hash of all of
-    the report; return the audit entry. Otherwise as `save_draft`."""
+    """Store the columns in which `after` differs from `before`, for a registered report, and audit
+    the decision with a hash over all columns of the report. Return the audit entry.
+
+    The transaction must have locked the report's row. Raises LookupError if the row no longer has
+    `before.version`.
+    """
     entry = _audited(tx, after, decision)
     await _save(tx, before, after, entry.columns)
     return entry
@@ -198,8 +202,8 @@ async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Repor
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Return a page of the queue: the earliest deadline first, reports with a suspended deadline
-    last."""
+    """Return a page of the operators' queue: the earliest deadline first, reports with a suspended
+    deadline last."""
     query = _narrowed(select(reports), wanted)
     order = (_CLOCK_IS_STOPPED, reports.c.due_at, reports.c.report_id)
     if spec.after:
@@ -208,7 +212,7 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
 
 
 def place_in_queue(report: Report) -> tuple[str, ...]:
-    """The sort key of a report in `reports_for_desk`, for a page token."""
+    """Return the sort key of a report in `reports_for_desk`, for a page token."""
     assert report.deadline is not None
     is_stopped = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
     return is_stopped, report.deadline.due_at.isoformat(), str(report.report_id)
@@ -259,12 +263,15 @@ async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
 
 
 def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
-    """Replace `before` by `after`, claim the number of `after`, and audit that it was submitted.
+    """Replace the report `before` by `after`, reserve the number of `after`, and audit the
+    submission.
 
-    The end of `tx` stores nothing if the report has changed since `before` (`tx.was_current` is
-    then False), and raises RowExists (`NUMBER_KEY`) if another report has the number. It waits for
-    other transactions that claim the number. It also waits for one that has locked the report if
-    `waits`; otherwise a locked report counts as changed.
+    Nothing is written before `tx` ends. If the report has changed since `before`, nothing is stored
+    and `tx.was_current` is False. If another report has the number, `tx` raises RowExists
+    (`NUMBER_KEY`).
+
+    The end of `tx` waits for other transactions that reserve the same number and, if `waits`, for a
+    transaction that has locked the report; without `waits`, a locked report counts as changed.
     """
     entry = _audited(tx, after, Decision("submit"))
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)

@@ -33,7 +33,7 @@ REASON_MAX = 500
 
 @dataclass(frozen=True)
 class DeskView:
-    """A report as shown at the desk. In a list, contents, reporter, media and steps are empty."""
+    """A report as shown to operators. In a list, contents, reporter, media and steps are empty."""
 
     report: Report
     overdue: bool
@@ -74,7 +74,8 @@ class Desk:
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
-        """Return a page of the queue, the earliest deadline first, and the sort key of each report.
+        """Return a page of the queue of reports, the earliest deadline first, and for each report
+        its sort key for a page token.
 
         The reports come without contents, reporter, media and steps. Complaints that name the
         caller are not listed. Raises BadRequest for an unknown region.
@@ -97,17 +98,20 @@ class Desk:
         return views, [reports.place_in_queue(report) for report in listed]
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
-        """Return the report and record the access in the audit log. Raises ReportNotFound."""
+        """Return the report and record the access in the audit log. A service that acts for no
+        operator gets the report with only place, plate and media. Raises ReportNotFound."""
         async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.get(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
-        """Return the report and record the access in the audit log. Raises ReportNotFound."""
+        """Return the report and record the access in the audit log. A service that acts for no
+        operator gets the report with only place, plate and media. Raises ReportNotFound."""
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
-        """Take the report; no effect if this operator holds the report already.
+        """Assign the report to the calling operator; no effect if it is already in work with this
+        operator.
 
         Raises ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed or CalendarYearMissing.
         """
@@ -195,8 +199,8 @@ class Desk:
     async def accept_traffic_evidence(
         self, shown: Shown, plate: str, offence_code: str, caller: Caller
     ) -> DeskView:
-        """Accept the report's files as evidence of an offence and publish an event about this, from
-        which a violation may be made. A report that is only ROUTED is first taken.
+        """Accept the report's files as evidence of an offence, and publish an event from which the
+        violations service may make a violation. A ROUTED report is first assigned to the caller.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic,
         NoEvidence or CalendarYearMissing.

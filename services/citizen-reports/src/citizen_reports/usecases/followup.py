@@ -53,8 +53,11 @@ class FollowUp:
         self._evidence = evidence
 
     async def check_deadline(self, key: str) -> None:
-        """Escalate an overdue report. `key` is "report id:deadline number:escalation step"; has no
-        effect where the deadline was met or moved."""
+        """Escalate a report that is overdue; `key` is "report id:deadline number:escalation step".
+
+        Does nothing if the deadline was met or moved, or this step was already taken. Raises
+        WaitUntilDue if the deadline has not passed, because the clock was set back.
+        """
         report_id, deadline_number, step = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:

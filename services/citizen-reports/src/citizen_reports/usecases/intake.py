@@ -82,8 +82,8 @@ class Intake:
             return await self._view(tx, await reports.get(tx, report_id))
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
-        """Register and route the report in a single transaction; a repetition returns the same
-        receipt.
+        """Register and route the report in a single transaction, and return its receipt; a repeated
+        call returns the same receipt.
 
         Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
         CalendarYearMissing.
@@ -117,7 +117,7 @@ class Intake:
         self, spec: PageSpec, caller: Caller
     ) -> tuple[list[AppView], list[tuple[str, ...]]]:
         """Return a page of the calling partner's reports, in the order in which they were opened,
-        and the sort key of each."""
+        and for each report its sort key for a page token."""
         async with self._db.begin(caller.scope) as tx:
             found = await reports.reports_of_partner(tx, caller.name, spec)
             views = [await self._view(tx, report) for report in found]

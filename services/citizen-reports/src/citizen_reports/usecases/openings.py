@@ -48,7 +48,7 @@ class Evidence(Protocol):
 
 class Openings:
     """Begins transactions in which a caller reads or changes one report. Refused attempts are
-    recorded, except those of a service that acts for no operator."""
+    audited and published, except those of a service that acts for no operator."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -56,16 +56,18 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
-        """Begin a transaction in the caller's scope to open the report with this id or number.
+        """Begin a transaction in the caller's scope, in which the report with this id or number is
+        opened.
 
-        If the block raises ReportNotFound or MediaNotFound, the attempt is recorded.
+        If the block raises ReportNotFound or MediaNotFound, the refused attempt is recorded in the
+        audit log and the error raised again.
         """
         async with self.recorded(key, caller), self._db.begin(caller.scope) as tx:
             yield tx
 
     def recorded(self, key: UUID | str, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """Return a context manager that records an attempt if its block raises ReportNotFound or
-        MediaNotFound. `key` is the requested report's id or number."""
+        """Return a context manager that records a refused attempt in the audit log if its block
+        raises ReportNotFound or MediaNotFound. `key` is the requested report's id or number."""
 
         async def find(tx: Tx) -> Record | None:
             report = await reports.find_by_key(tx, key)

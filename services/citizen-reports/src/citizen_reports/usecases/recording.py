@@ -96,10 +96,11 @@ class ReportRecorder:
     async def register(
         self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None, *, waits: bool
     ) -> Report:
-        """Store the report as registered and routed, unless it has changed meanwhile, and return
-        it. `reports.register` describes `waits`, and what `tx` returns and raises at its end.
+        """Store the report as registered and routed, and return it in that state; `key` is its data
+        key.
 
-        `key` is the data key of the report.
+        Nothing is stored if the report has changed meanwhile. `reports.register` describes `waits`,
+        and how the end of `tx` shows that the report has changed or its number is taken.
         """
         at = receipt.registered_at
         registered = report.submit(receipt)

@@ -15,7 +15,8 @@ from fines.letters import SIGNATURE_PLACE
 
 
 class LetterFolder:
-    """A folder instead of the post. A letter counts as delivered once its file is complete."""
+    """Delivers letters by writing them into a folder, as a substitute for the post. A letter counts
+    as delivered once its file is complete."""
 
     def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
         self._folder = folder

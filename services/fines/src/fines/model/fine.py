@@ -155,7 +155,8 @@ class Fine:
     def issue(
         self, article: Article, amount: Amount, particulars: SealedParticulars, now: datetime
     ) -> "Fine":
-        """Return the fine issued at `now`, with any hold cleared. Raises MoveNotAllowed."""
+        """Return the fine with the state ISSUED, issued at `now`, and without a hold (a reason why
+        it was not issued). Raises MoveNotAllowed."""
         assert amount.full_minor > 0
         assert 0 < amount.discounted_minor <= amount.full_minor
         return replace(
@@ -169,22 +170,24 @@ class Fine:
         )
 
     def deliver(self, delivered_at: datetime, dates: LegalDates) -> "Fine":
-        """Return the fine delivered. `dates` must be counted from the day of `delivered_at` in
-        Almaty. Raises MoveNotAllowed."""
+        """Return the fine with the state DELIVERED. `dates` must be counted from the day of
+        `delivered_at` in Almaty. Raises MoveNotAllowed."""
         assert dates.delivered_on == almaty_day(delivered_at)
         return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
 
     def come_into_force(self) -> "Fine":
-        """Return the fine as IN_FORCE, once the term of appeal is over. Raises MoveNotAllowed."""
+        """Return the fine with the state IN_FORCE. To be called once the term of appeal is over.
+        Raises MoveNotAllowed."""
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
-        """Return the fine as OVERDUE, once the term for voluntary payment (KoAP Art. 893) is over.
-        Raises MoveNotAllowed."""
+        """Return the fine with the state OVERDUE. To be called once the term for voluntary payment
+        (KoAP Art. 893) is over. Raises MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
-        """Return the fine paid. Raises FineAlreadyPaid, FineCancelled or FineNotPayable."""
+        """Return the fine with the state PAID. Raises FineAlreadyPaid, FineCancelled or
+        FineNotPayable."""
         if self.state is State.PAID:
             raise FineAlreadyPaid
         if self.state is State.CANCELLED:
@@ -194,7 +197,7 @@ class Fine:
         return self._moved(Move.PAY)
 
     def cancel(self) -> "Fine":
-        """Return the fine cancelled. Raises FineAlreadyCancelled."""
+        """Return the fine with the state CANCELLED. Raises FineAlreadyCancelled."""
         if self.state is State.CANCELLED:
             raise FineAlreadyCancelled
         moved = self._moved(Move.CANCEL)
@@ -207,13 +210,14 @@ class Fine:
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
-        """Return this fine, which must be AWAITING, with a reason why it is not issued. `reason` is
-        the name of a Hold, `conflicts` are the numbers of conflicting fines."""
+        """Return the fine with a reason why it is not issued; its state must be AWAITING. `reason`
+        is the name of a Hold, `conflicts` are the numbers of conflicting fines."""
         assert self.state is State.AWAITING
         return replace(self, hold_reason=reason, conflicts=conflicts)
 
     def due_on(self, day: date) -> int:
-        """The amount in tiyn that is due on `day`: discounted (KoAP Art. 811(1)) or full."""
+        """Return the amount in tiyn that is due on `day`: the discounted amount until the last day
+        of the discount (KoAP Art. 811(1)), then the full amount."""
         assert self.amount and self.dates
         if day <= self.dates.discount_until:
             return self.amount.discounted_minor
@@ -239,7 +243,8 @@ def is_number(text: str) -> bool:
 
 
 def known_number(text: str) -> str:
-    """Return `text` unchanged. Raises FineNotFound where `text` cannot be the number of a fine."""
+    """Check that `text` has the form of a fine number, and return it unchanged. Raises FineNotFound
+    if it does not."""
     if not is_number(text):
         raise FineNotFound
     return text

@@ -1,4 +1,4 @@
-"""The ledger: immutable double entries in integer tiyn, corrected only by reversal.
+"""The ledger: immutable double entries in integer tiyn (1/100 tenge), corrected only by reversal.
 
 Accounts: `receivable:<number>` is what an owner owes, `treasury:<region>` the revenue from fines,
 `clearing:<bank>` what a bank has collected and owes the treasury, `discounts` and `cancellations`
@@ -99,17 +99,17 @@ class Payment:
 
     @property
     def state(self) -> PaymentState:
-        """REFUNDED where there is a refund, else POSTED."""
+        """REFUNDED if there is a refund, else POSTED."""
         return PaymentState.REFUNDED if self.refund else PaymentState.POSTED
 
 
 def receivable(number: str) -> str:
-    """The name of the ledger account that shows what is owed for the fine with this number."""
+    """Return the name of the ledger account for what is owed for the fine with this number."""
     return f"receivable:{number}"
 
 
 def balance(account: str, entries: Iterable[Entry]) -> int:
-    """The account's debits less its credits, in tiyn."""
+    """Return the account's debits less its credits, in tiyn."""
     return sum(
         entry.amount_minor * ((entry.debit_account == account) - (entry.credit_account == account))
         for entry in entries
@@ -117,7 +117,8 @@ def balance(account: str, entries: Iterable[Entry]) -> int:
 
 
 def owed(fine: Fine) -> int:
-    """The balance in tiyn that the fine's receivable account must have in the fine's state."""
+    """Return the balance in tiyn that the fine's receivable account must have: the full amount in
+    states in which the owner owes it (`OWED`), otherwise 0."""
     return fine.amount.full_minor if fine.amount and fine.state in OWED else 0
 
 
@@ -150,30 +151,31 @@ def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tupl
 
 
 def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
-    """Return entries that reverse all `posted` entries of a fine, the newest first. The reversal of
-    a payment is a refund."""
+    """Return entries that reverse the entries `posted`, which must be all entries of a fine, the
+    newest first. The reversal of a payment is a refund."""
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
 
 
 def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
-    """Return the refund in `reversal`, the entries by which a paid fine is cancelled; `reason`
-    becomes the refund's reason."""
+    """Return the refund of a paid fine that is cancelled. `reversal` are the entries that reverse
+    the fine's entries; `reason` becomes the refund's reason."""
     (entry,) = (entry for entry in reversal if entry.kind is EntryKind.REFUND)
     return Refund(entry.entry_id, entry.amount_minor, entry.posted_at, reason)
 
 
 def decided_entries(posted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the fields of a record of kind LEDGER, from all entries of a fine in the order of
-    their posting, each with its fields by name."""
+    """Return a fine's ledger as it is audited, a record of kind LEDGER: {"entries": [...]}.
+    `posted` has the fields of each entry of the fine, in the order of posting."""
     return {"entries": [{name: each[name] for name in ENTRY_FIELDS} for each in posted]}
 
 
 def contradictions(
     fine: Fine, entries: Sequence[Entry], payments: Sequence[Payment]
 ) -> Iterator[str]:
-    """Say in English where the fine, its ledger entries and its payments do not add up."""
+    """Yield an English description of each contradiction between a fine, its ledger entries and its
+    payments."""
     totals = (
         ("the receivable", balance(receivable(fine.number), entries), owed(fine)),
         ("issued", _total(entries, EntryKind.ISSUE), fine.amount.full_minor if fine.amount else 0),

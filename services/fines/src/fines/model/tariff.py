@@ -1,11 +1,9 @@
 """The amount of a fine, in full and discounted.
 
-The full amount is the base value (the monthly calculation index, MCI) times the number that the
-article states.
-
-The article is the edition in force at the offence; the base value is that of the day on which the
-prescription is sent (KoAP Arts. 44(1), 802(4)). `Amount` records the edition of the
-article and the version of the base value.
+The full amount is the base value (the monthly calculation index, MCI) times the number of base
+values that the article states. The edition of the article in force at the offence applies, and the
+base value of the day on which the prescription is sent (KoAP Arts. 44(1), 802(4)). `Amount` records
+the edition of the article and the version of the base value.
 """
 
 from dataclasses import dataclass

@@ -71,9 +71,9 @@ async def add(tx: Tx, fine: Fine, decision: Decision) -> bool:
 
 
 async def save(tx: Tx, fine: Fine, decision: Decision) -> EntryOfRecord:
-    """Store the fine after a decision, and audit the decision with the hash of all of the fine.
-    Returns the audit entry, which the ledger entries, payments and refunds of the same decision
-    name as well."""
+    """Store the fine after a decision, and audit the decision with a hash over all columns of the
+    fine. Return the audit entry, to which the ledger entries, payments and refunds of the same
+    decision refer."""
     row = _from_fine(fine)
     entry = audit_decision(tx, fine.object_ref, decision, {FINE: row}, region=fine.region)
     saved = await tx.execute(_SAVE, {"saved_number": fine.number, **row, **entry.columns})

@@ -53,14 +53,14 @@ class PaymentFilter:
 
 
 def post(tx: Tx, posted: Iterable[Entry], audited: EntryOfRecord) -> None:
-    """Add the entries of a decision; `audited` is its audit entry."""
+    """Add the ledger entries of a decision; `audited` is the decision's audit entry."""
     for entry in posted:
         tx.add(entries, _from_entry(entry) | audited.columns)
 
 
 def of_entries(posted: Iterable[Entry]) -> dict[RecordKind, dict[str, Any]]:
-    """Return all ledger entries of a fine, in the order of their posting, as the record that a
-    decision decides beside the fine."""
+    """Return a fine's ledger as a record of kind LEDGER, to be audited with a decision on the fine.
+    `posted` are all ledger entries of the fine, in the order of posting."""
     return {LEDGER: decided_entries(map(_from_entry, posted))}
 
 
@@ -128,7 +128,8 @@ def _conditions(wanted: PaymentFilter) -> list[ColumnElement[bool]]:
 
 
 def with_refunds() -> Select[Any]:
-    """The query for payments, each with its refund, whose columns `to_payment` reads."""
+    """Return the query for all payments, each with its refund if it has one. `to_payment` converts
+    the rows."""
     return select(
         payments,
         refunds.c.refund_id,
@@ -174,14 +175,15 @@ def _from_entry(entry: Entry) -> dict[str, Any]:
 
 
 def payment_row(payment: Payment) -> dict[str, Any]:
-    """Return the decided fields of a payment, which are the columns of its row."""
+    """Return the row of a payment by column; a decision's audit entry covers all these columns."""
     values = dict(vars(payment))
     del values["refund"]  # has a row of its own
     return values
 
 
 def refund_row(payment: Payment, refund: Refund) -> dict[str, Any]:
-    """Return the decided fields of a payment's refund, which are the columns of its row."""
+    """Return the row of a payment's refund by column; a decision's audit entry covers all these
+    columns."""
     return {
         "partner": payment.partner,
         "payment_id": payment.payment_id,
@@ -194,7 +196,7 @@ def refund_row(payment: Payment, refund: Refund) -> dict[str, Any]:
 
 
 def to_payment(row: Row[Any]) -> Payment:
-    """Return the payment in a row of `_with_refunds`."""
+    """Return the payment in a row of the query `with_refunds`."""
     return Payment(
         payment_id=row.payment_id,
         partner=row.partner,

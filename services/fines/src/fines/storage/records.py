@@ -1,4 +1,4 @@
-"""The records of this service that `CheckDecisions` holds against the audit log: fines, payments,
+"""The records of this service that `CheckDecisions` compares with the audit log: fines, payments,
 refunds, and the ledger of each fine."""
 
 from itertools import groupby
@@ -16,13 +16,18 @@ from fines.storage.tables import entries, fines, payments, refunds
 
 
 class Ledgers:
-    """The ledger entries of each fine as one record, in the order of the fines' numbers, and
-    whether they add up with the fine and its payments."""
+    """The source of ledger records, one for each fine, in the order of the fines' numbers. A record
+    has the fine's entries, and the contradictions between the entries, the fine and its payments.
+    """
 
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
-        """See `RecordSource`; `after` is the number of a fine."""
+        """Return the ledger records of the next `size` fines after the fine number in `after` (()
+        for the first), and the last of these numbers; None in its place if there are no more fines.
+
+        Fines without entries and without contradictions have no record.
+        """
         query = select(fines).order_by(fines.c.number).limit(size)
         if after:
             query = query.where(fines.c.number > after[0])

@@ -26,8 +26,8 @@ ANNULLED = Cancellation("annulled", rules.RefundReason.VIOLATION_ANNULLED)
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, why: Cancellation) -> Fine:
-    """Cancel the fine in the caller's transaction, which must have locked it; audit the
-    cancellation and return the cancelled fine. Raises FineAlreadyCancelled."""
+    """Cancel the fine, whose row the transaction `tx` must have locked; audit the cancellation and
+    return the cancelled fine. Raises FineAlreadyCancelled."""
     cancelled = replace(fine.cancel(), cancel_reason=why.words)
     facts = {"cause": why.cause}
     if fine.amount is None:

@@ -51,8 +51,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """The only registration of the vehicle at the time of the offence; None if there was none or
-    more than one. `holds` are the reasons found why no fine may be issued."""
+    """`registration` is the only registration of the vehicle at the time of the offence; None if
+    there was none or more than one. `holds` are the reasons found why no fine may be issued."""
 
     registration: Registration | None
     holds: tuple[Hold, ...]

@@ -126,8 +126,8 @@ class Issuing:
         annulled_at: datetime,
         story: str,
     ) -> None:
-        """Cancel the violation's fine. If there is no fine yet, prevent a later confirmation
-        from creating a fine."""
+        """Cancel the violation's fine. If there is no fine yet, store a cancelled one, so that a
+        later confirmation creates none."""
         fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._add_tombstone(
@@ -159,8 +159,8 @@ class Issuing:
                 await cancel_in(tx, fine, self._clock(), ANNULLED)
 
     async def issue(self, number: str) -> None:
-        """Scheduled step: query the other services, then issue the fine, or store the reason why it
-        is not issued."""
+        """Scheduled step: query the other services, then issue the fine or store why it is not
+        issued. Raises WaitUntilDue if it is to be tried again later."""
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return
@@ -227,8 +227,8 @@ class Issuing:
             await tx.schedule("tell_cancelled", number, due_at=self._clock())
 
     async def come_into_force(self, number: str) -> None:
-        """Scheduled step: mark the fine as in force, at the start of the day after the last day
-        for an appeal."""
+        """Scheduled step: mark the fine as in force. Raises WaitUntilDue before the start of the
+        day after the last day for an appeal."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.DELIVERED:
@@ -242,8 +242,8 @@ class Issuing:
             await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
-        """Scheduled step: mark the fine as overdue, at the start of the day after the last day
-        for voluntary payment."""
+        """Scheduled step: mark the fine as overdue. Raises WaitUntilDue before the start of the day
+        after the last day for voluntary payment."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.IN_FORCE:
@@ -255,8 +255,8 @@ class Issuing:
             tx.emit(events.fine_overdue(overdue))
 
     async def tell_discount_ended(self, number: str) -> None:
-        """Scheduled step: send the notice of KoAP Art. 823(1) that the discount has ended and the
-        full amount is due."""
+        """Scheduled step: if the fine still has the state DELIVERED, send the notice of KoAP Art.
+        823(1) that the discount has ended and the full amount is due."""
         fine = await self._read(number)
         if fine.state is State.DELIVERED:
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
@@ -279,8 +279,8 @@ class Issuing:
                 await claim_evidence(tx, number, particulars.evidence_sha256)
 
     def work(self) -> dict[str, Callable[[str], Awaitable[None]]]:
-        """The handlers of the scheduled steps by the step's name; each handler takes the number of
-        a fine."""
+        """Return the handlers of the scheduled steps by the step's name; each handler takes the
+        number of a fine."""
         return {
             "issue": self.issue,
             "deliver": self.deliver,

@@ -29,7 +29,8 @@ AT_ONCE = 4
 @dataclass(frozen=True)
 class Rechecked:
     """An issued fine, the holds (reasons why it would not be issued today) and the numbers of the
-    fines that it conflicts with. `remaining` is how many fines this run has still to check."""
+    fines that it conflicts with. `remaining` is the number of fines that the run has not yet
+    checked."""
 
     fine: Fine
     holds: tuple[Hold, ...]

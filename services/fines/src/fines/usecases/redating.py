@@ -30,8 +30,8 @@ PAGE = 200
 @dataclass(frozen=True)
 class Redated:
     """A fine before and after its legal dates were recomputed. `refusal` is the reason why they
-    could not be recomputed, or "" if they were. `remaining` is how many fines the run has still to
-    do."""
+    could not be recomputed, or "" if they were. `remaining` is the number of fines that the run has
+    not yet processed."""
 
     before: Fine
     after: Fine
@@ -47,7 +47,8 @@ class Redating:
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
         """Recompute the legal dates of every open fine with a number above `after`, in order of
-        number, and yield each fine. With `dry_run`, nothing is saved."""
+        number, and yield each fine, except those paid or cancelled meanwhile. With `dry_run`,
+        nothing is saved."""
         scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
         async with self._db.begin(scope) as tx:
             remaining = await open_fines.count(tx, after)

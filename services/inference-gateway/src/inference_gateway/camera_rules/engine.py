@@ -136,7 +136,7 @@ class CameraRuleEngine:
 
     def tick(self, *, seconds: float, local: datetime) -> tuple[Fact, ...]:
         """Run the rules again on the last frame at a later time, for a picture that has not
-        changed. Return what they newly found."""
+        changed. Return what they newly found; nothing before the first frame."""
         last = self._last
         if last is None:
             return ()

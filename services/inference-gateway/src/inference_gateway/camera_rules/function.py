@@ -91,7 +91,7 @@ class Function(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a function requests of the models, and how often (`looks_per_second`)."""
+    """What a function requests of the models, and how many times a second (`looks_per_second`)."""
 
     request: DetectionRequest
     looks_per_second: float

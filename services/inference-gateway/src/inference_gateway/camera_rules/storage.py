@@ -47,7 +47,7 @@ camera_functions = Table(
 
 
 async def configuration(tx: Tx, camera_id: UUID) -> Configuration:
-    """The camera's configuration; version 0 if none is visible in the transaction's scope."""
+    """Return the camera's configuration; version 0 if `tx` finds none in its scope."""
     found = select(camera_functions).where(camera_functions.c.camera_id == camera_id)
     row = (await tx.execute(found)).one_or_none()
     if row is None:

@@ -33,11 +33,11 @@ class RulesDesk:
     async def configure(
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
-        """Store a configuration if it differs from the stored one; return the version that is
-        stored afterwards. `from_version` is the version that the caller wants to replace.
+        """Store a configuration and return its version, or the version of the stored configuration
+        if that is the same. `from_version` is the version that the caller wants to replace.
 
         Raises CameraNotFound, CameraRetired, or ConfigurationChangedMeanwhile if the stored version
-        is not `from_version`.
+        is not `from_version` (or, with the same configuration, is more than one version newer).
         """
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
@@ -59,7 +59,7 @@ class RulesDesk:
         return version
 
     async def get(self, camera_id: UUID, caller: Caller) -> Configuration:
-        """The camera's configuration, version 0 if it has none. Raises CameraNotFound."""
+        """Return the camera's configuration; version 0 if it has none. Raises CameraNotFound."""
         _, scope = await self._cameras.for_caller(camera_id, caller)
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             return await storage.configuration(tx, camera_id)

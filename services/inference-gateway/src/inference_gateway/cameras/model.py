@@ -30,6 +30,6 @@ class Camera:
 
 
 def check_camera_in_use(camera: Camera) -> None:
-    """Raises CameraRetired if the camera was taken out of service."""
+    """Raise CameraRetired if the camera was taken out of service."""
     if camera.retired:
         raise CameraRetired

@@ -41,8 +41,9 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """The result of looking up a camera in the cache: the stored copy, None if there is none.
-    `fetched_at` is when it came from the camera register, None if it must be fetched again."""
+    """The result of looking up a camera in the cache. `camera` is the stored copy, None if there is
+    none. `fetched_at` is when it was read from the camera register, None if it must be read again.
+    """
 
     camera: Camera | None
     fetched_at: datetime | None
@@ -89,7 +90,7 @@ async def announce_camera(
     """Record the version of a camera that an event announced. A cached copy of an older version is
     then outdated: `cached_camera` returns it without `fetched_at`.
 
-    Returns False if a newer version is already known, because events may arrive out of order.
+    Returns whether `version` is the newest version known; events may arrive out of order.
     """
     new = insert(cameras).values(
         camera_id=camera_id,

@@ -1,9 +1,9 @@
 """Reads all stored evidence again and again, and finds what is damaged, missing or unreadable.
 
-A round reads everything once, in the order of the hashes, spread evenly over a period: the evidence
-that is due follows from the time alone, so a round that was interrupted catches up. One instance of
-the service checks at a time. While the object store is unavailable or empty nothing counts as
-damaged. What is damaged is looked at again often, until it is repaired.
+A round reads all evidence once, in the order of the hashes, spread evenly over a period. Which
+evidence is due follows from the time alone, so an interrupted round catches up. One instance of the
+service checks at a time. While the object store is unavailable or empty, nothing counts as damaged.
+Damaged evidence is read again every five minutes until it is repaired.
 """
 
 import asyncio
@@ -50,7 +50,8 @@ class EvidenceCheck:
         self._looked_again_at = 0.0
 
     async def keep_checking(self) -> None:
-        """Check what is due, in one instance of the service at a time; never returns."""
+        """Wait until no other instance of the service checks evidence; then check the evidence that
+        is due, again and again. Never returns."""
         poll = min(POLL_SECONDS_MAX, self._period.total_seconds() / 200)
         async with hold(self._db, "evidence check") as lease:
             try:
@@ -71,7 +72,8 @@ class EvidenceCheck:
         await asyncio.sleep(poll_seconds if is_done else 0)
 
     async def check(self, lease: Lease) -> bool:
-        """Read a batch of what is due; return whether nothing more is due now.
+        """Read a batch of the evidence that is due and record damage; return whether nothing more
+        is due now.
 
         Raises EvidenceAway if the object store is unavailable or empty, or LeaseLost.
         """

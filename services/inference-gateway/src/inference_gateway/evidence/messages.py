@@ -1,5 +1,7 @@
-"""Converts evidence to a stream of protobuf messages, of which the first also has the content type,
-size and hashes, and damaged evidence and the check that finds it to messages."""
+"""Converts evidence, its damage and the state of the evidence check to protobuf messages.
+
+Evidence becomes a stream of messages; the first one also has the content type, size and hashes.
+"""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar

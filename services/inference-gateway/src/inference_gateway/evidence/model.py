@@ -44,10 +44,10 @@ class DamagedEvidence:
 
 @dataclass(frozen=True)
 class Round:
-    """A round of the check, which reads all evidence once, in the order of its hashes.
+    """One round of the evidence check, which reads all evidence once, in the order of its hashes.
 
-    `read_until` is the hash up to which everything was read, LAST_SHA256 if the round has ended.
-    `ended_at` is when the round before it ended, None if there was none.
+    `read_until` is the hash up to which everything was read, LAST_SHA256 if this round has ended.
+    `ended_at` is when the previous round ended, None if there was none.
     """
 
     began_at: datetime
@@ -61,17 +61,18 @@ class Round:
 
     @property
     def read_share(self) -> float:
-        """The part of all evidence that was read, 0 to 1."""
+        """The share of all evidence that this round has read, from 0 to 1; estimated from
+        `read_until`."""
         if self.has_ended:
             return 1.0
         return int(self.read_until[:_DIGITS].ljust(_DIGITS, "0"), 16) / _ALL
 
     def due_until(self, now: datetime, period: timedelta) -> str:
-        """The hash up to which all is to be read by `now`, if a round takes `period`."""
+        """Return the hash up to which evidence must be read by `now`, if a round takes `period`."""
         share = max(0.0, (now - self.began_at) / period)
         return LAST_SHA256 if share >= 1 else f"{int(share * _ALL):0{_DIGITS}x}"
 
     def behind(self, now: datetime, period: timedelta) -> timedelta:
-        """How much later than due the next evidence is read; 0 if it is not due yet."""
+        """Return how late this round is at `now` if a round takes `period`; 0 if it is not late."""
         late = now - self.began_at - self.read_share * period
         return max(late, timedelta())

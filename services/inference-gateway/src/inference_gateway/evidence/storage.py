@@ -64,9 +64,9 @@ evidence = Table(
 
 @dataclass(frozen=True)
 class StoredEvidence:
-    """An encrypted object in the object store. `key` decrypts it; `sha256` is the hash of its plain
-    content; `shown` is the version shown to operators, None if that is this object itself or is not
-    known. `is_showable` is False if no such version can be made."""
+    """An encrypted object in the object store. `key` decrypts it; `sha256` is the hash of its
+    decrypted content. `shown` is the version shown to operators; None if this object is shown
+    itself, or the version is not known. `is_showable` is False if no such version can be made."""
 
     sha256: str
     content_type: str
@@ -171,7 +171,8 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
 
 
 async def kept_in(tx: Tx, row: Any) -> StoredEvidence | None:
-    """The stored evidence of a row; None if its key was destroyed, and with it the content."""
+    """Return the stored evidence of a row of the table of evidence; None if its key, and with it
+    the content, was destroyed."""
     try:
         key = await tx.keys.get(KEY_CLASS, row.key_id)
     except KeyError:
@@ -250,7 +251,8 @@ class BlobStore:
     async def get(self, path: str) -> bytes:
         """Return the encrypted bytes of an object.
 
-        Raises EvidenceDamaged if the store has other objects and not this one, else EvidenceAway.
+        Raises EvidenceDamaged if the store has other objects but not this one, or EvidenceAway if
+        the store is unavailable or empty.
         """
         try:
             async with asyncio.timeout(GET_SECONDS):
@@ -264,7 +266,7 @@ class BlobStore:
             raise EvidenceAway from error
 
     async def has_objects(self) -> bool:
-        """Whether the store answers and has any object. Raises EvidenceAway."""
+        """Whether the store has any object. Raises EvidenceAway if the store is unavailable."""
         try:
             async with asyncio.timeout(GET_SECONDS):
                 # The days alone: an object that cannot be read must not hide the others.

@@ -91,8 +91,8 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Encrypt an original and write it to the object store. If the version shown to operators
-        differs from it, do the same with that version.
+        """Encrypt an original, write it to the object store and return it. If the version shown to
+        operators differs from the original, do the same with that version (`StoredEvidence.shown`).
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
         Raises EvidenceAway if the object store is unavailable.
@@ -135,7 +135,8 @@ class EvidenceStore:
         hash of the original. The read is audited first; `confidential` hides the audit entry from
         auditors.
 
-        Raises EvidenceNotFound; EvidenceNotShowable if the original's metadata cannot be removed.
+        Raises EvidenceNotFound, EvidenceNotShowable if the original's metadata cannot be removed,
+        EvidenceAway if the object store is unavailable, or EvidenceDamaged.
         """
         async with self._db.begin(scope) as tx:
             found = await self.find(tx, sha256)

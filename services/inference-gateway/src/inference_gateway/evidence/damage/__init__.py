@@ -1,1 +1,1 @@
-"""The rows and the event of stored evidence that is damaged."""
+"""Damage of stored evidence: its database tables and its event."""

@@ -1,4 +1,4 @@
-"""Builds the published event of damaged evidence, as protobuf."""
+"""Builds the event that stored evidence was found damaged, as protobuf."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,8 @@ from inference_gateway.evidence.model import Damage
 
 
 def evidence_damaged(damage_id: UUID, region: str, damage: Damage, found_at: datetime) -> Event:
-    """The event tells neither which evidence it is nor whose: complaints have evidence too."""
+    """Return the event that stored evidence was found damaged. The event names neither the evidence
+    nor the report that it belongs to, because that may be a confidential complaint."""
     message = events_pb2.EvidenceDamaged(
         damage_id=str(damage_id),
         region=region,

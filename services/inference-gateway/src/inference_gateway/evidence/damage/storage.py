@@ -1,5 +1,5 @@
-"""The database tables of damaged evidence and of the rounds that find it, and their SQL
-statements."""
+"""The database tables of damaged evidence and of the rounds in which evidence is checked, and their
+SQL statements."""
 
 from uuid import UUID
 
@@ -55,7 +55,8 @@ evidence_rounds = Table(
 
 
 async def current_round(tx: Tx) -> Round | None:
-    """The round of the check that goes on or has ended last; None before the first."""
+    """Return the round of the evidence check that is in progress or ended last; None before the
+    first."""
     row = (await tx.execute(select(evidence_rounds))).one_or_none()
     if row is None:
         return None
@@ -76,8 +77,9 @@ async def keep_round(tx: Tx, now: Round) -> None:
 async def evidence_between(
     tx: Tx, after: str, until: str, limit: int
 ) -> tuple[list[tuple[StoredEvidence, EvidencePlace]], str]:
-    """Return the evidence whose hashes lie after `after` and not after `until`, about `limit` of
-    it, and the hash up to which that is all. What was erased with its key is left out."""
+    """Return about `limit` pieces of evidence, in the order of their hashes, with hashes above
+    `after` and up to `until`; and the hash up to which the result is complete. Evidence whose key
+    was destroyed is left out."""
     query = (
         select(evidence)
         .where(evidence.c.sha256 > after, evidence.c.sha256 <= until)
@@ -93,8 +95,8 @@ async def evidence_between(
 async def note_damage(
     tx: Tx, kept: StoredEvidence, place: EvidencePlace, damage: Damage
 ) -> UUID | None:
-    """Store that an object is damaged; return the id of this finding. Returns None if that is known
-    already, or the evidence was deleted meanwhile."""
+    """Record that an object is damaged, and return the id of this finding. Returns None if its
+    damage is already recorded, or the evidence was deleted meanwhile."""
     of_row = select(
         evidence.c.object_path, literal(new_id()), literal(damage.value), service_now
     ).where(*is_evidence(kept.sha256, place), evidence.c.object_path == kept.object_path)
@@ -155,14 +157,15 @@ async def damaged(tx: Tx, *, after: str, size: int) -> list[DamagedEvidence]:
 
 
 async def damaged_objects(tx: Tx, *, after: str, size: int) -> list[StoredEvidence]:
-    """Return a page of the damaged objects as `damaged` does, with the keys to read them."""
+    """Return the same page of damaged objects as `damaged`, with the keys that decrypt them.
+    Objects whose key was destroyed are left out."""
     page = _OPEN_DAMAGE.where(damaged_evidence.c.object_path > after).limit(size)
     found = [await kept_in(tx, row) for row in (await tx.execute(page)).all()]
     return [kept for kept in found if kept is not None]
 
 
 async def count_damaged(tx: Tx) -> dict[Damage, int]:
-    """Return how many objects are damaged and not repaired, by kind of damage."""
+    """Return the number of objects that are damaged and not repaired, for each kind of damage."""
     open_damage = _OPEN_DAMAGE.order_by(None).subquery()
     number = func.count().label("number")
     counted = select(open_damage.c.damage, number).group_by(open_damage.c.damage)
