@@ -43,15 +43,14 @@ class Report:
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """Return the camera as it was registered at `as_of`. If it was not registered then,
-        return the outcome to store for the plate read, which cannot be assessed."""
+        """Return the camera as it was registered at `as_of`. If it was not registered then, return
+        the outcome with which the plate read is to be closed."""
         ...
 
 
 class Reports(Protocol):
     def report(self, report_id: UUID) -> Awaitable[Report | None]:
-        """Return the report, None where there is no such report or its evidence was not
-        accepted."""
+        """Return the report, None if it does not exist or none of its evidence was accepted."""
         ...
 
 

@@ -86,8 +86,8 @@ class Degradations:
             after = held[-1]
 
     async def now(self) -> Pause:
-        """Return how many reads are held now, and since when plate reading is unreliable. Also sets
-        the metric of held reads."""
+        """Return how many reads are held now, and since when plate reading is unreliable. Also
+        updates the metric of the number of held reads."""
         async with self._db.begin(SYSTEM) as tx:
             pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)

@@ -66,7 +66,7 @@ class Hold(StrEnum):
 
 
 class Caution(StrEnum):
-    """A warning that the officer signs with the decision. A caution prevents no decision."""
+    """A warning that the officer signs with the decision. It does not prevent any decision."""
 
     NONE = ""
     # The inference gateway's golden probes were answered wrongly or late at that time.
@@ -391,8 +391,8 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return the stripped reason. Raises ReasonRequired if it is longer than REASON_MAX characters,
-    contains a null character, or is empty although the verdict is not CONFIRM."""
+    """Return the stripped `reason`. Raises ReasonRequired if that is longer than REASON_MAX
+    characters, contains a null character, or is empty although `verdict` is not CONFIRM."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

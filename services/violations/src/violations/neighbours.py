@@ -44,7 +44,7 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a violation is reason enough to hold another one that it contradicts. Its place and
+    """Whether a violation is certain enough that others which contradict it are held: its place and
     time must come from a device whose identity and clock are not in doubt."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 

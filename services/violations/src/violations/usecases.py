@@ -46,7 +46,7 @@ class Desk:
         self._openings = openings
 
     async def get(self, violation_id: UUID, caller: Caller) -> Violation:
-        """Return the violation and record the access with its purpose in the audit log. Raises
+        """Return the violation, and record the access with its purpose in the audit log. Raises
         ViolationNotFound."""
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)

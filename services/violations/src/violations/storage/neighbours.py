@@ -60,8 +60,8 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Store a conflict between two violations, in both directions. With `holds`, each of them must
-    stay held while the other one is in review or confirmed."""
+    """Store a conflict between two violations, in both directions. `holds` means that each of them
+    must stay held while the other one is in review or confirmed."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
@@ -80,8 +80,8 @@ async def add_conflict(
 
 
 async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
-    """Whether this violation must still be held because of a conflict with another that is in
-    review or confirmed."""
+    """Whether a conflict requires that this violation stays held, because the other violation of
+    the conflict is in review or confirmed."""
     other = violations.alias()
     query = (
         select(literal(True))
