@@ -82,7 +82,8 @@ class CameraFilters(Request):
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """Return the gRPC request for the cameras that match these filters, without a page."""
+        """Return the gRPC request for the cameras that match these filters; its page size and token
+        are not set."""
         areas = {*_CIRCLE, *_BOX, "polygon"}
         given = self.model_dump(include=set(CameraFilters.model_fields) - areas)
         request = to_message(given, cameras_pb2.ListCamerasRequest)

@@ -79,9 +79,9 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator may be told of the event: the event's region must be one of the
-    operator's, and the operator must have a role that is permitted. `AUDIENCES` lists the permitted
-    roles by the beginning of the event's subject; the first entry that fits applies."""
+    """Whether the operator may be told of the event: the operator must have the event's region and
+    one of its permitted roles. These are listed in `AUDIENCES`, by the beginning of the event's
+    subject; the first entry that fits applies."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -100,7 +100,8 @@ def may_follow(operator: Operator, stream: str) -> bool:
 
 
 def read_position(text: str) -> Position | None:
-    """Return the position that an event id encodes, None if the id is malformed."""
+    """Return the position (the last sequence number of each stream) that an event id encodes, None
+    if the id is malformed."""
     if len(text) > 200 or not _POSITION.fullmatch(text):
         return None
     found = {

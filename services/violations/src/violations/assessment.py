@@ -87,7 +87,7 @@ class Assessment:
 
     async def assess(self, key: str) -> None:
         """Scheduled work `assess`: fetch the camera from the register and assess the plate read.
-        While plate reading is unreliable, hold the read instead. `key` is the read id."""
+        While plate reading is unreliable, hold the read for later instead. `key` is the read id."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             read = await reads.find_pending(tx, read_id)

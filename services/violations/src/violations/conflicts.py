@@ -19,9 +19,9 @@ from violations.storage import neighbours
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
     """Return the new violation with the ids of `others` as its conflicts.
 
-    It gets the hold IMPOSSIBLE_JOURNEY if it has no hold yet and one of the conflicts requires a
-    hold. A conflict requires one if the other violation is in review or confirmed, and devices
-    measured place and time of both violations, without doubt about either measurement.
+    If it has no hold yet and one of the conflicts requires a hold, it gets IMPOSSIBLE_JOURNEY. A
+    conflict requires a hold if the other violation is in review or confirmed, and devices measured
+    place and time of both violations, without doubt about either measurement.
     """
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
@@ -35,9 +35,9 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    Each of `others` that is in review gets a new version, and the hold IMPOSSIBLE_JOURNEY if the
-    conflict requires a hold and it has none yet. For each that is confirmed, a conflict that
-    requires a hold is published as the event `conflict_found`.
+    Each of `others` that is in review gets a new version; if the conflict requires a hold and none
+    is set, it also gets the hold IMPOSSIBLE_JOURNEY. If one of `others` is confirmed and the
+    conflict requires a hold, the event `conflict_found` is published instead.
     """
     for other in others:
         holds = _hold_each_other(violation, other)

@@ -43,8 +43,8 @@ def access_refused(attempt: Attempt) -> Event:
 
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
-    """Return the event that a violation was confirmed, rejected or annulled, as `verdict` says, at
-    the time `now`."""
+    """Return the event that a violation was confirmed, rejected or annulled, depending on
+    `verdict`. `now` is the time of the decision."""
     common = {
         "violation_id": str(violation.violation_id),
         "region": violation.place.region,

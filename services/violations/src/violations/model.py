@@ -226,8 +226,8 @@ class Offence:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame in evidence: SHA-256 (hex) of the original and of the copy shown to officers (its
-    shown form).
+    """A frame in evidence, known by the SHA-256 (hex) of its original and of its shown form (the
+    copy shown to officers).
 
     `shown_sha256` is "" if the hash of the shown form is not known.
     """

@@ -44,8 +44,8 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a violation is certain enough that others which contradict it are held: its place and
-    time must come from a device whose identity and clock are not in doubt."""
+    """Whether a violation is certain enough to justify a hold of others that contradict it: its
+    place and time must come from a device whose identity and clock are not in doubt."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
 

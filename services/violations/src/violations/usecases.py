@@ -28,8 +28,8 @@ CANONICAL_BYTES_MAX = 64 * 1024
 
 
 class Desk:
-    """What officers can do: list, read, confirm and reject violations; supervisors can annul
-    them."""
+    """What officers can do: list and read violations, and confirm or reject those in review;
+    supervisors can annul confirmed ones."""
 
     def __init__(
         self,

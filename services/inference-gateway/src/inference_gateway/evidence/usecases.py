@@ -180,8 +180,8 @@ class EvidenceStore:
         return ShownEvidence(form.content_type, content, form.sha256, stored.sha256)
 
     async def look_again(self, *, after: str, size: int) -> str:
-        """Read again at most `size` objects that are stored as damaged, and mark those as repaired
-        that turn out to be intact. Return the path of the last object read, "" if there was none.
+        """Read again at most `size` objects that are stored as damaged, and record the intact ones
+        as repaired. Return the path of the last object read, "" if there was none.
 
         `after` is the path that the previous call returned.
         """

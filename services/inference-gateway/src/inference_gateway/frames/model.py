@@ -131,7 +131,8 @@ class SignedReadings:
     signature: bytes
 
     def signed_by(self, device_key: bytes) -> bool:
-        """Whether the holder of this public key signed exactly these readings."""
+        """Whether the signature is valid for exactly these readings and the Ed25519 public key
+        `device_key`."""
         if len(device_key) != KEY_BYTES:
             return False
         try:

@@ -122,8 +122,8 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Store `counter` as the counter of a device's newest readings, and lock its row until the
-    transaction ends.
+    """Store `counter` as the counter of a device's newest readings, and lock the device's row until
+    the transaction ends.
 
     Raises CounterWentBack if the counter stored for the device is the same or higher.
     """

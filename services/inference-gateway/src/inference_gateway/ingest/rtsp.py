@@ -147,8 +147,7 @@ class Decoder:
 
     @property
     def blind_seconds(self) -> float:
-        """The seconds since a frame was last decoded, or since the `Decoder` was made if none was.
-        """
+        """The seconds since a frame was last decoded, or since the `Decoder` was created."""
         return self._now() - self._good_at
 
     def frames(self, packet: Any) -> list[DatedFrame]:

@@ -51,7 +51,7 @@ from inference_gateway.watchlists.search import FaceFindings, FaceSearch
 
 @dataclass(frozen=True)
 class SessionParts:
-    """The dependencies of processing frames and videos; `faces` is None without a face search."""
+    """What is needed to process frames and videos; `faces` is None if there is no face search."""
 
     pool: InferencePool
     evidence: EvidenceStore

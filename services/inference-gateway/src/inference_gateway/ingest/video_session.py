@@ -125,8 +125,8 @@ class VideoSession:
         ended.
 
         The caller must store all results, in this order. If Shed, ModelsAway or ListsAway is
-        raised, the frame was not processed. If EvidenceAway is raised, it was processed, and its
-        results are returned by the next call.
+        raised, the frame was not processed. If EvidenceAway is raised, it was processed, and the
+        next call also returns its results.
         """
         engine = await self._engine_for(shot)
         request = engine.request(shot.seconds)

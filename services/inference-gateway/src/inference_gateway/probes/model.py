@@ -89,7 +89,8 @@ class Found:
 
     @property
     def holds(self) -> bool:
-        """Whether enough answers were right, and all in time; else the round counts as wrong."""
+        """Whether enough answers were right and all were in time; if not, the round counts as
+        wrong."""
         return self.right >= self.right_at_least and self.in_time
 
     @property
@@ -124,8 +125,8 @@ class Standing:
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
         """Return the state after a round with the result `found` that ended at `now`. If a
-        degradation begins, its id is `new_id`. The caller must emit an event if `degradation_id` of
-        the returned state differs from that of this one."""
+        degradation begins, its id is `new_id`. If the returned state has another `degradation_id`
+        than this one, the caller must emit an event."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:

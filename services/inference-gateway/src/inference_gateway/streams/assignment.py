@@ -46,9 +46,9 @@ class StreamAssignment:
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
-        """Return the frame outcomes to write to the database, or None if nothing is new; the
-        results to write with them are then in `facts`. Until `written` is called, further calls
-        return the same."""
+        """Return the frame outcomes to write to the database, None if nothing is new. Also set
+        `facts` to the results to write with them. Until `written` is called, further calls return
+        the same."""
         if self.sent is None:
             self.watch.close_missed()
             begin, end, counts = self.watch.slots.take()

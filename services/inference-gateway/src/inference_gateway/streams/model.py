@@ -135,8 +135,8 @@ class Slots:
         self.until = slot + 1
 
     def take(self) -> tuple[int, int, dict[Outcome, int]]:
-        """Return what was recorded since the last call: the first slot, the slot after the last,
-        and the number of slots by outcome."""
+        """Return what was recorded since the last call: the first slot, the slot after the last
+        one, and the number of slots by outcome."""
         taken = (self._begin, self.until, dict(self._counts))
         self._begin, self._counts = self.until, Counter()
         return taken

@@ -80,9 +80,9 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 @dataclass(frozen=True)
 class Holding:
-    """The streams that are leased to a worker. `too_many` is the number of streams by which they
-    exceed the worker's fair share, 0 if they do not. `now` is the database's time in seconds since
-    the epoch; `told_at` is the time of that answer on this process's monotonic clock."""
+    """The streams that are leased to a worker. `too_many` is the number of streams above the
+    worker's fair share, 0 if there are none. `now` is the database's time in seconds since the
+    epoch, read when this process's monotonic clock showed `told_at`."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float

@@ -30,8 +30,8 @@ async def lock_vehicle(tx: Tx, plate: Plate) -> None:
 
 
 async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list[Neighbour]:
-    """Return at most NEIGHBOURS_MAX violations of the plate at most `within` before or after
-    `at`, nearest in time first."""
+    """Return at most NEIGHBOURS_MAX violations with this plate that occurred at most `within`
+    before or after `at`, nearest in time first."""
     query = (
         _neighbours()
         .where(
@@ -45,7 +45,7 @@ async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list
 
 
 async def get_for_update(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
-    """Return these violations, in order of id, and lock their rows."""
+    """Return the violations with these ids, in order of id, and lock their rows."""
     query = _neighbours().where(violations.c.violation_id.in_(ids))
     # All transactions lock in one order, so that there are no deadlocks.
     query = query.order_by(violations.c.violation_id).with_for_update()

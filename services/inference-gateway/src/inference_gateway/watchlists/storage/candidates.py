@@ -77,7 +77,7 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """The candidate, without its reviews. Raises CandidateNotFound."""
+    """Return the candidate, without its reviews. Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -86,7 +86,7 @@ async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
 
 
 async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
-    """The region of a candidate; None if it does not exist."""
+    """Return the region of a candidate, None if there is no such candidate."""
     query = select(candidates.c.region).where(candidates.c.candidate_id == candidate_id)
     found: str | None = await tx.scalar(query)
     return found
@@ -186,8 +186,8 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
-    """Store that a candidate no longer needs its evidence, and delete the evidence unless another
-    candidate needs the same frame."""
+    """Mark the evidence of a candidate as deleted at `now`, and delete it unless another candidate
+    needs the same frame."""
     await tx.execute(
         update(candidates)
         .where(candidates.c.candidate_id == one.candidate_id)

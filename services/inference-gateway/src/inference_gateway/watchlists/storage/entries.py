@@ -192,7 +192,7 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """Return the ids of the entries with these numbers whose state is IN_FORCE, by number."""
+    """Return the ids of the entries that have these numbers and are IN_FORCE, by number."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -216,7 +216,7 @@ async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
 
 
 async def region_of_entry(tx: Tx, entry_id: UUID) -> str | None:
-    """The region of an entry; None if it does not exist."""
+    """Return the region of an entry, None if there is no such entry."""
     query = select(entries.c.region).where(entries.c.entry_id == entry_id)
     found: str | None = await tx.scalar(query)
     return found
