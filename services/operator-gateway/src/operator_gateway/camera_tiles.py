@@ -60,8 +60,8 @@ class Tile:
 
 
 def encode(tile: Tile, clusters: Iterable[cameras_pb2.MapCluster]) -> bytes:
-    """Return the vector tile with those of the clusters that lie within `tile`, b"" if there are
-    none. The order of `clusters` makes no difference."""
+    """Return the vector tile with the clusters that lie within `tile`, b"" if there are none. The
+    order of `clusters` makes no difference."""
     layers = {name: _Layer(name) for name in ("clusters", "cameras")}
     for each in sorted(clusters, key=lambda each: (each.latitude, each.longitude, each.camera_id)):
         position = tile.position(each.latitude, each.longitude)

@@ -197,8 +197,8 @@ async def get_camera(
 async def list_camera_versions(
     camera_id: Id, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> CameraVersions:
-    """The versions of a camera's description, newest first, each with the time from which it was
-    valid and the fields that it changed."""
+    """The versions of a camera's description, newest first. Each has the time from which it was
+    valid, and the fields in which it differs from the version before."""
     request = listing.message(cameras_pb2.ListCameraVersionsRequest)
     request.camera_id = camera_id
     reply = await context.call(context.peers.cameras.ListCameraVersions, request)
@@ -210,8 +210,8 @@ async def list_camera_versions(
 async def change_camera(
     camera_id: Id, body: ChangeCamera, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Replaces a camera's description. Refused (412) if the camera's version is no longer that of
-    If-Match. Role camera_administrator."""
+    """Replaces a camera's description. Refused (412) if the camera has changed since the version in
+    the header If-Match. Role camera_administrator."""
     request = body.message(
         cameras_pb2.ChangeCameraRequest,
         camera_id=camera_id,
@@ -227,8 +227,8 @@ async def change_camera(
 async def retire_camera(
     camera_id: Id, body: RetireCamera, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Takes a camera out of service permanently. Refused (412) if the camera's version is no longer
-    that of If-Match. Role camera_administrator."""
+    """Takes a camera out of service permanently. Refused (412) if the camera has changed since the
+    version in the header If-Match. Role camera_administrator."""
     request = body.message(
         cameras_pb2.RetireCameraRequest,
         camera_id=camera_id,

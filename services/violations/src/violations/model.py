@@ -326,7 +326,7 @@ class Violation:
         raise EvidenceNotFound
 
     def with_frames(self, frames: Sequence["Frame"]) -> "Violation":
-        """Return a copy whose evidence is these frames."""
+        """Return a copy of the violation with these frames as its evidence."""
         return replace(
             self,
             evidence_sha256=tuple(frame.original_sha256 for frame in frames),

@@ -69,8 +69,9 @@ def is_same_passage(
 def contradicting(
     violation: Violation, others: Iterable[Neighbour], journey: Journey
 ) -> list[Neighbour]:
-    """Return those of `others` that contradict the violation: the vehicle could not have driven
-    between the two places in the time between them. Rejected and annulled ones are left out."""
+    """Return the violations among `others` that contradict the violation: the vehicle could not
+    have driven between the two places in the time between them. Rejected and annulled ones are left
+    out."""
     here = sighting_of(violation)
     return [
         other

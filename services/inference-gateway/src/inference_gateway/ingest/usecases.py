@@ -59,8 +59,8 @@ class SessionParts:
 
 
 class Intake:
-    """Processes single frames: those of the RPC `IngestFrame`, and those that edge boxes stream
-    with `SendFrames`."""
+    """Processes single frames, which arrive by the RPC `IngestFrame` or are streamed by edge boxes
+    (computers at cameras) with `SendFrames`."""
 
     def __init__(
         self,

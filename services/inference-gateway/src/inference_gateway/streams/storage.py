@@ -223,7 +223,7 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
     step was stored.
 
     A camera is missing from the result if an earlier call already stored its step, or if the worker
-    has lost the stream's lease; `progress` tells which.
+    has lost the stream's lease; call `progress` to find out which of these is the case.
     """
     if not steps:
         return set()

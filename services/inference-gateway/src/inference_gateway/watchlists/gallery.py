@@ -165,5 +165,5 @@ def _nearest(
 
 
 def one_thread() -> None:
-    """Make faiss search on one thread, as other work needs the other cores."""
+    """Make faiss search on one thread, because other work needs the other processor cores."""
     faiss.omp_set_num_threads(1)
