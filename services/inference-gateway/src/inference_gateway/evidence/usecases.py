@@ -183,7 +183,7 @@ class EvidenceStore:
         """Read again at most `size` objects that are stored as damaged, and record the intact ones
         as repaired. Return the path of the last object read, "" if there was none.
 
-        `after` is the path that the previous call returned.
+        `after` is the path of the last object on the previous page, "" for the first page.
         """
         async with self._db.begin(SYSTEM) as tx:
             page = await damage_storage.damaged_objects(tx, after=after, size=size)
