@@ -92,8 +92,8 @@ async def list_entries(
     """Sealed entries of a service's audit log, in the order of the log. Role auditor.
 
     Only entries of the auditor's regions are returned, and none about complaints, domestic violence
-    or children. A page may have fewer entries than requested although more follow. Reading is
-    itself audited: the header Tartip-Purpose is required.
+    or children. A page may have fewer entries than requested although more pages follow. The
+    request is itself audited; the header Tartip-Purpose is required.
     """
     request = listing.message(audit_pb2.ListEntriesRequest)
     return AuditPage.of(await context.call(_audit(context, service).ListEntries, request))

@@ -90,9 +90,9 @@ async def export_cameras(
 
 @router.post("/import")
 async def import_cameras(body: ImportCameras, context: AsOperator) -> ImportOutcome:
-    """Registers and changes the cameras of one batch of an import. Wrong rows are refused, with
-    every wrong field. If a batch is sent again with the same `import_id`, `number` and rows, the
-    same outcome is returned. Role camera_administrator."""
+    """Registers new cameras and changes existing ones, from one batch of an import. Wrong rows are
+    refused, with a list of their wrong fields. If a batch is sent again with the same `import_id`,
+    `number` and rows, the same outcome is returned. Role camera_administrator."""
     request = body.message(cameras_pb2.ImportCamerasRequest)
     telemetry.annotate(**{"import": body.import_id})
     stream = context.stream(context.peers.cameras.ImportCameras, iter([request]))

@@ -60,7 +60,7 @@ class Tile:
 
 
 def encode(tile: Tile, clusters: Iterable[cameras_pb2.MapCluster]) -> bytes:
-    """Return the encoded tile with those of the clusters that lie within it, b"" if none does. The
+    """Return the vector tile with the clusters that lie within `tile`, b"" if there are none. The
     order of `clusters` makes no difference."""
     layers = {name: _Layer(name) for name in ("clusters", "cameras")}
     for each in sorted(clusters, key=lambda each: (each.latitude, each.longitude, each.camera_id)):

@@ -82,7 +82,8 @@ class CameraFilters(Request):
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """Return the gRPC request for the cameras that match these filters, without a page."""
+        """Return the gRPC request for the cameras that match these filters; its page size and token
+        are not set."""
         areas = {*_CIRCLE, *_BOX, "polygon"}
         given = self.model_dump(include=set(CameraFilters.model_fields) - areas)
         request = to_message(given, cameras_pb2.ListCamerasRequest)
@@ -138,8 +139,8 @@ async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
     """Cameras, filtered by place, AI function, kind, status, owner, site category, words, serial
-    number or name. They are in order of id or of name; but those of an area or polygon are in order
-    of H3 cells, and those of a district in order of KATO (district) codes."""
+    number or name. They are ordered by id or by name; in a search by area or polygon, however, by
+    H3 cell, and in a search by district by KATO (district) code."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
@@ -150,8 +151,8 @@ class OwnerSearch(Listing):
 @router.post("/owned")
 async def list_owned_cameras(search: OwnerSearch, context: AsOperator) -> CameraPage:
     """Cameras that the person with this IIN (individual identification number) owns. The search is
-    audited. It is a POST, so that no URL contains an IIN. Role camera_administrator or supervisor.
-    """
+    audited. The method is POST, so that no URL contains an IIN. Role camera_administrator or
+    supervisor."""
     request = search.message(cameras_pb2.ListCamerasRequest)
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, request))
 
@@ -175,12 +176,13 @@ async def get_camera(
     as_of: Annotated[Instant | None, Query()] = None,
     if_none_match: IfNoneMatch = "",
 ) -> CameraAnswer | Reply:
-    """One camera with its current description, or with the one that was valid at `as_of`. To change
-    the camera, send its ETag in If-Match. A read with the ETag in If-None-Match is answered 304 if
-    nothing changed.
+    """One camera with its current description, or with the one that was valid at `as_of`. The
+    response has an ETag, which a request to change the camera must send in If-Match. If it is sent
+    in If-None-Match and nothing has changed, the response is 304.
 
     If the owner is a person, the IIN (individual identification number) is returned to the roles
-    camera_administrator and supervisor if they send the header Tartip-Purpose; this is audited."""
+    camera_administrator and supervisor if they send the header Tartip-Purpose; this is audited.
+    """
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)
     telemetry.annotate(camera=reply.camera.camera_id)
@@ -195,8 +197,8 @@ async def get_camera(
 async def list_camera_versions(
     camera_id: Id, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> CameraVersions:
-    """The versions of a camera's description, newest first, each with the time from which it was
-    valid and the fields that it changed."""
+    """The versions of a camera's description, newest first. Each has the time from which it was
+    valid, and the fields in which it differs from the version before."""
     request = listing.message(cameras_pb2.ListCameraVersionsRequest)
     request.camera_id = camera_id
     reply = await context.call(context.peers.cameras.ListCameraVersions, request)
@@ -208,8 +210,8 @@ async def list_camera_versions(
 async def change_camera(
     camera_id: Id, body: ChangeCamera, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Replaces a camera's description. Refused (412) if the camera's version is no longer that of
-    If-Match. Role camera_administrator."""
+    """Replaces a camera's description. Refused (412) if the camera has changed since the version in
+    the header If-Match. Role camera_administrator."""
     request = body.message(
         cameras_pb2.ChangeCameraRequest,
         camera_id=camera_id,
@@ -225,8 +227,8 @@ async def change_camera(
 async def retire_camera(
     camera_id: Id, body: RetireCamera, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Takes a camera out of service permanently. Refused (412) if the camera's version is no longer
-    that of If-Match. Role camera_administrator."""
+    """Takes a camera out of service permanently. Refused (412) if the camera has changed since the
+    version in the header If-Match. Role camera_administrator."""
     request = body.message(
         cameras_pb2.RetireCameraRequest,
         camera_id=camera_id,
@@ -242,9 +244,9 @@ async def retire_camera(
 async def merge_cameras(
     camera_id: Id, body: MergeCameras, context: AsOperator, version: IfMatch, response: Reply
 ) -> CameraAnswer:
-    """Retires `duplicate_id`, a duplicate of the camera `camera_id`. The latter is kept, and gets
-    those verifications and legal bases of the duplicate that it lacks. Refused (412) if the version
-    of either camera has changed. Role camera_administrator."""
+    """Retires the camera `duplicate_id`, which is a duplicate of `camera_id`. The camera
+    `camera_id` is kept, and gets the verifications and legal bases that only the duplicate has.
+    Refused (412) if the version of either camera has changed. Role camera_administrator."""
     request = body.message(
         cameras_pb2.MergeCamerasRequest,
         camera_id=camera_id,

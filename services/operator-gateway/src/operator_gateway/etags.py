@@ -64,8 +64,8 @@ def _version_read(
 
 
 def same_version(in_header: int, in_body: int) -> int:
-    """Return `in_header`, the version in the header If-Match. Raises BadRequest if the version in
-    the request's body differs from it, unless that is 0 (none)."""
+    """Return `in_header`, the version in the header If-Match. Raises BadRequest if the request's
+    body has another version; 0 in the body means that it has none."""
     if in_body not in (0, in_header):
         wrong = FieldError("version", "BAD_REQUEST", "that of If-Match, or none")
         raise BadRequest(fields=(wrong,))

@@ -1,6 +1,6 @@
-"""Health probes: /healthz states that the process runs, /readyz that a request would be answered.
+"""Health probes: /healthz tells whether the process runs, /readyz whether it can serve requests.
 
-Both answer from memory: the process looks at itself and its peers all the time (`host.health`).
+Both answer from memory: `host.health` checks the process and its peers at short intervals.
 """
 
 from fastapi import APIRouter, Request, Response
@@ -38,8 +38,8 @@ async def healthz() -> Alive:
 async def readyz(request: Request, response: Response) -> Readiness:
     """200 if the gateway and every peer are ready, else 503.
 
-    `reasons` names what is wrong and why. `degraded` with 200: all requests are answered, but not
-    everything works, such as the live feed.
+    `reasons` has a reason for each part that does not work. If `degraded` is true and the status is
+    200, all requests are answered, but something else, such as the live feed, does not work.
     """
     health: Health = request.app.state.health
     await health.looked()

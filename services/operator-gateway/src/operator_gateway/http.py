@@ -127,8 +127,8 @@ def _language(request: Request) -> str:
 
 
 def negotiated_language(accepted: str) -> str:
-    """Return the supported language that Accept-Language prefers (RFC 9110, 12.5.4), else
-    English."""
+    """Return the supported language ("en", "ru" or "kk") that the header Accept-Language prefers
+    (RFC 9110, 12.5.4); "en" if it names none of them."""
     best, best_quality = "en", 0.0
     for wish in accepted.lower().split(","):
         name, *parameters = wish.split(";")

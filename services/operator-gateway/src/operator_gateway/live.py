@@ -79,9 +79,9 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator may be told of the event: the event's region and one of its permitted
-    roles must be among the operator's. The permitted roles are those of the first prefix in
-    `AUDIENCES` with which the event's subject begins."""
+    """Whether the operator may be told of the event: the operator must have the event's region and
+    one of its permitted roles. These are listed in `AUDIENCES`, by the beginning of the event's
+    subject; the first entry that fits applies."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -100,7 +100,8 @@ def may_follow(operator: Operator, stream: str) -> bool:
 
 
 def read_position(text: str) -> Position | None:
-    """Return the position that an event id encodes, None if the id is malformed."""
+    """Return the position (the last sequence number of each stream) that an event id encodes, None
+    if the id is malformed."""
     if len(text) > 200 or not _POSITION.fullmatch(text):
         return None
     found = {
@@ -153,8 +154,8 @@ class Listener:
         self._something.set()
 
     def begin_anew(self, stream: str) -> None:
-        """Restart the position in a stream at 0, because the stream was created again. The client
-        gets a "gap" message, since it may have missed events."""
+        """Restart the position in a stream at 0, because the stream was created again. A client
+        that may follow the stream gets a "gap" message, since it may have missed events."""
         self._position[stream] = 0
         if may_follow(self._operator, stream):
             self.mark_gap()
@@ -229,8 +230,9 @@ class LiveFeed:
         return self._latest[stream]
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
-        """Register and return a listener to new events. With `after`, it first gets the events
-        after that position; if some are no longer stored, it gets a "gap" message."""
+        """Register and return a listener to new events. If `after` is given, the listener first
+        gets the events after this position; if some of these are no longer stored, it gets a "gap"
+        message."""
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }

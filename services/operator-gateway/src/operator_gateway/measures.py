@@ -1,7 +1,7 @@
-"""How long requests took, by route and status: `http.server.request.duration`.
+"""Measures how long requests take, as the metric `http.server.request.duration`.
 
-Name, labels and buckets are those of the OpenTelemetry semantic conventions. A path stands in no
-label, since it may hold a number of a case; its route does.
+Name, labels and buckets are those of the OpenTelemetry semantic conventions. The route (such as
+/v1/fines/{number}) is a label, the path is not, since it may contain the number of a case.
 """
 
 from chassis.telemetry import meter
@@ -17,7 +17,8 @@ request_duration = meter.create_histogram(
 def measure_request(
     method: str, *, route: str | None, status: int | None, scheme: str, seconds: float
 ) -> None:
-    """Record a request; `route` is None if none matched, `status` None if nothing was answered."""
+    """Record the duration of a request in `seconds`. `route` is the template of the path, None if
+    no route matched; `status` is None if the client got no response."""
     labels: dict[str, str | int] = {
         "http.request.method": method if method in METHODS else "_OTHER",
         "url.scheme": scheme,

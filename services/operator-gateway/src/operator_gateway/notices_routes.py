@@ -38,8 +38,8 @@ class Notices(Answer):
 
 @router.get("/notices")
 async def list_notices(request: HttpRequest) -> Notices:
-    """The current notices. The list is empty if the services' clock shows the real time and every
-    yearly table of the law is present."""
+    """The current notices. The list is empty if the services' clock shows the real time and no
+    yearly table of the law is missing or assumed."""
     clock: Clock = request.app.state.clock
     tables: YearlyTables = request.app.state.yearly_tables
     now = clock()

@@ -160,7 +160,8 @@ async def signed_in(
 
 
 def decoded_purpose(header: str) -> str:
-    """Decode a purpose from percent-encoded UTF-8; ASCII without a percent sign is unchanged.
+    """Return the purpose in a header Tartip-Purpose, decoded from percent-encoded UTF-8. ASCII
+    without a percent sign is unchanged.
 
     Raises PurposeWrong.
     """

@@ -166,8 +166,8 @@ class AcceptTrafficEvidence(Request):
 async def list_reports(
     listing: Annotated[ReportListing, Query()], context: AsOperator
 ) -> DeskReportPage:
-    """The queue of reports, by deadline, nearest first. Reports that wait for an answer of their
-    reporter come last. Texts, reporters, media and processing steps are left out."""
+    """The queue of reports, by deadline, nearest first. Reports whose reporter has yet to answer a
+    question come last. Texts, reporters, media and processing steps are left out."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))
 

@@ -15,8 +15,8 @@ STREAMS_MAX = 64
 
 
 def operators_shares() -> Shares:
-    """Return an object that limits each operator's use of this process, and the number of
-    concurrent calls and streams of all operators together."""
+    """Return the limits of this process: how many calls and live streams each operator, and all
+    operators together, may have open at once."""
     return Shares(calls_max=CALLS_MAX, urgent_reserved=0, streams_max=STREAMS_MAX)
 
 

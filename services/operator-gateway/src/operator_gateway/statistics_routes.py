@@ -90,7 +90,7 @@ async def camera_statistics(
 ) -> CameraStatistics:
     """Numbers of cameras, in total and by region: all that are registered, those connected to a
     control centre, those with AI functions, and those of each status; also by kind, function and
-    site category. Exact at the moment of the answer; retired cameras are left out."""
+    site category. Counted at the moment of the request; retired cameras are left out."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 

@@ -41,8 +41,9 @@ class Tickets:
         self._tickets: dict[str, _Ticket] = {}
 
     def give(self, holder: OperatorContext) -> str:
-        """Issue and return a ticket for this operator's request. Raises ShareExceeded if the
-        operator has too many unused tickets, Overloaded if all operators together have too many."""
+        """Issue a ticket for this operator's request and return its text. Raises ShareExceeded if
+        the operator has too many unused tickets, Overloaded if all operators together have too
+        many."""
         now = self._clock()
         self._tickets = {k: t for k, t in self._tickets.items() if t.good_until > now}
         mine = [t for t in self._tickets.values() if t.holder.operator == holder.operator]

@@ -43,15 +43,14 @@ class Report:
 
 class Cameras(Protocol):
     def camera(self, camera_id: UUID, as_of: datetime) -> Awaitable[Camera | Outcome]:
-        """Return the camera as it was registered at `as_of`. If it was not registered then,
-        return the outcome to store for the plate read, which cannot be assessed."""
+        """Return the camera as it was registered at `as_of`. If it was not registered then, return
+        the outcome with which the plate read is to be closed."""
         ...
 
 
 class Reports(Protocol):
     def report(self, report_id: UUID) -> Awaitable[Report | None]:
-        """Return the report, None where there is no such report or its evidence was not
-        accepted."""
+        """Return the report, None if it does not exist or none of its evidence was accepted."""
         ...
 
 
@@ -88,7 +87,7 @@ class Assessment:
 
     async def assess(self, key: str) -> None:
         """Scheduled work `assess`: fetch the camera from the register and assess the plate read.
-        While plate reading is unreliable, hold the read instead. `key` is the read id."""
+        While plate reading is unreliable, hold the read for later instead. `key` is the read id."""
         read_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:
             read = await reads.find_pending(tx, read_id)

@@ -19,9 +19,9 @@ from violations.storage import neighbours
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
     """Return the new violation with the ids of `others` as its conflicts.
 
-    It gets the hold IMPOSSIBLE_JOURNEY if it has no hold yet and one of the conflicts requires a
-    hold. A conflict does so if devices measured place and time of both violations and neither
-    measurement is in doubt.
+    If it has no hold yet and one of the conflicts requires a hold, it gets IMPOSSIBLE_JOURNEY. A
+    conflict requires a hold if the other violation is in review or confirmed, and devices measured
+    place and time of both violations, without doubt about either measurement.
     """
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
@@ -35,9 +35,9 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    Each of `others` that is in review gets a new version. If the conflict requires a hold, it also
-    gets the hold IMPOSSIBLE_JOURNEY, unless it has a hold already. For a violation that is
-    already confirmed, such a conflict is published as the event `conflict_found` instead.
+    Each of `others` that is in review gets a new version; if the conflict requires a hold and none
+    is set, it also gets the hold IMPOSSIBLE_JOURNEY. If one of `others` is confirmed and the
+    conflict requires a hold, the event `conflict_found` is published instead.
     """
     for other in others:
         holds = _hold_each_other(violation, other)
@@ -81,8 +81,8 @@ class Conflicts:
     async def note_withdrawn(self, tx: Tx, withdrawn: Violation) -> None:
         """Schedule `settle` for a violation that was rejected or annulled, if it has conflicts.
 
-        The violations that conflict with it may be in regions that this transaction must not see,
-        so their holds are not released here.
+        The holds of the conflicting violations are not released here, because those violations may
+        be in regions that this transaction must not see.
         """
         if withdrawn.conflicting:
             key = f"{withdrawn.violation_id}:{withdrawn.version}"

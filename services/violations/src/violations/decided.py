@@ -1,7 +1,7 @@
-"""What the decisions of officers cover, for the audit log: kinds of records and their fields.
+"""Lists the database fields that the audit log covers when an officer decides on a violation.
 
-A violation is recorded with each decision about it; before the first one it is still in review and
-may change.
+The audit entry has a hash of the violation's row and one of the decision's row. A violation without
+a decision is not covered: it is still in review and may change.
 """
 
 from audit_log.record_kinds import RecordKind

@@ -70,8 +70,8 @@ class Degradations:
         await tx.schedule("put_forward", str(started.degradation_id), due_at=self._clock())
 
     async def release_held_reads(self, key: str) -> None:
-        """Scheduled work `put_forward`: schedule the assessment of all held reads, but not while
-        another degradation lasts. `key` is the id of the degradation that ended."""
+        """Scheduled work `put_forward`: schedule the assessment of all held reads. Stops if another
+        degradation is in progress. `key` is the id of the degradation that ended."""
         after: UUID | None = None
         while True:
             async with self._db.begin(SYSTEM) as tx:
@@ -86,8 +86,8 @@ class Degradations:
             after = held[-1]
 
     async def now(self) -> Pause:
-        """Return how many reads are held now, and since when plate reading is unreliable. Also sets
-        the metric of held reads."""
+        """Return how many reads are held now, and since when plate reading is unreliable. Also
+        updates the metric of the number of held reads."""
         async with self._db.begin(SYSTEM) as tx:
             pause = Pause(await degradation.paused_since(tx), await degradation.count_held(tx))
         held_reads.set(pause.held)

@@ -43,7 +43,8 @@ def access_refused(attempt: Attempt) -> Event:
 
 
 def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> Event:
-    """Return the event of this verdict: confirmed, rejected or annulled."""
+    """Return the event that a violation was confirmed, rejected or annulled, depending on
+    `verdict`. `now` is the time of the decision."""
     common = {
         "violation_id": str(violation.violation_id),
         "region": violation.place.region,
@@ -71,10 +72,11 @@ def violation_decided(violation: Violation, verdict: Verdict, now: datetime) -> 
 
 
 def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
-    """Return the event that the violation `confirmed` conflicts with the new violation `held`.
+    """Return the event that the confirmed violation `confirmed` conflicts with the new violation
+    `held`.
 
-    Its region is that of `confirmed`, which may have a fine already: only a supervisor there can
-    annul it.
+    The event's region is that of `confirmed`, because only a supervisor of that region can annul
+    `confirmed`, for which a fine may have been issued.
     """
     message = events_pb2.ViolationConflictFound(
         violation_id=str(confirmed.violation_id),

@@ -182,7 +182,7 @@ def read_filters(request: pb.ListViolationsRequest) -> Filters:
 
 
 def violation_to_proto(violation: Violation, caller: Caller) -> pb.Violation:
-    """Return the violation as a message, with the actions that this caller may take now."""
+    """Return the violation as a protobuf message, with the actions this caller may take now."""
     message = pb.Violation(
         violation_id=str(violation.violation_id),
         state=pb.ViolationState.Value(f"VIOLATION_STATE_{violation.state}"),

@@ -66,7 +66,7 @@ class Hold(StrEnum):
 
 
 class Caution(StrEnum):
-    """A warning that the officer signs with the decision. A caution prevents no decision."""
+    """A warning that the officer signs with the decision. It does not prevent any decision."""
 
     NONE = ""
     # The inference gateway's golden probes were answered wrongly or late at that time.
@@ -226,8 +226,8 @@ class Offence:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame in evidence: SHA-256 (hex) of the original and of the copy shown to officers (its
-    shown form).
+    """A frame in evidence, known by the SHA-256 (hex) of its original and of its shown form (the
+    copy shown to officers).
 
     `shown_sha256` is "" if the hash of the shown form is not known.
     """
@@ -326,7 +326,7 @@ class Violation:
         raise EvidenceNotFound
 
     def with_frames(self, frames: Sequence["Frame"]) -> "Violation":
-        """Return a copy whose evidence is these frames."""
+        """Return a copy of the violation with these frames as its evidence."""
         return replace(
             self,
             evidence_sha256=tuple(frame.original_sha256 for frame in frames),
@@ -391,8 +391,8 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return the stripped reason. Raises ReasonRequired if it is longer than REASON_MAX characters,
-    contains a null character, or is empty although the verdict is not CONFIRM."""
+    """Return the stripped `reason`. Raises ReasonRequired if that is longer than REASON_MAX
+    characters, contains a null character, or is empty although `verdict` is not CONFIRM."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

@@ -44,8 +44,8 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a violation is reason enough to hold another one that it contradicts. Its place and
-    time must come from a device whose identity and clock are not in doubt."""
+    """Whether a violation is certain enough to justify a hold of others that contradict it: its
+    place and time must come from a device whose identity and clock are not in doubt."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
 
@@ -69,8 +69,9 @@ def is_same_passage(
 def contradicting(
     violation: Violation, others: Iterable[Neighbour], journey: Journey
 ) -> list[Neighbour]:
-    """Return those of `others` that contradict the violation: the vehicle could not have driven
-    between the two places in the time between them. Rejected and annulled ones are left out."""
+    """Return the violations among `others` that contradict the violation: the vehicle could not
+    have driven between the two places in the time between them. Rejected and annulled ones are left
+    out."""
     here = sighting_of(violation)
     return [
         other

@@ -33,9 +33,9 @@ async def record_measured(
 ) -> Outcome:
     """Record a violation that a device measured, and return VIOLATION.
 
-    Records nothing and returns DUPLICATE if the same passage is recorded for the same rule, or
-    EVIDENCE_REUSED if the evidence belongs to another violation. Reads of the same camera within
-    `dedupe_seconds` count as the same passage.
+    Returns EVIDENCE_REUSED, and records no violation, if some of the evidence belongs to another
+    one. Returns DUPLICATE, and records nothing, if a violation of the same rule is already recorded
+    for this passage. Reads of the same camera within `dedupe_seconds` count as one passage.
     """
     await neighbours.lock_vehicle(tx, violation.plate)
     used = await evidence.uses_of(tx, violation.evidence_hashes)
@@ -61,11 +61,11 @@ async def record_measured(
 async def record_reported(
     tx: Tx, violation: Violation, *, guards: Guards, now: datetime
 ) -> Outcome:
-    """Record a violation that a citizen reported, and return VIOLATION. Records nothing and returns
-    DUPLICATE if a violation was already recorded for the report.
+    """Record a violation that a citizen reported, and return VIOLATION. Returns DUPLICATE, and
+    records nothing, if a violation is already recorded for the report.
 
-    Evidence that belongs to another violation is left out; the violation is then recorded with a
-    conflict and a hold, and EVIDENCE_REUSED is returned.
+    If some of the evidence belongs to another violation, returns EVIDENCE_REUSED: the violation is
+    recorded without this evidence, with a conflict and a hold.
     """
     assert violation.report_id is not None
     await neighbours.lock_vehicle(tx, violation.plate)

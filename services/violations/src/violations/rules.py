@@ -118,8 +118,8 @@ def hold_of(
 
 
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
-    """Return the caution that the officer gets for this plate, or Caution.NONE. `doubtful` means
-    that the plate was read during a degradation, when plate reading was unreliable."""
+    """Return the caution that the officer gets about this plate, or Caution.NONE. `doubtful` is
+    True if the plate was read during a degradation, when plate reading was unreliable."""
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
     return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE

@@ -37,8 +37,8 @@ PEM_BYTES_MAX = 16 * 1024
 def canonical_decision(
     violation: Violation, verdict: Verdict, *, officer: str, reason: str
 ) -> bytes:
-    """Return the bytes that the officer signs: RFC 8785 JSON of the decision and of the violation's
-    current content."""
+    """Return the bytes that the officer signs: a JSON document (RFC 8785) of the decision and of
+    the violation's current content."""
     return rfc8785.dumps(
         _warnings(violation)
         | {

@@ -28,8 +28,8 @@ CANONICAL_BYTES_MAX = 64 * 1024
 
 
 class Desk:
-    """What officers can do: list, read, confirm and reject violations; supervisors can annul
-    them."""
+    """What officers can do: list and read violations, and confirm or reject those in review;
+    supervisors can annul confirmed ones."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Desk:
         self._openings = openings
 
     async def get(self, violation_id: UUID, caller: Caller) -> Violation:
-        """Return the violation and record the access with its purpose in the audit log. Raises
+        """Return the violation, and record the access with its purpose in the audit log. Raises
         ViolationNotFound."""
         async with self._openings.begin(violation_id, caller) as tx:
             violation = await violations.get(tx, violation_id)

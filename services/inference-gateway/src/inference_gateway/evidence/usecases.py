@@ -149,19 +149,23 @@ class EvidenceStore:
         return await self.shown(found, scope)
 
     async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
-        """Return the evidence whose original has this SHA-256, read within `tx`. Raises
-        EvidenceNotFound."""
+        """Return the stored evidence whose original file has this SHA-256 (hex), read within `tx`.
+
+        Raises EvidenceNotFound.
+        """
         found = await storage.find_evidence(tx, sha256)
         if found is None:
             raise EvidenceNotFound
         return found
 
     async def shown(self, found: FoundEvidence, scope: Scope) -> ShownEvidence:
-        """Return the decrypted version shown to operators; create and store it if there is none.
-        Call this outside a transaction, after the audit entry of the read is committed.
+        """Return evidence decrypted, in the version that operators are shown. If this version is
+        not stored yet, it is made from the original and stored.
 
-        Raises EvidenceNotShowable if no such version can be made, EvidenceAway if the object store
-        is unavailable, or EvidenceDamaged, after the damage was stored.
+        Call this outside a transaction, after the audit entry of the read is committed. Raises
+        EvidenceNotShowable if no such version can be made, EvidenceAway if the object store is
+        unavailable, or EvidenceDamaged if an object is missing or altered (the damage is then
+        stored).
         """
         if found.shown_sha256 is None:
             content = await self._opened(found.stored, found.place)
@@ -177,8 +181,11 @@ class EvidenceStore:
         return ShownEvidence(form.content_type, content, form.sha256, stored.sha256)
 
     async def look_again(self, *, after: str, size: int) -> str:
-        """Read a page of the damaged objects again, and mark those as repaired that are what was
-        stored. Return the path of the page's last object, "" if there is none."""
+        """Read again at most `size` objects that are stored as damaged, and record the intact ones
+        as repaired. Return the path of the last object read, "" if there was none.
+
+        `after` is the path of the last object on the previous page, "" for the first page.
+        """
         async with self._db.begin(SYSTEM) as tx:
             page = await damage_storage.damaged_objects(tx, after=after, size=size)
         for stored in page:
@@ -217,8 +224,8 @@ class EvidenceStore:
             raise
 
     async def content_of(self, stored: StoredEvidence) -> bytes:
-        """Return the decrypted content of a stored object. Raises EvidenceDamaged if it is not what
-        was stored, or EvidenceAway if the object store is unavailable."""
+        """Return the decrypted content of a stored object. Raises EvidenceDamaged if the object is
+        missing or altered, or EvidenceAway if the object store is unavailable."""
         sealed = await self._objects.get(stored.object_path)
         try:
             return await asyncio.to_thread(stored.key.open, sealed, _place(stored.sha256))
@@ -226,13 +233,15 @@ class EvidenceStore:
             raise EvidenceDamaged(Damage.CHANGED) from error
 
     async def has_objects(self) -> bool:
-        """Whether the object store answers and is not empty. Raises EvidenceAway."""
+        """Whether the object store contains any object. Raises EvidenceAway if the store is
+        unavailable."""
         return await self._objects.has_objects()
 
     async def note_damage(
         self, tx: Tx, stored: StoredEvidence, place: EvidencePlace, damage: Damage
     ) -> None:
-        """Store that an object is damaged. If that was not known, it is audited and published."""
+        """Store that an object is damaged. If this damage is new, also write an audit entry and
+        publish an event."""
         damage_id = await damage_storage.note_damage(tx, stored, place, damage)
         if damage_id is None:
             return
@@ -248,8 +257,11 @@ class EvidenceStore:
         )
 
     async def damaged(self, *, after: str, size: int) -> tuple[list[DamagedEvidence], Round | None]:
-        """Return a page of the damaged objects that are not repaired, and the round of the check.
-        `after` is the path of the last object on the previous page."""
+        """Return at most `size` damaged objects that are not repaired, ordered by path, and the
+        current or last round of the check that reads all evidence (None before the first).
+
+        `after` is the path of the last object on the previous page.
+        """
         async with self._db.begin(SYSTEM) as tx:  # of all regions and roles: it tells no content
             found = await damage_storage.damaged(tx, after=after, size=size)
             return found, await damage_storage.current_round(tx)

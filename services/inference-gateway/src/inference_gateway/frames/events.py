@@ -68,8 +68,8 @@ def plate_events(
 ) -> tuple[OutboundEvent, ...]:
     """Return an event for every plate of a frame; `frame.evidence_sha256` must be set.
 
-    `readings` of the measuring device are added to the event of the one plate to which they belong,
-    if any. `received_at` is when a frame with readings reached this service.
+    `readings` are those of the measuring device; they are added only to the event of the plate that
+    `measured` selects. `received_at` is when a frame with readings reached this service.
     """
     about = measured(frame.plates)
     events = []

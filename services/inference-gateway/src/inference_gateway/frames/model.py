@@ -131,7 +131,8 @@ class SignedReadings:
     signature: bytes
 
     def signed_by(self, device_key: bytes) -> bool:
-        """Whether the holder of this public key signed exactly these readings."""
+        """Whether the signature is valid for exactly these readings and the Ed25519 public key
+        `device_key`."""
         if len(device_key) != KEY_BYTES:
             return False
         try:
@@ -204,8 +205,8 @@ class FaceVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A detected face and the result of its search in the watch lists. Only a face that may match
-    has a `candidate_id`."""
+    """A detected face, and whether it may match a watch-list entry (`verdict`). `candidate_id` is
+    set only if it may match."""
 
     box: Box
     verdict: FaceVerdict
@@ -250,8 +251,11 @@ class FrameResult:
 
 
 def check_frame(frame: ArrivedFrame, camera: Camera, now: datetime) -> None:
-    """Check a received frame, and its readings if it has any. Raises CameraRetired,
-    FrameFromFuture, or an error of `check_readings`."""
+    """Check that the camera is not retired, that the frame is not dated in the future, and that its
+    readings, if any, pass `check_readings`.
+
+    Raises CameraRetired, FrameFromFuture, or an error of `check_readings`.
+    """
     if camera.retired:
         raise CameraRetired
     check_moment(frame.captured_at, now)
@@ -287,10 +291,10 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
 
 
 def measured(plates: tuple[ReadPlate, ...]) -> int | None:
-    """The index of the plate to which the device's readings belong: the only legible plate, else
-    the only plate; None if neither exists.
+    """Return the index of the plate to which the device's readings belong, None if that is unclear.
 
-    Next to one legible plate, illegible ones (such as lettering on a van) are ignored.
+    If exactly one plate is legible, it is that one; illegible ones beside it (such as lettering on
+    a van) are ignored. Otherwise it is the frame's only plate, if there is just one.
     """
     legible = [place for place, plate in enumerate(plates) if plate.legible]
     if len(legible) == 1:
@@ -304,7 +308,8 @@ def plates_of(sight: Detections) -> tuple[ReadPlate, ...]:
 
 
 def read_plate(plate: Plate) -> ReadPlate:
-    """Convert a plate detected in a single picture, with track number 0 (no track)."""
+    """Return the plate detected in a single picture as a `ReadPlate` with track number 0 (no
+    track)."""
     return ReadPlate(
         plate.text,
         plate.confidence,
@@ -330,8 +335,8 @@ def open_picture(content: bytes) -> Picture:
 
 
 def read_picture(content: bytes) -> OpenedPicture:
-    """Decode a still picture as `open_picture` does, and also return notes on what was repaired in
-    it."""
+    """Decode a still picture, and return it with notes on what was repaired in it. Raises the same
+    refusals as `open_picture`."""
     with _refused_by_name():
         return pictures.read_picture(content)
 

@@ -122,10 +122,10 @@ async def store_frame(
 
 
 async def count_up(tx: Tx, device_key: bytes, counter: int) -> None:
-    """Store the counter of a device's newest readings. The row of the counter stays locked until
+    """Store `counter` as the counter of a device's newest readings, and lock the device's row until
     the transaction ends.
 
-    Raises CounterWentBack unless the counter is higher than the one stored for the device.
+    Raises CounterWentBack if the counter stored for the device is the same or higher.
     """
     new = insert(device_counters).values(device_key=device_key, counter=counter)
     grown = await tx.execute(

@@ -49,9 +49,10 @@ async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[Samp
     """Yield the frames of a stream; reconnect with growing delays when the connection breaks.
     Frames that wait to be read take at most `room` bytes, but the newest is always kept.
 
-    If the first connection fails, an error is raised within ten seconds. If a later connection
-    breaks, an error is raised only when all attempts to reconnect have failed. A wrong password is
-    never retried, since cameras lock their accounts.
+    Raises StreamAway or StreamNotDecodable if the first connection yields no frame within ten
+    seconds, or if, after a later break, all attempts to reconnect fail. Raises StreamUnauthorized
+    and PictureTooLarge at once: a wrong password is never retried, since cameras lock their
+    accounts.
     """
     by: float | None = asyncio.get_running_loop().time() + FIRST_FRAME_SECONDS
     failures = 0

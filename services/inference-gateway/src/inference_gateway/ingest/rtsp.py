@@ -114,8 +114,8 @@ def opened_stream(address: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class DatedFrame:
-    """A decoded frame. `at` is its time of capture, in seconds of the clock that its `Decoder` was
-    given."""
+    """A decoded frame. `at` is its time of capture, in seconds on the clock (`now`) of its
+    `Decoder`."""
 
     at: float
     frame: Any
@@ -147,11 +147,11 @@ class Decoder:
 
     @property
     def blind_seconds(self) -> float:
-        """The seconds since a frame was last decoded."""
+        """The seconds since a frame was last decoded, or since the `Decoder` was created."""
         return self._now() - self._good_at
 
     def frames(self, packet: Any) -> list[DatedFrame]:
-        """The frames of a packet; none if it is damaged or cannot be decoded."""
+        """Decode a packet and return its intact frames, [] if it has none."""
         frames: list[Any] = []
         with suppress(FFmpegError):  # what is lost shows as time without a frame
             frames = [frame for frame in packet.decode() if not frame.is_corrupt]

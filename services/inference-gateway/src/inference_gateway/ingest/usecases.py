@@ -51,7 +51,7 @@ from inference_gateway.watchlists.search import FaceFindings, FaceSearch
 
 @dataclass(frozen=True)
 class SessionParts:
-    """The dependencies of processing frames and videos; `faces` is None without a face search."""
+    """What is needed to process frames and videos; `faces` is None if there is no face search."""
 
     pool: InferencePool
     evidence: EvidenceStore
@@ -59,8 +59,8 @@ class SessionParts:
 
 
 class Intake:
-    """Processes single frames: those of the RPC `IngestFrame`, and those that edge boxes stream
-    with `SendFrames`."""
+    """Processes single frames, which arrive by the RPC `IngestFrame` or are streamed by edge boxes
+    (computers at cameras) with `SendFrames`."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Intake:
         self._devices = KeyedLocks()
 
     async def ingest(self, frame: ArrivedFrame, caller: Caller) -> FrameResult:
-        """Run inference on a frame and store its result, evidence and events together.
+        """Run inference on a frame, store its result, evidence and events together, and return the
+        result. If the frame is already stored, return the stored result.
 
-        If the frame is already stored, return the stored result. Raises IdReused if the stored
-        frame with this id has other content, and the refusals listed for `IngestFrame` in
-        inference.proto.
+        Raises IdReused if the stored frame with this id has other content, and the refusals listed
+        for `IngestFrame` in inference.proto.
         """
         metrics.frames_arrived.add(1)
         frame = replace(frame, received_at=self._clock())
@@ -237,8 +237,8 @@ async def persist(db: Database, pending: PendingResult) -> FrameResult:
 
 
 async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
-    """Store the result, emit its events, and return it. If this frame's result is already stored,
-    return that instead. If `pending.is_passing`, store nothing and return the result.
+    """Store the result, emit its events, and return it. If a result of this frame is already
+    stored, return the stored one. If `pending.is_passing`, store nothing and return the result.
 
     Raises IdReused, CounterWentBack or PictureSignedBefore.
     """

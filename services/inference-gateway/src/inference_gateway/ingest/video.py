@@ -89,8 +89,8 @@ class Sampling:
 @dataclass(frozen=True)
 class VideoFile:
     """A video file that can be opened, and the name of its FFmpeg demuxer. `seconds` is the video's
-    length by its packets; `announced_seconds` is the length that its header states, or 0 if there
-    is none that can be trusted."""
+    length, measured from its packets; `announced_seconds` is the length that its header states, or
+    0 if the header states none or cannot be trusted."""
 
     file: IO[bytes]
     demuxer: str
@@ -101,8 +101,8 @@ class VideoFile:
 
     @staticmethod
     def of(file: IO[bytes]) -> "VideoFile":
-        """Examine a file; return the video in it. Raises NotAFilm, FilmTruncated,
-        PictureFormatNotTaken or PictureTooLarge."""
+        """Determine the format and length of the video in a file, and return it as a `VideoFile`.
+        Raises NotAFilm, FilmTruncated, PictureFormatNotTaken or PictureTooLarge."""
         file.seek(0)
         start = file.read(START_BYTES)
         check_format(start)
@@ -121,7 +121,8 @@ class VideoFile:
         """Yield the sampled frames, and record the outcome of every frame in `account`. A truncated
         video ends where it was cut off.
 
-        Raises PictureTooLarge, FilmNotDecodable, or NotAFilm if the video has no picture at all.
+        Raises PictureTooLarge, FilmNotDecodable if no frame can be decoded, or NotAFilm if the
+        video has no frames.
         """
         shown = False
         try:

@@ -101,8 +101,9 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """Close the account at `seconds` from the start of the video. That is the end of the last
-        frame, or the limit at which reading stopped."""
+        """Account for the time up to `seconds` from the start of the video: the end of its last
+        frame, or the limit at which reading stopped. Time without a frame gets the outcome
+        NO_PICTURE, or UNDECODABLE if `undecodable` was called."""
         self.leave_out(seconds, self._gap)
 
     def summary(self, started_at: datetime | None = None) -> VideoSummary:

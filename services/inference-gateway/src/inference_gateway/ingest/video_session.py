@@ -1,9 +1,10 @@
 """Processes one video or stream: its frames pass through the models and the camera's rules.
 
-What the rules find is reported with the frame in which it happened. A plate is reported once, when
-its track ends: its text is a vote over the track's readings, its evidence the best frame. Ids are
-derived from the video's id, so a video sent again after a crash repeats no event. Nothing here
-accesses the database; `usecases.persist_in` stores the results.
+An event that the rules detect is reported with the frame in which it happened. A plate is followed
+from frame to frame (its track) and reported once, when the track ends: its text is a vote over the
+track's readings, its evidence the best frame. Ids are derived from the video's id, so a video sent
+again after a crash repeats no event. Nothing here accesses the database; `usecases.persist_in`
+stores the results.
 """
 
 import asyncio
@@ -44,9 +45,9 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a video session processes and for whom: the session's id, the camera, the caller with
-    the database scope, and the time at which the video starts. `content` is what must be the same
-    if the id is used again."""
+    """What a video session processes and for whom. `scope` is the caller's access to the database,
+    and `started_at` the time at which the video starts. If `session_id` is used again, `content`
+    must be the same."""
 
     session_id: UUID
     camera: Camera
@@ -120,11 +121,12 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """Process a frame. Return its result, then those of the plate tracks that have ended.
+        """Process a frame. Return its result, followed by those of the plate tracks that have
+        ended.
 
         The caller must store all results, in this order. If Shed, ModelsAway or ListsAway is
-        raised, the frame has no effect. If EvidenceAway is raised, the next call also returns the
-        results of this call.
+        raised, the frame was not processed. If EvidenceAway is raised, it was processed, and the
+        next call also returns its results.
         """
         engine = await self._engine_for(shot)
         request = engine.request(shot.seconds)
@@ -141,8 +143,9 @@ class VideoSession:
         return await self._sealed()
 
     async def tick(self, seconds: float) -> list[PendingResult]:
-        """Run the rules at a later time on the picture of the last `take`, which has not changed.
-        Return the new results, including those of plate tracks that have ended."""
+        """Run the camera's rules for the time `seconds` on the picture of the last `take`, which
+        has not changed since. Return the new results, also those of plate tracks that have ended.
+        Raises EvidenceAway if evidence cannot be stored."""
         if self._engine is not None and self._shown is not None:
             local = in_almaty(self.subject.moment(seconds))
             facts = await asyncio.to_thread(self._engine.tick, seconds=seconds, local=local)

@@ -89,7 +89,8 @@ class Found:
 
     @property
     def holds(self) -> bool:
-        """Whether enough answers were right, and all in time; else the round counts as wrong."""
+        """Whether enough answers were right and all were in time; if not, the round counts as
+        wrong."""
         return self.right >= self.right_at_least and self.in_time
 
     @property
@@ -104,7 +105,8 @@ class Standing:
 
     `right_at` is when a round last had all answers right and in time. `wrong_since` is when the
     first of the latest consecutive wrong rounds ended, None if the last round was not wrong.
-    `degradation_id` and `since`, the begin of the degradation, are set while it is degraded.
+    `degradation_id` and `since`, the begin of the degradation, are None unless the function is
+    degraded.
     """
 
     function: Function
@@ -117,15 +119,14 @@ class Standing:
 
     @property
     def is_sure(self) -> bool:
-        """False if the function is degraded or its last round was wrong, else True. If this is
-        True for all functions, the next round begins after the normal pause, else after a shorter
-        one."""
+        """Whether the function is not degraded and its last round was not wrong. If this is False
+        for any function, the next round of probes begins after a shorter pause."""
         return self.wrong_since is None and self.degradation_id is None
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
         """Return the state after a round with the result `found` that ended at `now`. If a
-        degradation begins, its id is `new_id`. The caller must emit an event if the returned state
-        has another `degradation_id`."""
+        degradation begins, its id is `new_id`. If the returned state has another `degradation_id`
+        than this one, the caller must emit an event."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:
@@ -154,7 +155,8 @@ def until_due(pause: float, *, last: datetime, now: datetime) -> float:
 def found_in(
     looked: Sequence[LookedAt], *, slowest_allowed_seconds: float
 ) -> Mapping[Function, Found]:
-    """Evaluate one round: return each AI function's result, from the answers to all probes."""
+    """Return each AI function's result in one round. `looked` has the answers to all probes; an
+    answer is in time if it took at most `slowest_allowed_seconds`."""
     judged: dict[Function, list[tuple[bool, float]]] = {function: [] for function in Function}
     for one in looked:
         if one.probe.plate:

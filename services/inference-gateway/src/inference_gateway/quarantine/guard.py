@@ -86,7 +86,8 @@ class QuarantineGuard:
 def claims(
     frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
 ) -> Quarantined:
-    """Return the quarantine record of a refused frame; its `counter_before` is filled in later."""
+    """Return the quarantine record of a refused frame, with a new id. Its `counter_before` is None;
+    the caller fills it in."""
     readings = frame.readings.readings if frame.readings else None
     return Quarantined(
         quarantine_id=new_id(),

@@ -55,8 +55,8 @@ quarantine_days = Table(
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
-    """Count a suspicious frame. Return the number of suspicious frames that its sender sent on that
-    day, including this one."""
+    """Count a suspicious frame. Return how many suspicious frames its sender has sent on the day of
+    its arrival (UTC), including this one."""
     new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
     counted = await tx.execute(
         new.on_conflict_do_update(

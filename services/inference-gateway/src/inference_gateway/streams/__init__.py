@@ -1,2 +1,2 @@
-"""Permanently watched camera streams: which worker processes which stream (leases), what became of
-each frame that was due, and which frames need inference (motion gate)."""
+"""Permanently watched camera streams: leases that assign each stream to a worker, a record of what
+became of each frame that was due, and a motion gate that decides which frames need inference."""

@@ -27,8 +27,9 @@ log = logging.getLogger(__name__)
 @dataclass
 class StreamAssignment:
     """A stream that this instance of the service processes under a lease, and the task that does
-    so. `sent` and `facts` are the frame outcomes and results now being written to the database.
-    `leaving` means that the lease is to be given up, after the task `finishing` has ended."""
+    so. `sent` and `facts` are the frame outcomes and results now being written to the database. If
+    `leaving`, the stream is being given up: `finishing` is the task that stores the last results,
+    and then the lease ends."""
 
     watch: StreamWatch
     task: "asyncio.Task[None]"
@@ -45,8 +46,9 @@ class StreamAssignment:
         return self.leaving and self.task.done() and self.session is None
 
     def batch(self) -> Advance | None:
-        """Return the frame outcomes to write to the database, or None if nothing is new. `facts`
-        are the results to write with them. Until `written` is called, both stay the same."""
+        """Return the frame outcomes to write to the database, None if nothing is new. Also set
+        `facts` to the results to write with them. Until `written` is called, further calls return
+        the same."""
         if self.sent is None:
             self.watch.close_missed()
             begin, end, counts = self.watch.slots.take()
@@ -118,8 +120,8 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """Drop the results of an ended watch if their evidence could not be stored; log and count them
-    as lost."""
+    """Drop the last results of an ended watch if their evidence could not be stored; log and count
+    them as lost."""
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)

@@ -49,8 +49,8 @@ class StreamState(StrEnum):
 @dataclass(frozen=True)
 class Stream:
     """A stream as stored in the database. `address_sealed` is the encrypted RTSP address; `put_at`
-    is when the stream was added; `generation` rises with each lease. Of its slots (frame intervals)
-    those before `accounted_until` have an outcome, and `counts` are their numbers by outcome."""
+    is when the stream was added; `generation` rises with each lease. Every slot (frame interval)
+    before `accounted_until` has an outcome; `counts` has the number of these slots by outcome."""
 
     camera_id: UUID
     region: str
@@ -117,8 +117,8 @@ class Slots:
             self._came.add(slot)
 
     def skip_to(self, slot: int, missing: Outcome) -> None:
-        """Give an outcome to every earlier slot (frame interval) that has none: STALE if a frame
-        arrived for it, otherwise `missing`."""
+        """Give an outcome to every slot (frame interval) before `slot` that has none: STALE if a
+        frame arrived for it, otherwise `missing`."""
         if slot <= self.until:
             return
         stale = sum(1 for came in self._came if came < slot)
@@ -128,16 +128,15 @@ class Slots:
         self.until = slot
 
     def settle(self, slot: int, outcome: Outcome) -> None:
-        """Give `slot` its outcome. It must be the first slot (frame interval) without an
-        outcome."""
+        """Give `slot` its outcome. `slot` must be the first slot (frame interval) without one."""
         assert slot == self.until, "slots come to an outcome in order"
         self._came.discard(slot)
         self._count(outcome, 1)
         self.until = slot + 1
 
     def take(self) -> tuple[int, int, dict[Outcome, int]]:
-        """Return what was recorded since the last call: the first slot, the slot after the last,
-        and the number of slots by outcome."""
+        """Return what was recorded since the last call: the first slot, the slot after the last
+        one, and the number of slots by outcome."""
         taken = (self._begin, self.until, dict(self._counts))
         self._begin, self._counts = self.until, Counter()
         return taken

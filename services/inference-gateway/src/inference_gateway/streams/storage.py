@@ -80,9 +80,9 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 
 @dataclass(frozen=True)
 class Holding:
-    """The streams that a worker holds. `too_many` is by how many they exceed its fair share. `now`
-    is the database's time in seconds since the epoch, at `told_at` on this process's monotonic
-    clock."""
+    """The streams that are leased to a worker. `too_many` is the number of streams above the
+    worker's fair share, 0 if there are none. `now` is the database's time in seconds since the
+    epoch, read when this process's monotonic clock showed `told_at`."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
@@ -223,7 +223,7 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
     step was stored.
 
     A camera is missing from the result if an earlier call already stored its step, or if the worker
-    has lost the stream's lease; `progress` tells which.
+    has lost the stream's lease; call `progress` to find out which of these is the case.
     """
     if not steps:
         return set()

@@ -23,7 +23,8 @@ from inference_gateway.watchlists.search import StoredFaces
 
 @dataclass(frozen=True)
 class Found:
-    """A candidate, and the index of its face among all detected faces of the frame."""
+    """A candidate (a face that resembles a watch-list entry), and the index of this face among all
+    detected faces of the frame."""
 
     face: int
     candidate: Candidate

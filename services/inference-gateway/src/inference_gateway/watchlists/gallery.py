@@ -61,7 +61,8 @@ class Shard:
         self._numbers[row] = number
 
     def remove(self, number: int) -> bool:
-        """Overwrite an entry's template; return False if the entry is not in this shard."""
+        """Remove an entry by overwriting its template. Returns False if the entry is not in this
+        shard."""
         found = np.flatnonzero(self._numbers == number)
         if not len(found):
             return False
@@ -164,5 +165,5 @@ def _nearest(
 
 
 def one_thread() -> None:
-    """Make faiss search on one thread, as other work needs the other cores."""
+    """Make faiss search on one thread, because other work needs the other processor cores."""
     faiss.omp_set_num_threads(1)

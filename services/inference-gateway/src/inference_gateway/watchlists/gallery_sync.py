@@ -46,7 +46,8 @@ class GallerySync:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def refresh(self) -> None:
-        """Read the watch-lists' changes since the last call from the database."""
+        """Read the changes of the watch-lists since the last call from the database, and apply them
+        to the galleries."""
         async with self._reading:
             async with self._db.begin(SYSTEM) as tx:
                 version = await storage.version(tx)

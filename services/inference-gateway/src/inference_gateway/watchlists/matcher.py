@@ -150,9 +150,10 @@ def verdict(entries: list[Near] | None) -> FaceVerdict:
 
 
 def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
-    """Return the nearest face for each entry number, if its distance is below MATCH_THRESHOLD.
+    """Return, by entry number, the face that is nearest to each entry. Entries to which no face is
+    nearer than MATCH_THRESHOLD are left out.
 
-    `near` has a list for each face: the entries near it, or None if it was not compared.
+    `near` has a list for each face: the entries near it, or None if the face was not compared.
     """
     best: dict[int, _Nearest] = {}
     for face, entries in enumerate(near):

@@ -40,8 +40,8 @@ class FaceFindings(Protocol):
         """Store the frame as evidence if it shows a new candidate, and return the findings with a
         reference to the evidence.
 
-        Call it before `keep`, after the inference slot is free again. It raises EvidenceAway if the
-        evidence cannot be stored now, and may then be repeated.
+        Call it before `keep`, after the inference slot is free again. Raises EvidenceAway if the
+        evidence cannot be stored now; the call may then be repeated.
         """
 
     @property
@@ -50,10 +50,11 @@ class FaceFindings(Protocol):
 
     async def keep(self, tx: Tx) -> StoredFaces:
         """Store candidates, their evidence and events, in the transaction that stores the frame.
+        Return the faces and events for the answer.
 
         The scope of `tx` must include the camera's region. If this camera saw a candidate for the
         same entry less than 60 s before or after, the face gets the id of that candidate, and no
-        new one is stored.
+        new one is stored. Nothing is stored for an entry that is no longer in force.
         """
 
 

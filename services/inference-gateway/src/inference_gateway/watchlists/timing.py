@@ -3,9 +3,9 @@ brute-force search in float32. Prints JSON.
 
     python -m inference_gateway.watchlists.timing [--templates 1000000]
 
-The face templates are random, because a collection of a million real ones must not exist here. Half
-of the queries are near a template of the gallery, the other half are of strangers. For strangers
-the nearest template is the hardest to find.
+The face templates are random, because a million templates of real faces must not be collected for a
+measurement. Half of the queries are near a template of the gallery, the other half are of
+strangers. For strangers the nearest template is the hardest to find.
 """
 
 import argparse

@@ -72,18 +72,19 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Check all fields of a request for an entry, except the picture. The caller must be
-        permitted to act for the request's region. Adds every wrong field to `check`."""
+        """Check that the caller may act for the region of a request for an entry, and that all its
+        fields except the picture are valid. Every wrong field is added to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
         )
 
     async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
-        """Store a new entry, which awaits approval by a second officer. Idempotent; `asked` must
-        have passed `check`.
+        """Store a new entry, which awaits approval by a second officer, and return it. If the same
+        request is repeated, return the stored entry. `asked` must have passed `check`.
 
-        Raises IdReused, NoFace, SeveralFaces, FaceTooPoor, or a refusal of `open_picture`.
+        Raises IdReused, NoFace, SeveralFaces, FaceTooPoor, Shed, ModelsAway, or a refusal of
+        `open_picture`.
         """
         answered = await self._answered(asked, caller)
         if answered is not None:
@@ -96,7 +97,7 @@ class WatchlistDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        """Put an entry in force; the caller must not be the officer who requested it.
+        """Put an entry in force and return it; the caller must not be the officer who requested it.
 
         Raises EntryNotFound, ApproverIsRequester or EntryClosed.
         """
@@ -110,8 +111,8 @@ class WatchlistDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        """Withdraw an entry: close it, destroy the key to its template and dismiss its open
-        candidates. An entry that is already closed stays unchanged.
+        """Withdraw an entry and return it: close it, destroy the key to its template and dismiss
+        its open candidates. An entry that is already closed stays unchanged.
 
         Raises EntryNotFound.
         """
@@ -129,7 +130,8 @@ class WatchlistDesk:
         self, state: EntryState | None, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Entry]:
         """Return at most `size` entries of the caller's regions, ordered by id; `state` None means
-        any. `after` is the last id of the previous page. Each returned entry is audited."""
+        any. `after` is the last id of the previous page. The read of each returned entry is
+        audited."""
         async with self._db.begin(caller.scope) as tx:
             page = await storage.entries_page(tx, state, after=after, size=size)
             for entry in page:
@@ -145,10 +147,11 @@ class WatchlistDesk:
         size: int,
         caller: Caller,
     ) -> list[Candidate]:
-        """Return at most `size` candidates of the caller's regions, newest first, of this entry and
-        state (None: of any). `before` is the last id of the previous page.
+        """Return at most `size` candidates of the caller's regions, newest first. If `entry_id` or
+        `state` is given, only candidates for this entry or in this state are returned. `before` is
+        the last id of the previous page.
 
-        Each returned candidate is audited.
+        The read of each returned candidate is audited.
         """
         async with self._db.begin(caller.scope) as tx:
             page = await storage.candidates_page(
@@ -159,10 +162,10 @@ class WatchlistDesk:
         return page
 
     async def open_evidence(self, candidate_id: UUID, caller: Caller) -> ShownEvidence:
-        """Return a candidate's frame in the form that officers are shown. The audit entry is
+        """Return a candidate's frame in the version that officers are shown. The audit entry is
         committed before the frame is returned.
 
-        Raises CandidateNotFound, EvidenceNotFound or EvidenceNotShowable.
+        Raises CandidateNotFound, EvidenceNotFound, or a refusal of `EvidenceStore.shown`.
         """
         async with self._opening_candidate(candidate_id, caller) as tx:
             one = await storage.candidate(tx, candidate_id)
@@ -236,8 +239,8 @@ class WatchlistDesk:
 
     async def sweep(self, lease: Lease) -> int:
         """Close expired entries, dismiss candidates that were not decided in time, and delete
-        evidence that is due for deletion. Returns how many entries were closed and candidates
-        dismissed, together."""
+        evidence that is due for deletion. Returns the sum of entries closed, candidates dismissed,
+        and candidates whose evidence was deleted."""
         taken = 0
         while swept := await self._sweep_once(lease):
             taken += swept

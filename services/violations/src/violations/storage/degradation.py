@@ -12,19 +12,19 @@ from violations.storage.tables import degradations, reads, violations
 
 
 async def lock_shared(tx: Tx) -> None:
-    """Keep other transactions from storing the begin or end of a degradation until this transaction
-    ends, by a shared lock."""
+    """Take a shared lock until this transaction ends. While any transaction holds it, no other can
+    store the begin or end of a degradation."""
     await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
 
 
 async def lock_exclusive(tx: Tx) -> None:
-    """Wait for all transactions that hold `lock_shared`, and block new ones until this
-    transaction ends."""
+    """Take the exclusive lock needed to store the begin or end of a degradation: wait for all
+    transactions that hold `lock_shared`, and block new ones until this transaction ends."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
 
 
 async def add_degradation(tx: Tx, degradation_id: UUID, *, since: datetime, now: datetime) -> bool:
-    """Store a degradation. Returns False where the degradation is already stored."""
+    """Store a degradation. Returns False if it is already stored."""
     new = insert(degradations).values(degradation_id=degradation_id, since=since, told_at=now)
     return bool((await tx.execute(new.on_conflict_do_nothing())).rowcount)
 
@@ -76,9 +76,9 @@ _HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
 
 async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
     """Set a caution on the violations in review that devices detected at or after `since`. Return
-    the number of these violations.
+    the number of violations changed; those that have this caution already are left unchanged.
 
-    They get a new version, so that decisions prepared before are refused.
+    Each changed violation gets a new version, so that decisions prepared before are refused.
     """
     changed = await tx.execute(
         update(violations)

@@ -30,8 +30,8 @@ async def lock_vehicle(tx: Tx, plate: Plate) -> None:
 
 
 async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list[Neighbour]:
-    """Return at most NEIGHBOURS_MAX violations of the plate at most `within` before or after
-    `at`, nearest in time first."""
+    """Return at most NEIGHBOURS_MAX violations with this plate that occurred at most `within`
+    before or after `at`, nearest in time first."""
     query = (
         _neighbours()
         .where(
@@ -45,7 +45,7 @@ async def near(tx: Tx, plate: Plate, at: datetime, *, within: timedelta) -> list
 
 
 async def get_for_update(tx: Tx, ids: Collection[UUID]) -> list[Neighbour]:
-    """Return these violations, in order of id, and lock their rows."""
+    """Return the violations with these ids, in order of id, and lock their rows."""
     query = _neighbours().where(violations.c.violation_id.in_(ids))
     # All transactions lock in one order, so that there are no deadlocks.
     query = query.order_by(violations.c.violation_id).with_for_update()
@@ -60,8 +60,8 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Store a conflict between two violations, in both directions. With `holds`, each of them must
-    stay held while the other one is in review or confirmed."""
+    """Store a conflict between two violations, in both directions. `holds` means that each of them
+    must stay held while the other one is in review or confirmed."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
@@ -80,8 +80,8 @@ async def add_conflict(
 
 
 async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
-    """Whether this violation must still be held because of a conflict with another that is in
-    review or confirmed."""
+    """Whether a conflict requires that this violation stays held, because the other violation of
+    the conflict is in review or confirmed."""
     other = violations.alias()
     query = (
         select(literal(True))

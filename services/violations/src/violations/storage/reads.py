@@ -100,8 +100,11 @@ async def _found(tx: Tx, query: Select[Any]) -> Read | None:
 
 async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None:
     """Store the outcome of a read's assessment, delete the read's plate and destroy its data key. A
-    violation that resulted has its own copy of the plate. A database that is restored to a moment
-    before assesses the read again, so the key is not listed as an erasure."""
+    resulting violation has its own copy of the plate.
+
+    The key is not listed as an erasure: if the database is restored to an earlier time, the key is
+    needed to assess the read again.
+    """
     closed = await tx.execute(
         update(reads)
         .where(reads.c.read_id == read_id)

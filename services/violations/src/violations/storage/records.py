@@ -1,5 +1,5 @@
-"""The records of this service that `CheckDecisions` holds against the audit log: violations that
-were decided, and the decisions."""
+"""Lists the records of this service that `CheckDecisions` compares with the audit log: decided
+violations, and the decisions on them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""SQLAlchemy tables of this service; the chassis defines its own tables."""
+"""SQLAlchemy tables of this service. Common tables, such as the outbox, are in `chassis`."""
 
 from audit_log.decisions import record_columns
 from sqlalchemy import (

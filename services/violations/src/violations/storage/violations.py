@@ -112,8 +112,9 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Store the violation's version and the hashes of the shown forms of its frames, but only if
-    the violation is in review. This transaction must have locked the violation's row."""
+    """Store the violation's version and the hashes of the shown forms of its frames (the copies
+    shown to officers), but only if the violation is in review. This transaction must have locked
+    the violation's row."""
     await tx.execute(
         update(violations)
         .where(
@@ -125,8 +126,9 @@ async def note_shown(tx: Tx, violation: Violation) -> None:
 
 
 async def save_decision(tx: Tx, decided: Violation, verdict: Verdict) -> None:
-    """Store the new state, version and decision of a decided violation, and audit the decision with
-    the hash of all that was decided. Raises IdReused if the decision's id is already used."""
+    """Store the new state, version and decision of a decided violation, and write an audit entry
+    with the hashes of the violation and the decision. Raises IdReused if the decision's id is
+    already used."""
     decision = decided.decision
     assert decision is not None
     own = violations.c.violation_id == decided.violation_id

@@ -77,7 +77,7 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """The candidate, without its reviews. Raises CandidateNotFound."""
+    """Return the candidate, without its reviews. Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -86,7 +86,7 @@ async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
 
 
 async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
-    """The region of a candidate; None if it does not exist."""
+    """Return the region of a candidate, None if there is no such candidate."""
     query = select(candidates.c.region).where(candidates.c.candidate_id == candidate_id)
     found: str | None = await tx.scalar(query)
     return found
@@ -139,8 +139,9 @@ async def candidates_page(
     before: UUID | None,
     size: int,
 ) -> list[Candidate]:
-    """Return at most `size` candidates with their reviews, newest first, of this entry and in this
-    state (None: of any). `before` is the last candidate id of the previous page."""
+    """Return at most `size` candidates with their reviews, newest first. If `entry_id` or `state`
+    is given, only candidates for this entry or in this state are returned. `before` is the last
+    candidate id of the previous page."""
     query = select(candidates).order_by(candidates.c.candidate_id.desc()).limit(size)
     if entry_id is not None:
         query = query.where(candidates.c.entry_id == entry_id)
@@ -154,8 +155,8 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Return at most `most` candidates that are still open 24 hours after they were found, and lock
-    their rows; rows that others have locked are skipped. They come without their reviews."""
+    """Return at most `most` candidates, without their reviews, that are still open 24 hours after
+    they were found. Locks their rows; rows locked by other transactions are skipped."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,
@@ -165,8 +166,8 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Return at most `most` dismissed candidates whose evidence is due for deletion, and lock their
-    rows; rows that others have locked are skipped.
+    """Return at most `most` dismissed candidates, without their reviews, whose evidence is due for
+    deletion. Locks their rows; rows locked by other transactions are skipped.
 
     Evidence is due seven days after the dismissal if a reviewer decided OTHER_PERSON, otherwise
     immediately.
@@ -185,7 +186,8 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
-    """Delete the evidence of a candidate, unless another candidate still needs the frame."""
+    """Mark the evidence of a candidate as deleted at `now`, and delete it unless another candidate
+    needs the same frame."""
     await tx.execute(
         update(candidates)
         .where(candidates.c.candidate_id == one.candidate_id)

@@ -29,11 +29,11 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came into force or was closed. `change` is the version of the watch-lists that
-    this resulted in; `number` identifies the entry in galleries.
+    """An entry that came into force or was closed; `change` is the version of the watch-lists that
+    the change created. `number` identifies the entry in galleries.
 
     `sealed` is the encrypted template, `wrapped` its encrypted data key, and `key_id` the id of
-    that key; `sealed` and `wrapped` are None if the entry was closed.
+    that key. `sealed` is None if the entry was closed, `wrapped` if the key was destroyed.
     """
 
     change: int
@@ -85,7 +85,8 @@ async def add_entry(tx: Tx, entry: Entry, template: bytes, *, story: str) -> Non
 
 
 async def entry(tx: Tx, entry_id: UUID, *, for_update: bool = False) -> Entry:
-    """The entry. Raises EntryNotFound, also if it is outside the caller's regions."""
+    """Return the entry; with `for_update`, also lock its row. Raises EntryNotFound, also if the
+    entry is outside the regions of the transaction's scope."""
     query = select(entries).where(entries.c.entry_id == entry_id)
     row = (await tx.execute(query.with_for_update() if for_update else query)).one_or_none()
     if row is None:
@@ -107,7 +108,7 @@ async def put_in_force(tx: Tx, entry: Entry) -> None:
 
 
 async def close(tx: Tx, entry: Entry, closing: Closing) -> list[UUID]:
-    """Close an entry: store its new state, delete its template, schedule the destruction of that
+    """Close an entry: store its new state, delete its template, schedule the destruction of the
     template's key, and dismiss the entry's open candidates. Returns the ids of these candidates."""
     closed = await tx.execute(
         update(entries)
@@ -148,8 +149,8 @@ async def entries_page(
 
 
 async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
-    """Return at most `most` entries that are past `expires_at` but not closed, and lock their rows;
-    rows that others have locked are skipped."""
+    """Return at most `most` entries that are past `expires_at` but not closed. Locks their rows;
+    rows locked by other transactions are skipped."""
     query = (
         select(entries)
         .where(entries.c.template_sealed.is_not(None), entries.c.expires_at <= now)
@@ -168,7 +169,7 @@ async def version(tx: Tx) -> int:
 
 async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]:
     """Return at most `most` entries that came into force or were closed, ordered by (change,
-    number). `after` is the (change, number) of the last entry that was read before."""
+    number). `after` is the (change, number) of the last entry that the caller has already read."""
     query = (
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
@@ -191,7 +192,7 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """Return the ids of the entries with these numbers whose state is IN_FORCE, by number."""
+    """Return the ids of the entries that have these numbers and are IN_FORCE, by number."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -215,7 +216,7 @@ async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
 
 
 async def region_of_entry(tx: Tx, entry_id: UUID) -> str | None:
-    """The region of an entry; None if it does not exist."""
+    """Return the region of an entry, None if there is no such entry."""
     query = select(entries.c.region).where(entries.c.entry_id == entry_id)
     found: str | None = await tx.scalar(query)
     return found
