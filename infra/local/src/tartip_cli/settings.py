@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ _LEAF_SECONDS_MIN, _LEAF_SECONDS_MAX = 10, 366 * 86_400
 OTLP_PROTOCOLS = ("http/protobuf", "grpc")
 # Variables of OpenTelemetry that services read themselves, by the beginning of their names; each
 # service has its own OTEL_SERVICE_NAME.
-_OTEL = ("OTEL_EXPORTER_OTLP_", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_LOGS_EXPORTER")
+_OTEL_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
+_OTEL = ("OTEL_EXPORTER_OTLP_", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_LOGS_EXPORTER", _OTEL_INTERVAL)
 _OTEL_FILES = tuple(
     f"OTEL_EXPORTER_OTLP_{name}" for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 )
@@ -204,6 +206,11 @@ def _otel(env: Mapping[str, str]) -> dict[str, str]:
         if not path.is_file():
             raise Failure(f"{name}: there is no file {path}", Exit.USAGE)
         found[name] = str(path)
+    if not re.fullmatch("[1-9][0-9]{2,6}", found.get(_OTEL_INTERVAL, "15000")):
+        raise Failure(
+            f"{_OTEL_INTERVAL}={found[_OTEL_INTERVAL]} is not a number of milliseconds from 100 on",
+            Exit.USAGE,
+        )
     return found
 
 

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, Status, StatusCode
 from tartip_cli.telemetry.spans import SpanFiles
+from tartip_cli.telemetry.story import find_story
 from tartip_testing.mesh import RunningTestMesh
 
 EVENT = "018f2b6e-0000-7000-8000-000000000001"
@@ -129,3 +130,21 @@ def test_an_hour_with_much_gets_further_files_that_are_read_in_order(tmp_path: P
     lines = [line for path in found for line in path.read_text().splitlines()]
     numbers = [int(json.loads(line)["number"]) for line in lines]
     assert numbers == sorted(numbers) and numbers[-1] == 11
+
+
+def test_a_story_of_very_many_traces_is_shown_in_part(tmp_path: Path) -> None:
+    files = SpanFiles(tmp_path)
+    fine = {"key": "tartip.fine", "value": {"stringValue": "F-9"}}
+    for number in range(201):
+        span = {
+            "traceId": f"{number + 1:032x}",
+            "spanId": f"{number + 1:016x}",
+            "name": "look up",
+            "kind": 2,
+            "startTimeUnixNano": str(number),
+            "endTimeUnixNano": str(number + 1),
+            "attributes": [fine],
+        }
+        files.append({"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [span]}]}]})
+    story = find_story(files, "F-9")
+    assert story is not None and len(story.spans) == 201

@@ -11,9 +11,11 @@ import pytest
 from tartip_cli.supervisor.logs import OLD_LOGS, old_log, read_log, turn_over
 
 WRITER = """
-import os, sys
-for number in range(200_000):
+import os, time
+for number in range(199_999):
     os.write(1, b"%d\\n" % number)
+time.sleep(0.5)  # what is written while the log is emptied may be lost, this is not
+os.write(1, b"199999\\n")
 """
 
 

@@ -59,6 +59,8 @@ def test_each_service_gets_a_port_of_its_own_for_its_metrics(tmp_path: Path) -> 
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/authority.pem"),
         ("TARTIP_TRACE_RATIO", "1.5"),
         ("TARTIP_TRACE_RATIO", "half"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "15s"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "5"),
         ("TARTIP_METRICS_ADDRESS", "9100"),
         ("TARTIP_METRICS_ADDRESS", "127.0.0.1:80"),
     ],

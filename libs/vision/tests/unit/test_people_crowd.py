@@ -24,6 +24,14 @@ def test_crowd_forms_after_its_dwell_and_disperses_once() -> None:
     assert changes[0][1] == 5
 
 
+def test_a_crowd_that_was_there_from_the_first_frame_has_lasted_since_then() -> None:
+    watch = CrowdMonitor(CrowdRule(WHOLE_PICTURE, people=10, dwell_seconds=5), frame=FRAME)
+    facts = []
+    for second, count in enumerate([12] * 9 + [2] * 9):
+        facts += watch.add([Box(10, 10, 10, 20)] * count, at=float(second))
+    assert [fact.since_seconds for fact in facts] == [0, 0]
+
+
 def test_one_bad_frame_says_nothing() -> None:
     rule = CrowdRule(WHOLE_PICTURE, people=10, dwell_seconds=0)
     assert told([3, 3, 3, 30, 3, 3, 3], rule) == []

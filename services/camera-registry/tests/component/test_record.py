@@ -96,7 +96,7 @@ async def test_a_stream_without_a_password_keeps_the_one_that_it_has(
     camera = await register(given)
     for same in (given, camera.description):
         assert (await change(camera, same)).version == 1
-    given.streams[0].url, given.streams[0].password = "rtsp://10.0.0.2/1", ""
+    given.streams[0].url, given.streams[0].password = "rtsp://10.0.0.1/other", ""
     moved = await change(camera, given)
     assert (moved.version, moved.description.streams[0].has_password) == (2, True)
     given.streams[0].password = "another"
@@ -111,6 +111,23 @@ async def test_a_stream_without_a_password_keeps_the_one_that_it_has(
     assert (row["name"], row["password_sealed"]) == ("other", None)
     del given.streams[:]
     assert not (await change(renamed, given)).description.streams
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://10.0.0.2:554/live", "rtsp://10.0.0.1:8554/live", "rtsps://10.0.0.1:554/live"]
+)
+async def test_a_password_is_never_kept_for_another_server(
+    url: str, register: Register, describe: Describe, change: Change, engines: RunningTestMesh
+) -> None:
+    given = describe(streams=[stream(url="rtsp://10.0.0.1:554/live", password=SECRET)])
+    camera = await register(given)
+    given.streams[0].url, given.streams[0].password = url, ""
+    moved = await change(camera, given)
+    assert not moved.description.streams[0].has_password
+    [row] = await rows(
+        engines, "SELECT * FROM camera_streams WHERE camera_id = $1", camera.camera_id
+    )
+    assert (row["password_sealed"], row["password_index"], row["key_id"]) == (None,) * 3
 
 
 async def test_retirement_erases_the_passwords_and_their_key(

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from chassis.transaction import SYSTEM
 from host.leases import hold
 from inference_gateway.evidence.checks import EvidenceCheck
 from inference_gateway.evidence.storage import BlobStore, EvidenceAway
@@ -108,6 +110,29 @@ def test_the_check_finds_damage_that_nobody_read_and_sees_it_repaired(
     assert sha256 not in named(as_, look_again=True)
     check_all(engines)
     assert sha256 not in named(as_)
+
+
+async def test_what_nobody_can_decrypt_does_not_hide_the_damage_behind_it(
+    engines: RunningTestMesh, reports: As, as_: Callable[..., As]
+) -> None:
+    """Damaged objects are looked at again page by page, here one by one."""
+    digests = sorted(reports.store(content()) for _ in range(2))
+    sealed = {}
+    for path in (object_of(engines, sha256) for sha256 in digests):
+        sealed[path] = path.read_bytes()
+        flip(path)
+    await asyncio.to_thread(check_all, engines)
+    erased, intact = sorted(sealed)
+    intact.write_bytes(sealed[intact])
+    async with vault_beside(engines) as (store, db):
+        async with db.begin(SYSTEM) as tx:
+            await tx.keys.discard(UUID(erased.name.split(".")[1]))
+        after, looked_at = "", []
+        while after := await store.look_again(after=after, size=1):
+            looked_at.append(Path(after).name)
+    assert looked_at.index(erased.name) < looked_at.index(intact.name)
+    still = await asyncio.to_thread(named, as_)
+    assert erased.name.split(".")[0] in still and intact.name.split(".")[0] not in still
 
 
 def test_an_empty_store_is_an_outage_and_no_damage(

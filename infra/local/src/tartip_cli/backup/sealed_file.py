@@ -136,11 +136,11 @@ class SealedReader:
 def read_secret(path: Path) -> Secret:
     """Read a secret from a file: a key if the content is 64 hexadecimal digits, otherwise a
     passphrase. White space around it is ignored. Raises BackupRefused if a passphrase is shorter
-    than 12 bytes, or OSError if the file cannot be read."""
+    than 12 characters, or OSError if the file cannot be read."""
     content = path.read_bytes().strip()
     if _KEY_DIGITS.fullmatch(content):
         return Secret(bytes.fromhex(content.decode()), is_passphrase=False)
-    if len(content) < _PASSPHRASE_MIN:
+    if len(content.decode(errors="replace")) < _PASSPHRASE_MIN:
         raise BackupRefused(
             "KEY_TOO_SHORT",
             f"{path} holds neither 64 hexadecimal digits nor a passphrase of at least "

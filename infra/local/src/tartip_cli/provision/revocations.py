@@ -86,12 +86,12 @@ class Revocations:
         The revocation takes effect only when `write_list` has been called afterwards. After an
         interruption between the two calls, repeat both.
         """
-        found = {e.serial: e for e in self.issued() if (e.kind, e.name) == (kind, name)}
-        if serial := serial_in(current):
-            certificate = x509.load_pem_x509_certificate(current.read_bytes())
-            found.setdefault(serial, _issued(kind, name, certificate))
         at, by = real_clock().isoformat(), _user()
         with self._locked():
+            found = {e.serial: e for e in self.issued() if (e.kind, e.name) == (kind, name)}
+            if serial := serial_in(current):
+                certificate = x509.load_pem_x509_certificate(current.read_bytes())
+                found.setdefault(serial, _issued(kind, name, certificate))
             before = self.revoked()
             known = {(each.kind, each.serial) for each in before}
             new = [

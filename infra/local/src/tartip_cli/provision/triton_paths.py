@@ -77,11 +77,12 @@ def own_folder(home: DataDir, user: UnixUser | None) -> Path:
 def make_own(folder: Path, user: UnixUser) -> None:
     """Create a folder, and its parents, that only `user` owns and can access.
 
-    If the folder exists already, `user` becomes its owner. Raises Failure if the system refuses.
+    A folder that exists already becomes such a one. Raises Failure if the system refuses.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _REACHABLE.chmod(0o755)
+        folder.chmod(0o700)
         os.chown(folder, user.uid, user.gid)
     except OSError as error:
         raise from_os_error(error) from error

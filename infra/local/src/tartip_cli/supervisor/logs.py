@@ -11,16 +11,17 @@ import contextlib
 import itertools
 import logging
 import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 LOG_BYTES = 20 * 1024 * 1024
 OLD_LOGS = 3
 TURN_SECONDS = 5.0
 """The time between two checks of the sizes of the logs."""
+_HALF_LINE_WAITS = 200
 _CHUNK_BYTES = 1024 * 1024
 _TAIL_BYTES = 8192
 _FOLLOW_SECONDS = 0.2
@@ -106,16 +107,31 @@ def _move_content(path: Path) -> Path:
     try:
         with path.open("rb") as source, draft.open("wb") as target:
             os.fchmod(target.fileno(), 0o600)
-            shutil.copyfileobj(source, target, _CHUNK_BYTES)
-            target.flush()
-            while rest := source.read(_CHUNK_BYTES):  # what was written meanwhile
-                target.write(rest)
+            for piece in _pieces(source):
+                target.write(piece)
                 target.flush()
             os.truncate(path, 0)
     except OSError:
         draft.unlink(missing_ok=True)  # on a full disk, for instance
         raise
     return draft
+
+
+def _pieces(source: BinaryIO) -> Iterator[bytes]:
+    """Yield the content of a file, with what is written meanwhile, up to the end of a line.
+
+    Of a line that crosses a page a reader may see the first half alone for a moment.
+    """
+    last, waits = b"\n", 0
+    while waits < _HALF_LINE_WAITS:
+        if piece := source.read(_CHUNK_BYTES):
+            yield piece
+            last, waits = piece[-1:], 0
+        elif last == b"\n":
+            return
+        else:
+            waits += 1
+            time.sleep(0.001)
 
 
 def _text(line: bytes) -> str:

@@ -77,9 +77,9 @@ def find_story(files: SpanFiles, query: str) -> Story | None:
     for _ in range(_MAX_ROUNDS):
         spans = list(files.spans_mentioning(sorted(wanted)))
         traces |= {span.trace_id for span in spans if _belongs(span, query, traces, subjects)}
+        known |= {(span.trace_id, span.span_id): span for span in spans}
         if not traces or len(traces) > _MAX_TRACES:
             break
-        known |= {(span.trace_id, span.span_id): span for span in spans}
         # Work for several stories at once belongs to this one; the other stories do not.
         shared = {span.trace_id for span in known.values() if len(span.links) > _FEW_LINKS}
         ours = [span for span in known.values() if span.trace_id in traces - shared]

@@ -1,7 +1,8 @@
 """Measures the state of a process: outbox, scheduled work, audit log, connection pools, broker.
 
-Every `EVERY_SECONDS` the gauges described in infra/otel/metrics.yaml are set. At most `COUNTED_MAX`
-rows of a table are counted, so that measuring stays fast after an outage.
+The gauges described in infra/otel/metrics.yaml are set before every export, and at least every
+`EVERY_SECONDS`. At most `COUNTED_MAX` rows of a table are counted, so that measuring stays fast
+after an outage.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from host.broker import Broker
+from host.telemetry.providers import export_seconds
 
 EVERY_SECONDS = 10.0
 DATABASE_SECONDS = 5.0
@@ -137,8 +139,9 @@ class BrokerMeasures:
 
 
 async def keep_measuring(measures: Sequence[DatabaseMeasures | BrokerMeasures]) -> None:
-    """Call `measure` of each object every EVERY_SECONDS, until cancelled."""
+    """Call `measure` of each object before every export, and at least every EVERY_SECONDS, until
+    cancelled."""
     while True:
         for measure in measures:
             await measure.measure()
-        await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.sleep(min(EVERY_SECONDS, export_seconds()))

@@ -1,6 +1,7 @@
 """Sets up and shuts down the OpenTelemetry providers of a process."""
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -82,10 +83,16 @@ def resource_of(service: str, environment: str, address: str) -> Resource:
 
 
 def periodic(destination: Destination) -> MetricReader:
-    """Return a reader that exports all metrics to `destination` every EXPORT_MILLISECONDS."""
+    """Return a reader that exports all metrics to `destination` every `export_seconds()`."""
     return PeriodicExportingMetricReader(
-        destination.metric_exporter(), export_interval_millis=EXPORT_MILLISECONDS
+        destination.metric_exporter(), export_interval_millis=1000 * export_seconds()
     )
+
+
+def export_seconds() -> float:
+    """Seconds between two exports of metrics: OTEL_METRIC_EXPORT_INTERVAL, which is in
+    milliseconds, or 15. Raises ValueError if that variable is not a number."""
+    return float(os.environ.get("OTEL_METRIC_EXPORT_INTERVAL") or EXPORT_MILLISECONDS) / 1000
 
 
 def _batches(destination: Destination) -> BatchSpanProcessor:

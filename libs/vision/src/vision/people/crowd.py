@@ -117,7 +117,8 @@ class CrowdMonitor:
     def _crowd(self, at: float) -> list[CrowdFact]:
         people = self._smooth[-1][1]
         if self._formed and people <= END_SHARE * self._rule.people - 1e-9:
-            self._formed, since, self._over_since = False, self._over_since or at, None
+            since = at if self._over_since is None else self._over_since
+            self._formed, self._over_since = False, None
             return [self._fact(CrowdChange.DISPERSED, at, since)]
         if people < self._rule.people:
             self._over_since = self._over_since if self._formed else None

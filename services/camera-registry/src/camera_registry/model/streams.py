@@ -116,11 +116,19 @@ def with_kept_passwords(
 ) -> Iterator[CameraStream]:
     """Yield the given streams; those without a password hash get that of a known stream.
 
-    The known stream is the one with the same name; if there is none, the hash stays empty.
+    The known stream has the same name and is on the same server; if there is none, the hash stays
+    empty. Otherwise whoever may change an address could have the password sent to another server.
     """
-    kept = {stream.name: stream.password_index for stream in known}
+    kept = {(stream.name, _server(stream.url)): stream.password_index for stream in known}
     for stream in given:
         if stream.password_index:
             yield stream
         else:
-            yield replace(stream, password_index=kept.get(stream.name, b""))
+            place = stream.name, _server(stream.url)
+            yield replace(stream, password_index=kept.get(place, b""))
+
+
+def _server(url: str) -> tuple[str, str]:
+    """The scheme and the host with its port: rtsps must not become rtsp unseen either."""
+    parts = _split(url)
+    return (parts.scheme, parts.netloc.casefold()) if parts else ("", url)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     delete,
     func,
     select,
@@ -96,7 +97,7 @@ async def streams_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, Streams]:
 async def save(tx: Tx, given: Mapping[UUID, Streams]) -> None:
     """Replace the stored streams of cameras that are already in the table `cameras`.
 
-    A stream without a password keeps the password that is stored for it.
+    A stream without a password, but with the hash of the stored one, keeps the stored password.
     """
     known = await tx.read(_OF_CAMERAS, camera_ids=list(given))
     names = {(camera_id, stream.name) for camera_id, each in given.items() for stream in each}
@@ -159,6 +160,7 @@ def _row(
         "key_id": key.key_id if key and sealed else None,
         "password_index": stream.password_index if sealed else None,
         "password_sealed": sealed,
+        "keeps_password": bool(stream.password_index) and not sealed,
     }
 
 
@@ -173,5 +175,8 @@ _SECRET = ("key_id", "password_index", "password_sealed")
 _PUT = _new.on_conflict_do_update(
     index_elements=["camera_id", "name"],
     set_={name: _new.excluded[name] for name in ("position", "url", "role", "username")}
-    | {name: func.coalesce(_new.excluded[name], camera_streams.c[name]) for name in _SECRET},
+    | {
+        name: case((bindparam("keeps_password"), camera_streams.c[name]), else_=_new.excluded[name])
+        for name in _SECRET
+    },
 )

@@ -182,13 +182,15 @@ class EvidenceStore:
 
     async def look_again(self, *, after: str, size: int) -> str:
         """Read again at most `size` objects that are stored as damaged, and record the intact ones
-        as repaired. Return the path of the last object read, "" if there was none.
+        as repaired. Return the path of the last of them, "" if there was none.
+
+        An object whose key was destroyed is passed over: nobody can read it again.
 
         `after` is the path of the last object on the previous page, "" for the first page.
         """
         async with self._db.begin(SYSTEM) as tx:
             page = await damage_storage.damaged_objects(tx, after=after, size=size)
-        for stored in page:
+        for stored in filter(None, page.values()):
             try:
                 await self.content_of(stored)
             except (EvidenceDamaged, EvidenceAway):
@@ -196,7 +198,7 @@ class EvidenceStore:
             async with self._db.begin(SYSTEM) as tx:
                 await damage_storage.note_repaired(tx, stored.object_path)
             log.info("evidence %s is repaired", stored.sha256)
-        return page[-1].object_path if page else ""
+        return max(page, default="")
 
     async def _with_form(self, stored: StoredEvidence, content: bytes) -> StoredEvidence:
         try:

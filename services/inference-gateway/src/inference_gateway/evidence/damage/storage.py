@@ -156,12 +156,14 @@ async def damaged(tx: Tx, *, after: str, size: int) -> list[DamagedEvidence]:
     ]
 
 
-async def damaged_objects(tx: Tx, *, after: str, size: int) -> list[StoredEvidence]:
-    """Return the same page of damaged objects as `damaged`, with the keys that decrypt them.
-    Objects whose key was destroyed are left out."""
+async def damaged_objects(
+    tx: Tx, *, after: str, size: int
+) -> dict[str, StoredEvidence | None]:
+    """Return the same page of damaged objects as `damaged`, by their paths, with the keys that
+    decrypt them; None for an object whose key was destroyed."""
     page = _OPEN_DAMAGE.where(damaged_evidence.c.object_path > after).limit(size)
-    found = [await kept_in(tx, row) for row in (await tx.execute(page)).all()]
-    return [kept for kept in found if kept is not None]
+    rows = (await tx.execute(page)).all()
+    return {row.object_path: await kept_in(tx, row) for row in rows}
 
 
 async def count_damaged(tx: Tx) -> dict[Damage, int]:

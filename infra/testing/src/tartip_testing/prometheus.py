@@ -1,0 +1,141 @@
+"""Debian's Prometheus over a mesh, with the rules of the repository and their times shortened."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from tartip_cli.alerts.objectives import read_objectives
+from tartip_cli.alerts.rules import rules
+from tartip_cli.parts.part import launched
+from tartip_cli.ports import LOOPBACK
+from tartip_cli.settings import find_checkout, inherited_environment
+
+from tartip_testing.mesh import wait_until
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# Windows become fifteen times as short, within these bounds: samples come once a second.
+SHORTEST, LONGEST = 20, 60
+# Seconds, in place of the limits of the alerts. The audit log is sealed once a minute.
+LIMITS = {"TartipAuditNotSealed": 75.0, "TartipWorkOverdue": 5.0, "TartipEventsNotPublished": 5.0}
+QUIET_SECONDS = 150.0
+
+
+class Prometheus:
+    """A Prometheus that runs; it is asked which alerts fire."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def firing(self) -> set[str]:
+        alerts = (await self._get("alerts"))["alerts"]
+        return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+
+    async def range(self, query: str, *, seconds: float) -> list[dict[str, Any]]:
+        """The series that answer a query, each with its values over the last `seconds`."""
+        end = time.time()
+        found = await self._get("query_range", query=query, start=end - seconds, end=end, step=2)
+        series: list[dict[str, Any]] = found["result"]
+        return series
+
+    async def _get(self, what: str, **parameters: str | float) -> dict[str, Any]:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            answer = await client.get(f"{self._url}/api/v1/{what}", params=parameters)
+        data: dict[str, Any] = answer.raise_for_status().json()["data"]
+        return data
+
+    async def until_all_fire(self, names: set[str], *, seconds: float) -> float:
+        """Wait until each has fired once, and return how long that took."""
+        began, missing = time.monotonic(), set(names)
+        while missing := missing - await self.firing():
+            assert time.monotonic() < began + seconds, f"did not fire: {sorted(missing)}"
+            await asyncio.sleep(0.5)
+        return time.monotonic() - began
+
+    async def until_none_fires(self, names: set[str]) -> float:
+        """Wait until none fires any more, and return how long that took."""
+        began = time.monotonic()
+        while still := names & await self.firing():
+            assert time.monotonic() < began + QUIET_SECONDS, f"still fire: {sorted(still)}"
+            await asyncio.sleep(0.5)
+        return time.monotonic() - began
+
+
+@contextmanager
+def prometheus(folder: Path, metrics_port: int) -> Iterator[Prometheus]:
+    """Run Prometheus in an empty folder; it scrapes `/metrics` at this port once a second."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("left out: Prometheus is not installed (Debian: apt-get install prometheus)")
+    folder.joinpath("rules.yaml").write_text(yaml.safe_dump(shortened_rules()))
+    job = {"job_name": "tartip", "static_configs": [{"targets": [f"{LOOPBACK}:{metrics_port}"]}]}
+    configuration = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["rules.yaml"],
+        "scrape_configs": [job],
+    }
+    folder.joinpath("prometheus.yaml").write_text(yaml.safe_dump(configuration))
+    with socket.socket() as free:
+        free.bind((LOOPBACK, 0))
+        port = free.getsockname()[1]
+    command = (
+        program,
+        "--config.file=prometheus.yaml",
+        "--storage.tsdb.path=data",
+        f"--web.listen-address={LOOPBACK}:{port}",
+    )
+    with folder.joinpath("prometheus.log").open("wb") as output:
+        process = subprocess.Popen(
+            launched(command, user=None),
+            cwd=folder,
+            env=inherited_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        url = f"http://{LOOPBACK}:{port}"
+        wait_until(lambda: _is_ready(url), seconds=30)
+        yield Prometheus(url)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def shortened_rules() -> dict[str, Any]:
+    objectives = read_objectives(find_checkout() / "infra" / "otel" / "objectives.yaml")
+    alerts = [
+        replace(alert, limit=LIMITS.get(alert.name, alert.limit)) for alert in objectives.alerts
+    ]
+    made = rules(replace(objectives, alerts=tuple(alerts)))
+    for group in made["groups"]:
+        group.pop("interval", None)
+        for rule in group["rules"]:
+            rule["expr"] = re.sub(r"\[(\d+)([smhd])\]", _shorter, rule["expr"])
+            if "for" in rule:
+                rule["for"] = "2s" if rule["for"] != "0m" else "0s"
+    return made
+
+
+def _shorter(window: re.Match[str]) -> str:
+    seconds = int(window[1]) * SECONDS[window[2]] / 15
+    return f"[{max(SHORTEST, min(LONGEST, seconds)):.0f}s]"

@@ -1,0 +1,311 @@
+"""Faults that an alert must tell, each a context manager: wrong inside of it, mended after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+from chassis.clock import new_id
+from chassis.refusals import Refusal
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from tartip.cameras.v1 import events_pb2 as camera_events
+from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
+from tartip.reports.v1 import reports_pb2 as reports
+from tartip_cli.clients.journeys import TRIAGE, ReportToAnswer, open_report, wait_for
+from tartip_cli.clients.partner import Outside
+from tartip_cli.clients.samples import SampleCamera
+from tartip_cli.provision.vehicles import synthetic_iin
+from tartip_cli.settings import inherited_environment
+from tartip_cli.topology import FINES
+from tartip_scenes.scenes import draw_scene
+from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.pauses import standing_still
+
+from .test_health import keeping_dead
+
+CALLERS = 60
+BANK = "kaspi"
+HUB = "Sample hub"
+
+
+@dataclass(frozen=True)
+class Bed:
+    """What faults are made in; `disk` is a small file system that holds the evidence."""
+
+    mesh: RunningTestMesh
+    outside: Outside
+    cameras: list[SampleCamera]
+    disk: Path
+
+    async def sql(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self.mesh.database.url)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    def command(self, *words: str) -> str:
+        """Run `tartip` as a person would, and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tartip_cli", *words],
+            env={**inherited_environment(), **self._settings()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "TARTIP_HOME": str(self.mesh.home.path),
+            "TARTIP_PORT_BASE": str(self.mesh.ports.base),
+            "TARTIP_GATEWAY_PORT": str(self.mesh.ports.gateway),
+        }
+
+
+Fault = Callable[[Bed], contextlib.AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def calling(call: Callable[[], Awaitable[Any]], *, callers: int = 1) -> AsyncIterator[None]:
+    """Make a call again and again while the block runs, whatever it answers."""
+
+    async def keep_calling() -> None:
+        while True:
+            with contextlib.suppress(grpc.aio.AioRpcError, AssertionError, TimeoutError):
+                await call()
+            await asyncio.sleep(0.02)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(keep_calling()) for _ in range(callers)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def look_up(bed: Bed) -> Callable[[], Awaitable[Any]]:
+    """A bank asks for a payment that does not exist."""
+    stub = fines_pb2_grpc.FinePaymentsStub(bed.outside.as_partner(BANK, FINES))
+    request = fines_pb2.GetPaymentRequest(payment_id=str(new_id()))
+    return lambda: stub.GetPayment(request, timeout=5)
+
+
+@asynccontextmanager
+async def database_stands_still(bed: Bed) -> AsyncIterator[None]:
+    with standing_still(bed.mesh, "postgres"):
+        async with calling(look_up(bed)):
+            yield
+
+
+@asynccontextmanager
+async def broker_is_away(bed: Bed) -> AsyncIterator[None]:
+    async with keeping_dead(bed.mesh, "nats"):
+        await hand_in(bed)
+        yield
+
+
+@asynccontextmanager
+async def locked(bed: Bed, *tables: str) -> AsyncIterator[None]:
+    """Somebody's session holds locks that let rows be read and not written."""
+    connection = await asyncpg.connect(bed.mesh.database.url)
+    try:
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+            yield
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def audit_log_is_locked(bed: Bed) -> AsyncIterator[None]:
+    async with locked(bed, "citizen_reports.audit_heads"):
+        await hand_in(bed)
+        yield
+
+
+@asynccontextmanager
+async def work_is_locked(bed: Bed) -> AsyncIterator[None]:
+    """Work that is due: to discard a key that does not exist."""
+    columns = "(kind, key, due_at, traceparent, story)"
+    values = f"('discard_key', '{new_id()}', clock_timestamp(), '', '')"
+    await bed.sql(
+        f"BEGIN; LOCK TABLE citizen_reports.work IN EXCLUSIVE MODE;"
+        f" INSERT INTO citizen_reports.work {columns} VALUES {values}; COMMIT"
+    )
+    async with locked(bed, "citizen_reports.work"):
+        await bed.sql("SELECT 1")
+        yield
+
+
+@asynccontextmanager
+async def inbox_is_locked(bed: Bed) -> AsyncIterator[None]:
+    """Events of the register reach the inference gateway, which cannot note them."""
+    async with locked(bed, "inference.inbox"):
+        await publish_of_register(bed, valid_change())
+        yield
+
+
+@asynccontextmanager
+async def outbox_is_locked(bed: Bed) -> AsyncIterator[None]:
+    calls = calling(lambda: _open(bed), callers=CALLERS)
+    async with locked(bed, "citizen_reports.outbox"), calls:
+        yield
+
+
+@asynccontextmanager
+async def event_is_poison(bed: Bed) -> AsyncIterator[None]:
+    event_id = await publish_of_register(bed, b"\xff\xff\xff")
+    yield
+    bed.command("redrive", "--dismiss", event_id, "--reason", "made for a test of alerts")
+
+
+def valid_change() -> bytes:
+    event = camera_events.CameraChanged(camera_id=str(new_id()), region="KZ-75", version=2)
+    return event.SerializeToString()
+
+
+async def publish_of_register(bed: Bed, content: bytes) -> str:
+    """Publish a fact as the camera register does, and return the event's id."""
+    client = await bed.mesh.nats_client("camera-registry")
+    event_id = str(new_id())
+    headers = {"ce-id": event_id, "tartip-aggregate": event_id, "tartip-version": "1"}
+    headers |= {"tartip-region": "KZ-75", "tartip-story": ""}
+    await client.jetstream().publish("cameras.v1.changed", content, headers=headers)
+    await client.close()
+    return event_id
+
+
+@asynccontextmanager
+async def certificate_ends(bed: Bed) -> AsyncIterator[None]:
+    """A partner whose own key is elsewhere: nothing here renews it."""
+    path = bed.mesh.certificates.folder / "partner" / "ends-tomorrow.pem"
+    path.write_bytes(leaf_of_a_day())
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def leaf_of_a_day() -> bytes:
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ends-tomorrow")])
+    leaf = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    leaf = leaf.public_key(key.public_key()).serial_number(x509.random_serial_number())
+    leaf = leaf.not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
+    return leaf.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@asynccontextmanager
+async def supervisor_stands_still(bed: Bed) -> AsyncIterator[None]:
+    with stopped(bed.mesh.supervisor.pid):
+        yield
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def disk_fills(bed: Bed) -> AsyncIterator[None]:
+    filling = bed.disk / "filling"
+    with filling.open("wb") as file:
+        for _ in range(20):
+            file.write(b"\0" * (64 << 20))
+            file.flush()
+            await asyncio.sleep(0.5)
+    try:
+        yield
+    finally:
+        filling.unlink()
+
+
+@asynccontextmanager
+async def evidence_is_changed(bed: Bed) -> AsyncIterator[None]:
+    known = set(bed.disk.rglob("*"))
+    report = new_report(bed, draw_scene(1, text="463DXA02").jpeg)
+    await report.open()
+    await report.upload()
+    await report.submit()
+    found = await wait_for("the report on the desk", report.find_on_desk, seconds=60)
+    path = next(path for path in bed.disk.rglob("*.*") if path not in known and path.is_file())
+    sealed = path.read_bytes()
+    path.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    media = found.body["media"][0]["media_id"]
+    with contextlib.suppress(Refusal):
+        desk = bed.outside.as_operator(report.dispatcher)
+        await desk.get(f"/v1/reports/{report.report_id}/media/{media}", purpose=TRIAGE)
+    yield
+    path.write_bytes(sealed)
+    bed.command("verify", "--service", "inference-gateway")
+
+
+@asynccontextmanager
+async def hub_is_silent(bed: Bed) -> AsyncIterator[None]:
+    """A hub that has reported once; revoking it ends the incident."""
+    key = bed.disk.parent / "hub.pem"
+    made = bed.command("hubs", "add", HUB, "--region", "KZ-75", "--new-key", str(key), "--json")
+    hub_id = json.loads(made)["hub_id"]
+    bed.command("hubs", "report", hub_id, "--key", str(key))
+    yield
+    bed.command("hubs", "revoke", hub_id, "--reason", "the end of a test of alerts")
+
+
+@asynccontextmanager
+async def bank_floods(bed: Bed) -> AsyncIterator[None]:
+    async with calling(look_up(bed), callers=8 * CALLERS):
+        yield
+
+
+@asynccontextmanager
+async def stream_is_away(bed: Bed) -> AsyncIterator[None]:
+    camera_id = bed.cameras[0].camera_id
+    bed.command("streams", "put", camera_id, "rtsp://127.0.0.1:9/nothing")
+    yield
+    bed.command("streams", "remove", camera_id)
+
+
+def new_report(bed: Bed, picture: bytes = b"") -> ReportToAnswer:
+    draw = random.Random()
+    reporter = reports.Reporter(iin=synthetic_iin(draw), name="Sample", phone="+77000000000")
+    request = open_report(
+        category=reports.CATEGORY_ROAD_ACCIDENT,
+        text=f"Sample {draw.randrange(10**9)}",
+        reporter=reporter,
+        address="Sample crossing",
+    )
+    return ReportToAnswer(bed.outside, request, picture)
+
+
+async def hand_in(bed: Bed) -> None:
+    report = new_report(bed)
+    await report.open()
+    await report.submit()
+
+
+async def _open(bed: Bed) -> None:
+    await asyncio.wait_for(new_report(bed).open(), 5)

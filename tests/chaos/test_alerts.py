@@ -1,0 +1,111 @@
+"""Each alert becomes true by a real fault in a real Prometheus, and false after it was mended."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from chassis.clock import system_clock
+from tartip_cli.clients import samples
+from tartip_cli.clients.partner import Outside
+from tartip_cli.parts.postgres import erase_cluster
+from tartip_testing.mesh import RunningTestMesh, start_mesh
+from tartip_testing.prometheus import Prometheus, prometheus
+
+from . import alert_faults as faults
+from .alert_faults import Bed, Fault
+
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
+
+FIRES_SECONDS = 150.0
+BURNS = {"TartipBudgetBurnsFast", "TartipBudgetBurns", "TartipBudgetBurnsSlowly"}
+DATABASE = {"TartipDatabaseAway", "TartipPartNotReady", "TartipServiceUnready"}
+BROKER = {"TartipBrokerAway", "TartipEventsNotPublished", "TartipServiceDegraded"}
+FAULTS: dict[str, tuple[Fault, set[str]]] = {
+    "a database that stands still": (
+        faults.database_stands_still,
+        DATABASE | BURNS | {"TartipSyntheticCallFails"},
+    ),
+    "a broker that is killed again and again": (
+        faults.broker_is_away,
+        BROKER | {"TartipRegisterDeaf", "TartipPartRestarts"},
+    ),
+    "an audit log that is locked": (faults.audit_log_is_locked, {"TartipAuditNotSealed"}),
+    "work that is locked": (faults.work_is_locked, {"TartipWorkOverdue"}),
+    "an inbox that is locked": (faults.inbox_is_locked, {"TartipConsumerStalled"}),
+    "an outbox that is locked": (faults.outbox_is_locked, {"TartipPoolExhausted"}),
+    "an event that is poison": (faults.event_is_poison, {"TartipDeadLetters"}),
+    "a certificate that ends tomorrow": (
+        faults.certificate_ends,
+        {"TartipCertificateEnds", "TartipCertificateEndsSoon"},
+    ),
+    "a supervisor that stands still": (faults.supervisor_stands_still, {"TartipMetricsAway"}),
+    "a disk that fills": (faults.disk_fills, {"TartipDiskFillsUp", "TartipDiskNearlyFull"}),
+    "evidence that was changed": (faults.evidence_is_changed, {"TartipEvidenceDamaged"}),
+    "a hub that is silent": (faults.hub_is_silent, {"TartipHubsSilent"}),
+    "a bank that floods": (faults.bank_floods, {"TartipSharesExceeded"}),
+    "a stream that is away": (faults.stream_is_away, {"TartipStreamsAway"}),
+}
+
+
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """2 GiB for the evidence alone."""
+    disk = tmp_path_factory.mktemp("alerts") / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2g,mode=0755", "tmpfs", str(disk)], check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("left out: only root may mount a small file system")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.fixture(scope="module")
+def alarmed(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningTestMesh]:
+    environment = {
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "TARTIP_EVIDENCE_URL": small_disk.as_uri(),
+    }
+    mesh = start_mesh(tmp_path_factory.mktemp("alarmed") / "home", environment=environment)
+    try:
+        mesh.wait_ready()
+        yield mesh
+    finally:
+        mesh.stop()
+        erase_cluster(mesh.home)
+
+
+@pytest.fixture(scope="module")
+def watching(
+    alarmed: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    with prometheus(folder, alarmed.ports.supervisor) as running:
+        yield running
+
+
+@pytest.fixture
+async def bed(alarmed: RunningTestMesh, small_disk: Path) -> AsyncIterator[Bed]:
+    samples.ensure_vehicles(samples.vehicles_path(alarmed.home, None))
+    async with Outside(
+        home=alarmed.home, ports=alarmed.ports, oidc_issuer=alarmed.oidc_issuer
+    ) as outside:
+        cameras, _ = await samples.registered(outside, now=system_clock())
+        yield Bed(alarmed, outside, cameras, small_disk)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_a_fault_is_told_and_its_end_too(name: str, bed: Bed, watching: Prometheus) -> None:
+    fault, alerts = FAULTS[name]
+    assert not alerts & await watching.firing(), "one of them fires before"
+    async with fault(bed):
+        told = await watching.until_all_fire(alerts, seconds=FIRES_SECONDS)
+    ended = await watching.until_none_fires(alerts)
+    print(f"{name}: {', '.join(sorted(alerts))} after {told:.0f} s, ended {ended:.0f} s after it")
+    bed.mesh.wait_ready()
