@@ -7,7 +7,6 @@ where it heard nothing, and nothing else. A third hub is silent from before the 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
@@ -41,12 +40,11 @@ from tartip_cli.topology import CAMERA_REGISTRY, COMMAND_LINE
 from tartip_testing.mesh import RunningTestMesh, running_mesh_in
 from tartip_testing.service import migrated
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 SEED = 78
 KILLED = (CAMERA_REGISTRY.name, "postgres", "nats")
-# By day each part once; by night ten times in all.
-KILLS = 10 if os.environ.get("TARTIP_NIGHTLY") else len(KILLED)
+KILLS = 10
 # Rows of the import before the kills, and of each import in the middle of which a part dies.
 ROWS_BEFORE, ROWS = 3 * BATCH, 4 * BATCH
 # Silence is one and a half of it: longer than any part needs to come back.

@@ -68,6 +68,7 @@ def exported(request: pytest.FixtureRequest, home: Path) -> Iterator[Exported]:
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
             "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=tests",
             "OTEL_RESOURCE_ATTRIBUTES": "service.name=wrong,host.name=machine-1",
+            "OTEL_METRIC_EXPORT_INTERVAL": "2000",
             "TARTIP_TRACE_RATIO": "0",
         }
         mesh = start_mesh(home, environment=settings)

@@ -1,5 +1,5 @@
 """`python -m tartip_cli` is the same as `tartip`."""
 
-from tartip_cli.main import app
+from tartip_cli.main import main
 
-app()
+main()

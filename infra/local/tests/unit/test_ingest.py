@@ -16,7 +16,7 @@ from tartip_cli.cli.ingest.shapes import as_json_of
 from tartip_cli.cli.ingest.sources import Source, SourceReadings, sources_of
 from tartip_cli.cli.ingest.summary import Summary, kind_of
 from tartip_cli.failures import Failure
-from tartip_cli.main import app
+from tartip_cli.main import whole_app
 from typer.testing import CliRunner
 
 START = dt.datetime(2026, 11, 20, 10, 0, 0, tzinfo=dt.UTC)
@@ -194,7 +194,9 @@ def test_a_copy_never_takes_the_place_of_its_original(tmp_path: Path) -> None:
     original.write_bytes(b"as it was")
     for given, folder in ((str(tmp_path), tmp_path), (str(original), tmp_path / ".")):
         ran = CliRunner().invoke(
-            app, ["ingest", given, "--camera", "c", "--draw", str(folder)], catch_exceptions=True
+            whole_app(),
+            ["ingest", given, "--camera", "c", "--draw", str(folder)],
+            catch_exceptions=True,
         )
         assert isinstance(ran.exception, Failure) and "a folder of its own" in str(ran.exception)
     assert original.read_bytes() == b"as it was"

@@ -2,7 +2,7 @@
 
 import pytest
 from tartip_cli.failures import Exit, Failure
-from tartip_cli.main import app
+from tartip_cli.main import whole_app
 from typer.testing import CliRunner
 
 
@@ -18,5 +18,5 @@ from typer.testing import CliRunner
     ],
 )
 def test_a_dismissal_needs_one_event_and_a_reason_in_a_line(arguments: tuple[str, ...]) -> None:
-    ran = CliRunner().invoke(app, ["redrive", *arguments])
+    ran = CliRunner().invoke(whole_app(), ["redrive", *arguments])
     assert isinstance(ran.exception, Failure) and ran.exception.code is Exit.USAGE, ran.output

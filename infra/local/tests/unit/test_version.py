@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from importlib.metadata import version
 
-from tartip_cli.main import app
+from tartip_cli.main import whole_app
 from tartip_cli.settings import find_checkout
 from typer.testing import CliRunner
 
 
 def test_the_command_prints_the_version_of_its_package() -> None:
-    told = CliRunner().invoke(app, ["--version"])
+    told = CliRunner().invoke(whole_app(), ["--version"])
     assert told.exit_code == 0
     assert told.stdout == f"tartip {version('tartip-local')}\n"
 
