@@ -5,6 +5,7 @@ Each test undoes what it did, for the next.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -72,9 +73,9 @@ async def test_a_key_that_a_call_has_destroyed_is_recorded(registry: Any) -> Non
     await registry.execute("calls", order, str(made.key_id))
     destroyed = "SELECT destroyed_by FROM data_keys WHERE key_id = $1 AND wrapped IS NULL"
     async with registry.opened("superuser") as connection:
-        entry_id = None
-        while entry_id is None:
-            entry_id = await connection.fetchval(destroyed, made.key_id)
+        async with asyncio.timeout(60):
+            while (entry_id := await connection.fetchval(destroyed, made.key_id)) is None:
+                await asyncio.sleep(0.1)
         canonical = await connection.fetchval(
             "SELECT convert_from(canonical, 'UTF8') FROM audit WHERE entry_id = $1", entry_id
         )

@@ -93,6 +93,8 @@ def test_a_configuration_is_versioned_and_the_same_again_answers_the_same(
     assert desk.configure(device, other, version=1) == 2
     with refused("CONFIGURATION_CHANGED_MEANWHILE"):
         desk.configure(device, functions(), version=1)
+    with refused("CONFIGURATION_CHANGED_MEANWHILE"):  # nobody has read a version of tomorrow
+        desk.configure(device, other, version=7)
     assert desk.get(device).functions == other
     audited = [row for row in rows("SELECT canonical FROM audit") if device.camera_id in str(row)]
     assert sum("configure_camera" in str(row) for row in audited) == 2

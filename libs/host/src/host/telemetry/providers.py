@@ -27,7 +27,7 @@ from host.telemetry.sampling import JourneySampler, KeptAfterAll
 EXPORT_MILLISECONDS = 15_000
 # Namespace of ids made of a service's name and address, as the semantic conventions give it.
 _INSTANCES = uuid.UUID("4d63009a-8d0f-11ee-aad7-4c796ed8e320")
-_CHATTY = ("httpx", "nats", "opentelemetry", "grpc")
+_CHATTY = ("httpx", "nats", "opentelemetry", "grpc", "chassis.db.CountingPool")
 
 
 def set_up(service: str, settings: Settings) -> None:

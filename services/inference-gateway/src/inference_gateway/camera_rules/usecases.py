@@ -44,7 +44,8 @@ class RulesDesk:
         # What was configured while the camera stood in another region is replaced too.
         async with self._db.begin(replace(scope, regions=("*",))) as tx:
             known = await storage.configuration(tx, camera_id)
-            if known.version and known.content == content and known.version - from_version <= 1:
+            is_newer = known.version - from_version in (0, 1)
+            if known.version and known.content == content and is_newer:
                 return known.version
             if known.version != from_version:
                 raise ConfigurationChangedMeanwhile
