@@ -64,6 +64,15 @@ class Prometheus:
             await asyncio.sleep(0.5)
         return time.monotonic() - began
 
+    async def fired_within(self, seconds: float, name: str) -> set[str]:
+        """Return the alert's name if it fires within `seconds`, nothing if it does not."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if name in await self.firing():
+                return {name}
+            await asyncio.sleep(0.5)
+        return set()
+
     async def until_none_fires(self, names: set[str]) -> float:
         """Wait until none fires any more, and return how long that took."""
         began = time.monotonic()

@@ -96,7 +96,7 @@ async def test_a_stream_without_a_password_keeps_the_one_that_it_has(
     camera = await register(given)
     for same in (given, camera.description):
         assert (await change(camera, same)).version == 1
-    given.streams[0].url, given.streams[0].password = "rtsp://10.0.0.1/other", ""
+    given.streams[0].url, given.streams[0].password = "rtsp://10.0.0.1:554/other", ""
     moved = await change(camera, given)
     assert (moved.version, moved.description.streams[0].has_password) == (2, True)
     given.streams[0].password = "another"

@@ -76,7 +76,7 @@ class Alert:
     @property
     def promql(self) -> str:
         """The expression with its limit."""
-        return self.expression.replace("{limit}", f"{self.limit:g}" if self.limit else "")
+        return self.expression.replace("{limit}", "" if self.limit is None else f"{self.limit:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

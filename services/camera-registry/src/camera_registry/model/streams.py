@@ -14,6 +14,7 @@ NAME_MAX = 100
 ADDRESS_MAX = 500
 CREDENTIAL_MAX = 200
 SCHEMES = frozenset(("rtsp", "rtsps", "http", "https"))
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 # As in "rtsp://user:password@host".
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s@:]*:[^\s@]*@")
 # As in "?user=admin&password=secret", or in a path, where some makers put the same.
@@ -128,7 +129,9 @@ def with_kept_passwords(
             yield replace(stream, password_index=kept.get(place, b""))
 
 
-def _server(url: str) -> tuple[str, str]:
-    """The scheme and the host with its port: rtsps must not become rtsp unseen either."""
+def _server(url: str) -> tuple[str, str | None, int | None]:
+    """The scheme, host and port: rtsps must not become rtsp unseen either."""
     parts = _split(url)
-    return (parts.scheme, parts.netloc.casefold()) if parts else ("", url)
+    if parts is None:
+        return "", url, None
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)

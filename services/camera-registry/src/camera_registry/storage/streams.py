@@ -9,6 +9,7 @@ from chassis.transaction import Tx
 from host.key_destruction import schedule_discarding
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     ColumnElement,
     Integer,
@@ -171,12 +172,13 @@ _OF_CAMERAS = Read(
     .order_by(camera_streams.c.camera_id, camera_streams.c.position)
 )
 _new = insert(camera_streams)
+_KEEPS_PASSWORD = bindparam("keeps_password", type_=Boolean)
 _SECRET = ("key_id", "password_index", "password_sealed")
 _PUT = _new.on_conflict_do_update(
     index_elements=["camera_id", "name"],
     set_={name: _new.excluded[name] for name in ("position", "url", "role", "username")}
     | {
-        name: case((bindparam("keeps_password"), camera_streams.c[name]), else_=_new.excluded[name])
+        name: case((_KEEPS_PASSWORD, camera_streams.c[name]), else_=_new.excluded[name])
         for name in _SECRET
     },
 )

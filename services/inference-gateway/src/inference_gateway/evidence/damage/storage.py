@@ -156,9 +156,7 @@ async def damaged(tx: Tx, *, after: str, size: int) -> list[DamagedEvidence]:
     ]
 
 
-async def damaged_objects(
-    tx: Tx, *, after: str, size: int
-) -> dict[str, StoredEvidence | None]:
+async def damaged_objects(tx: Tx, *, after: str, size: int) -> dict[str, StoredEvidence | None]:
     """Return the same page of damaged objects as `damaged`, by their paths, with the keys that
     decrypt them; None for an object whose key was destroyed."""
     page = _OPEN_DAMAGE.where(damaged_evidence.c.object_path > after).limit(size)
