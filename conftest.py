@@ -49,8 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the clock of this process, before a module that reads the time is imported: to the day of
-    `--today`, and by the offset in the variable TARTIP_CLOCK_OFFSET."""
+    """With the option `--today`, set the clock of this process to that day. With the environment
+    variable TARTIP_CLOCK_OFFSET, move the clock of the chassis by that offset. Both happen before a
+    module that reads the time is imported."""
     if today := config.getoption("--today"):
         import time_machine
 
@@ -81,8 +82,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def group_of(nodeid: str) -> str:
-    """Return the name of the group of a test; all tests of a group run in the same worker. It is
-    the group of the test's folder in GROUPS or, for other folders, the path of the folder."""
+    """Return the name of the group of the test with this pytest id; all tests of a group run in the
+    same worker. GROUPS maps folders to groups; a folder that is not in it is a group of its own."""
     folder = nodeid.partition("::")[0].rpartition("/")[0]
     return GROUPS.get(folder, folder)
 

@@ -123,7 +123,8 @@ class BenchMesh:
         return self.outside.channel(pair, service)
 
     async def speaking(self, operator: str) -> tuple[tuple[str, str], ...]:
-        """Return gRPC metadata for an operator's call: a new token, and the purpose "bench"."""
+        """Return the gRPC metadata of a call by the operator with this id: a new token, and the
+        purpose "bench"."""
         async with httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False) as http:
             answer = await http.post(f"{self.mesh.oidc_issuer}/token", data={"operator": operator})
         token = answer.raise_for_status().json()["access_token"]

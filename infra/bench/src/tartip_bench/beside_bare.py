@@ -1,8 +1,8 @@
 """Compares calls to Tartip's services with calls to the bare server (`chassis.server`), in rounds.
 
 In a round, a separate process makes the calls for a few seconds. The processor time of the servers
-is measured until they are idle again, since work may follow the last answer; what they use when
-idle is subtracted.
+is measured until they are idle again, since work may follow the last answer. The processor time
+that they use even when idle is subtracted.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ Spent = Mapping[str, Callable[[], float]]
 @dataclass(frozen=True)
 class Watched:
     """Processes whose processor time is measured, by name. `spent` maps each name to a function
-    that returns the processor time used so far in seconds, `rest` to the share of one core that the
-    process uses when idle."""
+    that returns the processor time that the process has used so far, in seconds. `rest` maps each
+    name to the share of one core that the process uses when idle."""
 
     spent: Spent
     rest: Mapping[str, float]
@@ -155,9 +155,13 @@ def compared(
     unit: str = "calls",
     share: float | None = None,
 ) -> list[Figure]:
-    """Return three figures that compare our rounds with the bare ones: the rates, their ratio, and
-    the processor time per call. `what` names the calls, `unit` what a rate counts, and `beside` the
-    bare side; `share` is the ratio to reach, if there is a target."""
+    """Return three figures that compare the rounds of a service (`ours`) with as many of its bare
+    counterpart: the rates, their ratio (ours / bare), and the processor time per call.
+
+    The texts are used in the names of the figures: `what` names the calls, `unit` what is counted
+    per second, and `beside` the bare counterpart. `share` is the least ratio that meets the target;
+    None: no target.
+    """
     shares = Spread.of([one.rate / other.rate for one, other in zip(ours, bare, strict=True)])
     return [
         Figure(name=f"{what}: {unit} a second", measured=_rate(ours), bare=_rate(bare)),

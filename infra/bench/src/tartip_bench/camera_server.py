@@ -45,8 +45,8 @@ def minute() -> list[npt.NDArray[np.uint8]]:
 
 
 def beginning_at(clip: Clip, place: int) -> Clip:
-    """Return the clip rotated so that it starts at its frame `place`, which must be a key frame.
-    No frame of the clip may depend on a later one."""
+    """Return the clip rotated so that it starts at the frame with the index `place`, which must be
+    a key frame. No frame of the clip may depend on a later one."""
     turned = clip.frames[place:] + clip.frames[:place]
     moved = [
         Access(
@@ -60,8 +60,8 @@ def beginning_at(clip: Clip, place: int) -> Clip:
 
 
 def main(folder: Path) -> None:
-    """Serve the cameras until standard input is closed. Their film is stored in `folder` and
-    reused, since drawing and encoding it takes seconds."""
+    """Serve the cameras until standard input is closed. Their film is stored in `folder`. If it is
+    already there, it is used again, since drawing and encoding it takes seconds."""
     path = folder / "cameras.mp4"
     if not path.exists():
         path.write_bytes(film_of(minute(), rate=RATE, key_every=KEY_EVERY, options=_CODEC))

@@ -53,7 +53,7 @@ class Flow:
 
     @property
     def in_time(self) -> float:
-        """The share (0 to 1) of the offered pictures that were answered within the deadline."""
+        """The share (0 to 1) of the offered pictures that were answered within DEADLINE_SECONDS."""
         in_time = sum(1 for seconds in self.seconds if seconds <= DEADLINE_SECONDS)
         return in_time / max(1, self.offered)
 

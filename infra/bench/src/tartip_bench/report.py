@@ -27,8 +27,9 @@ _MISSED = "**missed**"
 def written(
     outcomes: Sequence[Outcome], checkout: Path, *, quick: bool, order: Sequence[str]
 ) -> Path:
-    """Write the sections of these outcomes into docs/BENCH.md and return its path. `order` holds
-    the names of all parts of the bench, in the order of their sections."""
+    """Write the sections of these outcomes into docs/BENCH.md and return its path. `quick` says
+    that a quick run made them, and is stated in the sections. `order` holds the names of all parts
+    of the bench, in the order of their sections."""
     path = checkout / "docs" / "BENCH.md"
     known = path.read_text() if path.exists() else ""
     path.write_text(page(outcomes, quick=quick, order=order, known=known))
@@ -37,8 +38,9 @@ def written(
 
 def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], known: str = "") -> str:
     """Return the text of docs/BENCH.md: new sections for `outcomes`, and the sections of all other
-    parts copied from the previous text `known`. `order` holds the names of all parts in the order
-    of their sections."""
+    parts copied from the previous text `known`. `quick` says that a quick run made the outcomes,
+    and is stated in their sections. `order` holds the names of all parts in the order of their
+    sections."""
     sections: dict[str, str] = dict(_SECTION.findall(known))
     sections |= {outcome.part: _section(outcome, quick=quick) for outcome in outcomes}
     shown = {part: sections[part] for part in order if part in sections}

@@ -157,9 +157,8 @@ async def watched(
     bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
     """During the block, have the gateway watch `count` new cameras, which show the streams at
-    `addresses`. The gateway reports vehicles that cross a line in the pictures of any camera, and
-    reads plates in the pictures of the first `plates` cameras.
-    """
+    `addresses` in turn. The gateway reports vehicles that cross a line in the pictures of any
+    camera, and reads plates in the pictures of the first `plates` cameras."""
     cameras = [await bench.camera() for _ in range(count)]
     stub = _streams(bench)
 
@@ -188,7 +187,8 @@ async def watched(
 
 def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunctions:
     """Return a camera's configuration: report cars, trucks and buses that cross a horizontal line
-    over the whole width of the picture, in either direction, and, with `plates`, read plates."""
+    over the whole width of the picture, in either direction, and, with `plates`, read plates.
+    `urgency` is a number of the protobuf enum Urgency."""
     functions = functions_pb2.CameraFunctions(urgency=urgency)  # type: ignore[arg-type]
     if plates:
         functions.plates.SetInParent()

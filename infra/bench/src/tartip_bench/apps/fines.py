@@ -45,8 +45,8 @@ _CALL_SECONDS = 10.0
 
 async def delivered(bench: BenchMesh, count: int, report: Callable[[str], None]) -> list[OpenFine]:
     """Have `count` fines issued, each to a person and for a different vehicle, and return them once
-    they are delivered. `report` is called with a line of progress. Raises Failure if they are not
-    delivered within WAIT_SECONDS."""
+    all are delivered to their owners. `report` is called with a line of progress. Raises Failure if
+    a fine is not delivered within WAIT_SECONDS."""
     register = vehicles.made_up(int(count * SPARE_VEHICLES) + 1)
     vehicles.write(bench.folder / "vehicles.json", register)
     of_persons = [vehicle for vehicle in register if vehicle.of_a_person][:count]

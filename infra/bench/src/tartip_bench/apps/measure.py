@@ -50,8 +50,8 @@ class Compared:
     """A comparison of one kind of call with a bare handler.
 
     `call` is a key of `apps.load.CALLS`, answered by `service`; `bare` is the method of the bare
-    server to compare with. `share` is the target: the rate of calls to `service` divided by the
-    rate of calls to the bare server (None: no target).
+    server to compare with. The target is that the rate of calls to `service` is at least `share`
+    times the rate of calls to the bare server (None: no target).
     """
 
     call: str
@@ -145,10 +145,10 @@ async def two_calls_at_least(
     seconds: int,
     watched: Mapping[str, Watched],
 ) -> list[Figure]:
-    """Measure pairs of `WriteShared` calls to the chassis server, compare them with the bare
-    server's write of two rows, and return the figures. `WriteShared` is the cheapest call that
-    writes through the library `chassis`, so the cost of a pair is the least that two writing calls
-    can cost."""
+    """Measure pairs of `WriteShared` calls to the chassis server, each of which writes one row, and
+    compare a pair with a call of the bare server that writes two rows; return the figures.
+    `WriteShared` is the cheapest call that writes through the library `chassis`. Two writing calls
+    can therefore not cost less than such a pair."""
     found: dict[str, list[Round]] = {BARE: [], CHASSIS: []}
     for number in range(rounds):
         run.report(f"two calls of the chassis, round {number + 1} of {rounds}")

@@ -3,8 +3,8 @@
 METHOD is a method of the bench's servers, or PAIR: two calls of WriteShared, timed as one.
 
 CALLERS clients run concurrently; each sends its next call after the answer to the last. With RATE,
-that many calls per second are sent instead, and each call is timed from when it was due. Prints
-JSON: rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
+that many calls per second are sent in total instead, and each call is timed from when it was due.
+Prints JSON: rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
 
 
 async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
-    """Send `rate` calls per second for `seconds`, whether earlier ones were answered or not.
-    Returns the seconds from the time at which each call was due to its answer."""
+    """Send `rate` calls per second in total for `seconds`, whether earlier ones were answered or
+    not. Returns for each call the seconds from the time at which it was due to its answer."""
     took: list[float] = []
     began = time.perf_counter()
 

@@ -185,8 +185,9 @@ class Server:
     async def round(
         self, method: str, callers: int, seconds: float, calls_a_second: float = 0.0
     ) -> Round:
-        """Let `callers` clients call `method` for `seconds`, and return the results. Each sends its
-        next call after an answer; with `calls_a_second`, calls are sent at that rate instead.
+        """Let `callers` clients call `method` for `seconds`, and return the results. Each client
+        sends its next call after the answer to its last one. If `calls_a_second` is not 0, that
+        many calls per second are sent in total instead, whether earlier ones were answered or not.
         Raises Failure if the callers end with an error."""
         before = cpu_seconds(self.process.pid)
         program = (sys.executable, "-m", "tartip_bench.chassis.load", str(self.config))

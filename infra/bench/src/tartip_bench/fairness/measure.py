@@ -115,9 +115,9 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """Return figures of both partners' calls during the flood (`flooded`), and of the flood itself
-    (`flood`: its outcomes). Only the look-ups are compared with those before the flood
-    (`quiet`)."""
+    """Return figures of both partners' calls during the flood, and of the flood itself. `quiet` and
+    `flooded` hold the calls before and during the flood; `flood` holds the two counts that the
+    program `fairness.flood` prints. Only the look-ups are compared with those before the flood."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -211,8 +211,9 @@ async def report(stub: CitizenReportsAsyncStub) -> str:
 
 @asynccontextmanager
 async def flooding(bench: BenchMesh, number: str) -> AsyncIterator[dict[str, Any]]:
-    """During the block, run the flood, which looks up the report `number`. After the block, the
-    yielded dictionary holds the flood's outcomes. Raises Failure if the flood fails."""
+    """During the block, run the flood, which looks up the report `number`. The yielded dictionary
+    is empty until the block ends; then it holds the two counts that the program `fairness.flood`
+    prints. Raises Failure if the flood fails."""
     pair = bench.outside.certificates.partner(GREEDY)
     files = (bench.outside.certificates.authority, pair.key, pair.certificate)
     flood = await asyncio.create_subprocess_exec(

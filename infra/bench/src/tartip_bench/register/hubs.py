@@ -72,9 +72,9 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register the same number of hubs in each region. `connected` is the number of connected
-        cameras in the country; with CAMERAS_OF_HUB cameras per hub, a region's hubs have room for a
-        sixth of them."""
+        """Register hubs in every region. `connected` is the number of connected cameras in the
+        country. Each region gets the same number of hubs: enough for one sixth of `connected`, at
+        CAMERAS_OF_HUB cameras per hub."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
             hubs = [
@@ -113,10 +113,12 @@ class MadeUpHubs:
 
 @dataclass(frozen=True)
 class Measured:
-    """The results of `reports`. `cores` and `flood_cores` are the processor cores used by the
-    service and PostgreSQL together; `flood_rate` is in cameras per second, `bare_microseconds` per
-    camera. `missing` counts hubs whose last report was not stored; `outage` is a number of
-    cameras."""
+    """The results of `reports`. `cores` (at one report a minute) and `flood_cores` (at the highest
+    rate) are the processor cores used by the service and PostgreSQL together; `flood_rate` is this
+    rate in cameras per second. `first_seconds` and `outage_seconds` count from the first report
+    sent to the last status stored; `outage` is the number of cameras reported as unreachable.
+    `bare_microseconds` is the time of a bare SQL update per camera. `missing` counts hubs whose
+    last report was not stored."""
 
     cameras: int
     hubs: int
@@ -134,10 +136,10 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Send the hubs' reports in three phases, and return the figures: for `minutes` minutes with
-    all cameras working; once with one in OUTAGE_EVERY cameras unreachable; and for about a minute
-    so often that FLOOD_A_SECOND cameras are reported per second. Raises Failure if the register
-    shows other statuses than the reported ones."""
+    """Send the hubs' reports in three phases, and return the figures. First, all cameras work for
+    `minutes` minutes. Then one in OUTAGE_EVERY cameras becomes unreachable. Finally, for about a
+    minute, the hubs report so often that FLOOD_A_SECOND cameras are reported per second. Raises
+    Failure if the register shows other statuses than the reported ones."""
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))

@@ -65,7 +65,8 @@ class Imported:
     """Results of an import and of a bare COPY. Rates are in rows per second; `service_us`,
     `postgres_us` and `copy_us` (PostgreSQL during COPY) are microseconds of processor time per row.
 
-    The import ends when all its events are published and counted. Memory is the service's, in MiB.
+    The import ends when all its events are published and the register's statistics count all its
+    rows. Memory is the service's, in MiB.
     """
 
     rate: float
@@ -82,10 +83,10 @@ class Asked:
     """How long a query and its bare SQL statement took, and how much the database read for the
     query.
 
-    `scans` counts sequential scans of the tables of cameras, of their words and of their functions.
-    `rows_read` is the number of camera rows that were read, divided by the number of rows in the
-    answer. `entries` is the number of index entries of words and functions that were read, divided
-    by the size of a full page of answers (PAGE).
+    `scans` counts sequential scans of three tables: cameras, their search words, and their
+    functions. `rows_read` is the number of camera rows that were read, divided by the number of
+    rows in the answer. `entries` is the number of index entries of words and functions that were
+    read, divided by the size of a full page of answers (PAGE).
     """
 
     question: Question

@@ -1,7 +1,7 @@
 """Queries of the camera register, each with a bare SQL statement for comparison.
 
 The bare statements read a copy of the table of cameras, without row-level security. The copy has
-the same indexes, and two more.
+the same indexes, and two more: for texts and for places.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Times:
 
 def questions(owner: str) -> list[Question]:
     """Return one query of each kind, to be sent by operators who see only REGION. `owner` is the
-    BIN of an organisation that owns cameras there."""
+    BIN (business number) of an organisation that owns cameras there."""
     page = common_pb2.Page(size=PAGE)
     in_region = "FROM bare_cameras WHERE region = $1 AND retired_at IS NULL"
     ordered = f"ORDER BY camera_id LIMIT {PAGE}"

@@ -1,1 +1,1 @@
-"""Alert rules, dashboards and their handbook, made from `infra/otel/objectives.yaml`."""
+"""Makes alert rules, dashboards and the handbook of alerts from files in `infra/otel`."""

@@ -2,8 +2,8 @@
 
     make alerts
 
-They are kept in the repository, so that an SRE can take them as they are. `--check` writes nothing
-and exits with 1 if one of them is not what the objectives say.
+The written files are part of the repository, so that they can be used without this program. With
+`--check`, it writes nothing, and exits with 1 if a file differs from what it would write.
 """
 
 import argparse
@@ -24,7 +24,8 @@ _MADE: Final = "# Made from infra/otel/objectives.yaml by `make alerts`; edit th
 
 
 def made(checkout: Path) -> dict[Path, str]:
-    """Return the files to write, by their paths, from the descriptions in `infra/otel`."""
+    """Return a mapping from the path of each file to write to its content. The content is made from
+    the descriptions in `infra/otel` of the folder `checkout`."""
     otel = checkout / "infra" / "otel"
     objectives = read_objectives(otel / "objectives.yaml")
     of_rules = yaml.safe_dump(rules(objectives), sort_keys=False, allow_unicode=True, width=100)

@@ -1,4 +1,4 @@
-"""Grafana's dashboards from the descriptions of their panels, in Grafana's JSON model."""
+"""Makes Grafana's dashboards, in Grafana's JSON model, from descriptions of their panels."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ _SOURCE: Final = {"type": "prometheus", "uid": "${source}"}
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """A PromQL expression; `legend` names its series, with labels in {{double braces}}."""
+    """A PromQL expression to draw. `legend` is the name of each of its series: {{label}} in it
+    stands for the value of that label."""
 
     expr: str
     legend: str
@@ -33,7 +34,8 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A picture of some queries; `unit` is Grafana's name of a unit, `width` is out of 24."""
+    """A part of a dashboard that draws the results of some queries. `unit` is Grafana's name for
+    the unit of the values. `width` is a number of columns; a dashboard has 24."""
 
     title: str
     kind: Kind
@@ -44,7 +46,8 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A dashboard; `name` is the name of its file and its uid in Grafana."""
+    """A dashboard. `name` is the name of its JSON file without ".json"; its uid in Grafana is
+    "tartip-" and this name."""
 
     name: str
     title: str
@@ -52,7 +55,8 @@ class Board:
 
 
 def boards(objectives: Objectives, described: Path) -> list[Board]:
-    """Return all dashboards: that of the promises, and those that the file describes."""
+    """Return all dashboards: one that shows the objectives, and those that the YAML file
+    `described` describes."""
     return [_promises(objectives), *_read(described)]
 
 

@@ -1,4 +1,4 @@
-"""The handbook of alerts, `docs/alerts.md`: for each alert what it means and what to do."""
+"""Makes the handbook of alerts, `docs/alerts.md`: for each alert what it means and what to do."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ its service has a line with a `trace_id` for each fault, and `tartip trace` show
 
 
 def handbook(objectives: Objectives) -> str:
-    """Return the handbook in Markdown."""
+    """Return the handbook in Markdown: a table of the objectives, and a section for each alert."""
     return "\n".join([_HEAD, *_promises(objectives), *_sections(objectives)])
 
 

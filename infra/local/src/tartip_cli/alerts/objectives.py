@@ -1,4 +1,5 @@
-"""Reads `infra/otel/objectives.yaml`: the service objectives of the mesh and its alerts."""
+"""Reads `infra/otel/objectives.yaml`: the mesh's objectives and alerts. An objective promises which
+share of some events, such as calls, is good; the rest is its error budget."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ Severity = Literal["page", "ticket"]
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A promise to callers: `percent` of what `all` counts is good.
+    """A promise to callers: `percent` percent of some events, such as calls, are good.
 
-    `all`, and either `bad` or `good`, are PromQL selectors of counters.
+    `all` is a PromQL selector of the counters of all these events. One of `bad` and `good` is set;
+    it selects the counters of the bad or of the good events.
     """
 
     name: str
@@ -32,11 +34,13 @@ class Objective:
 
     @property
     def budget(self) -> float:
-        """The share of bad ones that the objective allows: 0.001 for 99.9 percent."""
+        """The share of bad events that the objective allows (error budget): 0.001 for 99.9
+        percent."""
         return round(1 - self.percent / 100, 6)
 
     def errors(self, window: str) -> str:
-        """Return PromQL for the share of bad ones in a window such as "5m"; NaN without traffic."""
+        """Return PromQL for the share of bad events in a window such as "5m". Its value is NaN if
+        there were no events."""
         whole = f"sum(rate({self.all}[{window}]))"
         if self.good:
             return f"1 - sum(rate({self.good}[{window}])) / {whole}"
@@ -45,10 +49,9 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class Burn:
-    """An alert on the speed at which an error budget is used up.
-
-    It fires while `rate` times the budget is exceeded over the window `long` and over `short`.
-    """
+    """An alert on error budgets that are used up too fast. It fires while the share of bad events
+    is above `rate` times the budget in two windows that end now, a `long` one such as "1h" and a
+    `short` one such as "5m"."""
 
     alert: str
     rate: float
@@ -59,9 +62,11 @@ class Burn:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """An alert on a cause; `summary` and the expression are templates of Prometheus.
+    """An alert on the cause of a problem. It fires once the PromQL `expression` has held for the
+    time `wait`, such as "2m". {limit} in the expression stands for the number `limit`.
 
-    `wait` is how long the expression must hold. `limit` stands in the expression as {limit}.
+    The texts `summary`, `meaning` and `do` tell people what the alert says and what to do. In
+    `summary`, Prometheus replaces {{ $labels.NAME }} by the value of that label.
     """
 
     name: str
@@ -75,13 +80,13 @@ class Alert:
 
     @property
     def promql(self) -> str:
-        """The expression with its limit."""
+        """The expression with {limit} replaced by the limit."""
         return self.expression.replace("{limit}", "" if self.limit is None else f"{self.limit:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objectives:
-    """Everything in the file. Objectives hold over `days` days."""
+    """The content of the file. An error budget is for a period of `days` days."""
 
     days: int
     burns: tuple[Burn, ...]
@@ -90,7 +95,8 @@ class Objectives:
 
 
 def read_objectives(path: Path) -> Objectives:
-    """Read the file. Raises ValueError where an entry is wrong or has an unknown key."""
+    """Read the file at `path`. Raises ValueError if an entry is invalid or incomplete, or has an
+    unknown key."""
     given = yaml.safe_load(path.read_text())
     try:
         return Objectives(

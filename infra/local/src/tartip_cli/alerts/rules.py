@@ -1,4 +1,5 @@
-"""Prometheus's rules from the objectives: error ratios, budgets, and alerts."""
+"""Makes Prometheus's rules from the objectives: recording rules for the shares of errors and for
+the error budgets, and the alerts."""
 
 from typing import Any
 

@@ -79,7 +79,7 @@ def check(
     opened: Opener, secret: Secret, *, wanted: Callable[[str], bool]
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Read a whole backup without writing anything, and compare the size and SHA-256 of each member
-    with the manifest.
+    with the manifest. `opened` opens the backup file at its beginning; `secret` decrypts it.
 
     Returns the manifest, and the contents of the members for whose names `wanted` returns True.
     Raises BackupRefused if the key is wrong, or if the file is damaged, incomplete or differs from

@@ -25,8 +25,8 @@ _UNPOSTED = (
 
 async def differences(url: str, manifest: Manifest) -> list[str]:
     """Return the differences between the restored database and the manifest of its backup, as lines
-    of text: wrong audit logs, another ledger, or payments without a ledger entry. The list is empty
-    if there are none. Raises Failure if the database does not answer."""
+    of text: faulty audit logs, a ledger that differs, or payments without a ledger entry. The list
+    is empty if there are none. Raises Failure if the database does not answer."""
     connection = await connected(url)
     try:
         found = [

@@ -51,9 +51,9 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The mesh to back up: its data folder, the URL of its database for the provisioner, and the
-    folder `erasures` with the lists of destroyed keys. `evidence_is_outside` is True if the
-    evidence is in an external store, which is not backed up."""
+    """The mesh to back up: its data folder, the URL of its database (with the right to read all
+    schemas), and the folder `erasures` with the lists of destroyed keys. `evidence_is_outside` is
+    True if the evidence is in an external store, which is not backed up."""
 
     home: DataDir
     database_url: str

@@ -7,8 +7,8 @@ from tartip_cli.failures import Exit, Failure
 
 
 class BackupRefused(Failure):
-    """A `Failure` with a named `reason`, such as BACKUP_CUT_OFF. The message begins with "refused,
-    " and this name."""
+    """A `Failure` with a named `reason`, such as BACKUP_CUT_OFF. Its message begins with the word
+    "refused" and this name."""
 
     def __init__(self, reason: str, message: str, code: Exit = Exit.REFUSED) -> None:
         super().__init__(f"refused, {reason}: {message}", code)

@@ -4,9 +4,9 @@ Nothing is written before the whole file has been read and compared with its man
 data folder, `DataDir.unfinished_restore`, exists until the restore is complete; while it exists,
 `tartip up` refuses to start. An interrupted restore starts from the beginning when it is run again.
 
-Keys of people who were erased after the backup are in the restored database again. Before the
-services serve, they destroy the keys that the lists of erasures name (`host.erasures`). A restore
-therefore requires these lists.
+A person's data are erased by destroying their key. Keys that were destroyed after the backup are in
+the restored database again. Before the services serve, they destroy the keys that the lists of
+erasures name (`host.erasures`). A restore therefore requires these lists.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ class Restore:
         """Restore a backup that `check` has accepted; `manifest` is the one that it returned. Files
         of an interrupted restore are deleted first.
 
-        Raises BackupRefused, Failure or OSError. After an error during the restore, the data folder
+        Raises BackupRefused if the data folder is in use, if it or the database is not empty, or if
+        the restored database differs from the manifest; Failure if the database does not answer;
+        OSError if a file cannot be written. After an error during the restore, the data folder
         keeps its mark as unfinished.
         """
         self.require_empty()

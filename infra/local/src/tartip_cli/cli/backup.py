@@ -85,8 +85,8 @@ def restore(
     """Restore a backup into the empty data folder, then check the audit logs and the ledger of
     fines.
 
-    The data of people who were erased after the backup remain unreadable, provided that the lists
-    of erasures are complete.
+    Personal data that were erased after the backup remain unreadable, provided that the lists of
+    erasures are complete.
     """
     from tartip_cli.backup.restore import Restore
     from tartip_cli.backup.sealed_file import read_secret

@@ -47,8 +47,12 @@ async def send(
     total: int,
     dry_run: bool = False,
 ) -> Result:
-    """Import `rows` (`total` in number) into the camera register and show a progress bar. Resumes
-    an interrupted import of the same `name`, except in a dry run or if `name` is empty."""
+    """Import the rows that `rows` yields (`total` in number) into the camera register, and show a
+    progress bar. `rows` is called again after an interruption and must yield the same rows.
+
+    `name` names the import: if an import of this name was interrupted, it is resumed. In a dry run,
+    or if `name` is empty, a new import is always begun.
+    """
     from chassis.clock import new_id
     from tartip.cameras.v1 import cameras_pb2_grpc
 

@@ -55,10 +55,12 @@ def rotate(
     """Replace keys while the mesh runs. If the command was interrupted, run it again to complete
     it.
 
-    With --data-keys, each class of data keys gets a new wrapping key, all data keys are wrapped by
-    it, and after a quarter of an hour (or --settle-seconds) the old wrapping key is destroyed. An
-    older dump of the database can be read only if the old wrapping key was backed up with it, as
-    `tartip backup` does.
+    With --broker, every NATS user gets a new key.
+
+    With --data-keys, each class of data keys gets a new wrapping key, and all data keys of the
+    class are wrapped again by it. After a quarter of an hour (or --settle-seconds), the old
+    wrapping key is destroyed. An older dump of the database can be read only if the old wrapping
+    key was backed up with it, as `tartip backup` does.
     """
     if not (data_keys or broker):
         raise Failure("say which keys: --data-keys, --broker or both", Exit.USAGE)

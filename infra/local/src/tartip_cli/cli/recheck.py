@@ -29,8 +29,8 @@ def recheck(
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """List the issued fines that would be held if they were issued today, each with all reasons;
-    changes nothing.
+    """List the issued fines that would be held (stopped by a check) if they were issued today, each
+    with all reasons. Nothing is changed.
 
     Cancelled fines are left out. The violation is fetched again from the violations service and the
     owner from the vehicle register, both as of the moment of the offence. Exit code 12 if any fine

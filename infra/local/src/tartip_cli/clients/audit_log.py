@@ -19,8 +19,8 @@ _PAGE = 200
 
 
 class AuditLogReader:
-    """Reads one service's audit log. `decisions` collects, from the entries that `leaves` reads,
-    which entry is the newest about each record."""
+    """Reads one service's audit log. While `leaves` reads entries, it notes in `decisions` which
+    entry is the newest about each record."""
 
     def __init__(self, mesh: Outside, service: Service) -> None:
         from audit_log.decision_audit import DecisionAudit
@@ -30,8 +30,8 @@ class AuditLogReader:
         self._stub = audit_pb2_grpc.AuditStub(mesh.as_command_line(service))
 
     async def head(self) -> audit_pb2.Head | None:
-        """Return the newest signed head of the log: its size and Merkle root. None if no entry has
-        been sealed yet. Raises Refusal if the service refuses the call."""
+        """Return the newest signed head of the log: its size and Merkle root. None if the log has
+        no head yet. Raises Refusal if the service refuses the call."""
         from chassis.channels import peers_refusals
         from chassis.refusals import Refusal
         from tartip.audit.v1 import audit_pb2
@@ -87,8 +87,9 @@ class AuditLogReader:
             return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
 
     async def decided_records(self) -> AsyncIterator[audit_pb2.DecidedRecord]:
-        """Yield every record that a decision in the log is about, with hashes of its current
-        content and of what was decided. Raises Refusal if the service refuses a call."""
+        """Yield every record that a decision in the log is about, with two hashes: of its current
+        content, and of the content that was decided. Raises Refusal if the service refuses a
+        call."""
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
         from tartip.audit.v1 import audit_pb2

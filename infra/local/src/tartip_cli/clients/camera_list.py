@@ -1,4 +1,5 @@
-"""Reads the camera register's list of cameras page by page, and how many cameras it will return."""
+"""Reads the camera register's list of cameras page by page, and finds out how many cameras this
+will yield."""
 
 from __future__ import annotations
 

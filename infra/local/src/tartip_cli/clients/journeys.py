@@ -133,8 +133,8 @@ class FrameToTenge:
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
         """Prepare a decision on a violation, sign it with the inspector's key and submit it; return
-        the gateway's answer. `verdict` is "confirm" or "reject". Can be repeated safely. Raises
-        Refusal if the gateway refuses it."""
+        the gateway's answer. `verdict` is "confirm" or "reject"; `reason` is the text that the
+        decision gives for it. Can be repeated safely. Raises Refusal if the gateway refuses it."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(

@@ -1,5 +1,6 @@
-"""Signed heads of the audit logs that are stored outside the data folder, by the supervisor or by a
-witness. A log that was changed later does not agree with them.
+"""Copies of the audit logs' signed heads that are stored outside the data folder: by the
+supervisor, or by a witness (a partner who keeps such copies). If a log was changed after a head was
+signed, it does not agree with that head.
 
 Each file has one head per line (`audit_log.heads.SignedHead.as_line`). The supervisor's files are
 in the folder `TARTIP_HEADS_DIR`.

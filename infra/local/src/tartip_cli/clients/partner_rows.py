@@ -46,8 +46,9 @@ Edit = Callable[[pb.PartnerTerms], None]
 
 
 async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
-    """Apply a change (from `added`, `changed`, `revoked` or `shown`) at each service; return one
-    outcome per service. If a service refuses or does not answer, the others are still changed."""
+    """Apply a change at each service; return one outcome per service. `decide` makes the change;
+    `added`, `changed`, `revoked` and `shown` return such functions. If a service refuses or does
+    not answer, the others are still changed."""
     return [await _at(mesh, service, decide) for service in PARTNER_SERVICES]
 
 
@@ -66,8 +67,8 @@ async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[
 
 
 def added(name: str, terms: pb.PartnerTerms) -> Decide:
-    """Return a function for `at_each` that adds a partner with these terms; a partner that already
-    has the same terms stays unchanged."""
+    """Return a function for `at_each` that adds a partner with these terms. A partner that already
+    has the same terms stays unchanged; one that was revoked is admitted again."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _known(stub, name)
@@ -81,7 +82,8 @@ def added(name: str, terms: pb.PartnerTerms) -> Decide:
 
 def changed(name: str, edit: Edit) -> Decide:
     """Return a function for `at_each` that changes a partner's terms: `edit` gets a copy of the
-    current terms and modifies it in place. Terms that stay the same are not sent."""
+    current terms and modifies it in place. If the terms stay the same, the partner stays
+    unchanged."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)

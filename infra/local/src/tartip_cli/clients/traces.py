@@ -23,8 +23,8 @@ _FLUSH_MS = 2000
 
 @contextmanager
 def traced(endpoint: str, protocol: str = HTTP) -> Iterator[None]:
-    """Export the spans of the block to `endpoint` by OTLP. At the end of the block, at most two
-    seconds are spent on exporting the remaining spans."""
+    """Export the spans of the block to `endpoint` by OTLP. The end of the block waits at most two
+    seconds until the remaining spans are exported; later ones may be lost."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
     )

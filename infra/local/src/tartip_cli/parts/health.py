@@ -1,8 +1,8 @@
 """The result of probing a part of the mesh: its condition, and the reasons for this condition.
 
-A part that answers a probe, whatever its answer, is running. A probe therefore never returns
-SILENT: it raises an error if there is no answer, and the supervisor concludes from it that the part
-is silent.
+A part that answers a probe, whatever its answer, is running. If there is no answer, the probe
+raises an error, and the supervisor sets the condition to SILENT. A probe therefore never returns
+SILENT itself.
 """
 
 from __future__ import annotations

@@ -224,8 +224,8 @@ class Cluster:
 
 
 def erase_cluster(home: DataDir) -> None:
-    """Delete the PostgreSQL cluster of a data folder and, if it is outside the data folder,
-    Triton's folder. The mesh must not run."""
+    """Delete the PostgreSQL cluster of a data folder, and Triton's folder if that is outside the
+    data folder. The mesh must not run."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)

@@ -94,8 +94,9 @@ class Account:
 
 
 def accounts_of(topology: Topology, replicas: int = 1) -> tuple[Account, ...]:
-    """Return the two accounts of NATS: that of the mesh, and that of the live feed. The limit of
-    bytes on disk grows with the number of replicas of each stream."""
+    """Return the two accounts of NATS: that of the mesh, and that of the live feed (copies of
+    events for the operator gateway). The limit of bytes on disk grows with the number of replicas
+    of each stream."""
     consumers = sum(len(found) for found in topology.consumers.values())
     mesh = Account(
         name=_MESH,

@@ -103,10 +103,12 @@ async def connect(
 ) -> Client:
     """Connect to NATS as `user`, as services do, and return the client. The connection uses the
     certificate `pair`, the user's nkey seed in the file `seed`, and an inbox prefix to which only
-    this user may subscribe.
+    this user may subscribe. The file `authority` has the certificate of the authority that signed
+    the server's certificate.
 
     `url` may have several addresses of one cluster, separated by commas; the first one that answers
-    is used. With `allow_reconnect=True`, the others are used if the connection to that one fails.
+    is used. `options` are passed to `nats.connect`. With `allow_reconnect=True`, the other
+    addresses are used if the connection to the first one fails.
     """
     context = client_tls(pair.certificate, pair.key, authority)
     settings: dict[str, Any] = {

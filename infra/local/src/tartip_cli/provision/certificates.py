@@ -1,4 +1,4 @@
-"""The certificate authorities of the embedded run and the certificates that they sign.
+"""The certificate authorities of a mesh run by `tartip`, and the certificates that they sign.
 
 Services, partners, devices and officers each have their own authority, which is created at the
 first run and never replaced. A certificate is valid for sixty days and is renewed at each start,

@@ -101,8 +101,9 @@ async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str
 ) -> list[DeadLetter]:
     """Have an event published again: mark it in its producer's outbox as unpublished, and delete
-    its dead letters, dismissed or not, all in one transaction. Returns the deleted letters. Raises
-    Failure if the event has no dead letter, or if no outbox has the event any more."""
+    its dead letters, dismissed or not, all in one transaction. `by` is the person who decided this,
+    for the audit log. Returns the deleted letters. Raises Failure if the event has no dead letter,
+    or if no outbox has the event any more."""
     async with connection.transaction():
         dead = await dead_letters(connection, schemas, event_id)
         dismissed = await dismissed_letters(connection, schemas, event_id)
@@ -124,9 +125,9 @@ async def drive_again(
 async def dismiss(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str, reason: str
 ) -> list[DeadLetter]:
-    """Dismiss the dead letters of an event: keep each with `by` and `reason`, but without the
-    content of the event, all in one transaction. Returns these letters. Raises Failure if the event
-    has no dead letter."""
+    """Dismiss the dead letters of an event: keep each with the reason and the person who decided
+    this (`by`), but without the content of the event, all in one transaction. Returns these
+    letters. Raises Failure if the event has no dead letter."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:

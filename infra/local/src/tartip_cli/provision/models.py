@@ -36,8 +36,8 @@ def check_models(folder: Path, *, models: Path) -> None:
 
 
 def read_seal(folder: Path) -> dict[str, str]:
-    """Read `seal.json` in `folder`: the SHA-256 (hex) of each model file by its path in the model
-    repository. Raises Failure if the file is missing or malformed."""
+    """Read `seal.json` in `folder`. The result maps the path of each model file in the model
+    repository to its SHA-256 (hex). Raises Failure if the file is missing or malformed."""
     path = folder / SEAL
     try:
         return {str(name): str(sha256) for name, sha256 in json.loads(path.read_text()).items()}

@@ -109,7 +109,8 @@ def enlarged(picture: Picture) -> tuple[Picture, float]:
 def draw(
     picture: Picture, marks: Sequence[Mark], captions: Sequence[Caption], *, scale: float = 1.0
 ) -> Picture:
-    """Return a copy of a BGR picture with marks and captions; boxes are multiplied by `scale`."""
+    """Return a copy of a BGR picture with marks and captions. The coordinates of their boxes are
+    multiplied by `scale`, for a picture that was enlarged by this factor."""
     canvas = picture.copy()
     unit = max(canvas.shape[:2]) / 1000
     for mark in marks:

@@ -3,7 +3,8 @@
 A result is {"file", "plates": [{"text", "confidence", "box": [x, y, w, h], …}], "objects":
 [{"label", "score", "box", "track"}], "faces": [{"box", "match", "verdict"}], "events": [{"id",
 "subject", "what", "rule", "track", "box", "confidence", "at"}], "at", …}. Boxes are in pixels of
-the displayed picture; `match` is null unless a candidate was recorded.
+the displayed picture. `match` is {"candidate_id"} if the face is similar to one on a watch-list
+("verdict" is then "candidate"), otherwise null.
 
 The last object of a film also has "account": {"offered_seconds", "looked_at_seconds",
 "left_out_seconds": {reason: seconds}, "discontinuities", "notes", "started_at", "started_at_by"}.

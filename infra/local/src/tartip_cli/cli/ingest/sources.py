@@ -101,8 +101,8 @@ def _files(name: str) -> list[Source]:
 
 @dataclass(frozen=True)
 class SourceReadings:
-    """Signed readings from a JSON file: either one object for one picture (`of_one`), or an object
-    for each picture by file name (`by_name`)."""
+    """Signed readings from a JSON file. The file has either one object for one picture (`of_one`),
+    or an object that maps file names to such objects (`by_name`)."""
 
     of_one: dict[str, Any] | None = None
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
