@@ -41,8 +41,8 @@ def main(model: str, questions: str, answers: str) -> None:
 def declared(path: str) -> dict[str, Any]:
     """Return what an ONNX file declares: names, types and shapes of its inputs and outputs.
 
-    Also the external data files ("outside_files") and the domains of non-standard operators
-    ("domains") that it uses, neither of which is allowed.
+    "outside_files" lists the external data files that it uses, and "domains" the domains of its
+    non-standard operators. A model must have neither.
     """
     model = onnx.load(path, load_external_data=False)
     outside = [

@@ -79,7 +79,8 @@ def composed(
     """Return composed pictures [count, SIDE, SIDE, 3] and their plates' corners [count, k, 4, 2].
 
     k is `MOST_PLATES`; the corners of missing plates are 0. The pictures are stored in the folder
-    `--work` and read from there if they exist. The plates' characters are drawn in `fonts`.
+    of the option `--work`, and read from there if they exist. The plates' characters are drawn in
+    `fonts`.
     """
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)

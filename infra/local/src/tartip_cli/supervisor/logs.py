@@ -55,7 +55,7 @@ def old_log(path: Path, number: int) -> Path:
 
 
 def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
-    """Yield the last `count` lines of a log, if necessary continued back into its newest old copy.
+    """Yield the last `count` lines of a log, if necessary including some of its newest old copy.
 
     With `follow`, then wait for new lines and yield them, without end. Raises OSError if the log
     cannot be read.
