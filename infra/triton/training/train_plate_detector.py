@@ -166,7 +166,7 @@ def _measured(
 
 
 def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[str, float]:
-    """Return recall, precision and mean corner error by name, on the composed pictures `held_out`.
+    """Return "recall", "precision" and the mean "corner_error" on the composed pictures `held_out`.
 
     The error is a share of the plate's width. Detections with scores up to `limit` are ignored.
     """

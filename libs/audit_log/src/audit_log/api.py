@@ -71,7 +71,11 @@ class TreeSizeUnknown(Refusal):
 
 
 class AuditApi(audit_pb2_grpc.AuditServicer):
-    """The RPCs of the audit log of one service."""
+    """The RPCs of the audit log of one service.
+
+    RPCs that return a page raise BadRequest if the page size is wrong, and PageTokenWrong if the
+    page token was not issued to this caller for this query.
+    """
 
     def __init__(
         self,

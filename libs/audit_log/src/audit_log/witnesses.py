@@ -1,8 +1,9 @@
 """The servicer of `tartip.audit.v1.Witnesses`, and a loop that asks all services for their heads.
 
-Witnesses are partners who sign mesh heads (see `mesh_heads`) and keep them outside the mesh. The
-newest heads of the services are in memory; a mesh head given to a witness is stored, so that any
-process of the service can check the witness's signature.
+A mesh head is one signed root over the newest heads of all services' audit logs. Witnesses are
+partners who sign mesh heads and keep them outside the mesh. The newest heads of the services are in
+memory; a mesh head given to a witness is stored, so that any process of the service can check the
+witness's signature.
 """
 
 import asyncio

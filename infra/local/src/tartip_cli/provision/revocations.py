@@ -82,7 +82,7 @@ class Revocations:
         return _read(self._revoked_file, Revoked)
 
     def revoke(self, kind: str, name: str, current: Path, *, reason: str) -> list[Revoked]:
-        """Record all certificates that were issued to a holder as revoked, for the given `reason`.
+        """Record that every certificate issued to a holder is revoked, with the `reason`.
 
         `kind` and `name` are the holder's; the certificate in the file `current` is included.
         Returns the certificates that were not revoked before. The revocation takes effect only when
