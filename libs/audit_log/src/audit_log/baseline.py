@@ -76,7 +76,7 @@ def vouch_for_rows(
 
 
 def vouch_for(op: Operations, table: str, kind: RecordKind, records: Iterator[OldRecord]) -> None:
-    """Give an audit entry to each of `records`, which consist of one or more rows of `table`.
+    """Give an audit entry to each of `records`, each of which is one or more rows of `table`.
 
     The id and the hash of the entry are stored in the rows that the record's `keys` name.
     """

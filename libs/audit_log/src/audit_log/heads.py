@@ -105,8 +105,8 @@ def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
 def not_extended(kept: Iterable[SignedHead], leaves: Sequence[bytes]) -> Iterator[SignedHead]:
     """Yield those of the heads `kept` earlier that contradict the log, in order of tree size.
 
-    `leaves` are the leaf hashes that the log has now. A head contradicts them if its tree has more
-    leaves, or if the root over its number of leaves is a different one.
+    `leaves` are the leaf hashes that the log has now. A head of n leaves contradicts them if there
+    are fewer than n, or if the root over the first n is not the head's root.
     """
     frontier: list[bytes] = []
     size = 0

@@ -112,8 +112,8 @@ async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
 async def check_events(tx: Tx, after: str, limit: int) -> Checked:
     """Check that the audit entries that events name exist, and that published events have a number.
 
-    The number is that of the event in its stream. Checks at most `limit` events of the outbox after
-    the position `after` ("" for the first).
+    The number is the event's sequence number in its NATS stream. Checks at most `limit` events of
+    the outbox after the position `after` ("" for the first).
     """
     columns = (outbox.c.position, outbox.c.event_id, outbox.c.subject, outbox.c.published_at)
     query = select(*columns, outbox.c.stream_sequence, outbox.c.audit_entries)
