@@ -3,7 +3,8 @@
     TARTIP_PHOTOGRAPHS=… .venv/bin/python infra/triton/evaluate.py --url 127.0.0.1:7113 \
         --cert service.pem --key service.key --ca ca.pem
 
-Of several plates in a picture, the one that the pipeline ranks first is compared with the truth.
+TARTIP_PHOTOGRAPHS is the folder of the photographs. Of several plates in a picture, the one that
+the pipeline ranks first is compared with the truth.
 Texts are compared without spaces and dashes, with O as 0 and I as 1. The number of texts that match
 without replacing O and I is printed as well. Other pictures can be read instead of the photographs:
 

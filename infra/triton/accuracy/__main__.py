@@ -2,8 +2,9 @@
 
     TARTIP_PHOTOGRAPHS=… PYTHONPATH=infra/triton .venv/bin/python -m accuracy [--only faces,plates]
 
-The models are the ONNX files that Triton serves, run by the onnxruntime of Triton's environment
-without the server: the outputs are the same, and no server has to be started.
+TARTIP_PHOTOGRAPHS is the folder of the pictures and films to measure on. The models are the ONNX
+files that Triton serves, run by the onnxruntime of Triton's environment without the server: the
+outputs are the same, and no server has to be started.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Measures plate reading: the share of pictures read exactly, and the share called legible.
 
-It also measures how many of the texts called legible are right, and how often a plate is read in a
-picture that shows none. If a picture has several plates, the one that the pipeline ranks first is
-compared with the truth. Texts are compared without spaces and dashes, with O as 0 and I as 1.
+It also measures how many of the texts that the pipeline calls legible are right, and how often a
+plate is read in a picture that shows none. If a picture has several plates, the one that the
+pipeline ranks first is compared with the truth. Texts are compared without spaces and dashes, with
+O as 0 and I as 1.
 """
 
 import asyncio
@@ -43,8 +44,8 @@ SIZES: Final = ((40, "under 40 px"), (80, "40 to 80 px"), (160, "80 to 160 px"))
 class Labelled:
     """A picture that the truth file describes, and what is known about its plates.
 
-    `texts` are the texts of all plates (empty if it shows none), `rows` is their number of lines
-    ("1" if unknown), and `width` is the width of a plate in pixels, if known.
+    `texts` are the texts of all plates; it is empty if the picture shows no plate. `rows` is the
+    number of lines of a plate ("1" if unknown); `width` is its width in pixels, None if unknown.
     """
 
     path: Path

@@ -19,7 +19,10 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % confidence interval of the share; 0 to 1 without cases."""
+        """Wilson's 95 % confidence interval of the share, as (lower, upper) from 0 to 1.
+
+        It is (0, 1) if there are no cases.
+        """
         if not self.of:
             return 0.0, 1.0
         share, square = self.good / self.of, Z**2

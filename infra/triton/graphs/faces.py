@@ -30,7 +30,8 @@ def detector(source: Path) -> onnx.ModelProto:
     """The CenterFace model to be served, made from its ONNX file `source`.
 
     From BGR bytes [n, height, width, 3] it computes heat, box size (2), offset (2) and landmarks
-    (10) as [n, 15, height / 4, width / 4]. Raises SystemExit if `source` has other outputs.
+    (10) as [n, 15, height / 4, width / 4]. Raises SystemExit if the model in `source` does not have
+    the expected outputs.
     """
     model = version_converter.convert_version(_unbound(onnx.load(source)), OPSET)
     graph = model.graph

@@ -39,10 +39,11 @@ def main(model: str, questions: str, answers: str) -> None:
 
 
 def declared(path: str) -> dict[str, Any]:
-    """Return what an ONNX file declares: names, types and shapes of its inputs and outputs.
+    """Return what an ONNX file declares.
 
-    Also the external data files ("outside_files") and the domains of non-standard operators
-    ("domains") that it uses, neither of which is allowed.
+    "inputs" and "outputs" list its tensors, each with "name", "type" and "shape". "outside_files"
+    lists the external data files that it uses, and "domains" the domains of its non-standard
+    operators; a model must have neither.
     """
     model = onnx.load(path, load_external_data=False)
     outside = [

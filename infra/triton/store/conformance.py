@@ -43,9 +43,9 @@ class Passed:
 class Asked:
     """The result of running an external model on test pictures with `runner/probe.py`.
 
-    `declared` is what the model's file declares; `questions` are the pictures by name, `answers`
-    and `milliseconds` the model's output and time for each. `problem` states why the model could
-    not be run, "" if it could.
+    `declared` is what the model's file declares. `questions` has the pictures by name; `answers`
+    and `milliseconds` have the model's output and its time for each picture, by the same names.
+    `problem` states why the model could not be run; it is "" if it could.
     """
 
     declared: Mapping[str, Any]

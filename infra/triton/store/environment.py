@@ -22,7 +22,7 @@ def make_environment(target: Path) -> bool:
     """Make the virtual environment `target/venv` with the packages in `requirements.lock`.
 
     Returns False, without doing anything, if it was already made from the same file with the same
-    version of Python. Raises BuildFailed.
+    version of Python. Raises BuildFailed if the packages cannot be installed.
     """
     lock = HERE / "requirements.lock"
     mark = target / "venv" / "made-from"
@@ -54,7 +54,8 @@ def make_python_library(target: Path) -> bool:
     """Provide libpython, which Triton's stub links against, in `target/libpython`.
 
     Nothing is done if it is there, or if the system has the library where the stub finds it (a bare
-    Debian does not). Returns whether anything was done.
+    Debian does not). Returns whether anything was done. Raises BuildFailed if the library is not
+    found and Debian's package of it cannot be downloaded.
     """
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     folder = target / "libpython"

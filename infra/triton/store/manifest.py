@@ -65,7 +65,8 @@ class Tensor(_Part):
 
 
 class FromNpm(_Part):
-    """Files of an npm package (path to SHA-256); `sha256` is that of the package's archive."""
+    """Files of an npm package. `files` maps each file's path to its SHA-256; `sha256` is that of
+    the package's archive."""
 
     kind: Literal["npm"]
     package: Text
@@ -75,7 +76,8 @@ class FromNpm(_Part):
 
 
 class FromPyPI(_Part):
-    """Files of a package in `requirements.lock`: paths in site-packages, with their SHA-256."""
+    """Files of a Python package that `requirements.lock` names. `files` maps each file's path in
+    site-packages to its SHA-256."""
 
     kind: Literal["pypi"]
     package: Text
@@ -84,14 +86,16 @@ class FromPyPI(_Part):
 
 
 class FromRepository(_Part):
-    """Files in this repository: paths relative to `infra/triton/`, with their SHA-256."""
+    """Files in this repository. `files` maps each file's path, relative to `infra/triton/`, to its
+    SHA-256."""
 
     kind: Literal["repository"]
     files: Files
 
 
 class FromOutside(_Part):
-    """The ONNX file of an external model, with its SHA-256; the file lies beside the manifest."""
+    """The ONNX file of an external model, which lies beside the manifest. `files` maps the file's
+    name to its SHA-256; `supplier` names who supplies the model."""
 
     kind: Literal["outside"]
     files: Files

@@ -78,7 +78,8 @@ def make_onnx(kept: Kept, onnx: Path, tools: Path) -> bool:
     """Write the ONNX file of a model to the path `onnx`.
 
     It is converted from the source file if the manifest has a `build`, otherwise copied. Returns
-    False if `onnx` is up to date already. Raises BuildFailed.
+    False if `onnx` is up to date already. Raises BuildFailed if a source file is missing or wrong,
+    the conversion fails, or the result does not have the SHA-256 in the manifest.
     """
     manifest = kept.manifest
     source = source_folder(manifest, tools, beside=kept.folder) / manifest.entry()

@@ -20,7 +20,7 @@ _FOLDER: Final = "npm"
 
 
 def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
-    """Download the npm files that the manifests name into `target/npm`, and remove others there.
+    """Download the npm packages that the manifests name into `target/npm`; remove all others there.
 
     Returns whether anything changed. Raises BuildFailed if a download fails or a SHA-256 is wrong.
     """

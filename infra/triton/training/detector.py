@@ -27,7 +27,7 @@ def _layer(
 class PlateDetector(nn.Module):
     """The network in training, from normalised pictures [n, 3, h, w] to cells [n, 9, h/8, w/8].
 
-    The module describes the nine channels of a cell. h and w must be multiples of 16.
+    The top of this file describes the nine channels of a cell. h and w must be multiples of 16.
     """
 
     def __init__(self) -> None:

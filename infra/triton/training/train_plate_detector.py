@@ -79,7 +79,8 @@ def composed(
     """Return composed pictures [count, SIDE, SIDE, 3] and their plates' corners [count, k, 4, 2].
 
     k is `MOST_PLATES`; the corners of missing plates are 0. The pictures are stored in the folder
-    `--work` and read from there if they exist. The plates' characters are drawn in `fonts`.
+    of the option `--work`, and read from there if they exist. The plates' characters are drawn in
+    `fonts`.
     """
     options.work.mkdir(parents=True, exist_ok=True)
     pictures = np.zeros((count, SIDE, SIDE, 3), np.uint8)
@@ -165,7 +166,7 @@ def _measured(
 
 
 def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[str, float]:
-    """Return recall, precision and mean corner error by name, on the composed pictures `held_out`.
+    """Return "recall", "precision" and the mean "corner_error" on the composed pictures `held_out`.
 
     The error is a share of the plate's width. Detections with scores up to `limit` are ignored.
     """

@@ -124,10 +124,12 @@ def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
 
 
 def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
-    """Return scores on the crops `held_out` by name.
+    """Return scores on the crops `held_out` by name: "…_lines" are counts, the others are shares.
 
-    Among them are the share of Kazakh lines that are read exactly, and the share of foreign plates
-    that are read as Kazakh ones.
+    "…_exact" is the share of texts read exactly: "kazakh" are lines of Kazakh plates of one line,
+    "rows" are rows of plates of two rows, "foreign" are all others. "kazakh_sure" is the share of
+    Kazakh lines read with certainty (`SURE`), and "kazakh_sure_right" the share of these that are
+    right. "foreign_forced" is the share of foreign texts that are read as Kazakh ones.
     """
     assert isinstance(network, PlateReader)
     network.eval()

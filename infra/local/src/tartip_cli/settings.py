@@ -86,10 +86,10 @@ class Settings:
 
     @property
     def assumes_years(self) -> bool:
-        """Whether a year's working calendar and base values, if unknown, are assumed from the last
-        known year.
+        """Whether the working calendar and the base values of fines are assumed for unknown years.
 
-        True in trial runs, unless `assume_years` is False; always False outside of them.
+        They are then those of the last known year. True in trial runs, unless `assume_years` is
+        False; always False outside of them.
         """
         return self.is_trial and self.assume_years is not False
 

@@ -45,7 +45,8 @@ class View(StrEnum):
 @dataclass(frozen=True, slots=True)
 class DrawnCar:
     """A picture of a car (`sheet`), the mask of its pixels (255 inside the car, 0 outside), and
-    positions in that picture in pixels; `outline` is (left, top, right, bottom)."""
+    positions in that picture in pixels: the corners of the plate, the lamps, and the `outline`
+    (left, top, right, bottom)."""
 
     sheet: Picture
     mask: npt.NDArray[np.uint8]

@@ -60,8 +60,8 @@ def film_of(
 ) -> bytes:
     """Encode BGR pictures [h, w, 3], all of one size, as an MP4 file and return its bytes.
 
-    `rate` is in frames per second; every `key_every`th frame is a key frame; `options` are added to
-    the encoder's options.
+    `rate` is in frames per second; every `key_every`th frame is a key frame. `codec` is FFmpeg's
+    name of a codec ("h264", "hevc"); `options` are added to the options of its encoder.
     """
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:

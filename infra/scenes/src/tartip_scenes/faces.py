@@ -40,7 +40,10 @@ class DrawnFace:
 
 
 def draw_face(seed: int) -> DrawnFace:
-    """Draw a random person's head and shoulders from the front, as BGR [SIDE, SIDE, 3]."""
+    """Draw a random person's head and shoulders from the front.
+
+    The picture is BGR [SIDE, SIDE, 3].
+    """
     rng = np.random.default_rng(seed)
     person = _Person.random(rng)
     sheet = np.empty((SIDE * _FINER, SIDE * _FINER, 3), np.uint8)

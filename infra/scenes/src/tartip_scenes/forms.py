@@ -62,9 +62,10 @@ class PlateForm:
 
     `groups` is the pattern of the text: d stands for a digit, l for a letter, rr for a region code,
     any other character for itself; `others` are alternative patterns. `rows` gives the number of
-    groups in each row; if it is empty, there is one line. Plates may have round stickers or dashes
-    between groups (`sealed`), small print above the text (`captioned`), a picture behind it
-    (`pictured`) or a separate region code (`boxed_region`). `band`: "flag", "eu" or "none".
+    groups in each row; if it is empty, there is one line. `band` is the country's band at the left
+    edge: "flag" (of Kazakhstan), "eu" or "none". A plate may have round stickers or dashes between
+    groups (`sealed`), small print above the text (`captioned`), a picture behind the text
+    (`pictured`) or a region code that stands apart (`boxed_region`).
     """
 
     groups: tuple[str, ...]

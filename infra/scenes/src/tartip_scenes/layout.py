@@ -154,8 +154,10 @@ def draw_captioned(
     ink: Colour,
     rng: np.random.Generator,
 ) -> None:
-    """Draw the groups of a text in one line, with random small print above it, where some plates
-    name the state, and sometimes also below it."""
+    """Draw the groups of a text in one line, with random small print above it and sometimes below.
+
+    On some plates, the small print is the name of a state.
+    """
     width, height = sheet.size
     top, bottom = rng.uniform(0.28, 0.34) * height, rng.uniform(0.82, 0.9) * height
     prints = [(0.08 * height, top - 0.07 * height)]

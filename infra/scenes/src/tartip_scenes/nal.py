@@ -14,7 +14,7 @@ PAYLOAD_BYTES = 1400
 class Codec(ABC):
     """A video codec as RTP and SDP carry it.
 
-    `parameters` has, for each type of NAL unit that is a parameter set, the set's name in SDP.
+    `parameters` maps each type of NAL unit that is a parameter set to the set's name in SDP.
     """
 
     name: ClassVar[str]

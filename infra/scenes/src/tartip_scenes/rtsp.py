@@ -53,9 +53,9 @@ def right(shown: int, _: float) -> int:
 
 
 def spiking(ahead_seconds: float, *, every_seconds: float = 3.0) -> Stamps:
-    """Return a time stamp function that adds `ahead_seconds` to the stamps of a few frames.
+    """Return a time stamp function that adds `ahead_seconds` to the stamps of some frames.
 
-    These are the frames sent within 0.12 s, once in every `every_seconds`.
+    They are the frames that are sent during 0.12 s of each period of `every_seconds`.
     """
 
     def stamp(shown: int, elapsed: float) -> int:
@@ -67,7 +67,7 @@ def spiking(ahead_seconds: float, *, every_seconds: float = 3.0) -> Stamps:
 
 def jumping(by_seconds: float, *, after_seconds: float) -> Stamps:
     """Return a time stamp function that adds `by_seconds` (which may be negative) to the stamps of
-    all frames sent `after_seconds` or more after the start."""
+    all frames sent `after_seconds` or more after the client started to play."""
 
     def stamp(shown: int, elapsed: float) -> int:
         return shown + round(by_seconds * TICKS_A_SECOND) * (elapsed >= after_seconds)
@@ -131,7 +131,11 @@ class RtspServer:
         self._camera(path).fault = fault
 
     def stamp(self, path: str, stamps: Stamps) -> None:
-        """Set the function that computes the RTP time stamps of frames sent under this path."""
+        """Set the function that computes the RTP time stamps of frames sent under this path.
+
+        It gets a frame's correct time stamp in ticks, and the seconds since the client started to
+        play. It returns the time stamp to send, in ticks.
+        """
         self._camera(path).stamps = stamps
 
     def guard(self, path: str, password: str) -> None:

@@ -44,10 +44,11 @@ class Light(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a drawn scene shows: the plate's text, kind and corners, the car (`vehicle`), etc.
+    """What a drawn scene shows: the plate (text, kind, corners), the car, its front or back
+    (`view`), the light, and the traffic light (`signal`).
 
-    `vehicle` and `plate` are boxes (x, y, width, height) in pixels; corners are (x, y), clockwise
-    from the top left.
+    `vehicle` (the car) and `plate` are boxes (x, y, width, height) in pixels. The corners are
+    (x, y), clockwise from the top left.
     """
 
     text: str

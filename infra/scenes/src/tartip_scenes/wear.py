@@ -10,7 +10,7 @@ from tartip_scenes.plates import Corners, DrawnPlate
 def soil(picture: Picture, rng: np.random.Generator, *, strength: float) -> Picture:
     """Return a copy of a plate's picture with random bolts, and with spots of mud and snow.
 
-    The mean number of spots is 3 * `strength`: 0 means none, 1 is like a winter road.
+    The mean number of spots is 3 * `strength`. A strength of 1 looks like a winter road.
     """
     soiled = picture.copy()
     height, width = soiled.shape[:2]

@@ -45,8 +45,8 @@ async def record_differences(
 ) -> set[str]:
     """Return sentences on what is wrong with the records of a service; empty if nothing is.
 
-    `sources` are the service's records. Waiting entries are sealed first, with the log-in of the
-    database URL `seal_url`. No process of the service may run.
+    `sources` supply the service's records. Waiting entries are sealed (signed) first, with the
+    log-in of the database URL `seal_url`. No process of the service may run.
     """
     sealing = Database(seal_url, service=service, keyring=db.keyring, clock=system_clock)
     await seal_all(sealing, service)

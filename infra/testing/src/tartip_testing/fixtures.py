@@ -15,8 +15,8 @@ from tartip_testing.mesh import RunningTestMesh, running_mesh_in
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTestMesh]:
-    """A running mesh without services and Triton: PostgreSQL with all roles and schemas, and NATS
-    with all users and streams."""
+    """PostgreSQL with all roles and schemas, and NATS with all users and streams, as in a mesh; no
+    service and no Triton runs."""
     home = tmp_path_factory.mktemp("engines")
     yield from running_mesh_in(home, without=("services", "triton"))
 

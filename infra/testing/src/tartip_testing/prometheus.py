@@ -1,4 +1,7 @@
-"""Debian's Prometheus over a mesh, with the rules of the repository and their times shortened."""
+"""Runs Debian's Prometheus on a mesh's metrics, with the repository's alert rules.
+
+Times in the rules are shortened, so that alerts fire within a test.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ QUIET_SECONDS = 150.0
 
 
 class Prometheus:
-    """A Prometheus that runs; it is asked which alerts fire."""
+    """A running Prometheus, with methods that query it and wait for alerts."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -44,7 +47,10 @@ class Prometheus:
         return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
 
     async def range(self, query: str, *, seconds: float) -> list[dict[str, Any]]:
-        """The series that answer a query, each with its values over the last `seconds`."""
+        """Return the time series for a PromQL query over the last `seconds`, one value per 2 s.
+
+        Each is a dict as in Prometheus's HTTP API, with the keys "metric" and "values".
+        """
         end = time.time()
         found = await self._get("query_range", query=query, start=end - seconds, end=end, step=2)
         series: list[dict[str, Any]] = found["result"]
@@ -57,7 +63,10 @@ class Prometheus:
         return data
 
     async def until_all_fire(self, names: set[str], *, seconds: float) -> float:
-        """Wait until each has fired once, and return how long that took."""
+        """Wait until each of these alerts has fired once; return the seconds that this took.
+
+        Raises AssertionError if it takes longer than `seconds`.
+        """
         began, missing = time.monotonic(), set(names)
         while missing := missing - await self.firing():
             assert time.monotonic() < began + seconds, f"did not fire: {sorted(missing)}"
@@ -74,7 +83,10 @@ class Prometheus:
         return set()
 
     async def until_none_fires(self, names: set[str]) -> float:
-        """Wait until none fires any more, and return how long that took."""
+        """Wait until none of these alerts fires any more; return the seconds that this took.
+
+        Raises AssertionError if it takes longer than QUIET_SECONDS.
+        """
         began = time.monotonic()
         while still := names & await self.firing():
             assert time.monotonic() < began + QUIET_SECONDS, f"still fire: {sorted(still)}"
@@ -84,7 +96,11 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, metrics_port: int) -> Iterator[Prometheus]:
-    """Run Prometheus in an empty folder; it scrapes `/metrics` at this port once a second."""
+    """Run Prometheus during the block, with its files in the empty folder `folder`.
+
+    It reads the metrics at `/metrics` of this local port once a second. The test is skipped if
+    Prometheus is not installed.
+    """
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("left out: Prometheus is not installed (Debian: apt-get install prometheus)")

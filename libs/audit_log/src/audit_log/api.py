@@ -63,7 +63,7 @@ class EntryNotSealed(Refusal):
 class TreeSizeUnknown(Refusal):
     """No head was signed for a tree of the requested size, or the sizes contradict each other.
 
-    They do if `first_size` is negative or larger than `second_size`.
+    Sizes contradict each other if `first_size` is negative or larger than `second_size`.
     """
 
     kind = Kind.INVALID
@@ -71,7 +71,11 @@ class TreeSizeUnknown(Refusal):
 
 
 class AuditApi(audit_pb2_grpc.AuditServicer):
-    """The RPCs of the audit log of one service."""
+    """The RPCs of the audit log of one service.
+
+    RPCs that return a page raise BadRequest if the page size is wrong, and PageTokenWrong if the
+    page token was not issued to this caller for this query.
+    """
 
     def __init__(
         self,
@@ -112,7 +116,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.ListEntriesResponse:
         """Return a page of the log in order of leaf index. Raises BadRequest or PageTokenWrong.
 
-        Entries hidden from the caller are left out; `with_hidden` includes their leaf hashes.
+        Of entries hidden from the caller, only the leaf hashes are returned, and these only if the
+        request sets `with_hidden`.
         """
         caller = current_caller()
         page = self._pages.read(request, caller)
@@ -157,10 +162,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def CheckDecisions(
         self, request: audit_pb2.CheckDecisionsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.CheckDecisionsResponse:
-        """Return a page of the service's records, each with the hash in the audit entry that it
-        names.
+        """Return a page of the service's records, each with two hashes for the caller to compare.
 
-        Each also has the hash of its fields as they are now. Raises BadRequest or PageTokenWrong.
+        One is stated in the audit entry that the record names; the other is of the record's present
+        fields. Raises BadRequest or PageTokenWrong.
         """
         caller = current_caller()
         page = self._pages.read(request, caller)
@@ -207,7 +212,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.CheckRecordsResponse:
         """Check a page of entries, leaves, events or data keys; return the contradictions found.
 
-        Also returns the published events on the page. Raises BadRequest or PageTokenWrong.
+        Also returns those events on the page that were published, each with its number in its
+        stream. Raises BadRequest or PageTokenWrong.
         """
         page = self._pages.read(request, current_caller())
         async with self._db.begin(SYSTEM) as tx:

@@ -27,9 +27,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class OldRecord:
-    """A record without an audit entry; `row` has its decided fields by name.
+    """A record without an audit entry; `row` has the fields that decisions determine, by name.
 
-    `keys` are the primary keys of the rows that shall name the record's new entry.
+    The id and the hash of the new entry are stored in one or more rows of the record's table.
+    `keys` are the primary keys of these rows, as dicts.
     """
 
     object_ref: str
@@ -55,8 +56,8 @@ def vouch_for_rows(
 ) -> None:
     """Give an audit entry to each row of `table` that meets the SQL condition `where`.
 
-    Each row is one record of `kind`, which `to_record` makes from the row. The `keys` of that
-    record are not used: the row's own primary key is.
+    Each row is one record of `kind`, which `to_record` makes from the row. The id and the hash of
+    the entry are stored in the row itself; the `keys` of the record are not used.
     """
     found = _reflected(op, table)
     key = list(found.primary_key.columns)
@@ -75,9 +76,9 @@ def vouch_for_rows(
 
 
 def vouch_for(op: Operations, table: str, kind: RecordKind, records: Iterator[OldRecord]) -> None:
-    """Give an audit entry to each of `records`, which consist of one or more rows of `table`.
+    """Give an audit entry to each of `records`, each of which is one or more rows of `table`.
 
-    The rows with the record's `keys` store the id and the hash of its entry.
+    The id and the hash of the entry are stored in the rows that the record's `keys` name.
     """
     found = _reflected(op, table)
     while batch := list(islice(records, AT_ONCE)):
@@ -87,7 +88,7 @@ def vouch_for(op: Operations, table: str, kind: RecordKind, records: Iterator[Ol
 def as_system(op: Operations, *, ends: bool = False) -> None:
     """Let the migration see and change all rows despite row-level security.
 
-    Called with `ends`, it takes this right away again, after checking all deferred constraints.
+    With `ends`, end this instead, after all deferred constraints have been checked.
     """
     if ends:
         # Else nothing could alter a table whose constraint triggers wait for the commit.

@@ -92,7 +92,8 @@ async def get_cosignature(tx: Tx, witness: str, root: bytes) -> audit_pb2.Cosign
 async def page(tx: Tx, before: int | None, size: int) -> list[tuple[int, audit_pb2.Cosignature]]:
     """Return at most `size` signatures as (position, signature), the newest first.
 
-    Only positions less than `before` are returned, or all if it is None.
+    Positions are numbers in the order of storing. Only signatures at positions less than `before`
+    are returned, or all if it is None.
     """
     query = _signed()
     if before is not None:

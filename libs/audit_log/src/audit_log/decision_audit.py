@@ -45,7 +45,8 @@ class DecisionAudit:
     ) -> Iterator[str]:
         """Yield a sentence for each thing that is wrong with a record.
 
-        `leaves` are the leaf hashes of the log by leaf index; entries after them are not compared.
+        `leaves` are the leaf hashes of the log by leaf index. A record that names an entry after
+        them, sealed later, is not compared with the log.
         """
         key, name = (record.object, record.kind), _name(record.object, record.kind)
         self.records += 1
@@ -68,8 +69,9 @@ class DecisionAudit:
     def missing(self) -> Iterator[str]:
         """Yield a sentence for each record that an entry decided about but that no longer exists.
 
-        Also yields one for each record that got a second `baseline` entry. Call this method after
-        `differences` was called for all records.
+        Also yields one for each record that got a `baseline` entry although it had an entry before;
+        only migrations may write such entries. Call this method after `differences` was called for
+        all records.
         """
         for (name, kind), index in self._newest.items():
             if (name, kind) not in self._found:

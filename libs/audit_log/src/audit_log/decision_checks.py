@@ -29,10 +29,11 @@ ALIAS = "hidden:"
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record as it is stored now; `row` has its decided fields by name.
+    """A record as it is stored now; `row` has the fields that decisions determine, by name.
 
     `audit_entry` and `audit_hash` are as in `EntryOfRecord`, or None if the record names no entry.
-    `contradictions` are English sentences on what else the record contradicts, such as the ledger.
+    `contradictions` are English sentences on other faults that the service itself found, such as a
+    fine that does not agree with the bookkeeping.
     """
 
     kind: RecordKind
@@ -66,8 +67,8 @@ def _is_open(_: Row[Any]) -> bool:
 class RecordTable:
     """A source of records that are rows of a table.
 
-    `query` selects their decided fields and the columns `audit_entry` and `audit_hash`; `key` has
-    the columns of a unique key in `query`.
+    `query` selects the fields that decisions determine, and the columns `audit_entry` and
+    `audit_hash`; `key` has the columns of a unique key in `query`.
     """
 
     kind: RecordKind
@@ -107,9 +108,9 @@ class DecisionChecks:
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[audit_pb2.DecidedRecord], tuple[str, ...]]:
-        """Return the checks of at most `size` records, and the key to pass as `after` next.
+        """Check at most `size` records; return a message for each, and the next page's `after`.
 
-        `after` is () for the first page; the returned key is () if there are no further records.
+        `after` is a key, () for the first page; the returned key is () if no records follow.
         `tx` must see all rows despite row-level security.
         """
         number, key = (int(after[0]), after[1:]) if after else (0, ())
@@ -176,7 +177,7 @@ def _decided_by(record: StoredRecord, entry: AuditEntry | None) -> bytes:
 
 
 def alias_of(tx: Tx, object_ref: str) -> str:
-    """Return the name ("hidden:" and a keyed hash) that replaces the name of a hidden object.
+    """Return the name ("hidden:" and a keyed hash) that replaces the name of a confidential object.
 
     It is always the same for an object, but does not reveal the object to anyone without the
     service's keys.

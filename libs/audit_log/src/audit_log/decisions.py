@@ -77,8 +77,8 @@ def audit_decision(
     """Write the audit entry of a decision about `object_ref`, with the hashes of its records.
 
     The records are `records` and `decision.beside`: for each kind, the fields by name. The entry is
-    written together with the other rows of `tx`. Returns the values for the columns that name the
-    entry in the records' rows.
+    written together with the other rows of `tx`; if it is `confidential`, no auditor may read it.
+    Returns the values for the columns that name the entry in the records' rows.
     """
     entry_id = decision.entry_id or new_id()
     entry = tx.audit(
@@ -109,7 +109,11 @@ def entry_hash(canonical: bytes) -> bytes:
 def hashes_of(
     records: Mapping[RecordKind, Mapping[str, Any]], entry_id: UUID, object_ref: str
 ) -> dict[str, str]:
-    """Return the hashes of `records` by fact name, for an audit entry about `object_ref`."""
+    """Return the facts of an audit entry that state the hashes (hex) of `records`.
+
+    The keys are the names of the facts (`RecordKind.fact_of`). The entry has the id `entry_id` and
+    is about `object_ref`.
+    """
     return {
         kind.fact_of(object_ref): decided(kind, row, entry_id=entry_id, object_ref=object_ref)
         for kind, row in records.items()
@@ -117,9 +121,10 @@ def hashes_of(
 
 
 def decided(kind: RecordKind, row: Mapping[str, Any], *, entry_id: UUID, object_ref: str) -> str:
-    """Return the SHA-256 (hex) of a record's decided fields, of which None is left out.
+    """Return the SHA-256 (hex) of a record's decided fields; fields that are None are left out.
 
-    The id of the entry is hashed too, so that equal records have different hashes.
+    The object, the kind and the id of the entry are hashed too, so that equal records have
+    different hashes.
     """
     content = {
         "entry": str(entry_id),

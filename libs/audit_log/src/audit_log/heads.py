@@ -103,10 +103,10 @@ def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
 
 
 def not_extended(kept: Iterable[SignedHead], leaves: Sequence[bytes]) -> Iterator[SignedHead]:
-    """Yield those heads, stored earlier, that contradict the log's leaf hashes, by tree size.
+    """Yield those of the heads `kept` earlier that contradict the log, in order of tree size.
 
-    A head contradicts them if its tree has more leaves than there are now, or another root over its
-    leaves.
+    `leaves` are the leaf hashes that the log has now. A head of n leaves contradicts them if there
+    are fewer than n, or if the root over the first n is not the head's root.
     """
     frontier: list[bytes] = []
     size = 0

@@ -86,10 +86,11 @@ def inclusion_path(index: int, size: int) -> list[Leaves]:
 
 
 def consistency_path(first: int, second: int) -> list[Leaves]:
-    """Return the ranges of leaves whose roots prove that one tree extends another.
+    """Return the leaf ranges whose roots prove that the tree of `second` leaves extends the tree of
+    `first` leaves.
 
-    The trees have `second` and `first` leaves, with 0 <= first <= second. The ranges are ordered as
-    in RFC 9162, 2.1.4.1; there are none if `first` is 0 or equals `second`.
+    Requires 0 <= first <= second. The ranges are ordered as in RFC 9162, 2.1.4.1; there are none if
+    `first` is 0 or equals `second`.
     """
     if first in (0, second):
         return []

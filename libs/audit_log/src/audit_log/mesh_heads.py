@@ -1,7 +1,7 @@
-"""Mesh heads: one Merkle root over the newest heads of all services' audit logs.
+"""Mesh heads, and the texts that the mesh and the witnesses sign.
 
-Also the texts that the mesh and the witnesses (partners who confirm mesh heads) sign. All functions
-are pure.
+A mesh head is one Merkle root over the newest heads of all services' audit logs. Witnesses are
+partners who confirm mesh heads by signing them. All functions are pure.
 """
 
 from collections.abc import Iterable

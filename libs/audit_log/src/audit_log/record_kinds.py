@@ -1,7 +1,7 @@
-"""Kinds of records about which audited decisions are made; pure, for import by services' models.
+"""Kinds of records about which audited decisions are made.
 
 A service's model declares which fields of its rows a decision covers. `decisions` puts the hash of
-these fields into the decision's audit entry.
+these fields into the decision's audit entry. All functions are pure.
 """
 
 from collections.abc import Mapping

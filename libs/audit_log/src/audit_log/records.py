@@ -26,7 +26,7 @@ LOOKED_FOR = timedelta(days=KEEP_DAYS - 1)
 
 @dataclass(frozen=True)
 class Fault:
-    """A contradiction: a code of `RecordFault`, and the row concerned as "kind:id"."""
+    """A contradiction: its code (see the proto message `RecordFault`), and the row as "kind:id"."""
 
     code: str
     record: str
@@ -34,7 +34,11 @@ class Fault:
 
 @dataclass
 class Checked:
-    """The result of checking part of a table: faults, published events, and all rows' keys."""
+    """The result of checking part of a table.
+
+    `faults` are the contradictions found, `published` the outbox rows of published events, and
+    `keys` the sort keys of all rows that were checked.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     published: list[Any] = field(default_factory=list)
@@ -47,8 +51,8 @@ Check = Callable[[Tx, str, int], Awaitable[Checked]]
 async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
     """Check that audit entries are sealed or wait for it, and that their events are in the outbox.
 
-    Checks at most `limit` entries after the position `after` ("" for the first). Only events of the
-    last days are looked up, since older ones are deleted from the outbox.
+    Checks at most `limit` entries after the position `after` ("" for the first). Events older than
+    LOOKED_FOR are not looked up, since the outbox may have deleted them.
     """
     is_sealed = select(audit_leaves.c.entry_id).where(audit_leaves.c.entry_id == audit.c.entry_id)
     waits = select(audit_pending.c.entry_id).where(audit_pending.c.entry_id == audit.c.entry_id)
@@ -106,9 +110,10 @@ async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
 
 
 async def check_events(tx: Tx, after: str, limit: int) -> Checked:
-    """Check that the entries named by events exist, and that published events have a stream number.
+    """Check that the audit entries that events name exist, and that published events have a number.
 
-    Checks at most `limit` events of the outbox after the position `after` ("" for the first).
+    The number is the event's sequence number in its NATS stream. Checks at most `limit` events of
+    the outbox after the position `after` ("" for the first).
     """
     columns = (outbox.c.position, outbox.c.event_id, outbox.c.subject, outbox.c.published_at)
     query = select(*columns, outbox.c.stream_sequence, outbox.c.audit_entries)
@@ -169,8 +174,8 @@ class RecordChecks:
         """Check the rows after the sort key `after`, or from the first row if it is ().
 
         Checks up to `size` rows of a table, and continues with the next table if there were fewer.
-        Returns what was found, and the sort keys of the last table's rows; no keys if all tables
-        are done.
+        Returns what was found, and the sort keys of the rows of the last table checked. Pass the
+        last key as `after` to continue; there are no keys if all tables are done.
         """
         first, key = (int(after[0]), after[1]) if after else (0, "")
         found = Checked()

@@ -1,4 +1,5 @@
-"""The rules of a service's audit log: what auditors may read, and which data keys need no entry."""
+"""The rules of a service's audit log: what auditors may read, and which data keys may be destroyed
+without an audit entry."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,12 +10,13 @@ from sqlalchemy import Select
 
 @dataclass(frozen=True)
 class AuditRules:
-    """What auditors may read in the log of one service, and whether attempts are recorded.
+    """What auditors may read in the log of one service, and what the service records in it.
 
     Auditors may read an entry of class OPEN, and an entry without a class unless the type of its
     object is in `hidden_unclassified`. `records_attempts` says whether the service records attempts
-    to open records hidden from the caller. By default no type is hidden, and no attempt is
-    recorded.
+    to open records hidden from the caller. `unrecorded_keys` selects the data keys that may be
+    destroyed without an audit entry. By default no type is hidden, no attempt is recorded, and
+    each destroyed key needs an entry.
     """
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.

@@ -34,7 +34,7 @@ class HeadForged(Exception):
 class Sealer:
     """A loop that adds waiting entries to the signed tree every `every_seconds`.
 
-    It runs in one process per database schema at a time.
+    A lease ensures that only one process per database schema runs it at a time.
     """
 
     def __init__(self, db: Database, clock: Clock, *, service: str, every_seconds: float) -> None:
@@ -45,7 +45,10 @@ class Sealer:
         self._key = db.keyring.signing_key("audit")
 
     async def run(self) -> None:
-        """Seal waiting entries until cancelled. Raises LeaseLost, HeadForged or database errors."""
+        """Seal waiting entries until cancelled.
+
+        Raises LeaseLost if another process takes over, HeadForged, or database errors.
+        """
         async with hold(self._db, "sealer") as lease:
             while True:
                 while await self.seal(lease) == BATCH:
@@ -55,7 +58,8 @@ class Sealer:
     async def seal(self, lease: Lease) -> int:
         """Add up to BATCH waiting entries to the tree under a new head; return their number.
 
-        Raises LeaseLost, or HeadForged if the newest head is not signed with the service's key.
+        Raises LeaseLost if another process has taken over, and HeadForged if the newest head is not
+        signed with the service's key.
         """
         async with lease.begin(SYSTEM) as tx:
             waiting = await _waiting(tx)

@@ -70,7 +70,8 @@ async def roots_of(tx: Tx, wanted: Set[Subtree]) -> dict[Subtree, bytes]:
 def install_nodes(op: Operations, runtime_role: str) -> None:
     """Create the table `audit_nodes` in a service's migration and fill it from existing leaves.
 
-    The database computes the hashes, at most `FILLED_AT_ONCE` nodes per statement.
+    The database computes the hashes, at most `FILLED_AT_ONCE` nodes per statement. The role
+    `runtime_role` may read the table and add rows.
     """
     connection = op.get_bind()
     audit_nodes.create(connection)

@@ -1,8 +1,9 @@
 """The servicer of `tartip.audit.v1.Witnesses`, and a loop that asks all services for their heads.
 
-Witnesses are partners who sign mesh heads (see `mesh_heads`) and keep them outside the mesh. The
-newest heads of the services are in memory; a mesh head given to a witness is stored, so that any
-process of the service can check the witness's signature.
+A mesh head is one signed root over the newest heads of all services' audit logs. Witnesses are
+partners who sign mesh heads and keep them outside the mesh. The newest heads of the services are in
+memory; a mesh head given to a witness is stored, so that any process of the service can check the
+witness's signature.
 """
 
 import asyncio
@@ -101,8 +102,8 @@ class NewestHeads:
     ) -> audit_pb2.HeadExtension:
         """Return the proof that `head` extends the older `kept` head of the same service's log.
 
-        Raises TreeSizeUnknown if `head` is None or smaller, or the service is unknown; the
-        service's refusal if it gives no proof.
+        Raises TreeSizeUnknown if `head` is None, if its tree is the smaller one, or if the service
+        is unknown. If the service gives no proof, raises the service's refusal.
         """
         stub: Any = self._peers.get(kept.service)
         if head is None or stub is None or not 0 < kept.tree_size <= head.tree_size:
@@ -124,7 +125,7 @@ class NewestHeads:
 
 
 class WitnessApi(audit_pb2_grpc.WitnessesServicer):
-    """The RPCs for witnesses, who confirm heads by signing them."""
+    """The RPCs for witnesses, who confirm mesh heads by signing them."""
 
     def __init__(
         self, chassis: Chassis[Any], heads: NewestHeads, key_of: Callable[[str], bytes]
@@ -140,9 +141,10 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
     async def GetMeshHead(
         self, request: audit_pb2.GetMeshHeadRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.GetMeshHeadResponse:
-        """Return the newest mesh head, and a proof that it extends each `kept` head of the request.
+        """Return the newest mesh head, and proofs that the logs in `kept` were only extended.
 
-        Raises NothingSealed or TreeSizeUnknown, or the refusal of a service that gives no proof.
+        `kept` names the head of the log that the witness has. Raises NothingSealed or
+        TreeSizeUnknown, or the refusal of a service that gives no proof.
         """
         heads = await self._heads.all()
         extensions = [
@@ -215,8 +217,8 @@ def serve_witnesses(
 ) -> None:
     """Serve `tartip.audit.v1.Witnesses` for the audit logs of the services in `addresses`.
 
-    `addresses` are by service name; a service with an empty one is left out. `key_of` returns the
-    registered public key of a partner, or b"".
+    `addresses` maps the name of each service to its address; a service whose address is "" is left
+    out. `key_of` returns the registered public key of a partner by name, or b"" if there is none.
     """
     peers = {
         name: audit_pb2_grpc.AuditStub(chassis.channels.to(address, name))

@@ -57,7 +57,7 @@ class Channels:
         return self._channels[address]
 
     def opened(self, address: str, peer: str) -> grpc.aio.Channel:
-        """Return a new channel with the arguments of `to`; the caller must close it."""
+        """Return a new channel, made with the arguments of `to`; the caller must close it."""
         interceptors: list[Any] = [interceptor(peer) for interceptor in _INTERCEPTORS]
         return grpc.aio.secure_channel(
             address, self._credentials, options=OPTIONS, interceptors=interceptors

@@ -89,7 +89,7 @@ def _means_away(error: BaseException | None) -> bool:
 
 
 class CountingPool(AsyncAdaptedQueuePool):
-    """A connection pool that counts the tasks waiting for one of its connections: `awaited`."""
+    """A connection pool that counts, in `awaited`, the tasks that wait for a connection."""
 
     awaited = 0
 
@@ -191,7 +191,7 @@ class Database:
     async def read(self, scope: Scope, select: Read, **values: Any) -> list[Any]:
         """Execute a prepared SELECT; return the rows that `scope` may see, in a single round trip.
 
-        `values` are its parameters; rows are named tuples. Raises ClockUnsure as `begin` does.
+        `values` are the parameters; rows are named tuples. Raises ClockUnsure as `begin` does.
         """
         if not self._clock_is_sure:
             raise ClockUnsure

@@ -18,7 +18,7 @@ class Event:
     """An event to publish: `subject` says what happened, in the past tense.
 
     `aggregate` names the entity concerned, `version` its version. `story` is the correlation id of
-    the case to which the event belongs; if it is "", the current one is used.
+    the case to which the event belongs; if it is "", that of the current call is used.
     """
 
     subject: str

@@ -25,7 +25,7 @@ E = TypeVar("E", bound=Enum)
 
 
 def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """Parse a client's UUIDv7; for any other text, add an error to `check` and return NO_ID."""
+    """Parse a client's UUIDv7; for any other text, add an error with `code`, and return NO_ID."""
     found = parse_id(text)
     check.that(found is not None, field, "a UUIDv7 in lower case", code=code)
     return found or NO_ID

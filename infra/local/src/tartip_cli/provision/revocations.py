@@ -64,8 +64,10 @@ class Revocations:
     folder: Path
 
     def note_issued(self, issued: Iterable[tuple[str, str, x509.Certificate]]) -> None:
-        """Record newly issued certificates, each given with the kind and name of its holder.
-        Records of expired certificates are removed."""
+        """Record newly issued certificates, and remove the records of expired ones.
+
+        Each certificate is given as (kind, name, certificate); kind and name are its holder's.
+        """
         noted = [_issued(kind, name, certificate) for kind, name, certificate in issued]
         now = real_clock().isoformat()
         with self._locked():
@@ -80,11 +82,12 @@ class Revocations:
         return _read(self._revoked_file, Revoked)
 
     def revoke(self, kind: str, name: str, current: Path, *, reason: str) -> list[Revoked]:
-        """Record all certificates that were issued to a holder as revoked, including the one in the
-        file `current`. Returns those that were not revoked before.
+        """Record that every certificate issued to a holder is revoked, with the `reason`.
 
-        The revocation takes effect only when `write_list` has been called afterwards. After an
-        interruption between the two calls, repeat both.
+        `kind` and `name` are the holder's; the certificate in the file `current` is included.
+        Returns the certificates that were not revoked before. The revocation takes effect only when
+        `write_list` has been called afterwards. After an interruption between the two calls, repeat
+        both.
         """
         at, by = real_clock().isoformat(), _user()
         with self._locked():

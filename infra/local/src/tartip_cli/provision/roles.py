@@ -1,5 +1,6 @@
 """Creates the database of the mesh. SQL files give each service its own schema with four roles: an
-owner for migrations, and log-ins with few rights for calls, for background work and for sealing.
+owner for migrations, and log-ins with few rights for calls, for background work and for sealing
+(signing) the audit log.
 
 The same files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql. Here
 they are applied at every start; it is safe to apply them again.
@@ -54,8 +55,7 @@ class Database:
         return self._url(f"{schema}_seal")
 
     def log_ins(self, schema: str) -> dict[str, str]:
-        """Return the environment variables from which a service reads the URLs of its three roles,
-        with these URLs."""
+        """Return the environment variables that give a service the URLs of its roles."""
         return {
             "TARTIP_DATABASE_URL": self.runtime_url(schema),
             "TARTIP_WORK_DATABASE_URL": self.work_url(schema),

@@ -75,9 +75,10 @@ def own_folder(home: DataDir, user: UnixUser | None) -> Path:
 
 
 def make_own(folder: Path, user: UnixUser) -> None:
-    """Create a folder, and its parents, that only `user` owns and can access.
+    """Create a folder that `user` owns and only `user` can access; create missing parents too.
 
-    A folder that exists already becomes such a one. Raises Failure if the system refuses.
+    If the folder exists, its owner and its access rights are changed. Raises Failure if the system
+    refuses.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,7 +110,8 @@ def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
 def fill(paths: TritonPaths, folder: Path) -> None:
     """Check the models in `folder` and, if `paths` lie elsewhere, copy Triton and the models there.
 
-    Existing copies are kept. Raises Failure if a model has changed or a copy cannot be written.
+    Existing copies are kept, but models that differ from those in `folder` are copied again. Raises
+    Failure if a model in `folder` was changed since it was built, or if a copy cannot be written.
     """
     try:
         check_models(folder, models=folder / MODELS)

@@ -1,8 +1,9 @@
 """The embedded vehicle register: a file of made-up vehicles and owners, reproducible by seed.
 
-Names, addresses and numbers belong to nobody; IINs and BINs have valid dates and check digits.
-Every record states the first day on which its owner owned the vehicle, since the owner on the day
-of the offence is fined. Some vehicles have a second record, of a previous owner.
+Names, addresses and numbers belong to nobody. IINs and BINs, the identification numbers of persons
+and of companies, have valid dates and check digits. Every record states the first day on which its
+owner owned the vehicle, since the owner on the day of the offence is fined. Some vehicles have a
+second record, of a previous owner.
 """
 
 from __future__ import annotations
@@ -196,7 +197,10 @@ def synthetic_bin(rng: random.Random) -> str:
 
 
 def check_digit(body: str) -> int | None:
-    """Return the check digit for the first eleven digits of an IIN or BIN; None if none exists."""
+    """Return the twelfth digit of an IIN or BIN, which checks the first eleven (`body`).
+
+    None if no digit is valid for them.
+    """
     for weights in _WEIGHTS:
         key = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11
         if key < 10:

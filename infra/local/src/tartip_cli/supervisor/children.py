@@ -175,8 +175,8 @@ class RunningPart(Watched):
     async def keep(self) -> None:
         """Run the part until `stop` is called, and start it again whenever it ends.
 
-        Raises Failure if the part does not become ready in its first few starts; never after it was
-        ready once.
+        Raises Failure if the part does not become ready in its first few starts. Once it has been
+        ready, it is started again without limit.
         """
         deaths = failed_starts = 0
         while not self._stopping:

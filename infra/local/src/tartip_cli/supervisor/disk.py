@@ -25,8 +25,10 @@ class Disk:
         return self.free_bytes < max(LOW_BYTES, LOW_PART * self.total_bytes)
 
     def notice(self) -> dict[str, object]:
-        """Return the warning that the disk is nearly full, as a notice ("code", "text", "path") of
-        `tartip status`."""
+        """Return a notice ("code", "text", "path") for `tartip status`: this disk is nearly full.
+
+        Call it only if `is_nearly_full`.
+        """
         percent = 100 * self.free_bytes / self.total_bytes
         text = (
             f"only {self.free_bytes // 2**20} MiB ({percent:.1f} %) are free under {self.path}: "
@@ -36,7 +38,8 @@ class Disk:
 
 
 def disks_of(home: DataDir) -> tuple[Disk, ...]:
-    """Return the disk of the data folder and, if another, that of its PostgreSQL cluster."""
+    """Return the disk of the data folder and, if it is a different one, the disk of the mesh's
+    PostgreSQL cluster."""
     found: dict[int, Disk] = {}
     for folder in (home.path, home.postgres.resolve()):
         if folder.is_dir():

@@ -44,10 +44,10 @@ class Judge:
 
 
 async def health_by(probe: Probe) -> Health:
-    """Run a probe and return what it finds.
+    """Run a probe and return the health that it finds.
 
-    If the probe times out or raises an error, the result is the health of a silent part. A Failure
-    is re-raised.
+    If the probe times out or raises an error, the result says that the part does not answer
+    (Condition.SILENT). Only a Failure is re-raised.
     """
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)

@@ -1,8 +1,8 @@
 """Rotates the log files of the parts while the parts run, and reads logs across a rotation.
 
 A file larger than LOG_BYTES is copied and then emptied, since its part keeps it open. Three old
-copies are kept; `fines.log.1` is the newest. Lines written between the end of the copying and the
-emptying are lost.
+copies are kept; the newest copy of `fines.log` is `fines.log.1`. Lines written between the end of
+the copying and the emptying are lost.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def old_log(path: Path, number: int) -> Path:
 
 
 def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
-    """Yield the last `count` lines of a log, if necessary continued back into its newest old copy.
+    """Yield the last `count` lines of a log, if necessary including some of its newest old copy.
 
     With `follow`, then wait for new lines and yield them, without end. Raises OSError if the log
     cannot be read.

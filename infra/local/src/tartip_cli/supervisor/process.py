@@ -25,7 +25,7 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The identity of the process that has this pid now; None if none or only a zombie has."""
+        """The identity of the process with this pid; None if there is none, or only a zombie."""
         try:  # the name before the state may contain anything
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         except OSError:
@@ -52,7 +52,7 @@ class ProcessId:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Send a signal to the process `pid` and to its process group; ignored if it does not exist.
+    """Send a signal to the process `pid` and to its process group; do nothing if it has ended.
 
     Each part leads a process group of its own, so that its child processes get the signal too.
     """

@@ -59,8 +59,8 @@ async def rotate_data_keys(
     parallel.
 
     `report` is called repeatedly with "service: class of keys", the number of keys done and the
-    total. Each service waits `settle_seconds` before the first key, until calls that use the old
-    wrapping key have ended. Raises Failure if a service fails.
+    total. Afterwards, each service waits `settle_seconds` before it destroys its old wrapping keys,
+    since calls that began earlier may still use them. Raises Failure if a service fails.
     """
     async with asyncio.TaskGroup() as group:
         for name in names:

@@ -1,7 +1,8 @@
 """Makes synthetic calls once a minute: one over gRPC and one over REST, as outsiders make them.
 
 The calls change nothing and leave no audit entry. Over gRPC, a partner asks for a payment that does
-not exist, and the answer "not found" is the success; over REST, an operator lists one camera.
+not exist, so that the answer "not found" counts as success. Over REST, an operator lists one
+camera.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ Call = Callable[[], Awaitable[str]]
 
 
 class SyntheticCalls:
-    """Calls the services of a mesh as outsiders do; records success and duration with `meter`."""
+    """Calls the services of a mesh as outsiders do, and records success and duration with the
+    OpenTelemetry `meter`."""
 
     def __init__(self, mesh: Mesh, meter: Meter) -> None:
         self._mesh = mesh
