@@ -68,7 +68,10 @@ def _install(connection: Connection) -> None:
 
 @pytest.fixture
 def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]:
-    """Return a function that executes an SQL statement as the owner of the scratch schema."""
+    """Return a function that executes an SQL statement as the owner of the scratch schema.
+
+    Its arguments are the statement and the values of its parameters, by name.
+    """
 
     async def execute(statement: str, values: dict[str, Any]) -> None:
         parts = urlsplit(postgres.database.url)

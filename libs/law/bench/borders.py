@@ -100,8 +100,9 @@ DRAWS = {"country": country, "towns": town}
 def measure(variant: str) -> dict[str, object]:
     """Load one variant, look up all places and return the figures.
 
-    `load` is in seconds, `mib` is the growth in memory. For each set of places ("country",
-    "towns"), `micros` has the microseconds per lookup and `found` the codes found.
+    `load` is the load time in seconds, and `mib` the growth in memory in MiB. For each set of
+    places ("country", "towns"), `micros` has the microseconds per lookup, and `found` has the
+    region code of each place.
     """
     import h3
     import shapely

@@ -63,7 +63,7 @@ def enum_of(ours: type[E], theirs: Any, number: int) -> E | None:
 
 
 def check_enums(check: Checks, given: Iterable[tuple[str, int, Any]]) -> None:
-    """Check that each number is a value of its enum; `given` has (field, number, proto enum)."""
+    """For each (field, number, proto enum) in `given`, check that the enum has this number."""
     for field, number, theirs in given:
         check.that(
             number in theirs.DESCRIPTOR.values_by_number, field, "a value of its kind, or nothing"
@@ -81,8 +81,8 @@ def check_text(
 ) -> None:
     """Check that a text is one line of at most `longest` characters and, if required, not blank.
 
-    Invisible characters, such as zero-width spaces, are refused unless `with_invisible`; control
-    characters and direction marks always.
+    Control characters and direction marks are refused. Other invisible characters, such as
+    zero-width spaces, are refused unless `with_invisible`.
     """
     is_short = len(text) <= longest and (not required or is_visible(text))
     if not (is_short and is_one_line(text) and (with_invisible or is_all_visible(text))):
@@ -92,6 +92,7 @@ def check_text(
 
 
 def check_point(check: Checks, at: str, *, latitude: float, longitude: float) -> None:
-    """Check latitude and longitude in degrees; `at` precedes their names, such as "place."."""
+    """Check that `latitude` and `longitude` are degrees in range. `at` is the path of the field
+    that contains them, with a dot at its end: "place."."""
     check.that(-90 <= latitude <= 90, at + "latitude", "degrees, -90 to 90")
     check.that(-180 <= longitude <= 180, at + "longitude", "degrees, -180 to 180")

@@ -21,7 +21,8 @@ _USED = select(requests.c.fingerprint).where(
 async def is_first_use(
     connection: AsyncConnection, caller: str, request_id: UUID, content: bytes
 ) -> bool:
-    """Store a request id; return whether it is new. Raises IdReused if its content differs."""
+    """Store a request id of a caller (`Caller.key`); return whether it is new. Raises IdReused if
+    the caller used the id before with other content."""
     request = request_id_of(caller, request_id, content)
     added = await connection.execute(_USE, vars(request))
     if added.rowcount:

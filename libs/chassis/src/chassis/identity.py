@@ -63,7 +63,7 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """The caller as "kind/name", stored with its request ids: two callers may use the same id.
+        """The caller as "kind/name"; it is stored with request ids, so callers may use equal ids.
 
         If a service calls for an operator, the key names the operator instead.
         """
@@ -85,8 +85,8 @@ class Allow:
     """The callers that may use a method, and whether they must state a purpose.
 
     A purpose is needed where the answer holds personal data. Operators call through a service and
-    need one of `roles`. Partners need the permission `scope`, which the host checks by
-    `Chassis.guard`. Requests for which `urgent` returns True may use a reserve of calls when the
+    need one of `roles`. Partners need the permission `scope`; `guard` of `host.runtime.Chassis`
+    checks it. Requests for which `urgent` returns True may use a reserve of calls when the
     limits of the caller or of the process are exhausted.
     """
 
@@ -127,8 +127,8 @@ def allow(
 
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
-    """Return the kind and name, such as ("service", "fines"), of the caller with a certificate's
-    URIs. Raises NotAuthenticated unless there is exactly one URI, a SPIFFE id of the mesh."""
+    """Return a caller's kind and name, such as ("service", "fines"), by its certificate's URIs.
+    Raises NotAuthenticated unless there is one URI alone, of the form that this module states."""
     named = list(uris)
     if len(named) != 1 or not named[0].startswith(TRUST_DOMAIN):
         raise NotAuthenticated

@@ -37,7 +37,7 @@ def checked_purpose(text: str) -> str:
 
 
 def purpose_in(metadata: Mapping[str, str | bytes]) -> str:
-    """Return the purpose in a call's metadata; "" if there is none. Raises PurposeWrong."""
+    """Return the purpose in a call's metadata, or "". Raises PurposeWrong if it is malformed."""
     encoded = metadata.get(METADATA_KEY)
     if not isinstance(encoded, bytes):
         return checked_purpose(str(metadata.get(ASCII_METADATA_KEY, "")))

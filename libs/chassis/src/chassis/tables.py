@@ -146,7 +146,7 @@ data_keys = vault_keys.data_keys.to_metadata(metadata)
 def session_settings(application: str) -> dict[str, str]:
     """Return the PostgreSQL settings, by name, for a new session of the client `application`.
 
-    They include this process's clock offset, and end the session of a client silent for 20 s.
+    They include this process's clock offset, and end the session if its client is cut off for 20 s.
     """
     settings = {
         "application_name": application,

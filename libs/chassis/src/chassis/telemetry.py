@@ -113,7 +113,7 @@ def bind_story(story: str) -> None:
 
 @contextmanager
 def about(traceparent_header: str, *, event: str = "") -> Iterator[None]:
-    """Give the log lines of a block the trace in a W3C traceparent header, and the id of an event.
+    """In the block, log lines carry the trace of a W3C traceparent header and the id of an event.
 
     No span is opened. If the header is malformed, the lines keep the current trace.
     """
@@ -143,7 +143,7 @@ def span(
     story: str = "",
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """Run the block in a new span, which is yielded; of an error in it only the type is recorded.
+    """Yield a new span, in which the block runs; if it raises, only the error's type is recorded.
 
     `story` is the block's correlation id or "". Raises ValueError for keys not in ATTRIBUTES.
     """

@@ -123,7 +123,7 @@ class Tx:
         return theirs
 
     async def once(self, caller: str, request_id: UUID, content: bytes) -> bool:
-        """Store a caller's request id; return True if it is new, False if the request is repeated.
+        """Store a request id of a caller (`Caller.key`); return True if new, False if repeated.
 
         Raises IdReused if the id was used with other content. While another transaction uses the
         same id, this waits until that transaction ends.
@@ -181,7 +181,8 @@ class Tx:
     ) -> AuditEntry:
         """Add an audit entry, to be written at the commit; return it. `object_ref` is "type:id".
 
-        Entries hold ids only. A confidential one is in the Merkle tree, but shown to no auditor.
+        Entries hold no personal data beside ids. A confidential one is sealed in the log like all
+        others, but no auditor may read it.
         """
         entry = AuditEntry(
             entry_id or new_id(),
@@ -288,7 +289,8 @@ def driver_of(connection: AsyncConnection) -> Any:
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
     """Return by how many seconds `theirs` is before `asked_at` or after `answered_at`.
 
-    `theirs` is of the database's clock, the others of this process's. 0 or less if in between.
+    The database's clock gives `theirs`, this process's clock the others. The result is 0 or less
+    if `theirs` is in between.
     """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 

@@ -1,7 +1,7 @@
 """The connection to NATS: one per process, with mutual TLS and an nkey, reconnecting without limit.
 
-A service may only fetch, acknowledge, publish its own subjects and read the state of its own
-streams. Streams and consumers are created by the operator of the broker, never here.
+A service may only fetch and acknowledge events, publish on its own subjects and read the state of
+its own streams. Streams and consumers are created by the operator of the broker, never here.
 """
 
 import asyncio
@@ -63,10 +63,10 @@ class Broker:
     async def connect(
         cls, url: str, *, name: str, seed_file: Path | None, tls: ssl.SSLContext | None
     ) -> "Broker":
-        """Connect to NATS with the nkey seed in `seed_file`, and return the connection.
+        """Connect to NATS as the client `name`, with the nkey seed in `seed_file`.
 
-        Failed connections, the first included, are tried again without limit. `url` has one
-        address, or several of one cluster with commas between them: the first that answers is used.
+        `url` has one address, or several of one cluster with commas between them; the first that
+        answers is used. Failed attempts, the first included, are repeated without limit.
         """
         errors = _Errors()
         client = _Client() if seed_file else Client()

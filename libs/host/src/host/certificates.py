@@ -62,7 +62,7 @@ class CertificateFiles:
         """Return the content of both files; wait up to a second for a key that fits the
         certificate.
 
-        During a renewal, the key is replaced before the certificate. Raises CertificateUnusable.
+        During a renewal, the key is replaced before the certificate. Raises the same as `read`.
         """
         for _ in range(SETTLE_TRIES):
             try:

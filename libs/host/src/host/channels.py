@@ -16,7 +16,7 @@ from host.certificates import CertificateFiles, CurrentCertificate, Pem
 
 
 class RenewingChannels(Channels):
-    """Channels as those of the chassis, which present a renewed certificate in new calls."""
+    """The `Channels` of the chassis, except that new calls present a renewed certificate."""
 
     def __init__(self, *, cert: Path, key: Path, ca: Path) -> None:
         """Raises CertificateUnusable, or OSError if the authority's file cannot be read."""

@@ -30,7 +30,7 @@ _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 
 def database_check(db: Database, *, name: str = "database") -> Check:
     """Return a check that fails if the database does not answer within DATABASE_SECONDS, or if its
-    clock differs too much from this process's."""
+    clock differs from this process's by more than CLOCK_TOLERANCE_SECONDS."""
 
     async def look() -> Reasons:
         try:
@@ -95,7 +95,7 @@ def outbox_check(db: Database, *, waiting_seconds: float = WAITING_SECONDS) -> C
 
 
 def peer_check(name: str, channel: grpc.aio.Channel) -> Check:
-    """Return a check that fails if a peer is not ready, or does not answer in time.
+    """Return a check that fails if a peer is not ready or does not answer within PEER_SECONDS.
 
     `name` is the name under which the peer is deployed.
     """

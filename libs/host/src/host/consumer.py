@@ -4,8 +4,8 @@ Event ids (in the table `inbox`) and effects of a batch share one transaction; i
 event is handled in a transaction of its own. If a handler raises `Poison`, the event becomes a dead
 letter at once. After any other exception it is delivered again with a delay. It becomes a dead
 letter after `LAST_DELIVERY` deliveries, or after `DELIVERIES_MAX` if the handler raises `Later`.
-While the database is unavailable or its clock differs from this process's, nothing is fetched, and
-events already fetched wait.
+While the database is unavailable, or its clock differs too much from this process's, nothing is
+fetched, and events already fetched wait.
 """
 
 import asyncio

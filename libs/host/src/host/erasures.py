@@ -4,11 +4,12 @@ A database that is restored from a backup has the keys again that were destroyed
 is also written into a file, `<service>.jsonl` in a folder that no backup contains, and a service
 destroys the listed keys again before it serves.
 
-Destroying a key schedules work (`chassis.work.LIST_ERASURE`) in the same transaction; the scheduler
-does it within a second and as often as needed, so a key may be listed twice. Each line is JSON with
-a number, the key's id, the time, the hash of the line before, and a signature by the service's
-audit key: a line cannot be forged, and a missing one is found. A last line without its newline was
-cut off by a crash before its work was done; it is replaced when the work is done again.
+The transaction that destroys a key also schedules the work to list its id
+(`chassis.work.LIST_ERASURE`). The scheduler does this work soon after the commit, and repeats it
+until it succeeds, so a key may be listed twice. Each line is JSON with a number, the key's id, the
+time, the hash of the line before, and a signature by the service's audit key: a line cannot be
+forged, and a line missing between two others is found. A crash may cut off the last line, which
+then lacks its newline. The work is then repeated, and writes the line anew.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Erasure:
-    """One line of a list: the `number`-th destroyed data key of a service."""
+    """One line of a list: its number, from 1 on, and the id of a destroyed data key."""
 
     number: int
     key_id: UUID
@@ -53,7 +54,7 @@ class ReadErasures:
     """The authentic lines of a list of erasures, and the numbers of the damaged lines.
 
     `damaged` counts lines of the file from 1. A line is damaged if it is not authentic, or if the
-    line before it is not the one that it names.
+    line before it is not the one that it names; in the second case it is in `erasures` too.
     """
 
     erasures: tuple[Erasure, ...] = ()
@@ -104,7 +105,8 @@ class ErasureList:
     async def repeat(self, db: Database) -> int:
         """Destroy the listed keys that the database has again after a restore; return their number.
 
-        The destructions are audited. Damaged lines are logged and skipped. Raises a database error.
+        The destructions are audited. Damaged lines are logged; those that are not authentic are
+        skipped. Raises a database error.
         """
         path = list_path(self.folder, self.service)
         found = await asyncio.to_thread(read_erasures, path, self.service, self.key.public_key())
@@ -118,7 +120,8 @@ class ErasureList:
         return repeated
 
     async def repeat_patiently(self, db: Database, stopping: asyncio.Event) -> None:
-        """Call `repeat` until the database answers or `stopping` is set; raise its other errors."""
+        """Call `repeat`; while the database is unavailable, call it again every second until
+        `stopping` is set. Other errors of `repeat` are raised."""
         while not stopping.is_set():
             try:
                 await self.repeat(db)

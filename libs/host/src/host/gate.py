@@ -219,7 +219,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 await replies.aclose()
 
     async def end_endless_streams(self) -> None:
-        """End streams that have no deadline with `Stopping`, so that their callers reconnect.
+        """End all streams without a deadline by the refusal `Stopping`; their callers reconnect.
 
         Waits at most `STREAM_END_SECONDS` for them.
         """

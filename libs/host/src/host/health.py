@@ -3,12 +3,13 @@
 The standard health service (`grpc.health.v1.Health`) answers under these names:
 
 - "": SERVING if the process itself is ready to answer calls;
-- the full name of a service: SERVING if, besides, the peers are ready that the service needs;
+- the full name of a service: SERVING if the process and all peers that the service needs are ready;
 - `tartip.degraded`: NOT_SERVING during a fault that prevents no call, such as a lost broker;
 - `tartip.live`: always SERVING; a process that does not answer in time hangs.
 
-A peer is asked only whether it is ready itself (""), whatever its own peers, so that there are no
-circles. To services, `Check` also returns what is wrong, in the trailing metadata REASONS_KEY.
+A peer is asked only for "", which does not depend on its own peers: so two processes that need each
+other can both become ready. If the caller is a service, `Check` also returns what is wrong, in the
+trailing metadata REASONS_KEY.
 """
 
 import asyncio
@@ -64,7 +65,7 @@ class Check:
 class Health:
     """The checks of a process and their last results; before the first results nothing is ready.
 
-    `needs` has, by the full name of a service, the names of the PEER checks that the service needs.
+    `needs` maps the full name of a service to the names of the PEER checks that the service needs.
     The key "" stands for the process itself: it may need peers only if no peer checks this process.
     """
 
@@ -109,9 +110,9 @@ class Health:
         return {check.name: "; ".join(self._found[check.name].values()) for check in checks}
 
     def reasons(self, service: str) -> Reasons:
-        """Return why a service is not ready, by its full name ("" is the process); empty if it is.
+        """Return why a service, by its full name, is not ready; empty if it is ready.
 
-        Raises KeyError for an unknown name.
+        The name "" stands for the process itself. Raises KeyError for an unknown name.
         """
         peers = self.peers
         return {**self.unready, **{n: peers[n] for n in self._needs[service] if peers[n]}}
@@ -122,7 +123,7 @@ class Health:
             self._needs.setdefault(service, ())
 
     def status(self, name: str) -> "health_pb2.HealthCheckResponse.ServingStatus":
-        """Return the status under a name of the health service, or SERVICE_UNKNOWN."""
+        """Return the status that the health service gives for `name`, or SERVICE_UNKNOWN."""
         if name == LIVE:
             return SERVING
         if name == DEGRADED:

@@ -24,7 +24,7 @@ async def schedule_destruction(tx: Tx, key_id: UUID) -> None:
 
 
 async def schedule_discarding(tx: Tx, key_id: UUID) -> None:
-    """Schedule the destruction of a data key that is not put on the list of erasures.
+    """Schedule the destruction of a data key whose id is not to be listed (`host.erasures`).
 
     A database that is restored to an earlier moment has such a key again, and needs it.
     """
@@ -41,7 +41,7 @@ async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
 
 
 async def discard_recorded(tx: Tx, key_id: UUID) -> None:
-    """Destroy a data key as `destroy_recorded` does, but do not put it on the list of erasures."""
+    """Destroy a data key as `destroy_recorded` does, but do not list its id (`host.erasures`)."""
     entry = tx.audit(DESTROY_KEY, f"key:{key_id}")
     await tx.keys.discard(key_id, recorded_by=entry.entry_id)
 

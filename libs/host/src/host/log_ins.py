@@ -1,8 +1,8 @@
 """The rights that each log-in of a service has in its schema, column by column.
 
 A service has three log-ins (`host.databases`): for calls, for background work and for sealing. None
-may change or delete an audit entry, a leaf or head of the sealed log, or a request id, and none may
-cover up what another one did. The owner role is for migrations alone.
+may change or delete an audit entry, a leaf or head (signed root) of the sealed audit log, or a
+request id, and none may cover up what another one did. The owner role is for migrations alone.
 
 `install_v4` grants the rights on the tables that all services have (COMMON_TABLES). On a service's
 own tables, the log-in for work has the rights that migrations grant to the one for calls
@@ -76,8 +76,9 @@ _NEVER_CHANGED = ("audit", "audit_leaves", "audit_nodes", "audit_heads", "reques
 def install_v4(op: Operations, schema: str) -> None:
     """Grant each log-in its rights on the tables that all services have; the roles must exist.
 
-    Row-level security binds neither superusers nor the owner of a table. A trigger keeps
-    superusers, too, from changing recorded rows, but not the owner, who could drop the trigger.
+    Row-level security of these tables binds neither superusers nor their owner. A trigger keeps
+    superusers, too, from changing the rows of the audit log and the request ids. It does not bind
+    the owner, who could drop it.
     """
     for statement in _COLUMNS:
         op.execute(statement)
@@ -166,7 +167,7 @@ END $$
 
 def share_grants(op: Operations, schema: str) -> None:
     """Grant the log-in for work the rights of the log-in for calls on the service's own tables,
-    sequences and functions. Run it after each migration, which may have added some."""
+    sequences and functions. Run it after each migration, which may have added such objects."""
     roles = LogIns.of(schema)
     named = {"calls": roles.calls, "work": roles.work, "common": list(COMMON_TABLES)}
     for statement in op.get_bind().execute(_SHARED, named).scalars().all():

@@ -114,8 +114,9 @@ class Relay:
     async def publish_batch(self, lease: Lease) -> int:
         """Publish the oldest unpublished rows concurrently; return how many were published.
 
-        If a row cannot be published, all rows of its subject are skipped for some time. Raises
-        LeaseLost; the next holder then publishes again the rows that are not marked yet.
+        If a row cannot be published, all rows of its subject are skipped for PAUSE_SECONDS, and
+        longer after each further failure. Raises LeaseLost; the next holder then publishes again
+        the rows that are not marked yet.
         """
         if await self._oldest() is None:
             return 0

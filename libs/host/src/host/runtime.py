@@ -1,7 +1,7 @@
 """The life of a service process: wiring, start, serving and ordered stop.
 
     SERVICE = Service("fines", schema="fines", settings=FinesSettings, build=build, migrations=...)
-    # python -m fines serve | migrate
+    # python -m fines serve | migrate | rotate-keys
 
 `build` gets a `Chassis` and registers servicers with their policy, consumers, work and loops. On
 SIGTERM the process accepts no new calls, finishes calls in flight for at most 20 s, cancels its
@@ -137,8 +137,9 @@ class Chassis(Generic[S]):
         """Register a gRPC servicer with the policy of its methods.
 
         `service` is the generated DESCRIPTOR.services_by_name[…], `add` the generated
-        add_…_to_server. `needs` names the peers or other checks without which the service is not
-        ready; the setting <peer>_address is the address of a peer.
+        add_…_to_server. `needs` names the peers without which the service is not ready. A
+        peer's address is in the setting <peer>_address, unless `Chassis.checks` has a check of its
+        name.
         """
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
@@ -172,9 +173,9 @@ class Chassis(Generic[S]):
         self.work[kind] = handler
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Register a coroutine function to run until the service stops; it is restarted if it ends.
+        """Register a coroutine function to run until the service stops.
 
-        `name` identifies it in the log.
+        It is called again if it ends or fails. `name` identifies it in the log.
         """
         self.loops.append((name, run))
 

@@ -41,7 +41,7 @@ _GRANTS = {
 
 
 class Operations(Protocol):
-    """The methods used here, common to the module `alembic.op` and Alembic's class Operations."""
+    """The methods needed here; both the module `alembic.op` and Alembic's Operations have them."""
 
     def execute(self, sqltext: str) -> None: ...
 
@@ -59,7 +59,7 @@ def install_v1(op: Operations, runtime_role: str) -> None:
 
 
 def index_attempts(op: Operations) -> None:
-    """Create an index of the audited attempts to open hidden records, for `ListAttempts`."""
+    """Create an index of audit entries about refused attempts to open a record (`ListAttempts`)."""
     op.execute(f"CREATE INDEX audit_attempts ON audit (position) WHERE {IS_ATTEMPT}")
 
 

@@ -41,8 +41,9 @@ OPTIONS = [
 class GrpcServer:
     """The gRPC server at `address` ("host:port"), with a health service that answers from `health`.
 
-    The caller runs the checks of `health`; if it is omitted, the process is ready while it runs.
-    Each new connection gets the certificate that is in the files at that time.
+    The caller runs the checks of `health`. If `health` is None there are no checks, and the health
+    service reports the process as ready until `stop`. Each new connection gets the certificate that
+    is in the files `cert` and `key` at that time.
     """
 
     def __init__(

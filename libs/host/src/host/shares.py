@@ -87,7 +87,7 @@ class Bucket:
         self._spent, self._at = 0.0, 0.0
 
     def wait_seconds(self, amount: float, rate: float, now: float) -> float:
-        """Return the seconds until the bucket holds `amount`, or is full if it cannot hold as much.
+        """Return the seconds until the bucket holds `amount`, or its capacity if that is less.
 
         `rate` is in units per second, `now` in seconds; a rate of 0 gives RETRY_SECONDS_MAX.
         """
@@ -134,7 +134,8 @@ class Place:
 class Shares:
     """Admits calls within the limits of each caller and of the process.
 
-    `quota_of` returns a caller's limits; `now` returns a monotonic time in seconds.
+    `quota_of` returns a caller's limits, or None for the default of its kind; `now` returns a
+    monotonic time in seconds.
     """
 
     def __init__(

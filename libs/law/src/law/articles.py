@@ -50,8 +50,8 @@ class Signal:
 class Article:
     """A part of a KoAP article that defines one offence, with its fine.
 
-    The fine is `base_values` monthly calculation indices (MCI), less if paid early where `discount`
-    is set. `edition` is the version and hash of the table of articles.
+    The fine is `base_values` times the monthly calculation index (MCI). If `discount` is set, the
+    fine is less when paid early. `edition` is the version and hash of the table of articles.
     """
 
     code: str
@@ -101,7 +101,7 @@ class Articles:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Articles":
-        """Parse the content of a file `articles-*.json`; speeds are exact decimals.
+        """Parse the content of a file `articles-*.json`; speeds become exact decimals.
 
         Raises KeyError or ValueError if a field is missing or malformed.
         """

@@ -52,7 +52,7 @@ class CalendarYear:
 
 @dataclass(frozen=True)
 class Holiday:
-    """A public holiday with a fixed date; if one that `moves` is on a weekend, a weekday is off."""
+    """A public holiday with a fixed date. If it `moves` and is on a weekend, a weekday is off."""
 
     name: str
     month: int
@@ -139,7 +139,7 @@ class Calendar:
         return day
 
     def version_of(self, first: date, last: date) -> str:
-        """The versions and hashes of the tables of the years `first` to `last`, joined by commas.
+        """The versions and hashes of the tables for the days `first` to `last`, joined by commas.
 
         Raises TableYearMissing.
         """

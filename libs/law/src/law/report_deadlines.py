@@ -94,7 +94,10 @@ class DeadlineRule:
 
 @dataclass(frozen=True)
 class EscalationStep:
-    """A step of escalation: a report `after_minutes` overdue is escalated to `to` ("ministry")."""
+    """A step of escalation: `after_minutes` after its deadline, a report is escalated to `to`.
+
+    `to` is an office or official, such as "ministry" or "supervisor".
+    """
 
     step: int
     to: str
@@ -103,7 +106,9 @@ class EscalationStep:
 
 @dataclass(frozen=True)
 class ReportDeadlines:
-    """One version of the table of report deadlines; an answer can be disputed for `dispute_days`.
+    """One version of the table of report deadlines.
+
+    An answer can be disputed for `dispute_days` calendar days.
 
     Methods that count working days raise TableYearMissing if the calendar of a year is missing.
     """
@@ -127,7 +132,10 @@ class ReportDeadlines:
         return self._count(rule, registered_at)
 
     def of_dispute(self, category: str, region: str, disputed_at: datetime) -> Deadline:
-        """The new deadline of a report whose answer was disputed, counted from `disputed_at`."""
+        """The new deadline of a report whose answer was disputed, counted from `disputed_at`.
+
+        Raises StopIteration if no rule covers the category.
+        """
         rule = next(rule for rule in self.rules if rule.covers(category, region))
         return self._count(self._named(rule.then) if rule.then else rule, disputed_at)
 

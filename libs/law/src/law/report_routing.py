@@ -20,7 +20,8 @@ COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
 class RoutingRule:
     """A rule that routes reports of a category to a unit during certain hours of the day.
 
-    It applies from `from_hour` until just before `until_hour`, Almaty time.
+    It applies from `from_hour` until just before `until_hour`, Almaty time. `unit` is the name of a
+    unit without its region, such as "duty".
     """
 
     category: str
@@ -31,7 +32,11 @@ class RoutingRule:
 
 @dataclass(frozen=True)
 class ReportRouting:
-    """One version of the table that routes citizens' reports to units."""
+    """One version of the table that routes citizens' reports to units.
+
+    `units` are the names of the units that each region has, without the region. `complaint_unit` is
+    the unit of oversight.
+    """
 
     version: str
     units: tuple[str, ...]

@@ -1,8 +1,8 @@
 """Checks each call of a partner against the partner's row in the database.
 
 Before this check, `host.gate` has identified the caller and applied the method's policy. The guard
-then requires the scope that the policy names. An open stream is checked at short intervals, even
-while it is idle.
+then requires the scope that the policy names. An open stream is checked every
+`refresh_seconds` (`PartnerRegister`), even while it is idle.
 """
 
 import asyncio

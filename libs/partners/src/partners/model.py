@@ -89,7 +89,8 @@ class PartnerTerms:
     """The terms on which a partner may call: scopes, kinds of reports, quota and contact.
 
     `kinds` are the categories of reports that the partner may hand in; an empty tuple allows all.
-    `witness_key` is the Ed25519 public key of a witness, or b"".
+    A witness is a partner that keeps the heads (signed roots) of our audit logs and signs them;
+    `witness_key` is its Ed25519 public key. It is b"" for other partners.
     """
 
     scopes: tuple[PartnerScope, ...]

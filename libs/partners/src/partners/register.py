@@ -91,8 +91,8 @@ class PartnerRegister:
         return partner.terms.quota.quota if partner else None
 
     def witness_key(self, name: str) -> bytes:
-        """Return the public key with which a partner signs as a witness; b"" if it has none. Raises
-        PartnerUnknown."""
+        """Return a partner's public key as a witness (see `PartnerTerms`); b"" if it has none.
+        Raises PartnerUnknown."""
         return self._known(name).terms.witness_key
 
     def _known(self, name: str) -> Partner:

@@ -80,7 +80,7 @@ def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[st
 
 
 def install_witness_keys(op: Operations) -> None:
-    """Add the column for the keys of witnesses in a migration; new schemas have it already."""
+    """Add the column `witness_key` (see `PartnerTerms`) in a migration, if it is missing."""
     op.execute(
         "ALTER TABLE partners ADD COLUMN IF NOT EXISTS witness_key bytea NOT NULL DEFAULT ''"
     )
@@ -137,7 +137,7 @@ async def add(tx: Tx, partner: Partner) -> bool:
 
 
 async def save(tx: Tx, partner: Partner) -> None:
-    """Write a changed partner to its row; the partner must have been read in this transaction."""
+    """Write a changed partner to its row, which `get_for_update` must have locked before."""
     values = _columns(partner)
     name = values.pop("name")
     await tx.execute(update(partners).where(partners.c.name == name).values(values))

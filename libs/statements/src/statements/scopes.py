@@ -13,7 +13,8 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 def settings_of_scope(number: "count[int]") -> str:
     """Return the column list of a SELECT that, when executed, sets the scope of its transaction.
 
-    Its parameters are the values of the settings `SCOPE`; `number` counts the parameters ($1, $2).
+    Its parameters are the values of the settings `SCOPE`, in order; `number` yields the number of
+    each parameter ($1, $2).
     """
     return ", ".join(f"set_config('app.{name}', ${next(number)}, true) AS {name}" for name in SCOPE)
 

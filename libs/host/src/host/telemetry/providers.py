@@ -33,7 +33,7 @@ _CHATTY = ("httpx", "nats", "opentelemetry", "grpc", "chassis.db.CountingPool")
 def set_up(service: str, settings: Settings) -> None:
     """Set up logs, traces and metrics; call it once per process.
 
-    Without an OTLP endpoint in `settings` nothing is exported. OTEL_RESOURCE_ATTRIBUTES may add
+    Without an OTLP endpoint in `settings` nothing is sent by OTLP. OTEL_RESOURCE_ATTRIBUTES may add
     attributes to the resource, but cannot change the names of the service and its instance.
     """
     handler = logging.StreamHandler(sys.stdout)
@@ -112,7 +112,11 @@ def _export_logs(resource: Resource, destination: Destination) -> None:
 
 
 def shut_down(bound_seconds: float = 3.0) -> None:
-    """Flush logs, traces and metrics within `bound_seconds`, even if the collector is away."""
+    """Export the remaining logs, spans and metrics, and stop exporting.
+
+    Returns after `bound_seconds` at the latest. What the collector has not received by then may be
+    lost; logs are also on stdout.
+    """
     providers = (trace.get_tracer_provider(), metrics.get_meter_provider(), get_logger_provider())
     stops = [getattr(provider, "shutdown", None) for provider in providers]
     workers = [threading.Thread(target=stop, daemon=True) for stop in stops if stop is not None]

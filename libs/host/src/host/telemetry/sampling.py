@@ -1,10 +1,11 @@
 """Trace sampling: all calls that may change data are traced, and a given share of the reads.
 
 A read is a call of a method List…, Get… and the like, or of HTTP's GET. Each process records the
-tree of spans of every call that it serves. It exports spans at once, except those of reads outside
-the share whose caller's trace is not sampled. These are exported when their tree has ended, but
-only if the read failed, was refused, or concerned one case, whose id is among the attributes
-(`chassis.telemetry.annotate`, `bind_story`). So errors and the steps of a case are always exported.
+tree of spans of every call that it serves. Spans are exported at once, with one exception: a read
+outside the share, in a trace that its caller does not sample. The spans of such a read are exported
+when their tree has ended, but only if the read failed, was refused, or concerned one case, whose id
+is among the attributes (`chassis.telemetry.annotate`, `bind_story`). So errors and the steps of a
+case are always exported.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,10 @@ _TRACE_BITS = 1 << 64  # of a trace id those that are random in every implementa
 
 
 class JourneySampler(Sampler):
-    """Samples all spans but those of reads, and of reads the share `ratio` (0 to 1) of traces."""
+    """Samples all calls that are not reads, and the share `ratio` (0 to 1) of the traces of reads.
+
+    A read in a trace that its caller samples is sampled too.
+    """
 
     def __init__(self, ratio: float) -> None:
         self._bound = round(ratio * _TRACE_BITS)
@@ -60,9 +64,10 @@ class JourneySampler(Sampler):
 
 
 class KeptAfterAll(SpanProcessor):
-    """Passes sampled spans to `inner` at once, and others when their tree has ended.
+    """Passes each sampled span to `inner` when it ends.
 
-    Of these others, only trees are passed on that failed or concern one case.
+    Other spans wait until their tree has ended. They are passed on only if a span of the tree
+    failed, was refused or concerns one case.
     """
 
     def __init__(self, inner: SpanProcessor) -> None:

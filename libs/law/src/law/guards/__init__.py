@@ -4,8 +4,8 @@ guards = load().at(measured_at)                  # the edition in force; raises 
 guards.passage.is_same(first, second)            # do two records show one passage of one car?
 guards.journey.is_possible(first, second)        # can one vehicle have been at both places?
 guards.readings.why_held(rule, measured)         # a HoldReason, or None
-guards.device_clock.why_held(measured_at, received_at)
-guards.camera_kinds.may_find(kind, rule)
+guards.device_clock.why_held(measured_at, received_at)  # a HoldReason, or None
+guards.camera_kinds.may_find(kind, rule)         # may this kind of camera detect the offence?
 is_verified(valid_from, valid_until, at)         # was the device's verification valid at `at`?
 """
 
