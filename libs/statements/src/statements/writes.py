@@ -137,8 +137,9 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
     the same request id or replace the same row. Returns the positions in `together` of the writes
     that were not skipped.
 
-    Raises RowExists, SQLAlchemy's IntegrityError or DBAPIError, or for a broken connection
-    asyncpg's InterfaceError or OSError.
+    Raises RowExists if a row violates a unique constraint, SQLAlchemy's IntegrityError for a
+    constraint of another kind, its DBAPIError for any other error that PostgreSQL reports, and
+    asyncpg's InterfaceError or OSError if the connection is broken.
     """
     shape = together[0].shape
     if _are_single(together):

@@ -26,9 +26,10 @@ def pixel_aspect_of(stream: Any) -> Fraction:
 
 
 def shown_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """The width and height in pixels of a picture that is scaled to have square pixels.
+    """The size (width, height) at which a decoded frame of this size has square pixels.
 
-    The picture is only ever enlarged, in one direction, so that no detail is lost.
+    Either the width or the height is enlarged, and the other kept, so that no detail is lost.
+    `pixel_aspect` is as returned by `pixel_aspect_of`.
     """
     if pixel_aspect >= 1:
         return round(width * pixel_aspect), height

@@ -43,9 +43,9 @@ def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStrea
 
 
 def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> datetime | None:
-    """Return the moment until which the type approval is valid, or None if it is not given.
+    """Return the moment until which the camera's type approval certificate is valid.
 
-    If the moment is invalid, the field is added to `check`.
+    Returns None if no moment is given. If it is invalid, the field is added to `check`.
     """
     if not given.HasField("certificate_valid_until"):
         return None

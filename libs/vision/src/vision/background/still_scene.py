@@ -72,8 +72,9 @@ class StillScene:
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
         """Update the background, and the time for which each pixel has been still.
 
-        Boxes are in pixels of the reduced frame. Returns the seconds since the previous frame, but
-        never more than 1. Returns None in the first seconds and just after the light has changed.
+        Nothing within `people` and `objects`, boxes in pixels of the reduced frame, is learned.
+        Returns the seconds since the previous frame, at most 1, or None while the background is
+        first learned: in the first seconds, and again whenever the light has changed.
         """
         if self._first:
             return None

@@ -146,10 +146,10 @@ def decide(
 ) -> Decision:
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
-    `known` are the registered cameras that have the id or serial number of any of the rows; `sees`
-    returns whether the caller may write in a region; `hubs` has the kinds of the hubs in service
-    that the rows and the known cameras name, by id and region. If two rows of a batch describe one
-    camera, the second is refused.
+    `known` are the registered cameras that have the id or serial number of any of the rows. `sees`
+    returns whether the caller may write in a region. `hubs` maps id and region of each hub in
+    service that the rows or the known cameras name to the hub's kind. If two rows of a batch
+    describe one camera, the second is refused.
     """
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}

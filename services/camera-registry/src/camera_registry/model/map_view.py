@@ -69,9 +69,10 @@ class MapView:
 
     @property
     def shows_singles(self) -> bool:
-        """Whether only cameras in the box are returned.
+        """Whether the view asks for single cameras (`singles_max` above 0) and can show them.
 
-        If there are at most `singles_max` of them, they are returned one by one.
+        It can if it `reads_cameras`. Then only cameras in the box are returned, one by one if there
+        are at most `singles_max` of them, otherwise in clusters.
         """
         return self.singles_max > 0 and self.reads_cameras
 

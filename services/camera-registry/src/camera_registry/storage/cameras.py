@@ -90,9 +90,10 @@ def refusal_of(error: RowExists) -> Refusal | None:
 
 @dataclass(frozen=True)
 class Known:
-    """The time range in which hubs' reports must last have been processed.
+    """The time range within which the register must last have processed hubs' reports.
 
-    If they were not, statuses are no longer valid: a stored status in REPORTED is read as UNKNOWN.
+    If it did not, hubs may have fallen silent unnoticed. The statuses in REPORTED hold only while a
+    camera's hub reports; so where one of them is stored, UNKNOWN is read instead.
     """
 
     looked_since: datetime
@@ -116,7 +117,8 @@ class Known:
 async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    A stored status in REPORTED is returned as UNKNOWN if no reports were processed within `known`.
+    A stored status in REPORTED is returned as UNKNOWN if hubs' reports were last processed outside
+    of `known`.
     """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
@@ -212,8 +214,8 @@ def _found(rows: list[Any]) -> Camera:
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
     """Convert a row to a camera.
 
-    A status in REPORTED gets the time of the hub's last report, and is replaced by UNKNOWN unless
-    `is_watched` (see `life.is_watched`).
+    A status in REPORTED, which holds only while the hub reports, is replaced by UNKNOWN unless
+    `is_watched` (see `life.is_watched`). Its time becomes that of the hub's last report.
     """
     camera = camera_of(row)
     if camera.status not in REPORTED:
