@@ -138,8 +138,8 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
     that were not skipped.
 
     Raises RowExists if a row violates a unique constraint, SQLAlchemy's IntegrityError for a
-    constraint of another kind, its DBAPIError for any other error that PostgreSQL reports, and
-    asyncpg's InterfaceError or OSError if the connection is broken.
+    constraint of another kind, SQLAlchemy's DBAPIError for any other error that PostgreSQL reports,
+    and asyncpg's InterfaceError or OSError if the connection is broken.
     """
     shape = together[0].shape
     if _are_single(together):

@@ -83,7 +83,7 @@ class DataKeys:
         self._on_destroyed = on_destroyed
 
     async def new(self, key_class: str, person: str = "") -> DataKey:
-        """Create, store and return a data key, for a person if `person` is given, else an object.
+        """Create, store and return a data key: of a person if `person` is given, else of an object.
 
         `person` is as for `of_person`. The row is written before the transaction's next statement.
         If the person already has a key, this write violates the unique constraint `PERSON_KEY`.

@@ -25,7 +25,7 @@ FORGET_SECONDS: Final = 30.0
 
 
 class RuleUnusable(ValueError):
-    """A rule or schedule with invalid values. `facts` state the reason, and a rule's name."""
+    """A rule or schedule with invalid values. `facts` have the reason and, for a rule, its name."""
 
     def __init__(self, *, facts: dict[str, str]) -> None:
         super().__init__(": ".join(facts.values()))

@@ -34,7 +34,7 @@ class Position:
 
     The sequence consists of numbered sets. A set has the changes of one SQL statement, ordered by
     region and camera id. The stream resumes in the set `number`, after the change of `camera_id` in
-    `region`, or at the first change of the set with the defaults of both.
+    `region`. With the default region and camera id, it resumes at the first change of the set.
     """
 
     number: int

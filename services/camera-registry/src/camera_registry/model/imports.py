@@ -69,7 +69,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a batch: counts of cameras, and findings ordered by row."""
+    """The result of a batch: counts of cameras, and findings ordered by row.
+
+    `number` is the number of the batch, `last_row` that of its last row.
+    """
 
     number: int
     last_row: int
@@ -82,7 +85,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Standing:
-    """The progress of an import so far: the totals over all its batches."""
+    """The progress of an import so far: its last batch and row, and the totals of its batches."""
 
     last_number: int
     last_row: int

@@ -145,7 +145,10 @@ async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> 
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the kept counts, delete these changes and return how many."""
+    """Add the oldest changes to the stored counts and delete them; return how many there were.
+
+    At most FOLDED_AT_ONCE changes are taken.
+    """
     folded: int = await tx.scalar(_FOLD)
     return folded
 

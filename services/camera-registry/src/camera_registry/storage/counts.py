@@ -111,7 +111,10 @@ def _read_region(region: str, listed: str, is_watched: bool) -> RegionCounts:
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the stored counts, delete these changes and return how many."""
+    """Add the oldest changes to the stored counts and delete them; return how many there were.
+
+    At most FOLDED_AT_ONCE changes are taken.
+    """
     number: int = await tx.scalar(_FOLD)
     return number
 

@@ -74,7 +74,8 @@ def _of_range(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
 async def nearest(tx: Tx, circle: Circle, values: dict[str, Any], *, size: int) -> list[Any]:
     """Return the rows of the `size` cameras in a circle nearest its centre, by distance, then id.
 
-    `values` has the SQL parameters of the other conditions, and the regions.
+    `values` has the SQL parameters of the other conditions, among them `regions`, in which cameras
+    are searched for.
     """
     given = {**values, **shape_values(circle)}
     statement = _nearest(frozenset(given), in_circle=True)
