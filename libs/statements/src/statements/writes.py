@@ -70,7 +70,8 @@ class Replacement:
     """A row that replaces the stored row with the same primary key, if that still has `version`.
 
     The table has a column `version`. With `waits`, the statement waits for a row that another
-    transaction has locked; without, such a row counts as changed, and the batch is not held up.
+    transaction has locked. Otherwise such a row counts as changed, so that the other writes of the
+    statement need not wait.
     """
 
     kind: Rows

@@ -57,7 +57,7 @@ class PictureUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OpenedPicture:
-    """A decoded picture. `notes` name the repairs that the file needed."""
+    """A decoded picture. `notes` name the repairs that the file needed ("end_marker_added")."""
 
     picture: Picture
     notes: tuple[str, ...] = ()

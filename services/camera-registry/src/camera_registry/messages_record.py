@@ -45,7 +45,7 @@ def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStrea
 def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> datetime | None:
     """Return the moment until which the camera's type approval certificate is valid.
 
-    Returns None if no moment is given. If it is invalid, the field is added to `check`.
+    Returns None if no moment is given. An invalid one is added to `check`, and EPOCH returned.
     """
     if not given.HasField("certificate_valid_until"):
         return None

@@ -126,8 +126,8 @@ async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> 
     """Return clusters of the cameras in service that match the filters.
 
     There is one for each cell of the view that has such cameras or, if the view asks for single
-    cameras and they are few enough, one for each camera. Statuses in REPORTED count as UNKNOWN if
-    hubs' reports were last processed outside of `known`.
+    cameras and they are few enough, one for each camera. Statuses that hold only while a hub
+    reports (REPORTED) count as UNKNOWN if hubs' reports were last processed outside of `known`.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     rows: list[_Row] = []

@@ -162,7 +162,11 @@ def within_area(given: frozenset[str]) -> ColumnElement[bool]:
 
 
 def distance(of_latitude: Any, of_longitude: Any) -> ColumnElement[float]:
-    """SQL expression for the haversine distance, in metres, from a circle's centre to a place."""
+    """The SQL expression for the haversine distance of a place from a circle's centre, in metres.
+
+    The arguments are the columns of the place. The centre is in the SQL parameters `latitude` and
+    `longitude`.
+    """
     latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
     half_height = func.radians(of_latitude - latitude) / 2
     half_width = func.radians(of_longitude - longitude) / 2

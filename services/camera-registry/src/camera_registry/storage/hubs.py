@@ -41,7 +41,7 @@ async def add(tx: Tx, hub: Hub) -> bool:
 
 
 async def note_change(tx: Tx, hub: Hub) -> None:
-    """Make the process that follows reports read this hub and its cameras again."""
+    """Have the replica that processes hubs' reports read this hub and its cameras again."""
     await tx.execute(insert(hub_changes).values(hub_id=hub.hub_id, region=hub.region))
 
 

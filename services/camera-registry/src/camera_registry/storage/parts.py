@@ -22,9 +22,9 @@ def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
 
 
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
-    """Sort the query `found` by the column `sorted_by` and then by id.
+    """Return the query `found`, sorted by the column `sorted_by` and then by id.
 
-    Adds the column `heard_at`: the time at which each camera's hub last reported.
+    It also has the column `heard_at`: the time at which each camera's hub last reported.
     """
     listed = found.subquery("listed")
     return (
