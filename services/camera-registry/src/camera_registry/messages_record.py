@@ -54,7 +54,7 @@ def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> dat
 
 
 def read_owner_filter(check: Checks, iin: str) -> str:
-    """Return the owner's IIN by which a request filters cameras; "" means no filter.
+    """Return the owner's IIN (personal number) by which a request filters cameras; "" for none.
 
     If the IIN is invalid, the field is added to `check`.
     """

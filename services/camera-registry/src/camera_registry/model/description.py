@@ -160,7 +160,7 @@ class Description:
 
     @property
     def names_owner(self) -> bool:
-        """Whether the description has an owner: a BIN, an IIN or the keyed hash of an IIN."""
+        """Whether there is an owner: an organisation's BIN, a person's IIN or its keyed hash."""
         return bool(self.owner_bin or self.owner_iin or self.owner_index)
 
     def kept_from(self, known: "Description") -> "Description":

@@ -97,7 +97,7 @@ class Standing:
 
 @dataclass
 class Decision:
-    """What was decided for each row of a batch; the keys are row numbers."""
+    """What was decided for the rows of a batch: cameras by row number, and refusals as findings."""
 
     added: dict[int, Camera] = field(default_factory=dict)
     changed: dict[int, Camera] = field(default_factory=dict)

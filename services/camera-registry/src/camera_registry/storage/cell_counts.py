@@ -76,7 +76,10 @@ class MapFilters:
 
     @property
     def values(self) -> dict[str, str]:
-        """The SQL parameters for kind and function, if set; `clusters` itself filters by status."""
+        """The SQL parameters, by name, for the kind and the function, if set.
+
+        The status has none: `clusters` filters by status after reading.
+        """
         given = {"kind": self.kind, "function": self.function}
         return {name: each.value for name, each in given.items() if each is not None}
 
@@ -145,7 +148,7 @@ async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> 
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the stored counts and delete them; return how many there were.
+    """Add the oldest changes to the stored counts and delete them; return their number.
 
     At most FOLDED_AT_ONCE changes are taken.
     """

@@ -111,7 +111,7 @@ def _read_region(region: str, listed: str, is_watched: bool) -> RegionCounts:
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the stored counts and delete them; return how many there were.
+    """Add the oldest changes to the stored counts and delete them; return their number.
 
     At most FOLDED_AT_ONCE changes are taken.
     """
