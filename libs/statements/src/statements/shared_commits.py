@@ -1,7 +1,8 @@
 """Lets concurrent calls under the same scope share a commit.
 
-The rows of the first call are written without delay. Calls that arrive during that write are
-collected and written together next. Each call waits until its own rows are committed.
+A scope says who acts, and which rows row-level security lets them see. The rows of the first call
+are written without delay. Calls that arrive during that write are collected and written together
+next. Each call waits until its own rows are committed.
 """
 
 import asyncio
@@ -32,11 +33,11 @@ class SharedCommits(Generic[S]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, scope: S, writes: Writes) -> bool:
-        """Write under a scope and wait for the commit; return whether the condition was met.
+        """Write rows under a scope and wait for the commit.
 
-        The condition is that the request id is new, or that the row to replace is unchanged; if
-        there is none, the result is True. Raises what the `Write` function raises. If the caller
-        is cancelled, the writes may still be committed.
+        Returns True if the rows were written, False if their request id was used before or the
+        row that they replace has changed meanwhile. Raises what the `Write` function raises. If
+        the caller is cancelled, the rows may still be written.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())
         key = (scope, writes.shape)

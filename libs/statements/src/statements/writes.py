@@ -70,7 +70,8 @@ class Replacement:
     """A row that replaces the stored row with the same primary key, if that still has `version`.
 
     The table has a column `version`. With `waits`, the statement waits for a row that another
-    transaction has locked; without, such a row counts as changed, and the batch is not held up.
+    transaction has locked. Otherwise such a row counts as changed, so that the other writes of the
+    statement need not wait.
     """
 
     kind: Rows
@@ -137,8 +138,9 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
     the same request id or replace the same row. Returns the positions in `together` of the writes
     that were not skipped.
 
-    Raises RowExists, SQLAlchemy's IntegrityError or DBAPIError, or for a broken connection
-    asyncpg's InterfaceError or OSError.
+    Raises RowExists if a row violates a unique constraint, SQLAlchemy's IntegrityError for a
+    constraint of another kind, SQLAlchemy's DBAPIError for any other error that PostgreSQL reports,
+    and asyncpg's InterfaceError or OSError if the connection is broken.
     """
     shape = together[0].shape
     if _are_single(together):

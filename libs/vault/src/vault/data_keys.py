@@ -83,10 +83,10 @@ class DataKeys:
         self._on_destroyed = on_destroyed
 
     async def new(self, key_class: str, person: str = "") -> DataKey:
-        """Create a data key, for an object or, with `person`, for a person; store and return it.
+        """Create, store and return a data key: of a person if `person` is given, else of an object.
 
-        `person` is as for `of_person`. The row is written before the transaction's next statement;
-        this violates the unique constraint `PERSON_KEY` if the person already has a key.
+        `person` is as for `of_person`. The row is written before the transaction's next statement.
+        If the person already has a key, this write violates the unique constraint `PERSON_KEY`.
         """
         key = self._keyring.new_data_key(key_class)
         index = self.blind_index(key_class, "person", person) if person else None
@@ -120,9 +120,9 @@ class DataKeys:
     async def destroy(self, key_id: UUID, *, recorded_by: UUID | None = None) -> None:
         """Destroy a key for good: what it encrypted can never be read again.
 
-        `on_destroyed` is called with its id, so that it can be destroyed again after a restore from
-        a backup. `recorded_by` is the id of the audit entry that records the destruction. The row
-        of a key that was destroyed earlier stays unchanged.
+        The function `on_destroyed` is called with the key's id, so that the key can be destroyed
+        again after a restore from a backup. `recorded_by` is the id of the audit entry that records
+        the destruction. The row of a key that was destroyed earlier stays unchanged.
         """
         await self.discard(key_id, recorded_by=recorded_by)
         self._on_destroyed(key_id)

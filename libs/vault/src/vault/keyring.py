@@ -11,8 +11,8 @@ first key, so it is never replaced.
 
 A blind index is HMAC-SHA-256, truncated to 16 bytes, of a value that the caller has normalised. It
 shows which values are equal, and whoever has the key can test guesses. So only values that identify
-a person or vehicle on their own (IIN, plate, phone) are indexed, never those with few possible
-values.
+a person or vehicle on their own (identification number, plate, phone) are indexed, never those with
+few possible values.
 """
 
 import hashlib

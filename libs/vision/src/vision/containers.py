@@ -43,7 +43,7 @@ def container_of(start: bytes) -> str | None:
 
 
 def picture_format_of(start: bytes) -> str:
-    """The name of an unsupported picture format, HEIC, HEIF or AVIF; "" for any other content."""
+    """Return "HEIC", "HEIF" or "AVIF" for a picture of these unsupported formats, otherwise ""."""
     return _PICTURE_BRANDS.get(start[8:12], "") if start[4:8] == b"ftyp" else ""
 
 

@@ -16,9 +16,10 @@ ASPECT_MAX: Final = Fraction(4)
 
 
 def pixel_aspect_of(stream: Any) -> Fraction:
-    """The width of a stream's pixels divided by their height; 1 if the stated value is implausible.
+    """The width of the pixels of a PyAV video stream divided by their height.
 
-    It is read from the container or, if missing there, from the codec.
+    It is 1 if the stated value is implausible. The value is read from the container or, if missing
+    there, from the codec.
     """
     stored = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     aspect = Fraction(stored or 1)
@@ -26,9 +27,10 @@ def pixel_aspect_of(stream: Any) -> Fraction:
 
 
 def shown_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """The width and height in pixels of a picture that is scaled to have square pixels.
+    """The size (width, height) at which a decoded frame of this size has square pixels.
 
-    The picture is only ever enlarged, in one direction, so that no detail is lost.
+    Either the width or the height is enlarged, and the other kept, so that no detail is lost.
+    `pixel_aspect` is as returned by `pixel_aspect_of`.
     """
     if pixel_aspect >= 1:
         return round(width * pixel_aspect), height
@@ -36,9 +38,9 @@ def shown_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, in
 
 
 def picture_of(frame: Any, pixel_aspect: Fraction = Fraction(1)) -> Picture:
-    """The frame as a BGR picture for display: deinterlaced, square pixels, rotated upright.
+    """Convert a PyAV video frame to a BGR picture: deinterlaced, with square pixels, upright.
 
-    The rotation is the one that the film states.
+    The frame is rotated as the film states. `pixel_aspect` is as returned by `pixel_aspect_of`.
     """
     width, height = shown_size(frame.width, frame.height, pixel_aspect)
     whole = _one_field(frame) if frame.interlaced_frame else frame

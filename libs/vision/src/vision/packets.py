@@ -14,7 +14,7 @@ RATES: Final = (1 / 3600, 240.0)
 
 
 def usual_step(stream: Any) -> float:
-    """The frame interval of a video stream in seconds, from the frame rate that its file states.
+    """The frame interval of a PyAV video stream in seconds, from the rate that its file states.
 
     If it states none, 25 frames a second are assumed. The rate is limited to the range `RATES`.
     """
@@ -24,13 +24,16 @@ def usual_step(stream: Any) -> float:
 
 
 def packets_of(container: Any, stream: Any) -> Iterator[Any]:
-    """Every packet of a film's stream, up to the first damaged packet or the end of the file."""
+    """Yield every packet of a stream of an open film, up to the first damaged one or the end.
+
+    `container` and `stream` are PyAV objects.
+    """
     with suppress(FFmpegError):
         yield from container.demux(stream)
 
 
 def timed(container: Any) -> MediaClock:
-    """Read all packets of an open film; return a clock whose `end` is the film's length in seconds.
+    """Read all packets of a PyAV container; return a clock whose `end` is the film's length.
 
     Only packet timestamps are read; nothing is decoded. Raises IndexError without a video stream.
     """

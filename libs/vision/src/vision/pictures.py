@@ -57,7 +57,7 @@ class PictureUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OpenedPicture:
-    """A decoded picture. `notes` name the repairs that the file needed."""
+    """A decoded picture. `notes` name the repairs that the file needed ("end_marker_added")."""
 
     picture: Picture
     notes: tuple[str, ...] = ()
@@ -85,7 +85,10 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raise PictureUnusable if the first bytes are of an unsupported format (HEIC, AVIF)."""
+    """Raise PictureUnusable if the first bytes are those of a HEIC, HEIF or AVIF picture.
+
+    Anything else passes, even if it is no picture at all.
+    """
     if known := picture_format_of(start):
         raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)
 

@@ -92,7 +92,7 @@ class MovingObjects:
 def joined(
     recognised: Iterable[DetectedObject], moving: Iterable[DetectedObject]
 ) -> list[DetectedObject]:
-    """Return the recognised vehicles, and the moving objects that overlap none of them."""
+    """Return the vehicles among `recognised`, and those of `moving` that overlap none of them."""
     vehicles = [detected for detected in recognised if detected.label in VEHICLES]
     others = [
         detected

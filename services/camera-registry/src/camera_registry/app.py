@@ -1,4 +1,7 @@
-"""Composition root: builds the use cases, the gRPC services and the listener to reports of hubs."""
+"""Composition root: builds the use cases, the gRPC services and the listener to reports of hubs.
+
+Hubs are the control centres and edge boxes that report on cameras.
+"""
 
 from datetime import timedelta
 from pathlib import Path

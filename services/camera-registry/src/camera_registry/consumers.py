@@ -1,8 +1,8 @@
 """Reads the reports of hubs about their cameras from core NATS, which may lose messages.
 
-If the service has several replicas, only the one that holds a lease (an exclusive lock for a
-limited time) listens and sets the cameras' statuses. It also records the moment since which it has
-missed no report.
+Hubs are control centres and edge boxes. If the service has several replicas, only the one that
+holds a lease (an exclusive lock for a limited time) listens and sets the cameras' statuses. It also
+records the moment since which it has missed no report.
 """
 
 import asyncio

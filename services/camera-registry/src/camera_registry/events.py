@@ -57,8 +57,8 @@ def camera_status_changed(
 ) -> Event:
     """Return the event CameraStatusChanged for the changes of status of a hub's cameras.
 
-    `versions` has the status version of each camera after its change, by camera id; `as_of` is the
-    time of the changes.
+    `versions` maps the id of each camera to its status version, the number of its changes of status
+    so far, this one included. `as_of` is the time of the changes.
     """
     standings = [each.state.standing for each in transitions]
     message = events_pb2.CameraStatusChanged(

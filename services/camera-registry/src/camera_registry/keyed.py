@@ -1,7 +1,8 @@
 """Keyed hashes (blind indexes) of the secrets in a camera's description: IINs and passwords.
 
-They allow secrets to be compared and searched for without decryption. Unlike plain hashes of such
-short values, they cannot be tested against guesses without the key.
+An IIN is the identification number of a person who owns a camera. The hashes allow secrets to be
+compared and searched for without decryption. Unlike plain hashes of such short values, they cannot
+be tested against guesses without the key.
 """
 
 from dataclasses import replace

@@ -30,5 +30,6 @@ def in_order(text: str) -> list[str]:
 
 def name_order(name_folded: str) -> str:
     """Return a key by which names are sorted alphabetically, compared by code points: spaces,
-    digits, the Kazakh alphabet, then Latin letters. Characters after ORDER_MAX are ignored."""
+    digits, the Kazakh alphabet, then Latin letters. Only the first ORDER_MAX characters count.
+    `name_folded` is a result of `storage.tables.name_folded`."""
     return name_folded[:ORDER_MAX].translate(_ORDER)

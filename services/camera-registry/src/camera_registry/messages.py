@@ -194,7 +194,7 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
 
 
 def to_proto(camera: Camera) -> pb.Camera:
-    """Convert a camera to its message, without passwords and without its owner's IIN."""
+    """Convert a camera to its message, without passwords and its owner's personal number (IIN)."""
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=description_to_proto(camera.description),

@@ -29,8 +29,8 @@ _AREAS = ("area", "box", "polygon")
 def read_more_filters(check: Checks, request: pb.ListCamerasRequest) -> dict[str, Any]:
     """Return arguments for `Filters`: area, owner, site category, text, KATO prefix and order.
 
-    Every invalid field is added to `check`, a polygon that crosses itself with the code
-    POLYGON_CROSSES."""
+    KATO is the classification of Kazakhstan's administrative areas by numeric codes. Every invalid
+    field is added to `check`, a polygon that crosses itself with the code POLYGON_CROSSES."""
     areas = _read_areas(check, request)
     check_enums(
         check,

@@ -43,9 +43,9 @@ def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStrea
 
 
 def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> datetime | None:
-    """Return the moment until which the type approval is valid, or None if it is not given.
+    """Return the moment until which the camera's type approval certificate is valid.
 
-    If the moment is invalid, the field is added to `check`.
+    Returns None if no moment is given. An invalid one is added to `check`, and EPOCH returned.
     """
     if not given.HasField("certificate_valid_until"):
         return None
@@ -54,7 +54,7 @@ def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> dat
 
 
 def read_owner_filter(check: Checks, iin: str) -> str:
-    """Return the owner's IIN by which a request filters cameras; "" means no filter.
+    """Return the owner's IIN (personal number) by which a request filters cameras; "" for none.
 
     If the IIN is invalid, the field is added to `check`.
     """

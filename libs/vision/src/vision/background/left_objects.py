@@ -64,8 +64,8 @@ class LeftObjectFact:
     """A report that an object reached `stage` at `at_seconds`.
 
     `number` identifies the object among those of its camera; `box` is in pixels of the frame.
-    `still_since`, like `at_seconds`, is the time of a frame in seconds; `alone_seconds` is a
-    duration.
+    `still_since`, like `at_seconds`, is the time of a frame in seconds; `alone_seconds` is how long
+    nobody has been beside the object. `confidence` is 0 to 1.
     """
 
     stage: Stage

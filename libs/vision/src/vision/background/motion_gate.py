@@ -40,8 +40,8 @@ class PictureState(StrEnum):
 class Need(IntEnum):
     """Whether a picture needs inference.
 
-    YES: something moved since the picture of the last inference. AGAIN: nothing moved, but the last
-    inference was some time ago.
+    YES: something moved since the picture of the last inference. AGAIN: nothing moved, but the
+    periodic inference is due. NO: neither.
     """
 
     NO = 0
@@ -138,14 +138,14 @@ def _is_black(grey: Grey) -> bool:
 
 
 def luma_of(frame: Any) -> bytes:
-    """The brightness bytes of a decoded frame, row by row, without the padding at row ends."""
+    """The brightness bytes of a PyAV video frame, row by row, without the padding at row ends."""
     plane = frame.planes[0]
     lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return lines[: frame.height, : frame.width].tobytes()
 
 
 def small_grey(frame: Any) -> Grey:
-    """The brightness of a decoded frame as a reduced picture [h, w], at most 320 pixels wide."""
+    """The brightness of a PyAV video frame as a reduced picture [h, w], at most 320 pixels wide."""
     width = min(GREY_WIDTH, frame.width)
     height = max(8, round(frame.height * width / frame.width))
     small = frame.reformat(width=width, height=height, format="gray")

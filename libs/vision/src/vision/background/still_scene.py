@@ -51,7 +51,10 @@ class StillScene:
         self._zone = _filled(zone, shape)
 
     def look(self, frame: Plane, *, at: float) -> None:
-        """Process a frame taken at `at` seconds: mark pixels that differ from the background."""
+        """Process the next frame, taken at `at` seconds: find where it differs from the background.
+
+        The other methods refer to this frame.
+        """
         self._step = min(LONGEST_STEP_SECONDS, max(0.0, at - self._last))
         self._last, self._frame = at, frame
         if at - self._started < LEARNING_SECONDS:
@@ -72,8 +75,9 @@ class StillScene:
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
         """Update the background, and the time for which each pixel has been still.
 
-        Boxes are in pixels of the reduced frame. Returns the seconds since the previous frame, but
-        never more than 1. Returns None in the first seconds and just after the light has changed.
+        Within `people` and `objects`, boxes in pixels of the reduced frame, nothing is learned.
+        Returns the seconds since the previous frame, at most 1, or None while the background is
+        first learned: in the first seconds, and again whenever the light has changed.
         """
         if self._first:
             return None

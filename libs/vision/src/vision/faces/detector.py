@@ -59,8 +59,8 @@ class FaceDetector:
     async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:
         """The templates (embeddings) of the `chosen` faces in a picture: float32 [n, 128].
 
-        They are computed by one request. The array is a writable copy; the caller overwrites it
-        with `forget`. Raises the model's errors.
+        They are in the order of `chosen`, and computed by one request to the model. The array is a
+        writable copy; the caller overwrites it with `forget`. Raises the errors of `Models.run`.
         """
         if not chosen:
             return np.zeros((0, recognition.TEMPLATE_LENGTH), np.float32)

@@ -213,7 +213,10 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
 
 
 def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
-    """Merge the faces found at all scales, without duplicates: at most 32, highest score first."""
+    """Merge lists of faces found in one picture, such as one list for each scale.
+
+    Returns the faces without duplicates, at most 32, highest score first.
+    """
     everything = [face for look in looks for face in look]
     boxes, scores = [face.box for face in everything], [face.score for face in everything]
     remaining = nms(boxes, scores, overlap=OVERLAP)[:MOST_FACES]

@@ -81,7 +81,7 @@ def plate_candidates(cells: Floats, scaled: Scaled) -> list[PlateCandidate]:
     """The plate candidates in the plate detector's output for a batch.
 
     `cells` [n, 9, rows, columns] is the output for `scaled`; the channels are the score and the
-    four corners (x, y) relative to the cell. Duplicates are not removed.
+    four corners (x, y), as distances from the cell's centre in cells. Duplicates are not removed.
     """
     found = []
     for image, (scale, origin) in enumerate(zip(scaled.scales, scaled.origins, strict=True)):

@@ -46,14 +46,14 @@ class Views:
     oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
-        """Return the views in which a candidate is read as one line."""
+        """Return the views in which the candidate in the layout `shown` is read as one line."""
         if shown.spans:
             return self.line_with_rows
         narrow = aspect(shown.candidate.corners) < OBLIQUE
         return self.oblique if narrow else self.line
 
     def count(self, shown: "PlateLayout") -> int:
-        """Return the number of crops that a candidate takes up in the reader's batch."""
+        """Return how many crops are made of the candidate in the layout `shown`."""
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
@@ -110,9 +110,9 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 
 
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
-    """Return as many of the first candidates as fit in one batch of the text reader.
+    """Return as many of the first layouts in `shown` as fit in one batch of the text reader.
 
-    They fit if their crops in the views `MORE` are at most `MOST_CROPS`.
+    They fit if their candidates have at most `MOST_CROPS` crops in the views `MORE`.
     """
     fitting, crops_in_all = [], 0
     for layout in shown:
@@ -124,9 +124,10 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
-    """A candidate's crops: of the line in each view, then of its rows in each view.
+    """The crops of the candidate in the layout `shown`, to be read in the given views.
 
-    The crops of rows are ordered by view, and for each view from the top row to the lowest.
+    The first are those of the candidate as one line, followed by those of its rows. The crops of
+    rows are ordered by view, and for each view from the top row to the lowest.
     """
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     level = tilted(shown.candidate.corners, shown.tilt)
@@ -135,10 +136,10 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """Assign the text reader's answers to the candidates in `shown`.
+    """Return the readings of the candidate in each of the layouts `shown`, in the same order.
 
-    `answers` has one text for each crop. The crops must be those that `crops` returned for each
-    candidate with the same `views`, in the order of `shown`.
+    `answers` has the text reader's text for each crop. The crops must be those that `crops`
+    returned for each layout with the same `views`, in the order of `shown`.
     """
     result, start = [], 0
     for layout in shown:

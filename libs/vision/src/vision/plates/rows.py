@@ -43,10 +43,11 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a plate from the top, and their tilt; `spans` is empty for a plate of one line.
+    """The rows of a plate, and their tilt.
 
-    `tilt` is how far the rows slope down to the right relative to the plate's corners, as a share
-    of the plate's height.
+    `spans` has the upper and lower end of each row from the top, as shares of the plate's height;
+    it is empty for a plate of one line. `tilt` is how far the rows slope down to the right relative
+    to the plate's corners, as a share of the plate's height.
     """
 
     spans: tuple[Span, ...]
@@ -89,8 +90,8 @@ def row_pictures(
 ) -> list[Picture]:
     """A picture of each row of a plate, from the top, for the text reader.
 
-    Pictures are BGR, uint8 [48, width, 3]. `corners` [4, 2] are those of the whole plate, after
-    `tilted` was applied with the tilt of its rows.
+    Pictures are BGR, uint8 [48, width, 3]. `spans` are as in `Rows`. `corners` [4, 2] are those of
+    the whole plate, after `tilted` was applied with the tilt of its rows.
     """
     return [rectified(picture, _part(corners, span), view) for span in spans]
 

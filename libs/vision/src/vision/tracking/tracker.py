@@ -24,8 +24,9 @@ SPEED_SHARE: Final = 0.5
 class TrackingRule:
     """The thresholds of tracking.
 
-    `confident` and `faint` are detection scores from 0 to 1. `overlap` is the least IoU of a box
-    with a track's predicted box. A track without a detection for `forget_seconds` ends.
+    A box with a score (0 to 1) of at least `confident` can start a track. `overlap` is the least
+    IoU of a box with a track's predicted box. A track is reported from its `seen_at_least`-th
+    detection on. A track without a detection for `forget_seconds` ends.
     """
 
     confident: float = 0.4
@@ -111,7 +112,7 @@ class Tracker:
 
     def add(self, objects: Iterable[DetectedObject], *, at: float) -> list[Track]:
         """Add the objects of a frame taken at `at` seconds. Returns the tracks that continue or
-        begin in this frame and have at least `seen_at_least` detections so far."""
+        begin in this frame and have at least `seen_at_least` (`TrackingRule`) detections."""
         rule = self._rule
         self._open = [t for t in self._open if at - t.last_seen <= rule.forget_seconds]
         boxes = [detected for detected in objects if detected.score >= rule.faint]

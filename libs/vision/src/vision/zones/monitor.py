@@ -25,7 +25,7 @@ FORGET_SECONDS: Final = 30.0
 
 
 class RuleUnusable(ValueError):
-    """A rule or schedule that can never apply. `facts` state the reason and the rule's name."""
+    """A rule or schedule with invalid values. `facts` have the reason and, for a rule, its name."""
 
     def __init__(self, *, facts: dict[str, str]) -> None:
         super().__init__(": ".join(facts.values()))
@@ -153,7 +153,8 @@ class ZoneMonitor:
     ) -> list[ZoneFact]:
         """Add the tracks of a frame taken at `at` seconds; returns the new events.
 
-        `local` is the time in Almaty for schedules. Without it every schedule applies.
+        `local` is the time in Almaty by which rules with a schedule apply or not. If it is None,
+        all rules apply.
         """
         facts = []
         for track in tracks:

@@ -178,7 +178,7 @@ def distance_metres(
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
-    """Add every invalid field of the `area` of a list request, which is a circle, to `check`."""
+    """Add every invalid field of a circle, given as `area` in a list request, to `check`."""
     check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,

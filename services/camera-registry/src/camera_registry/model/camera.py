@@ -104,9 +104,10 @@ class Camera:
     def change(self, description: Description, now: datetime, *, from_version: int) -> "Camera":
         """Return the next version, with this description; the camera itself if nothing differs.
 
-        If the hub differs, the status is UNKNOWN until the new hub reports. Raises CameraRetired,
-        CameraChangedMeanwhile if the current version is not `from_version`, or BadRequest if
-        neither BIN nor IIN is given and the present owner is not a person.
+        If the hub differs, the status is UNKNOWN until the new hub reports. If the description has
+        neither a BIN nor an IIN (the number of an organisation or person), an owner who is a person
+        is kept; if there is no such owner, BadRequest is raised. Raises CameraRetired, or
+        CameraChangedMeanwhile if the current version is not `from_version`.
         """
         if self.retired_at is not None:
             raise CameraRetired

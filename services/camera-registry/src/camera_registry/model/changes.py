@@ -30,10 +30,11 @@ class ResumeTokenTooOld(Refusal):
 
 @dataclass(frozen=True)
 class Position:
-    """Where a stream resumes: in the set `number`, after the change of `camera_id` in `region`.
+    """The place in the sequence of changes at which a stream resumes.
 
-    A set has the changes of one SQL statement, ordered by region and camera id. With the default
-    region and camera id, the stream resumes at the first change of the set.
+    The sequence consists of numbered sets. A set has the changes of one SQL statement, ordered by
+    region and camera id. The stream resumes in the set `number`, after the change of `camera_id` in
+    `region`. With the default region and camera id, it resumes at the first change of the set.
     """
 
     number: int

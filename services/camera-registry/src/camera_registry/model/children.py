@@ -103,7 +103,7 @@ class Children:
 
     @property
     def states(self) -> Sequence[int]:
-        """The cameras' states in the order of their ids."""
+        """The cameras' states, as numbers (`State`), in the order of the cameras' ids."""
         return [int(state) for state in self._states]
 
     def follow(self, report: Report, now: datetime) -> tuple[list[Transition], int]:

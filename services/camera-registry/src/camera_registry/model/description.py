@@ -147,9 +147,9 @@ class Description:
     def needs_hub(self, before: "Description | None") -> bool:
         """Whether the description names a hub that must be checked before it is accepted.
 
-        A hub must be checked if it or the region differs from that in `before` (None: a new
-        camera), or if the change disconnects the camera. Otherwise it may stay, even if it was
-        revoked.
+        `before` is the camera's present description; None stands for a new camera, whose hub is
+        always checked. Otherwise a hub is checked if the change concerns the hub or the region, or
+        disconnects the camera. In all other cases the camera keeps its hub, even a revoked one.
         """
         if self.hub_id is None:
             return False
@@ -160,14 +160,14 @@ class Description:
 
     @property
     def names_owner(self) -> bool:
-        """Whether the description has an owner: a BIN, an IIN or the keyed hash of an IIN."""
+        """Whether there is an owner: an organisation's BIN, a person's IIN or its keyed hash."""
         return bool(self.owner_bin or self.owner_iin or self.owner_index)
 
     def kept_from(self, known: "Description") -> "Description":
         """Return the description with missing parts taken from the `known` one.
 
-        These are the password hashes of streams with the same name and, if neither a BIN nor an IIN
-        is given, the IIN's hash.
+        A stream without a password hash gets that of the known stream with the same name and
+        server. If neither BIN nor an IIN's hash is given, the hash of the known IIN is taken.
         """
         is_left = not (self.owner_bin or self.owner_index)
         if not self.streams and not is_left:
@@ -300,7 +300,8 @@ def check_line(
 ) -> None:
     """Check a text field as `check_text` does, and refuse an address that contains a password.
 
-    Everybody who may see the camera is shown the text. `longest` is its limit in characters.
+    Everybody who may see the camera is shown the text. It has at most `longest` characters. The
+    other arguments are as for `check_text`.
     """
     if holds_password(text):
         check.wrong(name, "no address that holds a password")

@@ -170,9 +170,9 @@ def missed_between(last: int, number: int) -> int:
 def states_of(conditions: bytes, offsets: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
     """Return the states of `count` cameras by the conditions and clock offsets in a report.
 
-    If `conditions` is empty, all cameras are online; if `offsets` (milliseconds) is empty, all
-    clocks are right. Raises ValueError if either has any other length than `count`, or if a
-    condition is unknown.
+    `conditions` has a byte for each camera, the number of its CameraCondition (protobuf); if it is
+    empty, all cameras are online. If `offsets` (milliseconds) is empty, all clocks are right.
+    Raises ValueError if either has any other length than `count`, or if a condition is unknown.
     """
     if len(conditions) not in (0, count) or len(offsets) not in (0, count):
         raise ValueError("a condition and an offset for each camera, or none")

@@ -69,7 +69,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a batch: counts of cameras, and findings ordered by row."""
+    """The result of a batch: counts of cameras, and findings ordered by row.
+
+    `number` is the number of the batch, `last_row` that of its last row.
+    """
 
     number: int
     last_row: int
@@ -82,7 +85,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Standing:
-    """The progress of an import so far: the totals over all its batches."""
+    """The progress of an import so far: its last batch and row, and the totals of its batches."""
 
     last_number: int
     last_row: int
@@ -94,7 +97,7 @@ class Standing:
 
 @dataclass
 class Decision:
-    """What was decided for each row of a batch; the keys are row numbers."""
+    """What was decided for the rows of a batch: cameras by row number, and refusals as findings."""
 
     added: dict[int, Camera] = field(default_factory=dict)
     changed: dict[int, Camera] = field(default_factory=dict)
@@ -146,10 +149,10 @@ def decide(
 ) -> Decision:
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
-    `known` are the registered cameras that have the id or serial number of any of the rows; `sees`
-    returns whether the caller may write in a region; `hubs` has the kinds of the hubs in service
-    that the rows and the known cameras name, by id and region. If two rows of a batch describe one
-    camera, the second is refused.
+    `known` are the registered cameras that have the id or serial number of any of the rows. `sees`
+    returns whether the caller may write in a region. `hubs` maps id and region of each hub in
+    service that the rows or the known cameras name to the hub's kind. If two rows of a batch
+    describe one camera, the second is refused.
     """
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}

@@ -35,7 +35,8 @@ _METRES_A_DEGREE = math.radians(EARTH_RADIUS_METRES)
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cameras of one H3 cell: their number by status and the mean of their places (degrees)."""
+    """The cameras of one H3 cell, or a single camera: their number by status and the mean of their
+    places (degrees)."""
 
     latitude: float
     longitude: float
@@ -69,9 +70,10 @@ class MapView:
 
     @property
     def shows_singles(self) -> bool:
-        """Whether only cameras in the box are returned.
+        """Whether the view asks for single cameras (`singles_max` above 0) and can show them.
 
-        If there are at most `singles_max` of them, they are returned one by one.
+        It can if it `reads_cameras`. Then only cameras in the box are returned, one by one if there
+        are at most `singles_max` of them, otherwise in clusters.
         """
         return self.singles_max > 0 and self.reads_cameras
 

@@ -117,8 +117,9 @@ def with_kept_passwords(
 ) -> Iterator[CameraStream]:
     """Yield the given streams; those without a password hash get that of a known stream.
 
-    The known stream has the same name and is on the same server; if there is none, the hash stays
-    empty. Otherwise whoever may change an address could have the password sent to another server.
+    The known stream must have the same name and be on the same server; if there is none, the hash
+    stays empty. If the server could differ, whoever may change an address could have the password
+    sent to a server of their own.
     """
     kept = {(stream.name, _server(stream.url)): stream.password_index for stream in known}
     for stream in given:

@@ -62,7 +62,7 @@ async def before_registration(db: Database, scope: Scope, description: Descripti
 
 
 def add(tx: Tx, camera: Camera, decision: Decision) -> None:
-    """Add a camera's row to a transaction, and audit the decision.
+    """Add a camera's row to a transaction, and the decision about it to the audit log.
 
     The row is written before the next statement or at the transaction's end; this may raise
     RowExists (see `refusal_of`). `record.add` stores the streams and the owner, in other tables.
@@ -73,7 +73,7 @@ def add(tx: Tx, camera: Camera, decision: Decision) -> None:
 def decided_row(
     tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime
 ) -> dict[str, Any]:
-    """Audit a decision about a camera, and return the camera's row, which names the audit entry.
+    """Add a decision about a camera to the audit log; return the row, which names the entry.
 
     The entry contains the hash of the row. `held_from` is when the description takes effect.
     """
@@ -90,9 +90,10 @@ def refusal_of(error: RowExists) -> Refusal | None:
 
 @dataclass(frozen=True)
 class Known:
-    """The time range in which hubs' reports must last have been processed.
+    """The time range within which the register must last have processed hubs' reports.
 
-    If they were not, statuses are no longer valid: a stored status in REPORTED is read as UNKNOWN.
+    If it did not, hubs may have fallen silent unnoticed. The statuses in REPORTED hold only while a
+    camera's hub reports; so where one of them is stored, UNKNOWN is read instead.
     """
 
     looked_since: datetime
@@ -116,7 +117,8 @@ class Known:
 async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    A stored status in REPORTED is returned as UNKNOWN if no reports were processed within `known`.
+    A status that holds only while a hub reports (REPORTED) is returned as UNKNOWN if hubs' reports
+    were last processed outside of `known`.
     """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
@@ -152,10 +154,11 @@ async def get_both_for_update(tx: Tx, first: UUID, second: UUID) -> tuple[Camera
 
 
 async def save(tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime) -> None:
-    """Store a changed camera, whose row is locked, and audit the decision. Raises SerialTaken.
+    """Store a changed camera, whose row is locked, and add the decision to the audit log.
 
-    The description takes effect at `held_from`; the previous one is kept as a version. The stream
-    passwords of a retired camera are erased.
+    Raises SerialTaken if another camera has its make and serial number. The description takes
+    effect at `held_from`; the previous one is kept as a version. The stream passwords of a retired
+    camera are erased.
     """
     row = decided_row(tx, camera, decision, held_from=held_from)
     superseded = keep_version(cameras.c.camera_id == camera.camera_id).cte("superseded")
@@ -212,8 +215,9 @@ def _found(rows: list[Any]) -> Camera:
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
     """Convert a row to a camera.
 
-    A status in REPORTED gets the time of the hub's last report, and is replaced by UNKNOWN unless
-    `is_watched` (see `life.is_watched`).
+    The row has the camera's columns and the time `heard_at` of its hub's last report. If the status
+    is in REPORTED, it holds only while the hub reports: it gets the time of the last report, and is
+    replaced by UNKNOWN unless `is_watched`, the value of the condition `life.is_watched`.
     """
     camera = camera_of(row)
     if camera.status not in REPORTED:
@@ -242,7 +246,10 @@ _BY_ID = Read(
 
 
 def described(table: Table) -> Select[Any]:
-    """The query for all descriptions in a table: `cameras`, or `versions` for superseded ones."""
+    """The query for the columns of all descriptions in a table.
+
+    The table is `cameras` or, for superseded descriptions, `versions`.
+    """
     return select(*(table.c[column.name] for column in versions.columns))
 
 

@@ -76,7 +76,10 @@ class MapFilters:
 
     @property
     def values(self) -> dict[str, str]:
-        """The SQL parameters for kind and function, if set; `clusters` itself filters by status."""
+        """The SQL parameters, by name, for the kind and the function, if set.
+
+        The status has none: `clusters` filters by status after reading.
+        """
         given = {"kind": self.kind, "function": self.function}
         return {name: each.value for name, each in given.items() if each is not None}
 
@@ -126,7 +129,8 @@ async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> 
     """Return clusters of the cameras in service that match the filters.
 
     There is one for each cell of the view that has such cameras or, if the view asks for single
-    cameras and they are few enough, one for each camera.
+    cameras and they are few enough, one for each camera. Statuses that hold only while a hub
+    reports (REPORTED) count as UNKNOWN if hubs' reports were last processed outside of `known`.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     rows: list[_Row] = []
@@ -144,7 +148,10 @@ async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> 
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the kept counts, delete these changes and return how many."""
+    """Add the oldest changes to the stored counts and delete them; return their number.
+
+    At most FOLDED_AT_ONCE changes are taken.
+    """
     folded: int = await tx.scalar(_FOLD)
     return folded
 

@@ -92,7 +92,7 @@ async def read_counts(
 ) -> list[RegionCounts]:
     """Return the counts of `region`, or of each region in the scope if `region` is "".
 
-    Unless `is_watched`, cameras whose stored status is in REPORTED count as UNKNOWN.
+    Unless `is_watched`, statuses that hold only while a hub reports (REPORTED) count as UNKNOWN.
     """
     rows = await (db.read(scope, _OF_REGION, region=region) if region else db.read(scope, _OF_ALL))
     return [_read_region(row.region, row.counts, is_watched) for row in sorted(rows)]
@@ -111,7 +111,10 @@ def _read_region(region: str, listed: str, is_watched: bool) -> RegionCounts:
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the stored counts, delete these changes and return how many."""
+    """Add the oldest changes to the stored counts and delete them; return their number.
+
+    At most FOLDED_AT_ONCE changes are taken.
+    """
     number: int = await tx.scalar(_FOLD)
     return number
 

@@ -1,4 +1,4 @@
-"""The source of camera records that `CheckDecisions` compares with the audit log."""
+"""The camera records that the RPC CheckDecisions compares with the audit log."""
 
 from typing import Any
 

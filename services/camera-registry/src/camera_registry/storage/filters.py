@@ -39,7 +39,8 @@ _SIDE = ("side_latitude", "side_longitude", "end_latitude", "end_longitude")
 @dataclass(frozen=True)
 class Place:
     """The sort key of the last camera on a page of a list. A list is sorted by id, or by `cell` or
-    `text` and then by id. `text` is the sort key of the camera's name, or its KATO code."""
+    `text` and then by id. `text` is the sort key of the camera's name, or the KATO code of its
+    administrative area."""
 
     camera_id: UUID
     cell: int = 0
@@ -140,9 +141,10 @@ def shape_values(area: Area) -> dict[str, Any]:
 
 
 def conditions_of(given: frozenset[str], *, with_retired: bool) -> list[ColumnElement[bool]]:
-    """The SQL conditions whose parameters are named in `given`, without that on the area.
+    """The SQL conditions whose parameters are named in `given`.
 
-    Unless `with_retired`, they include the condition that a camera is not retired.
+    The condition on the area is made by `within_area` instead. Unless `with_retired`, the condition
+    that a camera is not retired is added.
     """
     found = [condition for name, condition in _CONDITIONS.items() if name in given]
     return found if with_retired else [*found, cameras.c.retired_at.is_(None)]
@@ -160,7 +162,11 @@ def within_area(given: frozenset[str]) -> ColumnElement[bool]:
 
 
 def distance(of_latitude: Any, of_longitude: Any) -> ColumnElement[float]:
-    """SQL expression for the haversine distance, in metres, from a circle's centre to a place."""
+    """The SQL expression for the haversine distance of a place from a circle's centre, in metres.
+
+    The arguments are the columns of the place. The centre is in the SQL parameters `latitude` and
+    `longitude`.
+    """
     latitude, longitude = (bindparam(name, type_=Double) for name in ("latitude", "longitude"))
     half_height = func.radians(of_latitude - latitude) / 2
     half_width = func.radians(of_longitude - longitude) / 2

@@ -41,7 +41,7 @@ async def add(tx: Tx, hub: Hub) -> bool:
 
 
 async def note_change(tx: Tx, hub: Hub) -> None:
-    """Make the process that follows reports read this hub and its cameras again."""
+    """Have the replica that processes hubs' reports read this hub and its cameras again."""
     await tx.execute(insert(hub_changes).values(hub_id=hub.hub_id, region=hub.region))
 
 
@@ -87,7 +87,7 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kinds of those of the `given` hubs that are in service.
+    """Return the kinds of the `given` hubs, without hubs that are not in service.
 
     A hub is given by its id and region; this pair is its key in the result.
     """

@@ -61,7 +61,7 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 
 
 async def add_cameras(tx: Tx, added: Collection[Camera], decision: Decision) -> set[UUID]:
-    """Add newly registered cameras, and audit the decision about each.
+    """Add newly registered cameras, and the decision about each to the audit log.
 
     Returns the ids of the cameras that were added. A camera is not added if its id or serial number
     is taken, even by a camera that the transaction cannot see.
@@ -108,7 +108,7 @@ def _audit(
 async def change_cameras(
     tx: Tx, changed: Mapping[int, Camera], decision: Decision, *, held_from: datetime
 ) -> list[int]:
-    """Store changed cameras, whose rows are locked, and audit the decision about each.
+    """Store changed cameras, whose rows are locked; add the decision about each to the audit log.
 
     `changed` has the cameras by row number in the batch. Their descriptions take effect at
     `held_from`; the previous ones are kept as versions. Returns the row numbers of the cameras that

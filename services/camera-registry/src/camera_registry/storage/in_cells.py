@@ -48,9 +48,9 @@ def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
 def in_cells(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
     """Return the query for a page of cameras in ranges of cells, read range by range.
 
-    `given` has the names of its parameters, `conditions` are further SQL conditions. The statement
-    as a whole has no ORDER BY: with one, PostgreSQL would read a page of every range instead of
-    stopping when the page is full.
+    `given` has the names of the SQL parameters, among them those of the area. `conditions` are
+    further SQL conditions. The statement as a whole has no ORDER BY: with one, PostgreSQL would
+    read a page of every range instead of stopping when the page is full.
     """
     each = _of_range(given, conditions).order_by(cameras.c.cell, cameras.c.camera_id).limit(SIZE)
     of_region = each.correlate(region, _cells).lateral("of_region")
@@ -74,7 +74,8 @@ def _of_range(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
 async def nearest(tx: Tx, circle: Circle, values: dict[str, Any], *, size: int) -> list[Any]:
     """Return the rows of the `size` cameras in a circle nearest its centre, by distance, then id.
 
-    `values` has the SQL parameters of the other conditions, and the regions.
+    `values` has the SQL parameters of the other conditions, among them `regions`, in which cameras
+    are searched for.
     """
     given = {**values, **shape_values(circle)}
     statement = _nearest(frozenset(given), in_circle=True)

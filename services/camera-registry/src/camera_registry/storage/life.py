@@ -46,10 +46,11 @@ MeasuresSpeed = Callable[[str], bool]
 
 
 def is_watched() -> ColumnElement[bool]:
-    """The SQL condition that reports were last processed between `looked_since` and `now`.
+    """The SQL condition that hubs' reports were last processed between two moments.
 
-    If they were last processed earlier, a hub may have fallen silent unnoticed. If they were last
-    processed later than `now`, the clock has been set back since.
+    The moments are the SQL parameters `looked_since` and `now` (see `cameras.Known`). If reports
+    were last processed before them, a hub may have fallen silent unnoticed; if after them, the
+    clock has been set back since.
     """
     since, now = (bindparam(name, type_=moment) for name in ("looked_since", "now"))
     looked_at = heartbeat_watch.c.looked_at
@@ -175,7 +176,8 @@ def _array(moments: Iterable[datetime]) -> str:
 
 
 async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
-    """Store, for each hub, the number and time of its last report and whether the hub is silent."""
+    """Store, for each hub, the number and time of its last report, whether it is silent, and how
+    many events about it were published."""
     values = [
         {
             "hub_id": hub.hub_id,

@@ -1,4 +1,7 @@
-"""Stores camera owners who are persons: the IIN (encrypted) and its blind index (a keyed hash)."""
+"""Stores camera owners who are persons.
+
+A person's IIN (identification number) is stored encrypted, with its blind index (a keyed hash).
+"""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID

@@ -15,16 +15,16 @@ region = func.unnest(regions_given).table_valued("code", name="region").render_d
 def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
     """Return the column `sorted_by` of a table or subquery.
 
-    Of `name_order`, the region with which each value begins is cut off.
+    The values of the column `name_order` begin with the region's code, which is cut off.
     """
     column: ColumnElement[Any] = of.c[sorted_by]
     return func.substr(column, REGION_LENGTH + 1) if sorted_by == "name_order" else column
 
 
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
-    """Sort the query `found` by the column `sorted_by` and then by id.
+    """Return the query `found`, sorted by the column `sorted_by` and then by id.
 
-    Adds the column `heard_at`: the time at which each camera's hub last reported.
+    It also has the column `heard_at`: the time at which each camera's hub last reported.
     """
     listed = found.subquery("listed")
     return (
