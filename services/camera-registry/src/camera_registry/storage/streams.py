@@ -97,7 +97,8 @@ async def streams_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, Streams]:
 async def save(tx: Tx, given: Mapping[UUID, Streams]) -> None:
     """Replace the stored streams of cameras that are already in the table `cameras`.
 
-    A stream without a password, but with the hash of the stored one, keeps the stored password.
+    `given` maps the id of a camera to its streams. If a stream has no password, but the hash of the
+    stored password, the stored password is kept.
     """
     known = await tx.read(_OF_CAMERAS, camera_ids=list(given))
     names = {(camera_id, stream.name) for camera_id, each in given.items() for stream in each}

@@ -46,7 +46,8 @@ def cell_of(latitude: float, longitude: float) -> int:
 
 
 def name_folded(name: str) -> str:
-    """Return a camera's name normalised for comparison: without regard to case and extra spaces."""
+    """Return a camera's name in the form in which names are compared: case-folded, with single
+    spaces, in Unicode's form NFKC."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 

@@ -146,8 +146,8 @@ class Watch:
         return hold(self._db, "heartbeats")
 
     async def begin(self, lease: Lease) -> Reports:
-        """Read all hubs whose reports are processed, and return them without reports. `look`
-        applies later changes of hubs to the result."""
+        """Read from the database all hubs whose reports are to be processed, and return them; none
+        has a report yet. Later, `look` applies changes of hubs to the returned object."""
         async with lease.begin(SYSTEM) as tx:
             rows = await life.read_hubs(tx)
         return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})

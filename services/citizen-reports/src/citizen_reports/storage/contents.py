@@ -1,7 +1,8 @@
 """Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
 
 The reporter is encrypted with a key of the person, everything else with a key of the report. A
-person who gives an IIN has one key for all reports; without an IIN, each report gets a new one.
+person who gives an IIN (personal identification number) has one key for all reports. For a reporter
+without an IIN, each report has a person's key of its own.
 Data whose key was destroyed are read as empty.
 Media are stored here in pieces until the whole file is in the evidence store.
 """
@@ -113,8 +114,8 @@ async def add_contents(
     """Add the contents of a report, encrypted with a new key, and the reporter unless anonymous.
 
     The reporter is encrypted with `reporter_key`, or with a new key if that is None. If another
-    transaction has meanwhile added a key for the same person, `tx` raises RowExists (`PERSON_KEY`)
-    when it writes its rows.
+    transaction has meanwhile added a key for the same person, `tx` raises RowExists with the key
+    `PERSON_KEY` when it writes its rows.
     """
     key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))

@@ -127,7 +127,7 @@ async def get_of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
 async def page(
     tx: Tx, spec: PageSpec, wanted: FineFilter
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of the fines that meet `wanted`, and for each its key for keyset pagination.
+    """Return a page of the fines that meet `wanted`, and each fine's key for keyset pagination.
 
     Fines are in order of the time at which their violation was confirmed, the latest first.
     """

@@ -127,7 +127,11 @@ class Issuing:
         story: str,
     ) -> None:
         """Cancel the violation's fine. If there is no fine yet, store a cancelled one, so that a
-        later confirmation creates none."""
+        later confirmation creates none.
+
+        `report_id` is the id of the citizen's report that the violation comes from ("" if a device
+        detected it). `story` is the trace id of the whole case.
+        """
         fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._add_tombstone(
