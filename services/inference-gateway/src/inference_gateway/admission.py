@@ -145,8 +145,8 @@ class Waiter:
 
 
 class WaitQueue:
-    """The waiters in order of admission: at most `most`, not counting the `patient` ones. Reads no
-    clock: times are passed in."""
+    """The waiters in order of admission. There are at most `most`, not counting the `patient` ones.
+    Reads no clock: times are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most

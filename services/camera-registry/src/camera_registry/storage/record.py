@@ -35,7 +35,8 @@ async def completed(tx: Tx, cameras: Sequence[Camera]) -> list[Camera]:
 
 
 async def add(tx: Tx, cameras: Collection[Camera]) -> None:
-    """Store streams and owners of new cameras, which are in the table `cameras` already."""
+    """Store streams and owners of new cameras. The cameras' rows in the table `cameras` must be
+    there already."""
     described = {camera.camera_id: camera.description for camera in cameras}
     await owners.add(tx, described)
     await streams.add(tx, {key: each.streams for key, each in described.items() if each.streams})

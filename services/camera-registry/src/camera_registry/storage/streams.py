@@ -51,7 +51,8 @@ Streams = tuple[CameraStream, ...]
 
 
 def streams_as_json() -> ColumnElement[Any]:
-    """The subquery for the streams of a row of `cameras` as JSON, for `read_json`; NULL if none."""
+    """Return the subquery that selects the streams of a row of `cameras` as JSON, or NULL if there
+    are none. `read_json` converts the result."""
     index = func.encode(camera_streams.c.password_index, "hex")
     pairs = [
         *("name", camera_streams.c.name),

@@ -313,7 +313,8 @@ def description_row(given: Description) -> dict[str, Any]:
 
 
 def camera_of(row: Any) -> Camera:
-    """Convert a row of `cameras` to the camera with its stored status."""
+    """Convert a row of `cameras` to a camera. It has its status as stored, which may be out of
+    date."""
     return Camera(
         row.camera_id,
         description_of(row),

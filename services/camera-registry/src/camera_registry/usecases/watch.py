@@ -46,7 +46,8 @@ class Followed:
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
         """Whether this hub must be processed: it has a new report, or its silence or its revocation
-        is not yet processed. `has_listened` says that no report was missed for the time `silence`.
+        is not yet processed. `has_listened` says that no report was missed during the last
+        `silence`.
         """
         if self.row.is_revoked:
             return not self.row.is_silent

@@ -89,8 +89,8 @@ class ReportRecorder:
         return entry
 
     def numbers(self, report: Report, at: datetime) -> Iterator[str]:
-        """Yield random numbers for a report registered at `at`; another report may already have a
-        yielded number. Raises RuntimeError after DRAWS_MAX numbers."""
+        """Yield random numbers for a report registered at `at`. If another report has a yielded
+        number already, take the next. Raises RuntimeError after DRAWS_MAX numbers."""
         return drawn_numbers(report.region, at, self._draw)
 
     async def register(

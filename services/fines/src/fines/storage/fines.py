@@ -40,7 +40,8 @@ _FOUND, _LOCKED = Read(_BY_NUMBER), Read(_BY_NUMBER.with_for_update())
 @dataclass(frozen=True)
 class FineFilter:
     """The conditions of a search; a fine is found if it meets all of them. A field that is "" or
-    False sets no condition."""
+    False sets no condition. `held` finds fines that are not issued for any recorded reason,
+    `hold_reason` those that are not issued for this one."""
 
     state: str = ""
     region: str = ""

@@ -47,8 +47,8 @@ DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
 
 class Post(Protocol):
     async def deliver(self, name: str, letter: str) -> datetime:
-        """Deliver the letter and return the time of delivery. A repeated call with the same `name`
-        returns the time of the first delivery."""
+        """Deliver the letter and return the time of delivery. `name` identifies the letter: a
+        repeated call with the same name returns the time of the first delivery."""
         ...
 
 

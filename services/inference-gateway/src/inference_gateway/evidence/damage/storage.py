@@ -95,8 +95,8 @@ async def evidence_between(
 async def note_damage(
     tx: Tx, kept: StoredEvidence, place: EvidencePlace, damage: Damage
 ) -> UUID | None:
-    """Record that an object is damaged, and return the id of this finding. Returns None if its
-    damage is already recorded, or the evidence was deleted meanwhile."""
+    """Record that the stored object `kept` is damaged, and return the id of this finding. Returns
+    None if its damage is already recorded, or the evidence was deleted meanwhile."""
     of_row = select(
         evidence.c.object_path, literal(new_id()), literal(damage.value), service_now
     ).where(*is_evidence(kept.sha256, place), evidence.c.object_path == kept.object_path)
