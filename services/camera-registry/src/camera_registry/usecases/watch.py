@@ -87,7 +87,8 @@ class Changed:
 
 @dataclass
 class Reports:
-    """The hubs in service and their newest reports, in the memory of one process of the service."""
+    """The hubs in service and their newest reports, in the memory of one process of the service. A
+    hub that has reported, but not within the last `silence`, is silent."""
 
     silence: timedelta
     hubs: dict[UUID, Followed] = field(default_factory=dict)

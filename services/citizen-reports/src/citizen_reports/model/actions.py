@@ -46,8 +46,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """The number of a report's files that are in the evidence store (`stored`), and of its files
-    that are not there yet (`waiting`)."""
+    """Counts of a report's files: `stored` are in the evidence store, `waiting` are not there yet."""
 
     stored: int = 0
     waiting: int = 0

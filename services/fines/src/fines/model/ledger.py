@@ -152,8 +152,8 @@ def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tupl
 
 
 def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
-    """Return the entries that reverse `posted`, in reverse order. `posted` must be all entries of
-    the fine, in the order of posting. The reversal of a payment is a refund."""
+    """Return the entries that reverse `posted`, the last posted first. `posted` must be all entries
+    of the fine, in the order of posting. The reversal of a payment is a refund."""
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
