@@ -46,7 +46,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """Counts of a report's files: `stored` are in the evidence store, `waiting` are not there yet."""
+    """How many files of a report are in the evidence store (`stored`), and how many are not
+    (`waiting`)."""
 
     stored: int = 0
     waiting: int = 0

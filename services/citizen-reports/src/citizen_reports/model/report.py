@@ -141,8 +141,8 @@ ANSWER = RecordKind("answer", ("report_id", "answer"))
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if it needs
-    the calendar of a year that has none."""
+    """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if the
+    calendar of a year that it needs is missing."""
 
     table: ReportDeadlines
 
