@@ -1,7 +1,7 @@
 """Verification that bytes are a picture or film of the announced type.
 
-The bytes, including EXIF data, are evidence and never rewritten; the evidence store produces the
-form shown to operators.
+The bytes, including EXIF data, are evidence and never rewritten; the evidence store makes the copy
+that operators are shown.
 """
 
 import io

@@ -52,7 +52,8 @@ def warning(text: str, language: str) -> str:
 
 
 def sums(amounts: Iterable[tuple[str, str]], note: str) -> str:
-    """Return an HTML box with the labelled amounts to be paid; `note` states the deadline."""
+    """Return an HTML box with the amounts to be paid, given as pairs of label and amount. `note` is
+    the text below them, which states the deadline."""
     cells = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(amount)}</dd></div>" for label, amount in amounts
     )

@@ -88,10 +88,11 @@ class InferencePool:
         patient: bool = False,
     ) -> AsyncIterator[None]:
         """Wait for an inference slot and hold it for the block. `deadline` is in seconds of the
-        event loop's clock, by default WAIT_SECONDS from now.
+        event loop's clock, by default WAIT_SECONDS from now (PATIENCE_SECONDS for a `patient`
+        caller).
 
         Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
-        `patient` caller waits without a limit.
+        `patient` caller waits without a limit; its deadline only sets its place in the queue.
         """
         inside = False
         try:
@@ -144,8 +145,8 @@ class Waiter:
 
 
 class WaitQueue:
-    """The waiters in order of admission: at most `most`, not counting the `patient` ones. Reads no
-    clock: times are passed in."""
+    """The waiters in order of admission. There are at most `most`, not counting the `patient` ones.
+    Reads no clock: times are passed in."""
 
     def __init__(self, most: int) -> None:
         self._most = most

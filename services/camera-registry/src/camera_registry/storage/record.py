@@ -11,9 +11,10 @@ from camera_registry.storage import owners, streams
 
 
 async def completed(tx: Tx, cameras: Sequence[Camera]) -> list[Camera]:
-    """Return the cameras with their streams and the blind indexes of their owners.
+    """Return the cameras with their streams, and with the blind index (keyed hash) of the owner if
+    the owner is a person.
 
-    Descriptions must be completed in this way before they are compared.
+    Two descriptions can be compared only after both were completed in this way.
     """
     if not cameras:
         return []
@@ -34,14 +35,16 @@ async def completed(tx: Tx, cameras: Sequence[Camera]) -> list[Camera]:
 
 
 async def add(tx: Tx, cameras: Collection[Camera]) -> None:
-    """Store streams and owners of new cameras, which are in the table `cameras` already."""
+    """Store streams and owners of new cameras. The cameras' rows in the table `cameras` must be
+    there already."""
     described = {camera.camera_id: camera.description for camera in cameras}
     await owners.add(tx, described)
     await streams.add(tx, {key: each.streams for key, each in described.items() if each.streams})
 
 
 async def save(tx: Tx, cameras: Collection[Camera]) -> None:
-    """Store streams and owners of changed cameras; a stream that is left out is deleted."""
+    """Store streams and owners of changed cameras. A stored stream that a camera no longer has is
+    deleted."""
     described = {camera.camera_id: camera.description for camera in cameras}
     if described:
         await owners.save(tx, described)

@@ -3,6 +3,9 @@
 With row-level security alone, PostgreSQL would read all cameras in the order of the list and drop
 most. So the statements name the caller's regions or the cells of an area, and read at most a page
 for each region or range of cells, in the order of an index (migrations 0014 and 0016).
+
+`known` is the time range in which hubs' reports must last have been processed. If they were not,
+the statuses that hubs report are UNKNOWN.
 """
 
 from functools import lru_cache
@@ -64,9 +67,10 @@ async def nearest(
     tx: Tx, centre: Circle, filters: Filters, *, size: int, known: Known
 ) -> list[tuple[Camera, float]]:
     """Return the `size` cameras in service nearest to a centre that match the filters, each with
-    its distance in metres.
+    its distance in metres; fewer if there are no more.
 
-    Circles of growing radius around the centre are searched until one contains enough cameras.
+    The radius of `centre` is ignored: circles of growing radius are searched until one contains
+    enough cameras.
     """
     is_watched = await _begin(tx, known)
     values = values_of(filters, is_watched=is_watched) | {"regions": _regions(tx, filters)}

@@ -31,8 +31,10 @@ from camera_registry.storage.tables import (
 async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[Camera]:
     """Return the cameras in service at the time `at` that may have been near a spot then.
 
-    These are the cameras that are near the spot now, or were at any time until `at`. Each has the
-    description that was valid at `at`, by which it may have been farther away.
+    These are the cameras that are near the spot now, or were near it at any time until `at`. Each
+    is returned with its description valid at `at`, which may give a place farther away. `known` is
+    the time range in which hubs' reports must last have been processed; if they were not, the
+    statuses that hubs report are UNKNOWN.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

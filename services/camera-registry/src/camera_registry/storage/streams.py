@@ -52,7 +52,8 @@ Streams = tuple[CameraStream, ...]
 
 
 def streams_as_json() -> ColumnElement[Any]:
-    """The subquery for the streams of a row of `cameras` as JSON, for `read_json`; NULL if none."""
+    """Return the subquery that selects the streams of a row of `cameras` as JSON, or NULL if there
+    are none. `read_json` converts the result."""
     index = func.encode(camera_streams.c.password_index, "hex")
     pairs = [
         *("name", camera_streams.c.name),
@@ -98,7 +99,8 @@ async def streams_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, Streams]:
 async def save(tx: Tx, given: Mapping[UUID, Streams]) -> None:
     """Replace the stored streams of cameras that are already in the table `cameras`.
 
-    A stream without a password, but with the hash of the stored one, keeps the stored password.
+    `given` maps the id of a camera to its streams. If a stream has no password, but the hash of the
+    stored password, the stored password is kept.
     """
     known = await tx.read(_OF_CAMERAS, camera_ids=list(given))
     names = {(camera_id, stream.name) for camera_id, each in given.items() for stream in each}

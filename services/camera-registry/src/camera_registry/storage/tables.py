@@ -46,7 +46,8 @@ def cell_of(latitude: float, longitude: float) -> int:
 
 
 def name_folded(name: str) -> str:
-    """Return a camera's name normalised for comparison: without regard to case and extra spaces."""
+    """Return a camera's name in the form in which names are compared: case-folded, with single
+    spaces, in Unicode's form NFKC."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -312,7 +313,8 @@ def description_row(given: Description) -> dict[str, Any]:
 
 
 def camera_of(row: Any) -> Camera:
-    """Convert a row of `cameras` to the camera with its stored status."""
+    """Convert a row of `cameras` to a camera. It has its status as stored, which may be out of
+    date."""
     return Camera(
         row.camera_id,
         description_of(row),

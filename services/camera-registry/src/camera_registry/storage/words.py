@@ -66,9 +66,9 @@ async def find_seeds(
 ) -> Seeds:
     """Return the (region, word) pairs of the rarest word that is searched for.
 
-    The rarest word is the one whose PROBED-th camera after `after`, in order of id, has the
-    greatest id, or which has fewer cameras than that. `values` has the regions, the whole words
-    and, as `prefix`, the beginning of the last word.
+    `values` has the regions, the whole words and, as `prefix`, the beginning of the last word.
+    Words are compared by the id of their PROBED-th camera after `after`, in order of id: the
+    greater this id, the rarer the word. A word with fewer than PROBED cameras is the rarest.
     """
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
@@ -118,7 +118,7 @@ async def page(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
 ) -> list[Any]:
     """Return the rows of up to `size` cameras, in order of id, that match the filters and have one
-    of the pairs (see `Seeds`) in `values`.
+    of the (region, word) pairs in `values` (those of `Seeds.values`).
 
     The cameras come after `after` (None: from the first). Candidates are read in batches until the
     page is full or no candidate is left.
@@ -178,8 +178,8 @@ def _has_others() -> ColumnElement[bool]:
 
 
 def with_seeds(conditions: list[Any]) -> Any:
-    """Return the subquery for all cameras that have one of the pairs of `Seeds` and match the
-    conditions."""
+    """Return the subquery for all cameras that match the conditions and have one of the (region,
+    word) pairs bound at execution (those of `Seeds.values`)."""
     of = camera_words
     ids = (
         select(of.c.camera_id)

@@ -84,12 +84,12 @@ class ChangeFeed:
     async def follow(
         self, position: Position | None, region: str, caller: Caller
     ) -> AsyncGenerator[Step, None]:
-        """Yield the changes of `region` from `position` on, in order; "" stands for all regions
-        that the caller may see. If `position` is None, first yield the current position without a
-        change, then only new changes.
+        """Yield the changes of `region` from `position` on, in order, each with the position at
+        which to resume after it. A `region` of "" stands for all regions that the caller may see.
+        If `position` is None, first yield the current position alone, then only new changes.
 
-        After `token_seconds` without a change to yield, a new position is yielded without a change.
-        A stream for an operator ends after `operator_seconds`; a stream for a service never ends.
+        After TOKEN_SECONDS without a change to yield, a new position is yielded alone. A stream for
+        an operator ends after OPERATOR_SECONDS; a stream for a service never ends.
         Raises ResumeTokenTooOld or ResumeTokenWrong if the changes cannot be read from `position`
         on.
         """

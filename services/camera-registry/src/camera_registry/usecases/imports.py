@@ -32,8 +32,8 @@ class Imports:
 
     async def take(self, batch: Batch, caller: Caller) -> Outcome:
         """Import a batch of rows and return its outcome. A batch that was imported before is not
-        imported again: its first outcome is returned. A dry run writes nothing and returns the
-        expected outcome.
+        imported again: its first outcome is returned. A batch marked as a dry run is not imported:
+        its expected outcome is returned.
 
         Raises BadRequest if the batch's number is not the next number of its import, or IdReused if
         the number was used before for other rows.

@@ -44,7 +44,7 @@ class Register:
 
     @property
     def keyring(self) -> Keyring:
-        """The keys for keyed hashes of the secrets in a request."""
+        """The keys with which the secrets in a request (IINs and passwords) are hashed."""
         return self._db.keyring
 
     async def register(

@@ -1,4 +1,5 @@
-"""Lets concurrent callers with the same question share one answer that is newer than each call."""
+"""Lets concurrent callers with the same question share one answer that is computed after all have
+asked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable

@@ -47,8 +47,8 @@ class Statistics(Generic[Answer]):
         self._shared: SharedAnswers[_Key, Answer] = SharedAnswers()
 
     async def of(self, region: str, *, caller: Caller) -> Answer:
-        """Return the counts of the cameras of `region` that are not retired, as the function
-        `convert` presents them; a region of "" means every region in the caller's scope."""
+        """Return the answer for `region`: the counts of its cameras that are not retired, converted
+        by the constructor's `convert`. A region of "" means every region in the caller's scope."""
         scope = caller.scope
         # What row-level security shows of the counts depends on nothing else.
         key = (scope.settings["regions"], region)

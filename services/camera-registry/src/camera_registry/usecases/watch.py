@@ -46,7 +46,8 @@ class Followed:
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
         """Whether this hub must be processed: it has a new report, or its silence or its revocation
-        is not yet processed. `has_listened` says that no report was missed for the time `silence`.
+        is not yet processed. `has_listened` says that no report was missed during the last
+        `silence`.
         """
         if self.row.is_revoked:
             return not self.row.is_silent
@@ -86,7 +87,8 @@ class Changed:
 
 @dataclass
 class Reports:
-    """The hubs in service and their newest reports, in the memory of one process of the service."""
+    """The hubs in service and their newest reports, in the memory of one process of the service. A
+    hub that has reported, but not within the last `silence`, is silent."""
 
     silence: timedelta
     hubs: dict[UUID, Followed] = field(default_factory=dict)
@@ -146,8 +148,8 @@ class Watch:
         return hold(self._db, "heartbeats")
 
     async def begin(self, lease: Lease) -> Reports:
-        """Read all hubs whose reports are processed, and return them without reports. `look`
-        applies later changes of hubs to the result."""
+        """Read from the database all hubs whose reports are to be processed, and return them; none
+        has a report yet. Later, `look` applies changes of hubs to the returned object."""
         async with lease.begin(SYSTEM) as tx:
             rows = await life.read_hubs(tx)
         return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})

@@ -46,8 +46,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """The number of a report's files that are in the evidence store (`stored`), and of its files
-    that are not there yet (`waiting`)."""
+    """How many files of a report are in the evidence store (`stored`), and how many are not
+    (`waiting`)."""
 
     stored: int = 0
     waiting: int = 0

@@ -49,8 +49,8 @@ class Piece:
 class Stored:
     """The SHA-256 hashes (hex) of a file in the evidence store.
 
-    `evidence_sha256` is that of the original, `shown_sha256` that of the form shown to operators;
-    the latter is "" if the file cannot be shown.
+    `evidence_sha256` is the hash of the original. `shown_sha256` is the hash of the copy that
+    operators are shown, or "" if no such copy can be made.
     """
 
     evidence_sha256: str

@@ -141,8 +141,8 @@ ANSWER = RecordKind("answer", ("report_id", "answer"))
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if it needs
-    the calendar of a year that has none."""
+    """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if the
+    calendar of a year that it needs is missing."""
 
     table: ReportDeadlines
 
@@ -157,8 +157,9 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """Return the deadline of a report after an operator has taken it. For some reports this is
-        a new term, counted from `registered_at`; for all others it is the deadline `current`."""
+        """Return the deadline of a report after an operator has taken it. If the rule of the
+        deadline `current` names a further term, that term is counted from `registered_at`;
+        otherwise `current` is returned."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
@@ -233,8 +234,8 @@ class Report:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether the category is an emergency; if overdue, emergencies are escalated in steps of
-        their own."""
+        """Whether the category is an emergency. Overdue emergencies have escalation steps of their
+        own."""
         return self.category in EMERGENCIES
 
     @property
@@ -310,7 +311,8 @@ class Report:
 
     def accept_traffic(self, offence_code: str) -> "Report":
         """Return the report marked as evidence of this offence. Raises NotTraffic if its category
-        is not TRAFFIC_VIOLATION, or StatusNotAllowed, also if it was accepted before."""
+        is not TRAFFIC_VIOLATION, or StatusNotAllowed if it is not in work or was accepted before.
+        """
         if self.category is not Category.TRAFFIC_VIOLATION:
             raise NotTraffic
         if self.offence_code:  # once: a candidate exists by now
@@ -325,8 +327,8 @@ class Report:
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
-        """Return the report with the status DISPUTED, no operator and the deadline `unit_deadline`.
-        Raises AlreadyDisputed, because this is possible once, or ReportNotAnswered."""
+        """Return the report with the status DISPUTED, no operator and `unit_deadline` as its new
+        deadline. Raises AlreadyDisputed if it was disputed before, or ReportNotAnswered."""
         if self.disputed_at is not None:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:

@@ -1,7 +1,8 @@
 """Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
 
 The reporter is encrypted with a key of the person, everything else with a key of the report. A
-person who gives an IIN has one key for all reports; without an IIN, each report gets a new one.
+person who gives an IIN (personal identification number) has one key for all reports. Without an
+IIN, a new person's key is made for each report.
 Data whose key was destroyed are read as empty.
 Media are stored here in pieces until the whole file is in the evidence store.
 """
@@ -113,8 +114,8 @@ async def add_contents(
     """Add the contents of a report, encrypted with a new key, and the reporter unless anonymous.
 
     The reporter is encrypted with `reporter_key`, or with a new key if that is None. If another
-    transaction has meanwhile added a key for the same person, `tx` raises RowExists (`PERSON_KEY`)
-    when it writes its rows.
+    transaction has meanwhile added a key for the same person, `tx` raises RowExists with the key
+    `PERSON_KEY` when it writes its rows.
     """
     key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
@@ -145,7 +146,8 @@ async def written_of(tx: Tx, report_id: UUID) -> Written:
 
 
 def to_written(row: Any, unwrapped: Unwrap) -> Written:
-    """Decrypt a row of `contents` that was joined with its reporter and with both keys."""
+    """Decrypt a row of `contents` that was joined with its reporter and with both data keys.
+    `unwrapped` decrypts the keys."""
     key = unwrapped(REPORT, row.key_id, row.wrapped)
     person_key = unwrapped(PERSON, row.person_key_id, row.person_wrapped)
     return Written(_to_contents(row, key), _to_reporter(row, person_key), key)
@@ -370,7 +372,7 @@ def _media_to_row(item: Media) -> dict[str, Any]:
 
 
 def to_media(row: Any) -> Media:
-    """Return the media of a row of the table `media`."""
+    """Return the state of the file that a row of the table `media` describes."""
     return Media(
         report_id=row.report_id,
         media_id=row.media_id,

@@ -109,7 +109,7 @@ class QueueFilter:
 
 def add_report(tx: Tx, report: Report) -> None:
     """Add a new report. If any partner already has a report with this id, `tx` raises RowExists
-    (`KEY`) when it writes its rows."""
+    with the key `KEY` when it writes its rows."""
     tx.add(reports, to_row(report))
 
 
@@ -266,12 +266,13 @@ def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
     """Replace the report `before` by `after`, reserve the number of `after`, and audit the
     submission.
 
-    Nothing is written before `tx` ends. If the report has changed since `before`, nothing is stored
-    and `tx.was_current` is False. If another report has the number, `tx` raises RowExists
-    (`NUMBER_KEY`).
+    Everything is written when `tx` ends. If the report has changed since `before`, nothing is
+    stored and `tx.was_current` is False. If another report has the number, `tx` raises RowExists
+    with the key `NUMBER_KEY`.
 
-    The end of `tx` waits for other transactions that reserve the same number and, if `waits`, for a
-    transaction that has locked the report; without `waits`, a locked report counts as changed.
+    At its end, `tx` waits for other transactions that reserve the same number. With `waits`, it
+    also waits for a transaction that has locked the report; otherwise a locked report counts as
+    changed.
     """
     entry = _audited(tx, after, Decision("submit"))
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)

@@ -1,4 +1,7 @@
-"""The operators' use cases; row-level security restricts reports by region, role and category."""
+"""The operators' use cases; row-level security restricts reports by region, role and category.
+
+A `Shown` says which report an operator acts on, and which version of it the operator saw.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -126,9 +129,10 @@ class Desk:
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
-        """Route the report to another unit, with a reason of at most REASON_MAX characters.
+        """Route the report to `unit`. The reason must have 1 to REASON_MAX characters.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        Raises BadRequest, also if the unit may not receive reports of this category and region.
+        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:

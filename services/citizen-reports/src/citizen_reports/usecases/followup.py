@@ -29,8 +29,8 @@ class EvidenceStore(Protocol):
     async def store(
         self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Store a picture or film of the report. Returns the hashes of the original and of the form
-        shown to operators."""
+        """Store a picture or film of the report. Returns the hashes of the original and of the copy
+        that operators are shown."""
         ...
 
 

@@ -26,10 +26,10 @@ from citizen_reports.usecases.recording import audit, bind_trace
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk of a file in the form shown to operators.
+    """A chunk of the copy of a file that operators are shown.
 
-    The fields other than `content` are set only in a file's first chunk; they describe the whole
-    file. `original_sha256` (hex) belongs to the original file, the others to the form shown.
+    The fields other than `content` are set only in the first chunk. They describe the whole copy,
+    except for `original_sha256`, the hash (hex) of the original file.
     """
 
     content: bytes
@@ -41,8 +41,8 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Stream a file in the form shown to operators. `sha256` (hex) is the hash of the original
-        file; `confidential` hides the audit entry of this access from auditors."""
+        """Stream the copy of a file that operators are shown. `sha256` (hex) is the hash of the
+        original file; `confidential` hides the audit entry of this access from auditors."""
         ...
 
 
@@ -56,8 +56,8 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
-        """Begin a transaction in the caller's scope, in which the report with this id or number is
-        opened.
+        """Begin a transaction in the caller's scope. Its block must read or change the report whose
+        id or number is `key`.
 
         If the block raises ReportNotFound or MediaNotFound, the refused attempt is recorded in the
         audit log and the error raised again.
@@ -87,7 +87,7 @@ class SentMedia:
         self._evidence = evidence
 
     async def open(self, report_id: UUID, media_id: UUID, caller: Caller) -> AsyncIterator[Piece]:
-        """Stream a file in the form shown to operators, after committing an audit entry.
+        """Commit an audit entry, then stream the copy of the file that operators are shown.
 
         Raises ReportNotFound, MediaNotFound or MediaNotStored.
         """

@@ -33,8 +33,8 @@ def bind_trace(report: Report) -> None:
 
 
 def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
-    """Record an action that decides nothing about a report, such as reading it, in the audit
-    log."""
+    """Record an action on a report, such as reading it, in the audit log with `facts`. For a
+    decision on a report, use `ReportRecorder.record`."""
     tx.audit(
         action,
         report.object_ref,
@@ -89,8 +89,8 @@ class ReportRecorder:
         return entry
 
     def numbers(self, report: Report, at: datetime) -> Iterator[str]:
-        """Yield random numbers for a report registered at `at`; another report may already have a
-        yielded number. Raises RuntimeError after DRAWS_MAX numbers."""
+        """Yield random numbers for a report registered at `at`. If another report has a yielded
+        number already, take the next. Raises RuntimeError after DRAWS_MAX numbers."""
         return drawn_numbers(report.region, at, self._draw)
 
     async def register(
@@ -99,8 +99,10 @@ class ReportRecorder:
         """Store the report as registered and routed, and return it in that state; `key` is its data
         key.
 
-        Nothing is stored if the report has changed meanwhile. `reports.register` describes `waits`,
-        and how the end of `tx` shows that the report has changed or its number is taken.
+        If the report has changed meanwhile, nothing is stored and `tx.was_current` is False. With
+        `waits`, the end of `tx` waits for a transaction that has locked the report; otherwise a
+        locked report counts as changed. If another report has the receipt's number, the end of `tx`
+        raises RowExists with the key `reports.NUMBER_KEY`.
         """
         at = receipt.registered_at
         registered = report.submit(receipt)
@@ -131,9 +133,9 @@ class ReportRecorder:
             await self.start_clock(tx, after)
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedule one step of the report's escalation ladder: at the deadline plus the delay that
-        the ladder sets for the step. `step_index` counts from 0. No effect if the ladder has no
-        such step or the report has no deadline."""
+        """Schedule one step by which the report is escalated if it is overdue. The legal tables
+        list these steps, each with its delay after the deadline; `step_index` counts from 0. No
+        effect if there is no such step or the report has no deadline."""
         ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return

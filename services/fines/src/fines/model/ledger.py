@@ -138,8 +138,9 @@ def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
 
 
 def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tuple[Entry, ...]:
-    """Return the entries of a payment: one for the money and, if less than the full amount was
-    paid, one for the discount (KoAP Art. 811). They bring the fine's receivable account to zero."""
+    """Return the entries of a payment of `paid_minor` tiyn: one for the money and, if less than the
+    full amount was paid, one for the discount (KoAP Art. 811). They bring the fine's receivable
+    account to zero."""
     assert fine.amount is not None
     let_off = fine.amount.full_minor - paid_minor
     assert paid_minor > 0 and let_off >= 0
@@ -151,8 +152,8 @@ def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tupl
 
 
 def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple[Entry, ...]:
-    """Return entries that reverse the entries `posted`, which must be all entries of a fine, the
-    newest first. The reversal of a payment is a refund."""
+    """Return the entries that reverse `posted`, the last posted first. `posted` must be all entries
+    of the fine, in the order of posting. The reversal of a payment is a refund."""
     standing = list(posted)
     assert not any(entry.reverses for entry in standing)
     return tuple(_reversal(fine, entry, now) for entry in reversed(standing))
@@ -166,8 +167,8 @@ def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
 
 
 def decided_entries(posted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a fine's ledger as it is audited, a record of kind LEDGER: {"entries": [...]}.
-    `posted` has the fields of each entry of the fine, in the order of posting."""
+    """Return the form in which a fine's ledger is audited: {"entries": [...]}. `posted` has the
+    fields of each entry of the fine, in the order of posting."""
     return {"entries": [{name: each[name] for name in ENTRY_FIELDS} for each in posted]}
 
 

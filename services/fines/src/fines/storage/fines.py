@@ -40,7 +40,8 @@ _FOUND, _LOCKED = Read(_BY_NUMBER), Read(_BY_NUMBER.with_for_update())
 @dataclass(frozen=True)
 class FineFilter:
     """The conditions of a search; a fine is found if it meets all of them. A field that is "" or
-    False sets no condition."""
+    False sets no condition. `held` finds fines that are not issued for any recorded reason,
+    `hold_reason` those that are not issued for this one."""
 
     state: str = ""
     region: str = ""
@@ -127,7 +128,7 @@ async def get_of_violation_for_update(tx: Tx, violation_id: str) -> Fine | None:
 async def page(
     tx: Tx, spec: PageSpec, wanted: FineFilter
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of the fines that meet `wanted`, and for each its key for keyset pagination.
+    """Return a page of the fines that meet `wanted`, and each fine's key for keyset pagination.
 
     Fines are in order of the time at which their violation was confirmed, the latest first.
     """

@@ -59,8 +59,8 @@ def post(tx: Tx, posted: Iterable[Entry], audited: EntryOfRecord) -> None:
 
 
 def of_entries(posted: Iterable[Entry]) -> dict[RecordKind, dict[str, Any]]:
-    """Return a fine's ledger as a record of kind LEDGER, to be audited with a decision on the fine.
-    `posted` are all ledger entries of the fine, in the order of posting."""
+    """Return {LEDGER: the fine's ledger}, to be audited with a decision on the fine. `posted` are
+    all ledger entries of the fine, in the order of posting."""
     return {LEDGER: decided_entries(map(_from_entry, posted))}
 
 

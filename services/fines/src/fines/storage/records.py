@@ -23,8 +23,9 @@ class Ledgers:
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
-        """Return the ledger records of the next `size` fines after the fine number in `after` (()
-        for the first), and the last of these numbers; None in its place if there are no more fines.
+        """Return the ledger records of the next `size` fines, and the value of `after` for the next
+        call (None if there are no more fines). `after` has the number of the last fine of the
+        previous call; for the first call it is ().
 
         Fines without entries and without contradictions have no record.
         """

@@ -14,8 +14,9 @@ from fines.storage import fines, ledger
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Why a fine is cancelled: `cause` for the audit log, `reason` for the bank whose payment is
-    refunded, and the operator's own words if an operator cancels it."""
+    """Why a fine is cancelled. `cause` is recorded in the audit log, and `reason` is told to the
+    bank if its payment is refunded. `words` is the reason that an operator wrote, encrypted; None
+    if no operator cancels the fine."""
 
     cause: str
     reason: rules.RefundReason = rules.RefundReason.FINE_CANCELLED
@@ -26,8 +27,11 @@ ANNULLED = Cancellation("annulled", rules.RefundReason.VIOLATION_ANNULLED)
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, why: Cancellation) -> Fine:
-    """Cancel the fine, whose row the transaction `tx` must have locked; audit the cancellation and
-    return the cancelled fine. Raises FineAlreadyCancelled."""
+    """Cancel the fine, audit this and return the cancelled fine. Its row must be locked in `tx`.
+
+    If the fine was issued, its ledger entries are reversed, its payment is refunded and events are
+    published; if it was delivered, the owner's notice is scheduled. Raises FineAlreadyCancelled.
+    """
     cancelled = replace(fine.cancel(), cancel_reason=why.words)
     facts = {"cause": why.cause}
     if fine.amount is None:

@@ -20,8 +20,9 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """A violation that has a fine, to compare with other fines. `number` is that of its fine, and
-    `plate_index` the blind index (keyed hash) of the plate."""
+    """A violation that has a fine, to compare with other fines. `number` is the number of its fine,
+    `plate_index` is the blind index (keyed hash) of its plate, and `guards` are the rules by which
+    it is compared."""
 
     number: str
     plate_index: bytes

@@ -67,8 +67,9 @@ class Desk:
             return await cancel_in(tx, fine, self._clock(), Cancellation("supervisor", words=words))
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
-        """Return the revenue by day in Almaty, `first` and `last` included, and the ledger's
-        present imbalance. A region of "" means all regions that the caller may read."""
+        """Return the revenue by day in Almaty, `first` and `last` included, and the tiyn by which
+        the ledger now differs from the fines. A region of "" means all regions that the caller may
+        read."""
         async with self._db.begin(caller.scope) as tx:
             rows = await revenue.revenue_by_day(tx, first, last, region)
             imbalance = await revenue.imbalance(tx)

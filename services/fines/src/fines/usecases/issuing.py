@@ -1,9 +1,9 @@
 """Issues the fine for a confirmed violation, delivers it, and takes the later steps that are due on
 its legal dates.
 
-Event consumers only schedule steps. A worker queries other services outside of transactions and
-then decides in a single transaction. Each step is idempotent: the fine's state shows whether it is
-done.
+Event consumers reserve or cancel a fine, and schedule its next step. For a step, a worker queries
+other services outside of transactions and then decides in a single transaction. Each step is
+idempotent: the fine's state shows whether it is done.
 """
 
 from collections.abc import Awaitable, Callable
@@ -47,8 +47,8 @@ DELIVERING = Scope("system", "system", ("*",), purpose="deliver-fine")
 
 class Post(Protocol):
     async def deliver(self, name: str, letter: str) -> datetime:
-        """Deliver the letter and return the time of delivery. A repeated call with the same `name`
-        returns the time of the first delivery."""
+        """Deliver the letter and return the time of delivery. `name` identifies the letter: a
+        repeated call with the same name returns the time of the first delivery."""
         ...
 
 
@@ -60,7 +60,8 @@ class Seal(Protocol):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """The fields that this service reads from the event that a violation was confirmed."""
+    """The fields that this service reads from the event that a violation was confirmed. `report_id`
+    is the citizen's report that the violation comes from ("" if a device detected it)."""
 
     violation_id: str
     report_id: str
@@ -127,7 +128,10 @@ class Issuing:
         story: str,
     ) -> None:
         """Cancel the violation's fine. If there is no fine yet, store a cancelled one, so that a
-        later confirmation creates none."""
+        later confirmation creates none.
+
+        `report_id` is as in `Confirmed`; `story` is the trace id of the whole case.
+        """
         fine = await fines.get_of_violation_for_update(tx, violation_id)
         if fine is None:
             await self._add_tombstone(
@@ -160,7 +164,7 @@ class Issuing:
 
     async def issue(self, number: str) -> None:
         """Scheduled step: query the other services, then issue the fine or store why it is not
-        issued. Raises WaitUntilDue if it is to be tried again later."""
+        issued. Raises WaitUntilDue if that reason may pass (LOOKED_AT_AGAIN): then try again."""
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return

@@ -135,8 +135,8 @@ class CameraRuleEngine:
         )
 
     def tick(self, *, seconds: float, local: datetime) -> tuple[Fact, ...]:
-        """Run the rules again on the last frame at a later time, for a picture that has not
-        changed. Return what they newly found; nothing before the first frame."""
+        """Run the rules on the last frame again, at a later time, because the picture has not
+        changed since. Return what they found now; () if no frame was added yet."""
         last = self._last
         if last is None:
             return ()

@@ -47,8 +47,8 @@ class Reader:
         return self._placed(field, ANY_LINE, lambda: Line(name, start, end))
 
     def place(self, field: str, make: Callable[[], object]) -> None:
-        """Check the line or calibration given in `field`: call `make`, which builds it, and report
-        an error in `field` if PlaceUnusable is raised."""
+        """Check the line or calibration given in `field`. `make` builds it; if that raises
+        PlaceUnusable, an error in `field` is reported."""
         self._placed(field, None, make)
 
     def schedule(self, given: pb.Schedule, field: str = "schedule") -> Schedule:
@@ -73,8 +73,8 @@ class Reader:
     def number(
         self, given: float, field: str, *, most: float = SECONDS_MAX, otherwise: float = 0.0
     ) -> float:
-        """Return `given` if it is above 0 and at most `most`, else `otherwise`. A number that is
-        negative, too large or not finite is reported as an error in `field`."""
+        """Return `given`, or `otherwise` if it is 0 (not set). A number that is negative, above
+        `most` or not finite is reported as an error in `field`, and `otherwise` is returned."""
         if not (math.isfinite(given) and 0 <= given <= most):
             self.unusable(field, f"0 to {most:g}")
             return otherwise

@@ -33,11 +33,13 @@ class RulesDesk:
     async def configure(
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
-        """Store a configuration and return its version, or the version of the stored configuration
-        if that is the same. `from_version` is the version that the caller wants to replace.
+        """Store a configuration and return its version. `from_version` is the version that the
+        caller wants to replace. If the stored configuration of version `from_version` or
+        `from_version` + 1 is the same, nothing is stored and its version is returned; so a call may
+        be repeated.
 
-        Raises CameraNotFound, CameraRetired, or ConfigurationChangedMeanwhile if the stored version
-        is not `from_version` (or, with the same configuration, is more than one version newer).
+        Raises CameraNotFound or CameraRetired. In all other cases in which the stored version is
+        not `from_version`, raises ConfigurationChangedMeanwhile.
         """
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)

@@ -51,7 +51,7 @@ class EvidenceCheck:
 
     async def keep_checking(self) -> None:
         """Wait until no other instance of the service checks evidence; then check the evidence that
-        is due, again and again. Never returns."""
+        is due, again and again, until cancelled. Raises LeaseLost."""
         poll = min(POLL_SECONDS_MAX, self._period.total_seconds() / 200)
         async with hold(self._db, "evidence check") as lease:
             try:

@@ -47,7 +47,7 @@ class Round:
     """One round of the evidence check, which reads all evidence once, in the order of its hashes.
 
     `read_until` is the hash up to which everything was read, LAST_SHA256 if this round has ended.
-    `ended_at` is when the previous round ended, None if there was none.
+    `ended_at` is when the round before this one ended; None in the first round.
     """
 
     began_at: datetime

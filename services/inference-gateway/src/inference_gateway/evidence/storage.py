@@ -152,8 +152,9 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
 
 
 async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
-    """Return the evidence whose original has this SHA-256. Returns None if there is none within the
-    transaction's scope, or its encryption key was destroyed."""
+    """Return the evidence whose content has this SHA-256: an original, or a version shown to
+    operators. Returns None if there is none within the transaction's scope, or its encryption key
+    was destroyed."""
     row = (
         await tx.execute(
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
