@@ -1,8 +1,8 @@
 """Reads RTSP streams with PyAV: checks addresses, opens connections and samples frames.
 
-Blocking: runs in threads. An error of a connection is raised as one of three refusals: the stream
-is unavailable, the password is wrong, or the content cannot be decoded. No message contains the
-address, as it may include a password.
+Blocking: runs in threads. An error of a connection is raised as StreamAway (the stream is
+unavailable), StreamUnauthorized (the password is wrong) or StreamNotDecodable. No message contains
+the address, as it may include a password.
 """
 
 from collections.abc import Callable, Iterator

@@ -29,11 +29,11 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came into force or was closed; `change` is the version of the watch-lists that
-    the change created. `number` identifies the entry in galleries.
+    """An entry that came into force or was closed. Each such change gives the watch-lists a new
+    version, whose number is `change`. `number` identifies the entry in galleries.
 
-    `sealed` is the encrypted template, `wrapped` its encrypted data key, and `key_id` the id of
-    that key. `sealed` is None if the entry was closed, `wrapped` if the key was destroyed.
+    `sealed` is the encrypted template, None if the entry was closed. The template is encrypted with
+    the data key `key_id`. `wrapped` is this key, itself encrypted; None if it was destroyed.
     """
 
     change: int
