@@ -92,8 +92,9 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Encrypt an original, write it to the object store and return it. If the version shown to
-        operators differs from the original, do the same with that version (`StoredEvidence.shown`).
+        """Encrypt an original, write it to the object store and return a description of what was
+        written. If the version shown to operators differs from the original, do the same with that
+        version; its description is `StoredEvidence.shown`.
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
         Raises EvidenceAway if the object store is unavailable.
@@ -112,8 +113,8 @@ class EvidenceStore:
         confidential: bool,
     ) -> StoredEvidence:
         """Encrypt content and store it as evidence; `place` tells who may read it. If the content
-        is already stored for the same `place`, that row is kept. `confidential` hides the audit
-        entry from auditors.
+        is already stored for the same `place`, the stored one is kept. `confidential` hides the
+        audit entry from auditors.
 
         Raises EvidenceDigestMismatch if `sha256` is not the hash of the content, or EvidenceAway if
         the object store is unavailable.

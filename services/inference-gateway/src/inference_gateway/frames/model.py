@@ -273,8 +273,8 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
     """Check that a device's readings belong to this frame.
 
     Raises ReadingsNotSigned if the camera's key did not sign them, ReadingsOfOtherFrame if they are
-    of another picture, or BadRequest if they have another serial number than the camera or another
-    time than the frame.
+    of another picture, or BadRequest if their serial number is not the camera's or their time is
+    too far from the frame's.
     """
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned

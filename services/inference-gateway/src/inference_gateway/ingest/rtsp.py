@@ -84,7 +84,8 @@ def rtsp_address(text: str) -> str:
 
 @contextmanager
 def opened_stream(address: str) -> Iterator[Any]:
-    """Context manager: the PyAV container of an RTSP stream, which decodes in the current thread.
+    """Context manager that yields the PyAV container of an RTSP stream. The container decodes in
+    the current thread.
 
     Raises StreamUnauthorized if the camera refuses the password, StreamNotDecodable if the stream
     has no video that can be decoded, and StreamAway for other errors of FFmpeg, also for those that

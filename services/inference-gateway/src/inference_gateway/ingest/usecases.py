@@ -241,8 +241,9 @@ async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
     """Store the result, emit its events, and return it. If a result of this frame is already
     stored, return the stored one. If `pending.is_passing`, store nothing and return the result.
 
-    Raises IdReused if the stored result is of other content. Raises CounterWentBack if the device
-    signed newer readings before, or PictureSignedBefore if it signed the same picture before.
+    Raises IdReused if the stored result is of other content. Raises CounterWentBack if the
+    counter of the device's readings did not rise, or PictureSignedBefore if the device signed the
+    same picture before.
     """
     if pending.is_passing:
         faces = pending.faces.faces if pending.faces else ()

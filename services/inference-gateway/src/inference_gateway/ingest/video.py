@@ -57,9 +57,9 @@ class FilmTooLarge(Refusal):
 @dataclass(frozen=True)
 class SampledFrame:
     """A frame sampled from a video or stream. `number` is the number of its sampling interval.
-    `seconds` counts from the start of the video; for a stream, from `Subject.started_at` of its
-    session. `progress` is the share of the video up to this frame (0 to 1), 0 if its length is not
-    known."""
+    `seconds` counts from the start of the video; for a stream, from
+    `video_session.Subject.started_at`. `progress` is the share of the video up to this frame (0 to
+    1), 0 if the video's length is not known."""
 
     number: int
     seconds: float

@@ -86,8 +86,8 @@ class VideoIngest:
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
         """Process an uploaded video, whose bytes come in `pieces`. Yield a result for each sampled
-        frame, and one for each plate when it was followed to the end of its track; then yield the
-        summary. See `IngestFilm` in inference.proto."""
+        frame, and one for each plate when its track ends (a plate is followed from frame to frame);
+        then yield the summary. See `IngestFilm` in inference.proto."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -141,8 +141,8 @@ class VideoIngest:
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
         """Process an RTSP stream from now on. Yield a result for each sampled frame, and one for
-        each plate when it was followed to the end of its track. Ends after `max_frames` sampled
-        frames; 0 means no limit. See `WatchStream` in inference.proto."""
+        each plate when its track ends (a plate is followed from frame to frame). Ends after
+        `max_frames` sampled frames; 0 means no limit. See `WatchStream` in inference.proto."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()

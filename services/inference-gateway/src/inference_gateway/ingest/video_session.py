@@ -100,8 +100,9 @@ class _Shown:
 @dataclass
 class VideoSession:
     """The processing of one video or stream; `take` must be called with frames in order of time.
-    `slot` returns a context manager that holds an inference slot, by default one that waits without
-    a limit. `configured` returns the camera's functions; it is called before each frame."""
+    `slot` returns a context manager that holds an inference slot (the right to use the models); by
+    default one that waits for it without a limit. `configured` returns the camera's functions; it
+    is called before each frame."""
 
     subject: Subject
     parts: SessionParts

@@ -104,7 +104,7 @@ class Standing:
     """The state of one AI function (plates, faces or objects) after its last round of probes.
 
     `right_at` is when a round last had all answers right and in time. `wrong_since` is None if the
-    last round was right; otherwise it is the end of the first of the wrong rounds in a row.
+    last round was not wrong; otherwise it is the end of the first of the wrong rounds in a row.
     `degradation_id` and `since` (the start of the degradation) are None unless the function is
     degraded.
     """

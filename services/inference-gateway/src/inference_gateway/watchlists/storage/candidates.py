@@ -186,8 +186,8 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
-    """Mark the evidence of a candidate as deleted at `now`, and delete it unless another candidate
-    needs the same frame."""
+    """Mark that a candidate lost its evidence at `now`, and delete the evidence unless another
+    candidate needs the same frame."""
     await tx.execute(
         update(candidates)
         .where(candidates.c.candidate_id == one.candidate_id)

@@ -192,7 +192,8 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """Return the ids of the entries that have these numbers and are IN_FORCE, by number."""
+    """Return a mapping of numbers to entry ids, for the entries among `numbers` that are in state
+    IN_FORCE."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -202,7 +203,7 @@ async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
 
 
 async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
-    """Whether an entry is in force; if so, lock it until `tx` ends."""
+    """Whether an entry is in force at `now`; if so, lock its row until `tx` ends."""
     found = await tx.scalar(
         select(entries.c.entry_id)
         .where(
