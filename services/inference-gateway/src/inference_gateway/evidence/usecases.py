@@ -1,12 +1,12 @@
 """Evidence: encrypted with a key per object, addressed by the SHA-256 of its plain content.
 
 Two versions are stored: the original file, and the version shown to operators, which has only the
-picture or film, without metadata. They are one object if the original has no metadata.
+picture or film, without metadata. Each version is an object (an encrypted file in the object store)
+with a row in the database. If the original has no metadata, one object is both versions.
 
-Each version is an object (a file in the object store) and a row in the database. The object is
-written first, so a crash leaves at most an object without a row. Such an object is deleted once two
-sweeps have found no row for it. Every read is audited first: an audit entry with reader, reason and
-the content's hash is committed before any byte is sent.
+An object is written before its row, so a crash leaves at most an object without a row. Such an
+object is deleted once two sweeps have found no row for it. Every read is audited first: an audit
+entry with reader, reason and the content's hash is committed before any byte is sent.
 """
 
 import asyncio
