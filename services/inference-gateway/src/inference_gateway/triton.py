@@ -69,9 +69,9 @@ callers."""
 class OutsideModel:
     """An external object model, added by its manifest (`docs/adding-a-model.md`).
 
-    The input is [n, h, w, 3] BGR bytes; h and w are multiples of 32. The output is [n, k, 6]: a row
-    for each object, with x1, y1, x2, y2 in pixels of the input, the score from 0 to 1 and the index
-    in `labels`. A row with score 0 is empty.
+    The input is [n, h, w, 3]: n pictures of BGR bytes; h and w are multiples of 32. The output is
+    [n, k, 6]: k rows for each picture. A row is an object, with x1, y1, x2, y2 in pixels of the
+    input, the score from 0 to 1 and the index in `labels`; or it is empty, with the score 0.
     """
 
     labels: tuple[str, ...]

@@ -120,7 +120,8 @@ async def serve_until(stopping: asyncio.Event, app: FastAPI, address: str, feed:
 
 
 def listen_on(address: str) -> socket.socket:
-    """Return a socket bound to an address; exits the process with a clear message on failure."""
+    """Return a socket that listens on `address` ("host:port"). On failure the process exits with a
+    clear message."""
     host, _, port = address.rpartition(":")
     try:
         return socket.create_server((host, int(port)), backlog=BACKLOG)

@@ -101,7 +101,7 @@ def may_follow(operator: Operator, stream: str) -> bool:
 
 def read_position(text: str) -> Position | None:
     """Return the position (the last sequence number of each stream) that an event id encodes, None
-    if the id is malformed."""
+    if the id is malformed or names an unknown stream."""
     if len(text) > 200 or not _POSITION.fullmatch(text):
         return None
     found = {
@@ -272,7 +272,7 @@ class LiveFeed:
 async def messages_for(
     listener: Listener, *, heartbeat_seconds: float
 ) -> AsyncIterator[FeedMessage | None]:
-    """Yield the messages for a client until the feed closes, and None whenever none came within
-    `heartbeat_seconds`."""
+    """Yield the messages for a client until the feed closes. Whenever no message came within
+    `heartbeat_seconds`, yield None."""
     while not listener.closed:
         yield await listener.next(within_seconds=heartbeat_seconds)

@@ -18,8 +18,9 @@ router = APIRouter(prefix="/v1", tags=["notices"])
 
 
 class Notice(Answer):
-    """A notice in Kazakh, Russian and English. `code` is CLOCK_MOVED (the services' clock is
-    offset), YEAR_ASSUMED or YEAR_MISSING (a yearly table of the law is assumed or missing)."""
+    """A notice in Kazakh, Russian and English. `code` is CLOCK_MOVED (the services' clock is set
+    off from the real time), YEAR_ASSUMED or YEAR_MISSING (the working calendar or the base value
+    for fines is only assumed, or missing, for a year)."""
 
     code: str
     kk: str
@@ -38,8 +39,8 @@ class Notices(Answer):
 
 @router.get("/notices")
 async def list_notices(request: HttpRequest) -> Notices:
-    """The current notices. The list is empty if the services' clock shows the real time and no
-    yearly table of the law is missing or assumed."""
+    """The current notices. The list is empty if the services' clock shows the real time, and the
+    working calendars and base values that are needed now are known."""
     clock: Clock = request.app.state.clock
     tables: YearlyTables = request.app.state.yearly_tables
     now = clock()

@@ -138,10 +138,11 @@ Purpose = Annotated[
 async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
 ) -> AsyncIterator[OperatorContext]:
-    """FastAPI dependency: yields the context of an operator's request. Until the request
-    is answered, it counts against the operator's limit of concurrent requests.
+    """FastAPI dependency: yields the context of an operator's request. Until the request is
+    answered, it counts against the limits of concurrent requests: that of the operator and that of
+    this process. Raises ShareExceeded if the first is reached, Overloaded if the second is.
 
-    Raises NotAuthenticated, TokenExpired, PurposeWrong, ShareExceeded or Overloaded.
+    Also raises the errors of `signed_in`.
     """
     context = await signed_in(request, credentials, purpose)
     with place_of(request, context.operator, stream=False):
@@ -163,7 +164,8 @@ def decoded_purpose(header: str) -> str:
     """Return the purpose in a header Tartip-Purpose, decoded from percent-encoded UTF-8. ASCII
     without a percent sign is unchanged.
 
-    Raises PurposeWrong.
+    Raises PurposeWrong if the header cannot be decoded, or the purpose is too long or has more than
+    one line.
     """
     if len(header) > PURPOSE_HEADER_MAX or not _VISIBLE.fullmatch(header):
         raise PurposeWrong

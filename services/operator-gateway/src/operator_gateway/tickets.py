@@ -74,9 +74,10 @@ async def listening_operator(
     ticket: Annotated[str, Query(max_length=64)] = "",
 ) -> AsyncIterator[OperatorContext]:
     """FastAPI dependency: yields the context of the operator who opens a live stream with a bearer
-    token or a ticket. The stream counts against the operator's limit of streams.
+    token or a ticket. The stream counts against the limits of streams: that of the operator and
+    that of this process. Raises ShareExceeded if the first is reached, Overloaded if the second is.
 
-    Raises NotAuthenticated, TokenExpired, TicketSpent, ShareExceeded or Overloaded.
+    Also raises NotAuthenticated, TokenExpired or TicketSpent.
     """
     tickets: Tickets = request.app.state.tickets
     holder = await signed_in(request, credentials) if credentials else tickets.take(ticket)

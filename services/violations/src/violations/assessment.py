@@ -105,7 +105,7 @@ class Assessment:
 
     async def assess_held(self, key: str) -> None:
         """Scheduled work `assess_held`: assess a plate read that was held while plate reading was
-        unreliable. `key` ends with a colon and the read id."""
+        unreliable. `key` is "degradation id:read id"."""
         await self.assess(key.rpartition(":")[2])
 
     async def take_evidence(self, tx: Tx, report_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Handlers of consumed events: plate reads, begin and end of periods in which plate reading is
+"""Handlers of consumed events: plate reads, start and end of periods in which plate reading is
 unreliable (degradations), and acceptance of citizens' evidence."""
 
 import math

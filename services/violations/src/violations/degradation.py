@@ -1,10 +1,10 @@
 """Degradations: periods in which plate reading is unreliable, so that reads are held, not assessed.
 
 In a degradation the probes of the inference gateway (pictures with known plates) are misread or
-answered late. The gateway publishes the begin (the time of the last correct probe) and the end.
+answered late. The gateway publishes the start (the time of the last correct probe) and the end.
 Held reads are assessed afterwards, and the violations that result have a caution, which the officer
-sees and signs. Violations in review that were detected since the begin get this caution when the
-begin is stored.
+sees and signs. Violations in review that were detected since the start get this caution when the
+start is stored.
 """
 
 from dataclasses import dataclass

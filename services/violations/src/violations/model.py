@@ -374,7 +374,7 @@ class Violation:
 
     def next_state(self, verdict: Verdict) -> State:
         """Return the state after this verdict. Raises the refusal in TRANSITIONS if the current
-        state forbids the verdict; PlateUnsure or NotAutomatic if a hold prevents confirmation."""
+        state forbids it. If a hold prevents confirmation, raises PlateUnsure or NotAutomatic."""
         target = TRANSITIONS[self.state, verdict]
         if not isinstance(target, State):
             raise target(facts={"state": self.state.value})
@@ -391,8 +391,8 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return the stripped `reason`. Raises ReasonRequired if that is longer than REASON_MAX
-    characters, contains a null character, or is empty although `verdict` is not CONFIRM."""
+    """Return `reason` stripped. Raises ReasonRequired if the result is longer than REASON_MAX,
+    contains a null character, or is empty; if `verdict` is CONFIRM, it may be empty."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

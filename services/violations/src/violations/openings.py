@@ -57,7 +57,7 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, violation_id: UUID, caller: Caller) -> AsyncIterator[Tx]:
-        """Context manager: a transaction in the caller's scope. If the block raises
+        """Context manager that yields a transaction in the caller's scope. If the block raises
         ViolationNotFound or EvidenceNotFound, the attempt is recorded. Attempts that a service
         makes on its own behalf, not for an operator, are not recorded."""
 

@@ -33,9 +33,10 @@ async def record_measured(
 ) -> Outcome:
     """Record a violation that a device measured, and return VIOLATION.
 
-    Returns EVIDENCE_REUSED, and records no violation, if some of the evidence belongs to another
-    one. Returns DUPLICATE, and records nothing, if a violation of the same rule is already recorded
-    for this passage. Reads of the same camera within `dedupe_seconds` count as one passage.
+    If some of the evidence belongs to another violation, writes only audit entries and returns
+    EVIDENCE_REUSED. If a violation of the same rule is already recorded for this passage, writes
+    nothing and returns DUPLICATE. Reads of the same camera within `dedupe_seconds` count as one
+    passage.
     """
     await neighbours.lock_vehicle(tx, violation.plate)
     used = await evidence.uses_of(tx, violation.evidence_hashes)

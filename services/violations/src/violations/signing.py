@@ -83,8 +83,11 @@ class OfficerAuthority:
 
     @classmethod
     def open(cls, path: Path) -> "OfficerAuthority":
-        """Read the authorities from a PEM file, and their revocation list beside it, if there is
-        one. Raises CertificateUnusable."""
+        """Read the authorities from a PEM file, and their revocation list from the file of the same
+        name with the suffix .crl, if there is one.
+
+        Raises CertificateUnusable if the PEM file is missing or one of the files is damaged.
+        """
         require_certificates(path)
         return cls(x509.load_pem_x509_certificates(path.read_bytes()), RevocationList(path))
 

@@ -56,7 +56,8 @@ class Desk:
     async def page(
         self, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int, caller: Caller
     ) -> list[Violation]:
-        """Return at most `size` violations of the caller's regions, oldest first, without plates.
+        """Return at most `size` violations of the caller's regions, oldest first. Their plates,
+        addresses and decisions are not loaded.
 
         `after` is (occurred_at, violation_id) of the previous page's last violation.
         """

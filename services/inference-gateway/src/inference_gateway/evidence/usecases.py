@@ -1,11 +1,12 @@
 """Evidence: encrypted with a key per object, addressed by the SHA-256 of its plain content.
 
 Two versions are stored: the original file, and the version shown to operators, which has only the
-picture or film, without metadata. They are one object if the original has no metadata.
+picture or film, without metadata. Each version is an object (an encrypted file in the object store)
+with a row in the database. If the original has no metadata, one object is both versions.
 
-The object is written before the transaction that adds its row, so a crash leaves at most an object
-without a row. Such an object is deleted once two sweeps have found no row for it. Every read is
-audited first: reader, content and reason are committed before any byte is sent.
+An object is written before its row, so a crash leaves at most an object without a row. Such an
+object is deleted once two sweeps have found no row for it. Every read is audited first: an audit
+entry with reader, reason and the content's hash is committed before any byte is sent.
 """
 
 import asyncio
@@ -73,8 +74,8 @@ class EvidenceNotShowable(Refusal):
 
 @dataclass(frozen=True)
 class ShownEvidence:
-    """The version of a piece of evidence that is shown to operators, decrypted. `original_sha256`
-    is the hash of the original."""
+    """The version of a piece of evidence that is shown to operators, decrypted. `sha256` is the
+    hash of this version, `original_sha256` the hash of the original."""
 
     content_type: str
     content: bytes
@@ -91,8 +92,9 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Encrypt an original, write it to the object store and return it. If the version shown to
-        operators differs from the original, do the same with that version (`StoredEvidence.shown`).
+        """Encrypt an original, write it to the object store and return a description of what was
+        written. If the version shown to operators differs from the original, do the same with that
+        version; its description is `StoredEvidence.shown`.
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
         Raises EvidenceAway if the object store is unavailable.
@@ -110,8 +112,9 @@ class EvidenceStore:
         caller: Caller,
         confidential: bool,
     ) -> StoredEvidence:
-        """Encrypt content and store it as evidence. An existing database row with the same content,
-        region and role is kept. `confidential` hides the audit entry from auditors.
+        """Encrypt content and store it as evidence; `place` tells who may read it. If the content
+        is already stored for the same `place`, the stored one is kept. `confidential` hides the
+        audit entry from auditors.
 
         Raises EvidenceDigestMismatch if `sha256` is not the hash of the content, or EvidenceAway if
         the object store is unavailable.
@@ -181,10 +184,11 @@ class EvidenceStore:
         return ShownEvidence(form.content_type, content, form.sha256, stored.sha256)
 
     async def look_again(self, *, after: str, size: int) -> str:
-        """Read again at most `size` objects that are stored as damaged, and record the intact ones
-        as repaired. Return the path of the last of them, "" if there was none.
+        """Read again at most `size` objects that are recorded as damaged; those that are intact now
+        are recorded as repaired. Return the path of the last object of this page, "" if the page is
+        empty.
 
-        An object whose key was destroyed is passed over: nobody can read it again.
+        An object whose key was destroyed is on the page, but is not read: nobody can decrypt it.
 
         `after` is the path of the last object on the previous page, "" for the first page.
         """
@@ -242,8 +246,8 @@ class EvidenceStore:
     async def note_damage(
         self, tx: Tx, stored: StoredEvidence, place: EvidencePlace, damage: Damage
     ) -> None:
-        """Store that an object is damaged. If this damage is new, also write an audit entry and
-        publish an event."""
+        """Record that the object `stored` is damaged. If this damage is new, also write an audit
+        entry and publish an event. `place` tells who may read the evidence."""
         damage_id = await damage_storage.note_damage(tx, stored, place, damage)
         if damage_id is None:
             return
@@ -262,7 +266,7 @@ class EvidenceStore:
         """Return at most `size` damaged objects that are not repaired, ordered by path, and the
         current or last round of the check that reads all evidence (None before the first).
 
-        `after` is the path of the last object on the previous page.
+        `after` is the path of the last object on the previous page, "" for the first page.
         """
         async with self._db.begin(SYSTEM) as tx:  # of all regions and roles: it tells no content
             found = await damage_storage.damaged(tx, after=after, size=size)

@@ -270,8 +270,12 @@ def check_moment(captured_at: datetime, now: datetime) -> None:
 
 
 def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
-    """Check that a device's readings are signed by the camera's key and belong to this frame.
-    Raises ReadingsNotSigned, ReadingsOfOtherFrame or BadRequest."""
+    """Check that a device's readings belong to this frame.
+
+    Raises ReadingsNotSigned if the camera's key did not sign them, ReadingsOfOtherFrame if they are
+    of another picture, or BadRequest if their serial number is not the camera's or their time is
+    too far from the frame's.
+    """
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned
     if signed.readings.frame_sha256 != frame.picture_sha256:
@@ -342,8 +346,8 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raise PictureFormatNotTaken if `start`, the first bytes of a file, are of an unsupported
-    format."""
+    """Raise PictureFormatNotTaken if `start`, the first bytes of a file, are of HEIC, HEIF or AVIF.
+    Any other content passes."""
     with _refused_by_name():
         pictures.check_format(start)
 

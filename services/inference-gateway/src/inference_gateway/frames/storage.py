@@ -101,7 +101,7 @@ async def store_frame(
     key: DataKey | None,
 ) -> None:
     """Store the final result of a frame, encrypted with `key`. `key` may be None only if the result
-    has no plate. `story` is a correlation id."""
+    has no plate. `caller` names who sent the frame; `story` is a correlation id."""
     assert key is not None or not result.plates
     content = result_bytes(result.as_stored)
     if key is not None:

@@ -1,1 +1,2 @@
-"""Ingestion of frames, videos and ad-hoc streams. Each result is stored in one transaction."""
+"""Ingestion of frames, videos, and streams that are watched only while a client's call lasts. Each
+result is stored in one transaction."""

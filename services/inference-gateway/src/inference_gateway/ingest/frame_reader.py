@@ -27,8 +27,8 @@ DELAYS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 async def stepped_frames(
     frames: Iterator[SampledFrame],
 ) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-    """Context manager: an asynchronous iterator over the frames of a video. The blocking iterator
-    `frames` runs in a single thread, which opens, reads and closes the video."""
+    """Context manager that yields an asynchronous iterator over the frames of a video. The blocking
+    iterator `frames` runs in a single thread, which opens, reads and closes the video."""
     thread = ThreadPoolExecutor(1, "film")
 
     async def steps() -> AsyncIterator[SampledFrame]:
@@ -103,8 +103,8 @@ class LiveFrames:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AsyncIterator[SampledFrame]]:
-        """Context manager: an asynchronous iterator over the frames. If the stream fails, the
-        iterator first yields the frames received before, then raises the error."""
+        """Context manager that yields an asynchronous iterator over the frames. If the stream
+        fails, the iterator first yields the frames received before, then raises the error."""
         thread = ThreadPoolExecutor(1, "stream")
         reading = asyncio.get_running_loop().run_in_executor(
             thread, self._read, asyncio.get_running_loop()

@@ -1,8 +1,8 @@
 """Reads RTSP streams with PyAV: checks addresses, opens connections and samples frames.
 
-Blocking: runs in threads. An error of a connection is raised as one of three refusals: the stream
-is unavailable, the password is wrong, or the content cannot be decoded. No message contains the
-address, as it may include a password.
+Blocking: runs in threads. An error of a connection is raised as StreamAway (the stream is
+unavailable), StreamUnauthorized (the password is wrong) or StreamNotDecodable. No message contains
+the address, as it may include a password.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +84,8 @@ def rtsp_address(text: str) -> str:
 
 @contextmanager
 def opened_stream(address: str) -> Iterator[Any]:
-    """Context manager: the PyAV container of an RTSP stream, which decodes in the current thread.
+    """Context manager that yields the PyAV container of an RTSP stream. The container decodes in
+    the current thread.
 
     Raises StreamUnauthorized if the camera refuses the password, StreamNotDecodable if the stream
     has no video that can be decoded, and StreamAway for other errors of FFmpeg, also for those that

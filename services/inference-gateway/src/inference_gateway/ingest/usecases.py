@@ -208,7 +208,8 @@ def request_of(functions: CameraFunctions) -> DetectionRequest:
 @dataclass(frozen=True)
 class PendingResult:
     """A result to store in one transaction, with its events (`facts`), evidence, camera and caller.
-    `is_scene` is True if the frame is of a video or stream, False if it was sent alone."""
+    If the caller sends a frame with this id again, it must have the same `content`. `is_scene` is
+    True if the frame is of a video or stream, False if it was sent alone."""
 
     camera: Camera
     caller: Caller
@@ -240,7 +241,9 @@ async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
     """Store the result, emit its events, and return it. If a result of this frame is already
     stored, return the stored one. If `pending.is_passing`, store nothing and return the result.
 
-    Raises IdReused, CounterWentBack or PictureSignedBefore.
+    Raises IdReused if the stored result is of other content. Raises CounterWentBack if the
+    counter of the device's readings did not rise, or PictureSignedBefore if the device signed the
+    same picture before.
     """
     if pending.is_passing:
         faces = pending.faces.faces if pending.faces else ()

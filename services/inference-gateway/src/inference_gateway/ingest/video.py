@@ -56,9 +56,10 @@ class FilmTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """A frame sampled from a video or stream. `number` is the number of its sampling interval;
-    `seconds` is the time since the start; `progress` is the share of the video up to this frame
-    (0 to 1), 0 if its length is not known."""
+    """A frame sampled from a video or stream. `number` is the number of its sampling interval.
+    `seconds` counts from the start of the video; for a stream, from
+    `video_session.Subject.started_at`. `progress` is the share of the video up to this frame (0 to
+    1), 0 if the video's length is not known."""
 
     number: int
     seconds: float
@@ -188,7 +189,8 @@ def sampled_frames(
 
 def check_size(picture: Any, pixel_aspect: Fraction = Fraction(1)) -> None:
     """Raise PictureTooLarge if a picture has too many pixels. `picture` is a decoded frame, or the
-    codec context that announces the size of the frames."""
+    codec context that announces the size of the frames. `pixel_aspect` is the width of a pixel
+    divided by its height."""
     width, height = shown_size(picture.width, picture.height, pixel_aspect)
     if width * height > MOST_PIXELS:
         raise PictureTooLarge

@@ -1,4 +1,4 @@
-"""Processes uploaded videos and ad-hoc streams in video sessions.
+"""Processes uploaded videos, and streams that are watched only while a client's call lasts.
 
 While a video is processed, it is stored in an unnamed temporary file, so a killed process leaves
 nothing of it. The address of a stream appears in no log, span or error.
@@ -86,8 +86,8 @@ class VideoIngest:
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
         """Process an uploaded video, whose bytes come in `pieces`. Yield a result for each sampled
-        frame and for each plate track that ended, then the summary. See `IngestFilm` in
-        inference.proto."""
+        frame, and one for each plate when its track ends (a plate is followed from frame to frame);
+        then yield the summary. See `IngestFilm` in inference.proto."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -140,9 +140,9 @@ class VideoIngest:
         max_frames: int,
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
-        """Process an RTSP stream from now on. Yield a result for each sampled frame and for each
-        plate track that ended. Ends after `max_frames` sampled frames; 0 means no limit. See
-        `WatchStream` in inference.proto."""
+        """Process an RTSP stream from now on. Yield a result for each sampled frame, and one for
+        each plate when its track ends (a plate is followed from frame to frame). Ends after
+        `max_frames` sampled frames; 0 means no limit. See `WatchStream` in inference.proto."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)
         watch_id = new_id()

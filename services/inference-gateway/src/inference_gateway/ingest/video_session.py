@@ -45,9 +45,9 @@ Configured = Callable[[], Awaitable[CameraFunctions]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What a video session processes and for whom. `scope` is the caller's access to the database,
-    and `started_at` the time at which the video starts. If `session_id` is used again, `content`
-    must be the same."""
+    """What a video session processes and for whom. `scope` is the caller's access to the database.
+    The video starts at `started_at`. `content` identifies the video: another session with the same
+    `session_id` must have the same `content`."""
 
     session_id: UUID
     camera: Camera
@@ -100,8 +100,9 @@ class _Shown:
 @dataclass
 class VideoSession:
     """The processing of one video or stream; `take` must be called with frames in order of time.
-    `slot` returns a context manager that holds an inference slot, by default one that waits without
-    a limit. `configured` returns the camera's functions; it is called before each frame."""
+    `slot` returns a context manager that holds an inference slot (the right to use the models); by
+    default one that waits for it without a limit. `configured` returns the camera's functions; it
+    is called before each frame."""
 
     subject: Subject
     parts: SessionParts
@@ -143,9 +144,10 @@ class VideoSession:
         return await self._sealed()
 
     async def tick(self, seconds: float) -> list[PendingResult]:
-        """Run the camera's rules for the time `seconds` on the picture of the last `take`, which
-        has not changed since. Return the new results, also those of plate tracks that have ended.
-        Raises EvidenceAway if evidence cannot be stored."""
+        """Run the camera's rules for a moment at which the picture is still that of the last
+        `take`; `seconds` is this moment, counted from the start of the video. Return the new
+        results, also those of plate tracks that have ended. Raises EvidenceAway if evidence cannot
+        be stored."""
         if self._engine is not None and self._shown is not None:
             local = in_almaty(self.subject.moment(seconds))
             facts = await asyncio.to_thread(self._engine.tick, seconds=seconds, local=local)

@@ -103,9 +103,9 @@ class Found:
 class Standing:
     """The state of one AI function (plates, faces or objects) after its last round of probes.
 
-    `right_at` is when a round last had all answers right and in time. `wrong_since` is when the
-    first of the latest consecutive wrong rounds ended, None if the last round was not wrong.
-    `degradation_id` and `since`, the begin of the degradation, are None unless the function is
+    `right_at` is when a round last had all answers right and in time. `wrong_since` is None if the
+    last round was not wrong; otherwise it is the end of the first of the wrong rounds in a row.
+    `degradation_id` and `since` (the start of the degradation) are None unless the function is
     degraded.
     """
 
@@ -195,7 +195,8 @@ def sees_right(one: LookedAt) -> bool:
 
 
 def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
-    """Whether exactly one face was found, in the right place, and the person clearly recognised.
+    """Whether the answer `one` has exactly one face, in the right place, and the person is clearly
+    recognised. `everybody` has all answers of the round.
 
     The person counts as clearly recognised if the greatest distance of the face's template
     (embedding) to other pictures of the same person, times `NEARER`, is less than the smallest

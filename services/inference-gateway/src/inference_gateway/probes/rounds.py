@@ -1,9 +1,9 @@
 """Runs golden probes (pictures of known content) through the models in use; reports AI functions
 that degraded or recovered.
 
-A probe waits for an inference slot without a limit; in the queue it ranks like a frame that must be
-processed within 30 seconds. Neither its picture nor what was detected in it is stored or published.
-One instance of the service probes at a time.
+A probe waits without a limit for an inference slot (the right to use the models); in the queue it
+ranks like a frame that must be processed within 30 seconds. Neither its picture nor what
+was detected in it is stored or published. One instance of the service probes at a time.
 """
 
 import asyncio

@@ -34,8 +34,8 @@ async def standing(tx: Tx, function: Function) -> Standing:
 
 
 async def last_round(tx: Tx) -> datetime | None:
-    """Return the time of the last round of probes by any instance of the service, None if there was
-    none."""
+    """Return when the last round of probes ended, by whichever instance of the service; None if
+    there was no round yet."""
     found: datetime | None = await tx.scalar(select(func.max(probed_functions.c.probed_at)))
     return found
 

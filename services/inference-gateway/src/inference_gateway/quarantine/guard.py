@@ -86,8 +86,8 @@ class QuarantineGuard:
 def claims(
     frame: ArrivedFrame, camera: Camera, caller: Caller, refusal: Refusal, now: datetime
 ) -> Quarantined:
-    """Return the quarantine record of a refused frame, with a new id. Its `counter_before` is None;
-    the caller fills it in."""
+    """Return the quarantine record of a refused frame, with a new id. `caller` is the sender of the
+    frame. The record's `counter_before` is still None; it must be filled in before storage."""
     readings = frame.readings.readings if frame.readings else None
     return Quarantined(
         quarantine_id=new_id(),

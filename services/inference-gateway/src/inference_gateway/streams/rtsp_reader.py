@@ -69,7 +69,8 @@ class Arrival:
 
 class RtspReader:
     """Reads one RTSP stream in a thread of its own. For each decoded frame it calls `wants` with
-    the time of capture; if the answer is True, it passes the frame to `offer`."""
+    the time of capture; if the answer is True, it passes the frame to `offer`. `clock` returns the
+    time in seconds since the epoch."""
 
     def __init__(
         self,

@@ -153,7 +153,7 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
 
 async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
     """Record that a worker is alive, extend its leases, and lease free streams to it until it has
-    its `fair_share`. Raises ClockUnsure if the clocks of database and process differ.
+    its `fair_share`. Raises ClockUnsure if the clocks of database and process differ too much.
 
     Frames that were due while a stream had no worker are counted as NO_WORKER. Streams in
     `leaving`, which the worker is about to give back, do not count towards its share.
@@ -278,8 +278,8 @@ async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int
 
 
 async def give_back(tx: Tx, worker: str, cameras: Sequence[UUID] | None = None) -> None:
-    """End a worker's leases on the streams of `cameras`. If `cameras` is None, end all
-    the worker's leases and delete its row."""
+    """End a worker's leases on the streams of `cameras`. If `cameras` is None, end all the worker's
+    leases and remove it from the table of workers."""
     free = update(streams).where(streams.c.worker == worker)
     if cameras is not None:
         free = free.where(streams.c.camera_id.in_(cameras))

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 
 class StreamWatch:
     """Watches one stream. `run` decides for each frame whether inference is needed, and performs it
-    if so; it ends only when cancelled."""
+    if so; it ends only when cancelled. `clock` returns the time in seconds since the epoch; `news`
+    is called when there are results to store."""
 
     def __init__(
         self,
@@ -103,8 +104,9 @@ class StreamWatch:
 
     @asynccontextmanager
     async def slot_in(self, pool: InferencePool) -> AsyncIterator[None]:
-        """Hold one of the pool's inference slots while the block runs. Raises Shed if none becomes
-        free within a second, or within half a second if nothing moved in the picture."""
+        """Hold one of the pool's inference slots (the right to use the models) while the block
+        runs. Raises Shed if none becomes free within a second, or within half a second if nothing
+        moved in the picture."""
         urgency, within = self.urgency, LOOK_WITHIN_SECONDS
         if self._need is Need.AGAIN:
             urgency, within = Urgency.LOW, LOOK_AGAIN_WITHIN_SECONDS

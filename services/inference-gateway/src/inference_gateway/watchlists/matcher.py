@@ -141,8 +141,9 @@ class _Nearest:
 def verdict(entries: list[Near] | None) -> FaceVerdict:
     """Return NO_MATCH if the face was compared and no entry is near it, else UNKNOWN.
 
-    `entries` are the entries near the face, or None if it was not good enough to be compared. The
-    verdict CANDIDATE is set later, when the face becomes a candidate.
+    `entries` are the entries at a distance of at most SAME_PERSON from the face, or None if the
+    face was not good enough to be compared. The verdict CANDIDATE is set later, when the face
+    becomes a candidate.
     """
     if entries is None or entries:
         return FaceVerdict.UNKNOWN
@@ -150,10 +151,11 @@ def verdict(entries: list[Near] | None) -> FaceVerdict:
 
 
 def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
-    """Return, by entry number, the face that is nearest to each entry. Entries to which no face is
+    """Return, for each entry number, the nearest face and its distance. Entries to which no face is
     nearer than MATCH_THRESHOLD are left out.
 
-    `near` has a list for each face: the entries near it, or None if the face was not compared.
+    `near` has an item for each face: the entries at a distance of at most SAME_PERSON, or None if
+    the face was not compared.
     """
     best: dict[int, _Nearest] = {}
     for face, entries in enumerate(near):
@@ -168,8 +170,8 @@ def nearest(near: list[list[Near] | None]) -> dict[int, _Nearest]:
 
 @asynccontextmanager
 async def models_away_by_name() -> AsyncIterator[None]:
-    """Context manager: turns an exception group of ModelsAway from the block into one ModelsAway.
-    Inferences that run concurrently raise such groups."""
+    """Context manager that turns an exception group of ModelsAway, raised in its block, into a
+    single ModelsAway. Inferences that run concurrently raise such groups."""
     try:
         yield
     except* ModelsAway as group:

@@ -61,7 +61,7 @@ class FaceFindings(Protocol):
 class FaceSearch(Protocol):
     def require_ready(self) -> None:
         """Raise ListsAway if the watch-lists are not loaded yet. Call it before taking an inference
-        slot."""
+        slot (the right to use the models)."""
 
     async def search(
         self,

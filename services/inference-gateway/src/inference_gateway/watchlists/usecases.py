@@ -111,8 +111,9 @@ class WatchlistDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        """Withdraw an entry and return it: close it, destroy the key to its template and dismiss
-        its open candidates. An entry that is already closed stays unchanged.
+        """Close an entry as withdrawn and return it. Its template is deleted, the template's key
+        will be destroyed, and its open candidates are dismissed. An entry that is already closed
+        stays unchanged.
 
         Raises EntryNotFound.
         """
@@ -129,9 +130,9 @@ class WatchlistDesk:
     async def entries(
         self, state: EntryState | None, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Entry]:
-        """Return at most `size` entries of the caller's regions, ordered by id; `state` None means
-        any. `after` is the last id of the previous page. The read of each returned entry is
-        audited."""
+        """Return at most `size` entries of the caller's regions, ordered by id. If `state` is
+        given, only entries in this state are returned. `after` is the last id of the previous
+        page. The read of each returned entry is audited."""
         async with self._db.begin(caller.scope) as tx:
             page = await storage.entries_page(tx, state, after=after, size=size)
             for entry in page:
@@ -238,7 +239,7 @@ class WatchlistDesk:
                 await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self, lease: Lease) -> int:
-        """Close expired entries, dismiss candidates that were not decided in time, and delete
+        """Close expired entries, dismiss candidates that are still open after 24 hours, and delete
         evidence that is due for deletion. Returns the sum of entries closed, candidates dismissed,
         and candidates whose evidence was deleted."""
         taken = 0

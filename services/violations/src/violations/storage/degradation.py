@@ -13,13 +13,13 @@ from violations.storage.tables import degradations, reads, violations
 
 async def lock_shared(tx: Tx) -> None:
     """Take a shared lock until this transaction ends. While any transaction holds it, no other can
-    store the begin or end of a degradation."""
+    store the start or end of a degradation."""
     await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
 
 
 async def lock_exclusive(tx: Tx) -> None:
-    """Take the exclusive lock needed to store the begin or end of a degradation: wait for all
-    transactions that hold `lock_shared`, and block new ones until this transaction ends."""
+    """Take the exclusive lock needed to store the start or end of a degradation: wait for all
+    transactions that called `lock_shared`, and block new calls until this transaction ends."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
 
 

@@ -102,8 +102,8 @@ async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None
     """Store the outcome of a read's assessment, delete the read's plate and destroy its data key. A
     resulting violation has its own copy of the plate.
 
-    The key is not listed as an erasure: if the database is restored to an earlier time, the key is
-    needed to assess the read again.
+    A database that is restored to an earlier time has the key again, because it has to assess the
+    read again: the key is not on the list of erasures, which is applied after a restore.
     """
     closed = await tx.execute(
         update(reads)

@@ -183,8 +183,8 @@ async def page(
     tx: Tx, filters: Filters, *, after: tuple[datetime, UUID] | None, size: int
 ) -> list[Violation]:
     """Return at most `size` violations that match `filters` in the regions of the transaction's
-    scope, oldest first, without plates, addresses and decisions. `after` is (occurred_at,
-    violation_id) of the previous page's last violation."""
+    scope, oldest first. Their plates, addresses and decisions are not loaded. `after` is
+    (occurred_at, violation_id) of the previous page's last violation."""
     order = tuple_(violations.c.occurred_at, violations.c.violation_id)
     query = (
         select(violations).order_by(violations.c.occurred_at, violations.c.violation_id).limit(size)

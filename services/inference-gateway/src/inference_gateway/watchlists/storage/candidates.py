@@ -77,7 +77,7 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """Return the candidate, without its reviews. Raises CandidateNotFound."""
+    """Return the candidate; its reviews are not loaded. Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -107,7 +107,7 @@ async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, E
 
 
 async def add_review(tx: Tx, one: Candidate) -> None:
-    """Store the last review of a candidate, and the resulting state."""
+    """Store the last of `one.reviews`, which is new, and the candidate's resulting state."""
     last = one.reviews[-1]
     await tx.execute(
         insert(reviews).values(
@@ -155,8 +155,8 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Return at most `most` candidates, without their reviews, that are still open 24 hours after
-    they were found. Locks their rows; rows locked by other transactions are skipped."""
+    """Return at most `most` candidates that are still open 24 hours after they were found; their
+    reviews are not loaded. Locks their rows; rows locked by other transactions are skipped."""
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,
@@ -166,8 +166,8 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Return at most `most` dismissed candidates, without their reviews, whose evidence is due for
-    deletion. Locks their rows; rows locked by other transactions are skipped.
+    """Return at most `most` dismissed candidates whose evidence is due for deletion; their reviews
+    are not loaded. Locks their rows; rows locked by other transactions are skipped.
 
     Evidence is due seven days after the dismissal if a reviewer decided OTHER_PERSON, otherwise
     immediately.
@@ -186,8 +186,8 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
-    """Mark the evidence of a candidate as deleted at `now`, and delete it unless another candidate
-    needs the same frame."""
+    """Mark that a candidate lost its evidence at `now`, and delete the evidence unless another
+    candidate needs the same frame."""
     await tx.execute(
         update(candidates)
         .where(candidates.c.candidate_id == one.candidate_id)

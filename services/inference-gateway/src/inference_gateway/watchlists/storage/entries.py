@@ -29,11 +29,11 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 
 @dataclass(frozen=True)
 class Changed:
-    """An entry that came into force or was closed; `change` is the version of the watch-lists that
-    the change created. `number` identifies the entry in galleries.
+    """An entry that came into force or was closed. Each such change gives the watch-lists a new
+    version, whose number is `change`. `number` identifies the entry in galleries.
 
-    `sealed` is the encrypted template, `wrapped` its encrypted data key, and `key_id` the id of
-    that key. `sealed` is None if the entry was closed, `wrapped` if the key was destroyed.
+    `sealed` is the encrypted template, None if the entry was closed. The template is encrypted with
+    the data key `key_id`. `wrapped` is this key, itself encrypted; None if it was destroyed.
     """
 
     change: int
@@ -192,7 +192,8 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """Return the ids of the entries that have these numbers and are IN_FORCE, by number."""
+    """Return a mapping of numbers to entry ids, for the entries among `numbers` that are in state
+    IN_FORCE."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -202,7 +203,7 @@ async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
 
 
 async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
-    """Whether an entry is in force; if so, lock it until `tx` ends."""
+    """Whether an entry is in force at `now`; if so, lock its row until `tx` ends."""
     found = await tx.scalar(
         select(entries.c.entry_id)
         .where(
