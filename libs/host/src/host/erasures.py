@@ -8,8 +8,8 @@ The transaction that destroys a key also schedules the work to list its id
 (`chassis.work.LIST_ERASURE`). The scheduler does this work soon after the commit, and repeats it
 until it succeeds, so a key may be listed twice. Each line is JSON with a number, the key's id, the
 time, the hash of the line before, and a signature by the service's audit key: a line cannot be
-forged, and a line missing between two others is found. A crash may cut off the last line, which
-then lacks its newline. The work is then repeated, and writes the line anew.
+forged, and lines missing at the beginning or between two others are found. A crash may cut off the
+last line, which then lacks its newline. The work is then repeated, and writes the line anew.
 """
 
 import asyncio
@@ -78,10 +78,10 @@ def read_erasures(path: Path, service: str, key: Ed25519PublicKey) -> ReadErasur
     """
     if not path.exists():
         return ReadErasures()
-    erasures, damaged, previous = list[Erasure](), list[int](), None
+    erasures, damaged, previous = list[Erasure](), list[int](), ""
     for number, line in enumerate(_whole_lines(path.read_bytes()), start=1):
         found = _parsed(line, service, key)
-        if found is None or not (previous is None or found.follows == previous):
+        if found is None or found.follows != previous:
             damaged.append(number)
         if found is not None:
             erasures.append(found.erasure)

@@ -134,6 +134,15 @@ async def test_a_forged_line_erases_nobody_and_a_missing_one_is_found(
         assert await exists(db, victim)
 
 
+async def test_a_list_that_lost_its_beginning_is_damaged(erasures: ErasureList) -> None:
+    for _ in range(2):
+        await erasures.append(str(uuid4()))
+    path = list_path(erasures.folder, erasures.service)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[1])
+    read = read_erasures(path, erasures.service, KEY.public_key())
+    assert read.damaged == (1,) and read.newest == 2
+
+
 async def test_two_copies_of_a_service_may_append_at_once(erasures: ErasureList) -> None:
     copy = ErasureList(erasures.folder, erasures.service, KEY, system_clock)
     keys = [uuid4() for _ in range(40)]
