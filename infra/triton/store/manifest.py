@@ -65,8 +65,12 @@ class Tensor(_Part):
 
 
 class FromNpm(_Part):
-    """Files of an npm package. `files` maps each file's path to its SHA-256; `sha256` is that of
-    the package's archive."""
+    """A model's source files, taken from an npm package.
+
+    `package` and `version` name the package to download. `sha256` is the hash of its archive, as
+    hexadecimal SHA-256. `files` has an item for each file that is needed: the key is the file's
+    path inside the package, the value is the file's own SHA-256.
+    """
 
     kind: Literal["npm"]
     package: Text
@@ -76,8 +80,9 @@ class FromNpm(_Part):
 
 
 class FromPyPI(_Part):
-    """Files of a Python package that `requirements.lock` names. `files` maps each file's path in
-    site-packages to its SHA-256."""
+    """A model's source files, taken from an installed Python package that `requirements.lock`
+    names. `files` has an item for each file: the key is its path in site-packages, the value is its
+    SHA-256 in hexadecimal."""
 
     kind: Literal["pypi"]
     package: Text
@@ -86,16 +91,17 @@ class FromPyPI(_Part):
 
 
 class FromRepository(_Part):
-    """Files in this repository. `files` maps each file's path, relative to `infra/triton/`, to its
-    SHA-256."""
+    """A model's source files that are in this repository. `files` has an item for each file: the
+    key is its path relative to `infra/triton/`, the value is its SHA-256 in hexadecimal."""
 
     kind: Literal["repository"]
     files: Files
 
 
 class FromOutside(_Part):
-    """The ONNX file of an external model, which lies beside the manifest. `files` maps the file's
-    name to its SHA-256; `supplier` names who supplies the model."""
+    """The ONNX file of an external model, which lies beside the manifest. `files` has an item for
+    this file: the key is its name, the value is its SHA-256 in hexadecimal. `supplier` names who
+    supplies the model."""
 
     kind: Literal["outside"]
     files: Files

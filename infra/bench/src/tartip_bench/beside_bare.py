@@ -155,12 +155,16 @@ def compared(
     unit: str = "calls",
     share: float | None = None,
 ) -> list[Figure]:
-    """Return three figures that compare the rounds of a service (`ours`) with as many of its bare
-    counterpart: the rates, their ratio (ours / bare), and the processor time per call.
+    """Return three figures that compare a service with its bare counterpart, a minimal server that
+    does the same work.
 
-    The texts are used in the names of the figures: `what` names the calls, `unit` what is counted
-    per second, and `beside` the bare counterpart. `share` is the least ratio that meets the target;
-    None: no target.
+    `ours` are the rounds of the service and `bare` those of the counterpart, as many of each. The
+    figures are both rates per second, the ratio of the rates (ours / bare), and the processor time
+    per call of both.
+
+    Three texts become parts of the figures' names. `what` says which calls were made, `unit` says
+    what the rates count ("calls"), and `beside` names the counterpart. `share` is the target: the
+    median ratio must be at least `share`. With None there is no target.
     """
     shares = Spread.of([one.rate / other.rate for one, other in zip(ours, bare, strict=True)])
     return [

@@ -57,8 +57,13 @@ class RunningTestMesh:
 
     @property
     def database(self) -> Database:
-        """The mesh's PostgreSQL; its connection URLs are `owner_url(schema)`, `runtime_url(schema)`
-        (for calls), `work_url(schema)`, `seal_url(schema)` and, for the provisioner, `url`."""
+        """The mesh's PostgreSQL database, which has a connection URL for each purpose.
+
+        A service connects to its `schema` with `runtime_url(schema)` to answer calls, with
+        `work_url(schema)` to handle events and background work, and with `seal_url(schema)` to sign
+        its audit log. `owner_url(schema)` is for migrations. `url` is for the role that creates the
+        other roles and the schemas.
+        """
         return self.description.database
 
     @property

@@ -182,9 +182,13 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveInclusion(
         self, request: audit_pb2.ProveInclusionRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveInclusionResponse:
-        """Return the proof (RFC 9162) that the entry at `leaf_index` is in the tree of `tree_size`.
+        """Return the proof (RFC 9162) that the audit log contains the entry number `leaf_index`.
 
-        Raises TreeSizeUnknown or EntryNotSealed.
+        Entries are numbered from 0. `tree_size` selects a signed head: the one that was signed when
+        the log's Merkle tree had so many entries. The entries under a signed head are "sealed".
+
+        Raises TreeSizeUnknown if no head was signed for this size, or EntryNotSealed if the head
+        does not cover the entry.
         """
         async with self._db.begin(SYSTEM) as tx:
             await _require_head(tx, request.tree_size)
@@ -196,9 +200,11 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveConsistency(
         self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveConsistencyResponse:
-        """Return the proof (RFC 9162) that the tree of `second_size` extends that of `first_size`.
+        """Return the proof (RFC 9162) that the log only grew between two sizes: that its tree of
+        `second_size` entries begins with all entries of its tree of `first_size` entries.
 
-        Raises TreeSizeUnknown.
+        Raises TreeSizeUnknown if no head was signed for `second_size`, or if `first_size` is below
+        0 or above `second_size`.
         """
         if not 0 <= request.first_size <= request.second_size:
             raise TreeSizeUnknown

@@ -106,17 +106,20 @@ def consistency_path(first: int, second: int) -> list[Leaves]:
 
 
 def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
-    """Return the perfect subtrees that make up the ranges of leaves in `path`.
+    """Return the perfect subtrees whose root hashes are needed for a proof.
 
-    `resolve` needs the roots of these subtrees.
+    `path` is the result of `inclusion_path` or `consistency_path`: ranges of leaves. Each range
+    consists of one or more perfect subtrees. Give their root hashes to `resolve`, which computes
+    the proof.
     """
     return {subtree for leaves in path for subtree in _perfect(leaves)}
 
 
 def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[bytes]:
-    """The root of each range of a path, computed from the roots of the perfect subtrees.
+    """Return the proof for `path`: the root hash of each of its ranges of leaves, in order.
 
-    Raises KeyError if `roots` lacks one of `subtrees(path)`.
+    `path` is the result of `inclusion_path` or `consistency_path`. `roots` has the root hash of
+    each subtree in `subtrees(path)`; KeyError is raised if one is missing.
     """
     return [root_of([roots[subtree] for subtree in _perfect(leaves)]) for leaves in path]
 

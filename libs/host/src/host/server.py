@@ -39,11 +39,17 @@ OPTIONS = [
 
 
 class GrpcServer:
-    """The gRPC server at `address` ("host:port"), with a health service that answers from `health`.
+    """The gRPC server of this process at `address` ("host:port"), for callers with mutual TLS.
 
-    The caller runs the checks of `health`. If `health` is None there are no checks, and the health
-    service reports the process as ready until `stop`. Each new connection gets the certificate that
-    is in the files `cert` and `key` at that time.
+    `gate` decides which calls are let through. `cert` and `key` are the paths of two PEM files: the
+    server's certificate and its private key. These two files may be replaced while the server runs;
+    new connections then get the new certificate.
+
+    The server includes the standard health service, which reports the last results of the checks in
+    `health`. Running these checks is the caller's task. Without `health` there are no checks: the
+    process is reported as ready until `stop`.
+
+    Raises CertificateUnusable if one of the two files is missing or damaged.
     """
 
     def __init__(

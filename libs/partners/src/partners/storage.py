@@ -80,7 +80,14 @@ def install_partners(op: Operations, runtime_role: str, *, owned_by: Iterable[st
 
 
 def install_witness_keys(op: Operations) -> None:
-    """Add the column `witness_key` (see `PartnerTerms`) in a migration, if it is missing."""
+    """Add the column `witness_key` to the table `partners`, in a migration.
+
+    A witness is a partner that keeps and signs the signed heads (size and root) of our audit logs.
+    The column has the public key of a witness, and b"" for any other partner.
+
+    The table must exist: `install_partners` creates it. Where the column exists already, as in a
+    new schema, nothing is changed.
+    """
     op.execute(
         "ALTER TABLE partners ADD COLUMN IF NOT EXISTS witness_key bytea NOT NULL DEFAULT ''"
     )

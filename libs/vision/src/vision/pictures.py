@@ -85,9 +85,10 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raise PictureUnusable if the first bytes are those of a HEIC, HEIF or AVIF picture.
+    """Raise PictureUnusable (FORMAT_NOT_TAKEN) for three formats of files: HEIC, HEIF and AVIF.
 
-    Anything else passes, even if it is no picture at all.
+    `start` is the beginning of the file, at least its first 12 bytes. Everything else passes:
+    also an unknown format and a file that is no picture. `read_picture` refuses those.
     """
     if known := picture_format_of(start):
         raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)

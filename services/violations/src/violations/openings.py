@@ -27,8 +27,9 @@ LEARNING = "the form of evidence that officers are shown"
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk of the bytes of a frame, in the form shown to officers. Only the first chunk has the
-    media type, the SHA-256 (hex) of this form and of the original, and the size in bytes."""
+    """A chunk of the bytes of a frame's shown form (the copy for officers). Only the first chunk
+    has the other fields: the media type of the shown form, its SHA-256 (hex), the SHA-256 of the
+    original, and the size of the shown form in bytes."""
 
     content: bytes
     content_type: str = ""
@@ -101,8 +102,12 @@ class Frames:
 
 
 class Forms:
-    """Adds missing hashes of shown forms to violations. The shown form of a frame is the copy that
-    officers see; it may be unknown when the violation is recorded."""
+    """Completes recorded violations with the hashes of the pictures that officers are shown.
+
+    The evidence of a violation is its frames, which are pictures. The evidence store has each frame
+    twice: the original, and the shown form, a copy for officers. A violation is recorded with the
+    SHA-256 of each original. The SHA-256 of a shown form may be unknown then; `learn` adds it.
+    """
 
     def __init__(self, db: Database, clock: Clock, evidence: Evidence) -> None:
         self._db = db
@@ -110,11 +115,11 @@ class Forms:
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Scheduled work `learn_forms`: store the missing hashes of a violation's shown forms, if
-        it is in review. `key` is the violation id.
+        """Store the missing hashes of the shown forms of one violation, if it is in review. `key`
+        is the violation's id as text. This is the scheduled work `learn_forms`.
 
-        A hash that is already assigned to another violation is not stored; this violation is then
-        held, because some of its evidence was used before.
+        A hash that another violation already uses is left out. This violation is then held (an
+        officer cannot confirm it), because some of its evidence was used before.
         """
         violation_id = UUID(key)
         async with self._db.begin(SYSTEM) as tx:

@@ -118,8 +118,13 @@ def hold_of(
 
 
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
-    """Return the caution that the officer gets about this plate, or Caution.NONE. `doubtful` is
-    True if the plate was read during a degradation, when plate reading was unreliable."""
+    """Return the caution about how this plate was read, or Caution.NONE if it was read well.
+
+    A caution warns the officer who decides on the violation; it forbids no decision. It is
+    READ_WHILE_DEGRADED if `doubtful`: the plate was read while plate reading was unreliable.
+    Otherwise it is PLATE_NOT_SURE if the plate or one of its characters was read with a confidence
+    below `articles.plates.sure_from`.
+    """
     if doubtful:
         return Caution.READ_WHILE_DEGRADED
     return Caution.NONE if plate.is_sure(articles.plates.sure_from) else Caution.PLATE_NOT_SURE

@@ -185,10 +185,13 @@ class Server:
     async def round(
         self, method: str, callers: int, seconds: float, calls_a_second: float = 0.0
     ) -> Round:
-        """Let `callers` clients call `method` for `seconds`, and return the results. Each client
-        sends its next call after the answer to its last one. If `calls_a_second` is not 0, that
-        many calls per second are sent in total instead, whether earlier ones were answered or not.
-        Raises Failure if the callers end with an error."""
+        """Call `method` for `seconds`, after a short warm-up, and return the results.
+
+        With `calls_a_second` 0, `callers` clients call concurrently, and each sends its next call
+        when its last one is answered. Otherwise `calls_a_second` is the number of calls per second
+        in all, sent at equal intervals without waiting for answers; `callers` then counts for the
+        warm-up only. Raises Failure if the program that makes the calls ends with an error.
+        """
         before = cpu_seconds(self.process.pid)
         program = (sys.executable, "-m", "tartip_bench.chassis.load", str(self.config))
         load = await asyncio.create_subprocess_exec(

@@ -22,9 +22,12 @@ _SEED_BYTES = 32
 
 @dataclass(frozen=True)
 class Keys:
-    """The folder with the secret keys of one mesh, and the rotation of its NATS users' seeds: make
-    the next seeds, replace the current seeds by them, and end the rotation. An interrupted rotation
-    can be repeated from the beginning."""
+    """The secret keys of one mesh, which are files in `folder`.
+
+    A seed is the secret key of a NATS user. To replace all seeds (a rotation), call
+    `make_next_seeds`, `adopt_next_seeds` and `end_rotation` in this order, as `rotate_broker_keys`
+    does. After an interruption, begin again with the first of them.
+    """
 
     folder: Path
 
@@ -53,35 +56,35 @@ class Keys:
         return _public(self.nats_seed(user))
 
     def nats_publics(self, user: str) -> list[str]:
-        """Return the public keys that NATS accepts for a user: the current one and, during a
-        rotation, also the next one. Raises Failure if the file of a seed is damaged."""
+        """Return the public keys that NATS accepts for a user: the key of the current seed and, if
+        there is a next seed, also its key. Raises Failure if the file of a seed is damaged."""
         seeds = [self.nats_seed(user), self.next_nats_seed(user)]
         return [_public(seed) for seed in seeds if seed.exists()]
 
     def next_nats_seed(self, user: str) -> Path:
         """Return the path of the seed that will replace the user's current one. The file exists
-        only during a rotation."""
+        from `make_next_seeds` until `adopt_next_seeds`."""
         return self.nats_seed(user).with_suffix(".next")
 
     def make_next_seeds(self, users: tuple[str, ...]) -> None:
-        """Create the next seed of each user that has none. Does nothing if an interrupted rotation
-        has already begun to replace seeds."""
+        """Create the next seed of each user that has none. If an interrupted rotation has already
+        begun to replace seeds, nothing is created: that rotation must end first."""
         if not self._adopting.exists():
             for user in users:
                 if not self.next_nats_seed(user).exists():
                     write_private(self.next_nats_seed(user), _user_seed())
 
     def adopt_next_seeds(self, users: tuple[str, ...]) -> None:
-        """Replace the current seed of each user by the next one. Can be repeated after an
-        interruption."""
+        """Replace the current seed of each user by the next one, if there is one. After an
+        interruption, call it again."""
         write_private(self._adopting, b"")
         for user in users:
             if self.next_nats_seed(user).exists():
                 self.next_nats_seed(user).rename(self.nats_seed(user))
 
     def end_rotation(self) -> None:
-        """Mark the rotation as complete, so that the next one creates new seeds. To be called once
-        NATS no longer accepts the old keys."""
+        """Record that the rotation is complete, so that `make_next_seeds` creates seeds again. No
+        seed is changed or deleted. Call it once NATS accepts only the new keys."""
         self._adopting.unlink(missing_ok=True)
 
     @property

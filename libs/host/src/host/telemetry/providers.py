@@ -112,10 +112,11 @@ def _export_logs(resource: Resource, destination: Destination) -> None:
 
 
 def shut_down(bound_seconds: float = 3.0) -> None:
-    """Export the remaining logs, spans and metrics, and stop exporting.
+    """Send the logs, spans and metrics that are not sent yet, then stop sending for good.
 
-    Returns after `bound_seconds` at the latest. What the collector has not received by then may be
-    lost; logs are also on stdout.
+    Call it when the process ends. Data go to the OTLP endpoint that `set_up` was given. The call
+    returns when all is sent, or after `bound_seconds`. What is unsent by then may be lost, except
+    that logs have also been printed on stdout.
     """
     providers = (trace.get_tracer_provider(), metrics.get_meter_provider(), get_logger_provider())
     stops = [getattr(provider, "shutdown", None) for provider in providers]

@@ -75,9 +75,10 @@ class PlateLayout:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The readings of one candidate, as one line (`line`) and of each row from the top (`rows`).
+    """The readings (texts read) of one plate candidate.
 
-    The line and each row have one reading for each view.
+    `line` has the readings of the candidate as one line, one for each view. `rows` has a list for
+    each row, from the top, with the row's readings, again one for each view.
     """
 
     line: list[Characters]
@@ -89,9 +90,11 @@ class Texts:
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
-        """Return these readings joined with `other` readings of the same candidate.
+        """Return these readings together with `other`, further readings of the same candidate.
 
-        The readings in `other` come last for the line, but first for each row.
+        The candidate must have the same number of rows in both. In the list of the line, the
+        readings of `other` come last; in the list of each row, they come first. The order decides
+        ties: of two texts that the readings support equally, the first is chosen.
         """
         rows = zip(self.rows, other.rows, strict=True)
         return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))

@@ -29,12 +29,16 @@ from camera_registry.storage.tables import (
 
 
 async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[Camera]:
-    """Return the cameras in service at the time `at` that may have been near a spot then.
+    """Return the cameras that may have been near `spot` at the time `at`, and were in service then.
 
     These are the cameras that are near the spot now, or were near it at any time until `at`. Each
-    is returned with its description valid at `at`, which may give a place farther away. `known` is
-    the time range in which hubs' reports must last have been processed; if they were not, the
-    statuses that hubs report are UNKNOWN.
+    is returned with its description valid at `at`. That description may give a place farther away,
+    so the caller must check the distance.
+
+    Hubs (control centres) report the statuses of their cameras. `known` is the time range in which
+    such reports must last have been processed. Pass `Known.at(now, interval)`, with the interval at
+    which hubs report. If the last processing was outside of the range, these statuses are returned
+    as UNKNOWN.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

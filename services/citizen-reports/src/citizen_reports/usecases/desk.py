@@ -52,7 +52,8 @@ class DeskView:
 class Shown:
     """The report that an operator acts on, and the version of the report that the operator saw.
 
-    `version` 0 skips the check that the report has not changed since.
+    If the report has another version by now, the operator's action is refused. `version` 0 allows
+    any version.
     """
 
     report_id: UUID
@@ -113,8 +114,8 @@ class Desk:
             return await self._read(tx, await reports.get_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
-        """Assign the report to the calling operator; no effect if it is already in work with this
-        operator.
+        """Assign the report named by `shown` to the calling operator. Nothing changes if this
+        operator already works on it.
 
         Raises ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed or CalendarYearMissing.
         """
@@ -129,7 +130,8 @@ class Desk:
             return await self._view(tx, taken, caller)
 
     async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
-        """Route the report to `unit`. The reason must have 1 to REASON_MAX characters.
+        """Send the report named by `shown` to `unit`, which then handles it. The reason must have 1
+        to REASON_MAX characters.
 
         Raises BadRequest, also if the unit may not receive reports of this category and region.
         Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
@@ -165,9 +167,14 @@ class Desk:
             return await self._view(tx, routed, caller)
 
     async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
-        """Ask the reporter a question; the deadline is suspended until the reply.
+        """Ask the reporter (the citizen who sent the report) a question about the report.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        `shown` names the report, and the version of it that the operator saw. `question` has 1 to
+        TEXT_MAX characters. The deadline for answering the report stops until the reporter replies,
+        and is then extended by the time waited.
+
+        Raises BadRequest for a wrong question, ReportNotFound, ReportChangedMeanwhile if the report
+        has another version now, or StatusNotAllowed if it is not in work.
         """
         _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
@@ -181,9 +188,14 @@ class Desk:
             return await self._view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
-        """Answer the report and schedule its closing at the end of the period for disputes.
+        """Answer the report named by `shown`. `answer` is the text for the reporter, with 1 to
+        TEXT_MAX characters.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        The reporter may dispute the answer for `dispute_days`. At the end of these days, scheduled
+        work closes the report if the answer was not disputed.
+
+        Raises BadRequest for a wrong text, ReportNotFound, ReportChangedMeanwhile if the report has
+        another version now, or StatusNotAllowed.
         """
         _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name

@@ -346,8 +346,11 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raise PictureFormatNotTaken if `start`, the first bytes of a file, are of HEIC, HEIF or AVIF.
-    Any other content passes."""
+    """Raise PictureFormatNotTaken for three formats of files: HEIC, HEIF and AVIF.
+
+    `start` is the beginning of the file, at least its first 12 bytes. Everything else passes:
+    also an unknown format and a file that is no picture.
+    """
     with _refused_by_name():
         pictures.check_format(start)
 

@@ -110,8 +110,8 @@ CLOSED: Final = frozenset({EntryState.WITHDRAWN, EntryState.EXPIRED})
 
 @dataclass(frozen=True)
 class Asked:
-    """An officer's request for a watch-list entry; `basis`, the lawful ground of the search, is
-    None if none was named."""
+    """An officer's request to put a person on the watch-list of a region. `basis` is the lawful
+    ground of the search; it is None if the officer named none."""
 
     entry_id: UUID
     region: str
@@ -253,8 +253,12 @@ def closeness(distance: float) -> float:
 
 
 def check_asked(check: Checks, asked: Asked, now: datetime) -> None:
-    """Add every wrong field of a request to `check`. Whether the caller may act for the region is
-    not checked here."""
+    """Check an officer's request for a watch-list entry, and add each wrong field to `check`.
+
+    The fields checked are `basis`, `case_number`, `purpose` and `expires_at`, which must be after
+    `now` by at most 180 days. Whether the officer may act for `asked.region` is for the caller of
+    this function to check.
+    """
     check.that(asked.basis is not None, "basis", "must name the lawful ground of the search")
     _check_text(check, asked.case_number, "case_number", CASE_NUMBER)
     _check_text(check, asked.purpose, "purpose", PURPOSE)

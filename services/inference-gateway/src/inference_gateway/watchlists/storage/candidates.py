@@ -77,7 +77,8 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """Return the candidate; its reviews are not loaded. Raises CandidateNotFound."""
+    """Return the candidate. Its field `reviews` is empty, even if it has reviews: they are not
+    loaded (see `candidate_for_review`). Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -155,8 +156,12 @@ async def candidates_page(
 
 
 async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Return at most `most` candidates that are still open 24 hours after they were found; their
-    reviews are not loaded. Locks their rows; rows locked by other transactions are skipped."""
+    """Return at most `most` candidates that were found at least 24 hours before `now` and are still
+    open (undecided). Locks their rows; rows locked by other transactions are skipped.
+
+    A returned candidate may have one review, since a decision can take two. Its field `reviews` is
+    empty nevertheless, because this query does not load reviews.
+    """
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
         candidates.c.found_at <= now - UNREVIEWED_KEPT,
@@ -166,8 +171,9 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
-    """Return at most `most` dismissed candidates whose evidence is due for deletion; their reviews
-    are not loaded. Locks their rows; rows locked by other transactions are skipped.
+    """Return at most `most` dismissed candidates whose evidence is due for deletion. Locks their
+    rows; rows locked by other transactions are skipped. The field `reviews` is empty in the result,
+    also for candidates that have reviews: they are not loaded.
 
     Evidence is due seven days after the dismissal if a reviewer decided OTHER_PERSON, otherwise
     immediately.
