@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -123,7 +124,7 @@ def prometheus(folder: Path, metrics_port: int) -> Iterator[Prometheus]:
     )
     with folder.joinpath("prometheus.log").open("wb") as output:
         process = subprocess.Popen(
-            launched(command, user=None),
+            launched(command, user=None, death_signal=signal.SIGTERM),
             cwd=folder,
             env=inherited_environment(),
             stdin=subprocess.DEVNULL,

@@ -215,7 +215,7 @@ def to_proto(camera: Camera) -> pb.Camera:
 def description_to_proto(given: Description) -> pb.CameraDescription:
     return pb.CameraDescription(
         name=given.name,
-        place=common_pb2.Place(**asdict(given.place)),
+        place=common_pb2.Place(**vars(given.place)),
         kind=pb.CameraKind.Value(f"CAMERA_KIND_{given.kind}"),
         serial=given.serial,
         make=given.make,

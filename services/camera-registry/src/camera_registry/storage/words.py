@@ -161,7 +161,7 @@ def _candidates(given: frozenset[str], with_retired: bool) -> Read:
 
 
 def _has_others() -> ColumnElement[bool]:
-    """Whether the camera of a row of words has the other words that are sought, too."""
+    """Whether the camera of a row of words has the words besides the seed's that are sought."""
     given = func.unnest(bindparam("words", type_=ARRAY(Text)))
     other: Any = given.table_valued("word", name="other").render_derived()
     again = camera_words.alias("again")
@@ -173,7 +173,8 @@ def _has_others() -> ColumnElement[bool]:
         .offset(literal_column("0"))
         .correlate(_seed, other, camera_words)
     )
-    lacking = select(other.c.word).where(~exists(row)).correlate(_seed, camera_words)
+    lacking = select(other.c.word).where(other.c.word != _seed.c.word, ~exists(row))
+    lacking = lacking.correlate(_seed, camera_words)
     return ~exists(lacking)
 
 
