@@ -19,7 +19,7 @@ from typing import Any
 
 import asyncpg
 import grpc
-from chassis.clock import new_id
+from chassis.clock import new_id, real_clock
 from chassis.refusals import Refusal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -124,18 +124,17 @@ async def fines_is_away(bed: Bed) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def broker_is_away(bed: Bed) -> AsyncIterator[None]:
-    async with keeping_dead(bed.mesh, "nats"):
-        await hand_in(bed)
+    async with keeping_dead(bed.mesh, "nats"), calling(lambda: _open(bed)):
         yield
 
 
 @asynccontextmanager
-async def locked(bed: Bed, *tables: str) -> AsyncIterator[None]:
-    """Somebody's session holds locks that let rows be read and not written."""
+async def locked(bed: Bed, table: str, *, mode: str = "EXCLUSIVE") -> AsyncIterator[None]:
+    """Somebody's session holds a lock; EXCLUSIVE lets rows be read and not written."""
     connection = await asyncpg.connect(bed.mesh.database.url)
     try:
         async with connection.transaction():
-            await connection.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+            await connection.execute(f"LOCK TABLE {table} IN {mode} MODE")
             yield
     finally:
         await connection.close()
@@ -167,9 +166,10 @@ async def inbox_is_locked(bed: Bed) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def outbox_is_locked(bed: Bed) -> AsyncIterator[None]:
-    calls = calling(lambda: _open(bed), callers=CALLERS)
-    async with locked(bed, "citizen_reports.outbox"), calls:
+async def payments_are_locked(bed: Bed) -> AsyncIterator[None]:
+    """As by somebody's ALTER TABLE: each call that reads payments keeps a connection waiting."""
+    calls = calling(look_up(bed), callers=CALLERS)
+    async with locked(bed, "fines.payments", mode="ACCESS EXCLUSIVE"), calls:
         yield
 
 
@@ -208,7 +208,7 @@ async def certificate_ends(bed: Bed) -> AsyncIterator[None]:
 
 
 def leaf_of_a_day() -> bytes:
-    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    key, now = ec.generate_private_key(ec.SECP256R1()), real_clock()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ends-tomorrow")])
     leaf = x509.CertificateBuilder().subject_name(name).issuer_name(name)
     leaf = leaf.public_key(key.public_key()).serial_number(x509.random_serial_number())

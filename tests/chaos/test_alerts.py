@@ -47,7 +47,7 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "an audit log that is locked": (faults.audit_log_is_locked, {"TartipAuditNotSealed"}),
     "work that is locked": (faults.work_is_locked, {"TartipWorkOverdue"}),
     "an inbox that is locked": (faults.inbox_is_locked, {"TartipConsumerStalled"}),
-    "an outbox that is locked": (faults.outbox_is_locked, {"TartipPoolExhausted"}),
+    "a table that is locked": (faults.payments_are_locked, {"TartipPoolExhausted"}),
     "an event that is poison": (faults.event_is_poison, {"TartipDeadLetters"}),
     "a certificate that ends tomorrow": (
         faults.certificate_ends,

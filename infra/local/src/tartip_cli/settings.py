@@ -21,6 +21,7 @@ _LEAF_SECONDS_MIN, _LEAF_SECONDS_MAX = 10, 366 * 86_400
 OTLP_PROTOCOLS = ("http/protobuf", "grpc")
 # Variables of OpenTelemetry that services read themselves, by the beginning of their names; each
 # service has its own OTEL_SERVICE_NAME.
+METRIC_EXPORT_INTERVAL = 15_000
 _OTEL_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 _OTEL = ("OTEL_EXPORTER_OTLP_", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_LOGS_EXPORTER", _OTEL_INTERVAL)
 _OTEL_FILES = tuple(
@@ -45,6 +46,8 @@ class Settings:
     triton_url: str | None = None
     otlp_endpoint: str | None = None
     otlp_protocol: str = OTLP_PROTOCOLS[0]
+    metric_export_interval: int = METRIC_EXPORT_INTERVAL
+    """Milliseconds."""
     otel: Mapping[str, str] = field(default_factory=dict)
     """The variables of OpenTelemetry that services get as they are."""
     trace_ratio: float = 1.0
@@ -147,6 +150,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         triton_url=env.get("TARTIP_TRITON_URL") or None,
         otlp_endpoint=env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
         otlp_protocol=_protocol(env),
+        metric_export_interval=_milliseconds(env, _OTEL_INTERVAL),
         otel=_otel(env),
         trace_ratio=_ratio(env, "TARTIP_TRACE_RATIO"),
         metrics_address=_address(env, "TARTIP_METRICS_ADDRESS"),
@@ -206,12 +210,14 @@ def _otel(env: Mapping[str, str]) -> dict[str, str]:
         if not path.is_file():
             raise Failure(f"{name}: there is no file {path}", Exit.USAGE)
         found[name] = str(path)
-    if not re.fullmatch("[1-9][0-9]{2,6}", found.get(_OTEL_INTERVAL, "15000")):
-        raise Failure(
-            f"{_OTEL_INTERVAL}={found[_OTEL_INTERVAL]} is not a number of milliseconds from 100 on",
-            Exit.USAGE,
-        )
     return found
+
+
+def _milliseconds(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name) or str(METRIC_EXPORT_INTERVAL)
+    if not re.fullmatch("[1-9][0-9]{2,6}", text):
+        raise Failure(f"{name}={text} is not a number of milliseconds from 100 on", Exit.USAGE)
+    return int(text)
 
 
 def _ratio(env: Mapping[str, str], name: str) -> float:

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from chassis.clock import real_clock
 from tartip_cli.alerts.objectives import read_objectives
 from tartip_cli.alerts.rules import rules
 from tartip_cli.parts.part import launched
@@ -52,7 +53,7 @@ class Prometheus:
 
         Each is a dict as in Prometheus's HTTP API, with the keys "metric" and "values".
         """
-        end = time.time()
+        end = real_clock().timestamp()
         found = await self._get("query_range", query=query, start=end - seconds, end=end, step=2)
         series: list[dict[str, Any]] = found["result"]
         return series

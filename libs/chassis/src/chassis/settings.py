@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     otlp_protocol: Literal["grpc", "http/protobuf"] = Field(
         "http/protobuf", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
     )
+    # Milliseconds.
+    metric_export_interval: int = Field(
+        15_000, ge=100, validation_alias="OTEL_METRIC_EXPORT_INTERVAL"
+    )
     logs_exporter: Literal["otlp", "none"] = Field("otlp", validation_alias="OTEL_LOGS_EXPORTER")
     # Of reads alone; see `host.telemetry.sampling`.
     trace_ratio: float = Field(1.0, ge=0.0, le=1.0)

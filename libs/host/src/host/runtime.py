@@ -254,7 +254,10 @@ async def run(service: Service[S], settings: S) -> None:
         await service.build(chassis)
         chassis.health = Health(_checks(chassis), chassis.needs)
         chassis.loop("health", chassis.health.run)
-        chassis.loop("measurements", lambda: keep_measuring(chassis.measures))
+        seconds = chassis.settings.metric_export_interval / 1000
+        chassis.loop(
+            "measurements", lambda: keep_measuring(chassis.measures, export_seconds=seconds)
+        )
         keep_pauses_short()
         if service.serve_http is not None:
             async with _looping(chassis):

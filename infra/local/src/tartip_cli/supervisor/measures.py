@@ -39,7 +39,7 @@ class SupervisorMeasures:
         readers = [reader]
         if mesh.settings.otlp_endpoint is not None:
             to = Destination(mesh.settings.otlp_endpoint, mesh.settings.otlp_protocol)
-            readers.append(periodic(to))
+            readers.append(periodic(to, mesh.settings.metric_export_interval))
         resource = resource_of("supervisor", mesh.settings.environment, own)
         self._provider = MeterProvider(
             metric_readers=readers, resource=resource, shutdown_on_exit=False

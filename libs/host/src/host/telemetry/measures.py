@@ -18,7 +18,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from host.broker import Broker
-from host.telemetry.providers import export_seconds
 
 EVERY_SECONDS = 10.0
 DATABASE_SECONDS = 5.0
@@ -138,10 +137,12 @@ class BrokerMeasures:
             consumer_unacknowledged.set(found.num_ack_pending or 0, {"stream": stream})
 
 
-async def keep_measuring(measures: Sequence[DatabaseMeasures | BrokerMeasures]) -> None:
-    """Call `measure` of each object before every export, and at least every EVERY_SECONDS, until
-    cancelled."""
+async def keep_measuring(
+    measures: Sequence[DatabaseMeasures | BrokerMeasures], *, export_seconds: float
+) -> None:
+    """Call `measure` of each object until cancelled: as often as metrics are exported, and at least
+    every EVERY_SECONDS."""
     while True:
         for measure in measures:
             await measure.measure()
-        await asyncio.sleep(min(EVERY_SECONDS, export_seconds()))
+        await asyncio.sleep(min(EVERY_SECONDS, export_seconds))

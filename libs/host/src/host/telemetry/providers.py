@@ -1,7 +1,6 @@
 """Sets up and shuts down the OpenTelemetry providers of a process."""
 
 import logging
-import os
 import sys
 import threading
 import time
@@ -24,7 +23,6 @@ from host.telemetry.exporters import Destination
 from host.telemetry.log_lines import ExportedLogs, JsonLines
 from host.telemetry.sampling import JourneySampler, KeptAfterAll
 
-EXPORT_MILLISECONDS = 15_000
 # Namespace of ids made of a service's name and address, as the semantic conventions give it.
 _INSTANCES = uuid.UUID("4d63009a-8d0f-11ee-aad7-4c796ed8e320")
 _CHATTY = ("httpx", "nats", "opentelemetry", "grpc", "chassis.db.CountingPool")
@@ -48,7 +46,7 @@ def set_up(service: str, settings: Settings) -> None:
     if settings.otlp_endpoint:
         destination = Destination(settings.otlp_endpoint, settings.otlp_protocol)
         traces.add_span_processor(KeptAfterAll(_batches(destination)))
-        readers.append(periodic(destination))
+        readers.append(periodic(destination, settings.metric_export_interval))
         if settings.logs_exporter == "otlp":
             _export_logs(resource, destination)
     if settings.metrics_address:
@@ -82,17 +80,11 @@ def resource_of(service: str, environment: str, address: str) -> Resource:
     )
 
 
-def periodic(destination: Destination) -> MetricReader:
-    """Return a reader that exports all metrics to `destination` every `export_seconds()`."""
+def periodic(destination: Destination, milliseconds: int) -> MetricReader:
+    """Return a reader that exports all metrics to `destination` every so many milliseconds."""
     return PeriodicExportingMetricReader(
-        destination.metric_exporter(), export_interval_millis=1000 * export_seconds()
+        destination.metric_exporter(), export_interval_millis=milliseconds
     )
-
-
-def export_seconds() -> float:
-    """Seconds between two exports of metrics: OTEL_METRIC_EXPORT_INTERVAL, which is in
-    milliseconds, or 15. Raises ValueError if that variable is not a number."""
-    return float(os.environ.get("OTEL_METRIC_EXPORT_INTERVAL") or EXPORT_MILLISECONDS) / 1000
 
 
 def _batches(destination: Destination) -> BatchSpanProcessor:
