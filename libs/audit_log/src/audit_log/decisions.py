@@ -5,6 +5,7 @@ camera. The facts of a decision's audit entry have, for each record that the dec
 changed, the SHA-256 of the record's decided fields (`decided`). The record's row names the entry in
 the columns `audit_entry` and `audit_hash`. If someone changes a record without an entry, or
 restores an older version of it from a backup, the record differs from the newest entry about it.
+A batch of records that is decided at once, such as imported cameras, has one entry (`audit_batch`).
 
 The hash is over canonical JSON (RFC 8785); binary fields, such as encrypted texts, are replaced by
 their SHA-256. Personal data are in a record only encrypted with random nonces, or as keyed hashes,
@@ -24,7 +25,7 @@ from chassis.clock import new_id
 from chassis.transaction import Tx
 from sqlalchemy import Column, LargeBinary, Uuid
 
-from audit_log.record_kinds import RecordKind
+from audit_log.record_kinds import RecordKind, lines_of
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
@@ -93,6 +94,34 @@ def audit_decision(
         entry_id=entry_id,
     )
     return EntryOfRecord(entry_id, hashlib.sha256(entry.canonical()).digest())
+
+
+def audit_batch(
+    tx: Tx,
+    batch_ref: str,
+    decision: Decision,
+    kind: RecordKind,
+    rows: Mapping[str, Mapping[str, Any]],
+    *,
+    region: str,
+) -> UUID:
+    """Write the one audit entry of a decision about many records of a kind; return its id.
+
+    The entry is about the object `batch_ref`, and every auditor of the region may read it. `rows`
+    are the records' fields by name, for each object ("camera:123"); the hashes are stated as
+    `lines_of` says. All the records' rows name this entry.
+    """
+    entry_id = decision.entry_id or new_id()
+    facts = {**decision.facts, **hashes_of(decision.beside, entry_id, batch_ref)}
+    if rows:
+        facts[kind.fact_of_batch] = lines_of(
+            {
+                name: decided(kind, row, entry_id=entry_id, object_ref=name)
+                for name, row in rows.items()
+            }
+        )
+    tx.audit(decision.action, batch_ref, region=region, facts=facts, entry_id=entry_id)
+    return entry_id
 
 
 def entry_hash(canonical: bytes) -> bytes:
