@@ -14,7 +14,7 @@ so that nobody can guess them from the record's hash.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -101,25 +101,21 @@ def audit_batch(
     batch_ref: str,
     decision: Decision,
     kind: RecordKind,
-    rows: Mapping[str, Mapping[str, Any]],
+    rows: Iterable[tuple[str, Mapping[str, Any]]],
     *,
     region: str,
 ) -> UUID:
     """Write the one audit entry of a decision about many records of a kind; return its id.
 
     The entry is about the object `batch_ref`, and every auditor of the region may read it. `rows`
-    are the records' fields by name, for each object ("camera:123"); the hashes are stated as
-    `lines_of` says. All the records' rows name this entry.
+    are the records: the object of each ("camera:123"), and its fields by name. The hashes are
+    stated as `lines_of` says. All the records' rows name this entry.
     """
     entry_id = decision.entry_id or new_id()
     facts = {**decision.facts, **hashes_of(decision.beside, entry_id, batch_ref)}
-    if rows:
-        facts[kind.fact_of_batch] = lines_of(
-            {
-                name: decided(kind, row, entry_id=entry_id, object_ref=name)
-                for name, row in rows.items()
-            }
-        )
+    hashes = {name: decided(kind, row, entry_id=entry_id, object_ref=name) for name, row in rows}
+    if hashes:
+        facts[kind.fact_of_batch] = lines_of(hashes)
     tx.audit(decision.action, batch_ref, region=region, facts=facts, entry_id=entry_id)
     return entry_id
 
@@ -168,11 +164,17 @@ def decided(kind: RecordKind, row: Mapping[str, Any], *, entry_id: UUID, object_
 
 def _plain(value: Any) -> Any:
     """A value in the one form that it has in JSON, whether it comes from a decision or a row."""
+    # The most frequent types stand first: an import takes this way for millions of values.
     match value:
+        case str() | None | bool():
+            return value
         case Enum():
             return _plain(value.value)
-        case None | bool() | str():
-            return value
+        case float() if value.is_integer():
+            # PostgreSQL returns 43.0 where 43 was given for a column of floating-point numbers.
+            return str(int(value))
+        case int() | float():
+            return str(value)
         case datetime():
             return value.astimezone(UTC).isoformat()
         case date():
@@ -183,8 +185,5 @@ def _plain(value: Any) -> Any:
             return {str(name): _plain(each) for name, each in value.items()}
         case Sequence():
             return [_plain(each) for each in value]
-        case float() if value.is_integer():
-            # PostgreSQL returns 43.0 where 43 was given for a column of floating-point numbers.
-            return str(int(value))
         case _:
             return str(value)

@@ -1,6 +1,6 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -121,14 +121,15 @@ async def _change(
 
 def decided_rows(
     added: Iterable[Camera], changed: Iterable[Camera], *, held_from: datetime
-) -> dict[str, dict[str, Any]]:
-    """Return what the audit entry of a batch covers of each stored camera, by `object_ref`.
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each stored camera of a batch (`object_ref`) with what the audit entry covers of it.
 
-    Added cameras are described from their registration, changed ones from `held_from`.
+    Descriptions of added cameras hold from their registration, those of changed from `held_from`.
     """
-    since = [(camera, camera.registered_at) for camera in added]
-    since += [(camera, held_from) for camera in changed]
-    return {camera.object_ref: decided_fields(camera, held_from=then) for camera, then in since}
+    for camera in added:
+        yield camera.object_ref, decided_fields(camera, held_from=camera.registered_at)
+    for camera in changed:
+        yield camera.object_ref, decided_fields(camera, held_from=held_from)
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
