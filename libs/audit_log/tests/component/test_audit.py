@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from audit_log import merkle
-from audit_log.api import PAGE_BYTES, AuditApi
+from audit_log.api import AuditApi
 from audit_log.attempts import Attempt, Attempts, Record
 from audit_log.heads import head_text
 from audit_log.rules import AuditRules
@@ -173,23 +173,6 @@ async def test_a_page_token_is_its_readers_for_one_query(db: Database) -> None:
         by_others=checking.list_entries,
         other_query=audit_pb2.ListEntriesRequest(with_hidden=True),
     )
-
-
-async def test_a_page_of_large_entries_ends_early_and_none_is_lost(db: Database) -> None:
-    sizes = [80_000] * 40 + [0, 2 * PAGE_BYTES, 0]
-    async with db.begin(SYSTEM) as tx:
-        for number, size in enumerate(sizes):
-            tx.audit("import", f"thing:{number}", facts={"long": "x" * size})
-    assert await seal(db) == len(sizes)
-    checking, request = reader(db, VERIFIER), audit_pb2.ListEntriesRequest(page=Page(size=200))
-    pages = [await checking.list_entries(request)]
-    while pages[-1].next_page_token:
-        request.page.token = pages[-1].next_page_token
-        pages.append(await checking.list_entries(request))
-    assert [len(page.entries) for page in pages] == [13, 13, 13, 2, 1, 1]
-    assert [entry.leaf_index for page in pages for entry in page.entries] == [*range(43)]
-    assert all(page.ByteSize() < 1.5 * PAGE_BYTES for page in pages if len(page.entries) > 1)
-    assert objects(await reader(db, auditor("*")).entries()) == [f"thing:{n}" for n in range(43)]
 
 
 async def mixed_log(db: Database) -> None:

@@ -131,9 +131,9 @@ async def test_the_largest_batch_has_one_entry_that_all_its_cameras_name(
     await imported(own, ROWS_MAX)
     async with own.db.begin(SYSTEM) as tx:
         assert await tx.scalar(select(func.count()).select_from(audit)) == before + 1
-        query = select(cameras.c.audit_entry, func.count()).group_by(cameras.c.audit_entry)
-        entry_id, named = (await tx.execute(query)).one()
+        entry_id = await tx.scalar(select(cameras.c.audit_entry).distinct())
+        named = select(func.count()).where(cameras.c.audit_entry == entry_id)
+        assert await tx.scalar(named) == ROWS_MAX
         length = select(func.octet_length(audit.c.canonical)).where(audit.c.entry_id == entry_id)
         assert await tx.scalar(length) < 200_000
-    assert named == ROWS_MAX
     assert await record_differences(own.db, scratch.seal, SERVICE, SOURCES) == set()
