@@ -20,17 +20,19 @@ from chassis.pages import Pages
 from chassis.refusals import Kind, PageTokenWrong, Refusal
 from chassis.tables import IS_ATTEMPT, audit, audit_heads, audit_leaves
 from chassis.transaction import SYSTEM, Scope, Tx
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, case, func, or_, select, text
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log import merkle
 from audit_log.decision_checks import DecisionChecks, RecordSource, alias_of
-from audit_log.record_kinds import kinds_in
+from audit_log.record_kinds import hashes_in
 from audit_log.records import RecordChecks
 from audit_log.rules import AuditRules
 from audit_log.sealer import newest_head
 from audit_log.subtrees import roots_of
 
+# A page of entries has at most so many bytes, or one entry: a message may have 4 MiB.
+PAGE_BYTES = 1 << 20
 SERVICE = "/tartip.audit.v1.Audit/"
 POLICY = {
     **{
@@ -116,20 +118,24 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.ListEntriesResponse:
         """Return a page of the log in order of leaf index. Raises BadRequest or PageTokenWrong.
 
-        Of entries hidden from the caller, only the leaf hashes are returned, and these only if the
-        request sets `with_hidden`.
+        A page of large entries has fewer than requested (PAGE_BYTES), but at least one. Of entries
+        hidden from the caller, only the leaf hashes are returned, and these only if the request
+        sets `with_hidden`.
         """
         caller = current_caller()
         page = self._pages.read(request, caller)
         last = _position_in(page.spec.after)
         first = request.from_index if last is None else last + 1
         async with self._db.begin(caller.scope) as tx:
-            leaves = await _leaves_from(tx, first, page.spec.size)
+            found = await _leaves_from(tx, first, page.spec.size)
+            leaves = [leaf for leaf in found if leaf.canonical is not None]
             shown = [self._shown(tx, leaf) for leaf in leaves]
             _audit_reading(tx, self._service, caller, shown, is_further_page=last is not None)
+        keys = [(str(leaf.leaf_index),) for leaf in leaves]
+        ends_early = len(leaves) < len(found)
         return audit_pb2.ListEntriesResponse(
             entries=[entry for entry in shown if entry.canonical or request.with_hidden],
-            next_page_token=page.next_token([(str(leaf.leaf_index),) for leaf in leaves]),
+            next_page_token=page.token_after(keys[-1]) if ends_early else page.next_token(keys),
         )
 
     async def ListAttempts(
@@ -251,7 +257,10 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         if entry and self._rules.are_open(entry) and tx.scope.sees(entry.region):
             shown.canonical = canonical
         elif entry and tx.scope.kind == "service":
-            shown.record_kinds.extend(sorted(kinds_in(entry.object_ref, entry.facts)))
+            # Entries of batches, which name other objects than their own, are never hidden.
+            stated = hashes_in(entry.object_ref, entry.facts)
+            own = sorted(kind for name, kind in stated if name == entry.object_ref)
+            shown.record_kinds.extend(own)
             shown.alias = alias_of(tx, entry.object_ref) if shown.record_kinds else ""
         return shown
 
@@ -290,14 +299,21 @@ async def _hashes(tx: Tx, path: Sequence[merkle.Leaves]) -> list[bytes]:
 
 
 async def _leaves_from(tx: Tx, first: int, limit: int) -> Sequence[Row[Any]]:
-    found = await tx.execute(
+    """The next leaves with their entries (`canonical`): None for those after a page is full."""
+    leaf = (
         select(audit_leaves.c.leaf_index, audit.c.canonical)
         .join(audit, audit.c.entry_id == audit_leaves.c.entry_id)
         .where(audit_leaves.c.leaf_index >= first)
         .order_by(audit_leaves.c.leaf_index)
         .limit(limit)
+        .subquery()
     )
-    return found.all()
+    size = func.octet_length(leaf.c.canonical)
+    until = func.sum(size).over(order_by=leaf.c.leaf_index)
+    fits = or_(until <= PAGE_BYTES, until == size)  # or it is the first
+    canonical = case((fits, leaf.c.canonical)).label("canonical")
+    query = select(leaf.c.leaf_index, canonical).order_by(leaf.c.leaf_index)
+    return (await tx.execute(query)).all()
 
 
 async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[Row[Any]]:

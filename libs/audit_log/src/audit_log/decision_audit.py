@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from chassis.audit_entry import read_entry
 from tartip.audit.v1 import audit_pb2
 
-from audit_log.record_kinds import BASELINE, kinds_in
+from audit_log.record_kinds import BASELINE, EACH_DIGITS, hashes_in
 
 # Record and kind, such as ("fine:123", "payment").
 Key = tuple[str, str]
@@ -32,13 +32,13 @@ class DecisionAudit:
         """Remember an entry as the newest decision about each of its records."""
         read = read_entry(entry.canonical) if entry.canonical else None
         if read is not None:
-            name, kinds = read.object_ref, list(kinds_in(read.object_ref, read.facts))
+            keys = list(hashes_in(read.object_ref, read.facts))
         else:
-            name, kinds = entry.alias, list(entry.record_kinds)
-        for kind in kinds:
-            if read is not None and read.action == BASELINE and (name, kind) in self._newest:
-                self._vouched_again.append(((name, kind), entry.leaf_index))
-            self._newest[name, kind] = entry.leaf_index
+            keys = [(entry.alias, kind) for kind in entry.record_kinds]
+        for key in keys:
+            if read is not None and read.action == BASELINE and key in self._newest:
+                self._vouched_again.append((key, entry.leaf_index))
+            self._newest[key] = entry.leaf_index
 
     def differences(
         self, record: audit_pb2.DecidedRecord, leaves: Sequence[bytes]
@@ -58,7 +58,7 @@ class DecisionAudit:
             yield f"{name}: it names no entry of the log"
         elif not record.decided_sha256:
             yield f"{name}: {_entry(index)}, which it names, did not decide it"
-        elif record.decided_sha256 != record.current_sha256:
+        elif not _is_as_decided(record):
             yield f"{name}: its fields are not those that {_entry(index)} decided"
         elif 0 <= index < len(leaves) and leaves[index] != record.leaf_hash:
             yield f"{name}: {_entry(index)}, which it names, is not that of the log"
@@ -78,6 +78,12 @@ class DecisionAudit:
                 yield f"{_name(name, kind)}: {_entry(index)} decided it, and it is gone"
         for (name, kind), index in self._vouched_again:
             yield f"{_name(name, kind)}: {_entry(index)} vouches for it again, without a decision"
+
+
+def _is_as_decided(record: audit_pb2.DecidedRecord) -> bool:
+    """Whether a record's present hash begins with the hash in its entry, whole or shortened."""
+    stated = record.decided_sha256
+    return len(stated) >= EACH_DIGITS // 2 and record.current_sha256.startswith(stated)
 
 
 def _name(name: str, kind: str) -> str:

@@ -6,12 +6,12 @@ that the record names. Whether the log has a newer entry about the record is not
 by the verifier, who reads the whole log.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from chassis.audit_entry import AuditEntry, read_entry
+from chassis.audit_entry import read_entry
 from chassis.tables import audit, audit_leaves, audit_pending
 from chassis.transaction import Tx
 from sqlalchemy import Column, ColumnElement, Row, Select, Uuid, literal, select, tuple_
@@ -19,7 +19,7 @@ from tartip.audit.v1 import audit_pb2
 
 from audit_log.decisions import decided, entry_hash
 from audit_log.merkle import leaf_hash
-from audit_log.record_kinds import RecordKind
+from audit_log.record_kinds import RecordKind, hashes_in
 
 # In what is answered, a record whose entry is not sealed yet, or that names none.
 NOT_SEALED = -1
@@ -123,6 +123,23 @@ class DecisionChecks:
         return [], ()
 
 
+@dataclass(frozen=True)
+class _Named:
+    """An entry that records name, of a batch many: its row, its leaf hash, and the record hashes
+    in it by object and kind."""
+
+    row: Row[Any]
+    leaf_hash: bytes
+    hashes: Mapping[tuple[str, str], str]
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "_Named":
+        canonical = bytes(row.canonical)
+        entry = read_entry(canonical)
+        hashes = hashes_in(entry.object_ref, entry.facts) if entry else {}
+        return cls(row, leaf_hash(canonical), hashes)
+
+
 async def _checked(tx: Tx, records: Sequence[StoredRecord]) -> list[audit_pb2.DecidedRecord]:
     named = [record.audit_entry for record in records if record.audit_entry is not None]
     found = await tx.execute(
@@ -136,12 +153,12 @@ async def _checked(tx: Tx, records: Sequence[StoredRecord]) -> list[audit_pb2.De
         .outerjoin(audit_pending, audit_pending.c.entry_id == audit.c.entry_id)
         .where(audit.c.entry_id.in_(named))
     )
-    entries = {row.entry_id: row for row in found}
+    entries = {row.entry_id: _Named.of(row) for row in found}
     return [_check(tx, record, entries.get(record.audit_entry)) for record in records]
 
 
-def _check(tx: Tx, record: StoredRecord, stored: Row[Any] | None) -> audit_pb2.DecidedRecord:
-    """Compare a record with the entry that it names, of which `stored` is the row."""
+def _check(tx: Tx, record: StoredRecord, named: _Named | None) -> audit_pb2.DecidedRecord:
+    """Compare a record with the entry that it names, None if there is no such entry."""
     hidden = record.is_confidential
     check = audit_pb2.DecidedRecord(
         kind=record.kind.name,
@@ -149,16 +166,16 @@ def _check(tx: Tx, record: StoredRecord, stored: Row[Any] | None) -> audit_pb2.D
         leaf_index=NOT_SEALED,
         contradictions=record.contradictions,
     )
-    if stored is None or record.audit_entry is None:
+    if named is None or record.audit_entry is None:
         return check
-    canonical = bytes(stored.canonical)
-    if stored.leaf_index is not None:
-        check.leaf_index = stored.leaf_index
-    elif stored.waits is None:
+    if named.row.leaf_index is not None:
+        check.leaf_index = named.row.leaf_index
+    elif named.row.waits is None:
         check.contradictions.append("its entry is not in the tree and does not wait for it")
-    check.leaf_hash = leaf_hash(canonical)
-    if record.audit_hash in (None, entry_hash(canonical)):
-        check.decided_sha256 = _decided_by(record, read_entry(canonical))
+    check.leaf_hash = named.leaf_hash
+    # Rows of a batch have no hash of its entry, which it would take long to make for each of them.
+    if record.audit_hash is None or record.audit_hash == entry_hash(bytes(named.row.canonical)):
+        check.decided_sha256 = _decided_by(record, named)
     now = decided(
         record.kind, record.row, entry_id=record.audit_entry, object_ref=record.object_ref
     )
@@ -166,12 +183,10 @@ def _check(tx: Tx, record: StoredRecord, stored: Row[Any] | None) -> audit_pb2.D
     return check
 
 
-def _decided_by(record: StoredRecord, entry: AuditEntry | None) -> bytes:
-    """The hash in the entry that a record names; b"" if the entry is about another object."""
-    if entry is None or entry.object_ref != record.object_ref:
-        return b""
+def _decided_by(record: StoredRecord, named: _Named) -> bytes:
+    """The hash in the entry that a record names; b"" if the entry did not decide the record."""
     try:
-        return bytes.fromhex(entry.facts.get(record.kind.fact_of(record.object_ref), ""))
+        return bytes.fromhex(named.hashes.get((record.object_ref, record.kind.name), ""))
     except ValueError:
         return b""
 

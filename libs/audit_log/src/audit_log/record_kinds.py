@@ -1,13 +1,18 @@
 """Kinds of records about which audited decisions are made.
 
 A service's model declares which fields of its rows a decision covers. `decisions` puts the hash of
-these fields into the decision's audit entry. All functions are pure.
+these fields into a fact of the decision's audit entry, from which `hashes_in` reads it. All
+functions are pure.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DECIDED = "decided"
+# The fact with the hash of the record of the entry's own object, and how the names of facts begin
+# that have its record of another kind, or all records of a batch.
+DECIDED, DECIDED_BESIDE, DECIDED_EACH = "decided", "decided_", "each_decided_"
+# The hexadecimal digits of a hash that the entry of a batch states, so that it stays small.
+EACH_DIGITS = 32
 # The action of an entry that vouches for a record of before decisions carried hashes.
 BASELINE = "baseline"
 
@@ -30,13 +35,40 @@ class RecordKind:
         "decided_<kind>".
         """
         own = object_ref.partition(":")[0] == self.name
-        return DECIDED if own else f"{DECIDED}_{self.name}"
+        return DECIDED if own else f"{DECIDED_BESIDE}{self.name}"
+
+    @property
+    def fact_of_batch(self) -> str:
+        """The name of the fact that has the hashes of all records of this kind, in the entry of a
+        batch."""
+        return f"{DECIDED_EACH}{self.name}"
 
 
-def kinds_in(object_ref: str, facts: Mapping[str, str]) -> dict[str, str]:
-    """Return the record hashes among the facts of an entry about `object_ref`, by name of kind."""
-    own, beside = object_ref.partition(":")[0], f"{DECIDED}_"
-    found = {
-        name.removeprefix(beside): value for name, value in facts.items() if name.startswith(beside)
-    }
-    return found | ({own: facts[DECIDED]} if DECIDED in facts else {})
+def lines_of(hashes: Mapping[str, str]) -> str:
+    """Return the text by which the entry of a batch states hashes (hex) of records of one kind.
+
+    `hashes` are by object ("camera:123"), which contains no line break. The text has a line for
+    each, ordered by object: the object, a space and the first 32 digits of the hash. These 128 bits
+    are enough: to find another content with the same digits takes about 2**128 attempts. Nor can
+    anyone prepare two such contents beforehand, since the random id of the entry is hashed too.
+    """
+    return "\n".join(f"{name} {hashes[name][:EACH_DIGITS]}" for name in sorted(hashes))
+
+
+def hashes_in(object_ref: str, facts: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Return the record hashes (hex) that an entry about `object_ref` states in its facts.
+
+    The keys are pairs of the record's object and the name of its kind, such as ("fine:123",
+    "payment"). Hashes from the entry of a batch are shortened (`lines_of`).
+    """
+    own, found = object_ref.partition(":")[0], dict[tuple[str, str], str]()
+    for name, value in facts.items():
+        if name == DECIDED:
+            found[object_ref, own] = value
+        elif name.startswith(DECIDED_BESIDE):
+            found[object_ref, name.removeprefix(DECIDED_BESIDE)] = value
+        elif name.startswith(DECIDED_EACH):
+            kind = name.removeprefix(DECIDED_EACH)
+            lines = (line.rpartition(" ") for line in value.split("\n"))
+            found |= {(each, kind): digits for each, _, digits in lines}
+    return found

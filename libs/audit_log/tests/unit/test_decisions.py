@@ -11,10 +11,11 @@ from uuid import UUID
 import pytest
 from audit_log.decision_audit import DecisionAudit
 from audit_log.decisions import decided
-from audit_log.record_kinds import RecordKind, kinds_in
+from audit_log.record_kinds import RecordKind, hashes_in, lines_of
 from chassis.audit_entry import AuditEntry
 from tartip.audit.v1 import audit_pb2
 
+HASH = bytes(range(32))
 ENTRY = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 THING = RecordKind("thing", ("name", "place", "at", "parts"))
 ROW: dict[str, Any] = {"name": "a", "place": 43.0, "at": datetime(2026, 6, 3, 6, tzinfo=UTC)}
@@ -82,8 +83,39 @@ def test_a_field_that_is_added_later_changes_no_hash_of_before() -> None:
 
 def test_the_facts_of_an_entry_name_the_kinds() -> None:
     facts = {"decided": "1", "decided_part": "2", "cause": "3"}
-    assert kinds_in("thing:1", facts) == {"thing": "1", "part": "2"}
+    assert hashes_in("thing:1", facts) == {("thing:1", "thing"): "1", ("thing:1", "part"): "2"}
     assert (THING.fact_of("thing:1"), THING.fact_of("box:1")) == ("decided", "decided_thing")
+
+
+def test_the_entry_of_a_batch_states_half_a_hash_for_each_object_in_order() -> None:
+    lines = lines_of({"thing:2": "b" * 64, "thing:1": "a" * 64})
+    assert lines == f"thing:1 {'a' * 32}\nthing:2 {'b' * 32}"
+    facts = {THING.fact_of_batch: lines, "decided_part": "2"}
+    assert hashes_in("box:1", facts) == {
+        ("thing:1", "thing"): "a" * 32,
+        ("thing:2", "thing"): "b" * 32,
+        ("box:1", "part"): "2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_right"),
+    [
+        (HASH, True),
+        (HASH[:16], True),
+        (HASH[:15], False),
+        (b"", False),
+        (HASH[:15] + b"x", False),
+        (HASH[:31] + b"x", False),
+    ],
+)
+def test_a_record_is_as_decided_if_its_hash_begins_as_stated(stated: bytes, is_right: bool) -> None:
+    audit = DecisionAudit()
+    noted(audit, 0)
+    record = audit_pb2.DecidedRecord(
+        kind="thing", object="thing:1", leaf_hash=b"0", decided_sha256=stated, current_sha256=HASH
+    )
+    assert (list(audit.differences(record, [b"0"])) == []) is is_right
 
 
 def noted(audit: DecisionAudit, index: int, action: str = "change") -> audit_pb2.AuditEntry:
@@ -104,8 +136,8 @@ def test_a_record_of_an_older_entry_is_found_and_one_vouched_for_again() -> None
         object="thing:1",
         leaf_index=0,
         leaf_hash=b"0",
-        decided_sha256=b"x",
-        current_sha256=b"x",
+        decided_sha256=HASH,
+        current_sha256=HASH,
     )
     assert list(audit.differences(as_it_was, leaves)) == [
         "thing:1: it is as entry 0 decided, but the newest is entry 1"
@@ -122,8 +154,8 @@ def test_a_record_that_is_gone_or_there_twice_is_found() -> None:
         kind="thing",
         object="thing:1",
         leaf_hash=b"0",
-        decided_sha256=b"x",
-        current_sha256=b"x",
+        decided_sha256=HASH,
+        current_sha256=HASH,
     )
     assert list(audit.differences(record, [b"0"])) == []
     assert list(audit.differences(record, [b"0"])) == ["thing:1: there is more than one"]

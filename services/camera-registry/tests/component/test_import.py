@@ -287,6 +287,11 @@ async def test_a_batch_is_one_event_one_entry_and_counts_at_once(
     entries = await connection.fetch(
         "SELECT canonical FROM audit WHERE position(convert_to($1, 'UTF8') in canonical) > 0", named
     )
+    [camera] = await by_serial(administrator, wanted.cameras[7].description.serial)
+    about_one = await connection.fetch(
+        "SELECT canonical FROM audit WHERE position(convert_to($1, 'UTF8') in canonical) > 0",
+        f"camera:{camera.camera_id}",
+    )
     await connection.close()
     assert [row["subject"] for row in events] == ["cameras.v1.imported"]
-    assert len(entries) == 1
+    assert len(entries) == 1 and about_one == entries

@@ -110,7 +110,7 @@ async def test_a_merge_is_one_entry_of_the_audit_log_and_told_by_the_events_of_b
     connection = await asyncpg.connect(engines.database.url)
     rows = await connection.fetch(
         "SELECT canonical FROM camera_registry.audit"
-        " WHERE position(convert_to($1, 'UTF8') in canonical) > 0",
+        " WHERE position(convert_to($1, 'UTF8') in canonical) > 0 ORDER BY position",
         duplicate.camera_id,
     )
     await connection.close()

@@ -1,18 +1,17 @@
 """Stores batches of imported cameras, each by a few statements over all its rows."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from audit_log.decisions import Decision, audit_decision
-from chassis.clock import new_id
 from chassis.transaction import Tx
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
-from camera_registry.model.camera import CAMERA, Camera
+from camera_registry.model.camera import Camera
 from camera_registry.model.imports import (
     Batch,
     Finding,
@@ -27,9 +26,9 @@ from camera_registry.storage.cameras import is_about_serial
 from camera_registry.storage.columns import AS_TEXT, COLUMNS, array, columns_of, texts
 from camera_registry.storage.tables import (
     camera_of,
-    camera_row,
     cameras,
     cell_of,
+    decided_fields,
     import_batches,
     versions,
 )
@@ -60,8 +59,8 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
     return await record.completed(tx, [camera_of(row) for row in found])
 
 
-async def add_cameras(tx: Tx, added: Collection[Camera], decision: Decision) -> set[UUID]:
-    """Add newly registered cameras, and the decision about each to the audit log.
+async def add_cameras(tx: Tx, added: Collection[Camera], audit_entry: UUID) -> set[UUID]:
+    """Add newly registered cameras, whose rows name the audit entry of their batch.
 
     Returns the ids of the cameras that were added. A camera is not added if its id or serial number
     is taken, even by a camera that the transaction cannot see.
@@ -72,81 +71,65 @@ async def add_cameras(tx: Tx, added: Collection[Camera], decision: Decision) -> 
         return set()
     first = new[0]
     given = {"status": first.status.value, "now": first.registered_at, "version": first.version}
-    entries = _new_entries(new)
-    rows = await tx.execute(_ADD, {**columns_of(new), **given, "entries": list(entries.values())})
+    rows = await tx.execute(_ADD, {**columns_of(new), **given, "entry": audit_entry})
     ids = {row.camera_id for row in rows}
-    stored = [camera for camera in new if camera.camera_id in ids]
-    await record.add(tx, stored)
-    _audit(tx, stored, decision, entries, held_from=first.registered_at)
+    await record.add(tx, [camera for camera in new if camera.camera_id in ids])
     return ids
 
 
-def _new_entries(cameras: Iterable[Camera]) -> dict[UUID, UUID]:
-    """Ids of the audit entries of cameras, by the cameras' ids."""
-    return {camera.camera_id: new_id() for camera in cameras}
-
-
-def _audit(
-    tx: Tx,
-    stored: Iterable[Camera],
-    decision: Decision,
-    entries: Mapping[UUID, UUID],
-    *,
-    held_from: datetime,
-) -> None:
-    """Audit a decision about each of the cameras, which are stored and name these entries."""
-    for camera in stored:
-        audit_decision(
-            tx,
-            camera.object_ref,
-            replace(decision, entry_id=entries[camera.camera_id]),
-            {CAMERA: camera_row(camera, held_from=held_from)},
-            region=camera.description.place.region,
-        )
-
-
 async def change_cameras(
-    tx: Tx, changed: Mapping[int, Camera], decision: Decision, *, held_from: datetime
+    tx: Tx, changed: Mapping[int, Camera], audit_entry: UUID, *, held_from: datetime
 ) -> list[int]:
-    """Store changed cameras, whose rows are locked; add the decision about each to the audit log.
+    """Store changed cameras, whose rows are locked and shall name the audit entry of their batch.
 
     `changed` has the cameras by row number in the batch. Their descriptions take effect at
     `held_from`; the previous ones are kept as versions. Returns the row numbers of the cameras that
     were not stored, because another camera has their serial number.
     """
-    if await _change(tx, list(changed.values()), decision, held_from=held_from):
+    if await _change(tx, list(changed.values()), audit_entry, held_from=held_from):
         return []
     # One of them has another's number: each by itself.
     return [
         row
         for row, camera in changed.items()
-        if not await _change(tx, [camera], decision, held_from=held_from)
+        if not await _change(tx, [camera], audit_entry, held_from=held_from)
     ]
 
 
 async def _change(
-    tx: Tx, changed: Sequence[Camera], decision: Decision, *, held_from: datetime
+    tx: Tx, changed: Sequence[Camera], audit_entry: UUID, *, held_from: datetime
 ) -> bool:
     """Store all of these cameras; False, and none of them, if a serial number is another's."""
     if not changed:
         return True
-    entries = _new_entries(changed)
     try:
         async with tx.savepoint():
             given = {
                 "versions": [camera.version for camera in changed],
-                "entries": list(entries.values()),
+                "entry": audit_entry,
                 "status": CameraStatus.UNKNOWN.value,
                 "now": held_from,
             }
             await tx.execute(_CHANGE, {**columns_of(changed), **given})
             await record.save(tx, changed)
-            _audit(tx, changed, decision, entries, held_from=held_from)
     except IntegrityError as error:
         if not is_about_serial(error):
             raise
         return False
     return True
+
+
+def decided_rows(
+    added: Iterable[Camera], changed: Iterable[Camera], *, held_from: datetime
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each stored camera of a batch (`object_ref`) with what the audit entry covers of it.
+
+    Descriptions of added cameras hold from their registration, those of changed from `held_from`.
+    """
+    for camera in added:
+        yield camera.object_ref, decided_fields(camera, held_from=camera.registered_at)
+    for camera in changed:
+        yield camera.object_ref, decided_fields(camera, held_from=held_from)
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
@@ -254,9 +237,7 @@ _ADD = text(
     f"INSERT INTO cameras ({_names(COLUMNS)}, status, status_as_of, version, held_from,"
     f" registered_at, audit_entry) SELECT {_VALUES}, CAST(:status AS text),"
     " CAST(:now AS timestamptz), CAST(:version AS bigint), CAST(:now AS timestamptz),"
-    f" CAST(:now AS timestamptz), named.audit_entry FROM {_GIVEN}"
-    " JOIN unnest(CAST(:camera_id AS uuid[]), CAST(:entries AS uuid[]))"
-    " AS named(camera_id, audit_entry) USING (camera_id)"
+    f" CAST(:now AS timestamptz), CAST(:entry AS uuid) FROM {_GIVEN}"
     " ON CONFLICT DO NOTHING RETURNING camera_id"
 )
 _KEPT = [column.name for column in versions.columns]
@@ -279,10 +260,9 @@ _CHANGE = text(
     f" SELECT {_names(_KEPT)} FROM cameras"
     " WHERE camera_id = ANY(CAST(:camera_id AS uuid[])))"
     f" UPDATE cameras SET ({_names(COLUMNS)}, version, held_from, audit_entry, audit_hash)"
-    f" = ROW({_VALUES}, counted.version, CAST(:now AS timestamptz), counted.audit_entry, NULL),"
+    f" = ROW({_VALUES}, counted.version, CAST(:now AS timestamptz), CAST(:entry AS uuid), NULL),"
     f" {_ANOTHER_HUB} FROM {_GIVEN} JOIN unnest(CAST(:camera_id AS uuid[]),"
-    " CAST(:versions AS bigint[]), CAST(:entries AS uuid[]))"
-    " AS counted(camera_id, version, audit_entry) USING (camera_id)"
+    " CAST(:versions AS bigint[])) AS counted(camera_id, version) USING (camera_id)"
     " WHERE cameras.camera_id = given.camera_id"
 )
 # By the cell alone, and each cell once: before a table's first ANALYZE PostgreSQL takes any index

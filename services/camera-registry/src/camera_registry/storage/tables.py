@@ -254,8 +254,7 @@ def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
     serial, make = given.serial_key
     name = name_folded(given.name)
     return {
-        "camera_id": camera.camera_id,
-        **description_row(given),
+        **decided_fields(camera, held_from=held_from),
         "make_folded": make,
         "serial_folded": serial,
         "name_folded": name,
@@ -268,6 +267,14 @@ def camera_row(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
         "status_reason": camera.status_reason.value if camera.status_reason else "",
         "status_version": camera.status_version,
         "clock_offset_milliseconds": camera.clock_offset_milliseconds,
+    }
+
+
+def decided_fields(camera: Camera, *, held_from: datetime) -> dict[str, Any]:
+    """Return the columns of a camera's row that a decision about the camera covers (CAMERA)."""
+    return {
+        "camera_id": camera.camera_id,
+        **description_row(camera.description),
         "version": camera.version,
         "held_from": held_from,
         "registered_at": camera.registered_at,

@@ -1,9 +1,11 @@
-"""Imports cameras in batches; each batch is decided and stored in one transaction."""
+"""Imports cameras in batches: each is one decision, one transaction and one audit entry."""
 
 from dataclasses import replace
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from audit_log.decisions import Decision as Decided
+from audit_log.decisions import audit_batch
+from chassis.clock import new_id
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import checks
@@ -11,6 +13,7 @@ from chassis.transaction import Tx
 
 from camera_registry.events import camera_changed, cameras_imported
 from camera_registry.keyed import keyed
+from camera_registry.model.camera import CAMERA
 from camera_registry.model.imports import (
     Batch,
     Decision,
@@ -66,36 +69,40 @@ class Imports:
 
     async def _write(self, tx: Tx, batch: Batch) -> Outcome:
         decision = await _decision(tx, batch)
-        now = await tx.now()
+        now, audit_entry = await tx.now(), new_id()
         # First: a changed camera may give its serial number to one that is added.
-        change, addition = (Decided(action, _facts_of(batch)) for action in ("change", "register"))
-        for row in await imports.change_cameras(tx, decision.changed, change, held_from=now):
+        for row in await imports.change_cameras(tx, decision.changed, audit_entry, held_from=now):
             decision.refuse_unseen(row)
-        added = await imports.add_cameras(tx, decision.added.values(), addition)
+        stored = await imports.add_cameras(tx, decision.added.values(), audit_entry)
         for row, camera in list(decision.added.items()):
-            if camera.camera_id not in added:
+            if camera.camera_id not in stored:
                 decision.refuse_unseen(row)
         outcome = outcome_of(batch, decision, await _duplicates(tx, decision))
         await imports.add_outcome(tx, batch, outcome, now)
         for camera in decision.changed.values():
             tx.emit(camera_changed(camera, now))
-        written = [*decision.added.values(), *decision.changed.values()]
-        regions = sorted({camera.description.place.region for camera in written})
+        added, changed = decision.added.values(), decision.changed.values()
+        regions = sorted({camera.description.place.region for camera in (*added, *changed)})
         tx.emit(cameras_imported(batch.import_id, outcome, regions, now))
-        facts = {
-            "number": str(batch.number),
-            "rows_sha256": batch.sha256.hex(),
-            "added": str(outcome.added),
-            "changed": str(outcome.changed),
-        }
-        region = regions[0] if len(regions) == 1 else ""
-        tx.audit("import", f"import:{batch.import_id}", region=region, facts=facts)
+        audit_batch(
+            tx,
+            f"import:{batch.import_id}",
+            Decided("import", _facts_of(batch, outcome), entry_id=audit_entry),
+            CAMERA,
+            imports.decided_rows(added, changed, held_from=now),
+            region=regions[0] if len(regions) == 1 else "",
+        )
         return outcome
 
 
-def _facts_of(batch: Batch) -> dict[str, str]:
-    """In the audit entries of a batch's cameras: where they come from."""
-    return {"import": str(batch.import_id), "number": str(batch.number)}
+def _facts_of(batch: Batch, outcome: Outcome) -> dict[str, str]:
+    """The facts in the audit entry of a batch, beside the hashes of its cameras."""
+    return {
+        "number": str(batch.number),
+        "rows_sha256": batch.sha256.hex(),
+        "added": str(outcome.added),
+        "changed": str(outcome.changed),
+    }
 
 
 async def _decision(tx: Tx, batch: Batch) -> Decision:
