@@ -66,8 +66,9 @@ def check_all(engines: RunningTestMesh, objects: str = "") -> None:
             if objects:
                 store = EvidenceStore(db, BlobStore(objects), db.clock)
             check = EvidenceCheck(db, store, AT_ONCE, 10**12, pause_seconds=0.01)
-            while not await check.check(lease):
-                pass
+            for _ in range(2):  # of a round that has just begun nothing is due yet
+                while not await check.check(lease):
+                    pass
 
     asyncio.run(check())
 
