@@ -85,7 +85,7 @@ def _promises(objectives: Objectives) -> Board:
     panels = [
         _panel(
             "Alerts that fire",
-            f"{firing} or vector(0)",
+            firing,
             "{{alertname}} {{severity}}",
             kind="stat",
         ),

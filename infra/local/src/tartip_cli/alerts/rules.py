@@ -6,7 +6,7 @@ from typing import Any
 from tartip_cli.alerts.objectives import Alert, Burn, Objectives
 
 # The budget of a whole month is reckoned over millions of samples, and moves slowly.
-_SLOWLY = "5m"
+_SLOWLY = "2m"
 HANDBOOK = "docs/alerts.md"
 
 
