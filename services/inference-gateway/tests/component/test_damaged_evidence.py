@@ -66,7 +66,7 @@ def check_all(engines: RunningTestMesh, objects: str = "") -> None:
             if objects:
                 store = EvidenceStore(db, BlobStore(objects), db.clock)
             check = EvidenceCheck(db, store, AT_ONCE, 10**12, pause_seconds=0.01)
-            for _ in range(2):  # of a round that has just begun nothing is due yet
+            for _ in range(3):  # the rest of a round, one that just began, and then all of it
                 while not await check.check(lease):
                     pass
 
