@@ -17,9 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from chassis.clock import from_timestamp, new_id
 from inference_gateway.ingest.rtsp import LATE_SECONDS_MAX
+from tartip.inference.v1 import inference_pb2
 
 from .callers import As, refused
 from .conftest import Plates
@@ -135,9 +137,7 @@ def test_facts_of_a_misbehaving_camera_are_dated_near_now(
     film: str, option: str, command_line: As, device: Device, plates: Plates
 ) -> None:
     begun = datetime.now(UTC)
-    with misbehaving(film, option) as port:
-        address = f"rtsp://127.0.0.1:{port}/x"
-        results = command_line.watch(device, address, max_frames=FRAMES)
+    results = watched_while_served(command_line, device, film, option)
     ended = datetime.now(UTC)
     told = plates.of(device, at_least=1)
     assert PLATE in {read.plate.text for read in told}
@@ -148,6 +148,25 @@ def test_facts_of_a_misbehaving_camera_are_dated_near_now(
     looked = [from_timestamp(one.captured_at) for one in results if not one.events]
     assert len(looked) == FRAMES
     assert looked == sorted(looked)
+
+
+def watched_while_served(
+    command_line: As, device: Device, film: str, option: str
+) -> list[inference_pb2.FrameResult]:
+    """FRAMES results of a camera that serves the film so.
+
+    On a machine whose processors are all busy the camera's ffmpeg may send nothing for five
+    seconds, which is rightly an end of the stream; then it is watched again.
+    """
+    for left in (2, 1, 0):
+        with misbehaving(film, option) as port:
+            try:
+                address = f"rtsp://127.0.0.1:{port}/x"
+                return command_line.watch(device, address, max_frames=FRAMES)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or not left:
+                    raise
+    raise AssertionError("not reached")
 
 
 @pytest.mark.parametrize(
