@@ -113,6 +113,24 @@ def test_the_check_finds_damage_that_nobody_read_and_sees_it_repaired(
     assert sha256 not in named(as_)
 
 
+def test_an_empty_store_is_an_outage_and_no_damage(
+    engines: RunningTestMesh, reports: As, as_: Callable[..., As], tmp_path: Path
+) -> None:
+    """As when the disk of the evidence is not mounted."""
+    sha256 = reports.store(content())
+    with pytest.raises(EvidenceAway):
+        check_all(engines, tmp_path.as_uri())
+    assert sha256 not in named(as_)
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_the_command_line_is_told_what_is_damaged(as_: Callable[..., As]) -> None:
+    request = inference_pb2.ListDamagedEvidenceRequest()
+    for stranger in (as_("violations"), as_("kaspi", kind="partner")):
+        with refused("NOT_ALLOWED"):
+            stranger.stub.ListDamagedEvidence(request, timeout=CALL_SECONDS)
+
+
 async def test_what_nobody_can_decrypt_does_not_hide_the_damage_behind_it(
     engines: RunningTestMesh, reports: As, as_: Callable[..., As]
 ) -> None:
@@ -134,21 +152,3 @@ async def test_what_nobody_can_decrypt_does_not_hide_the_damage_behind_it(
     assert looked_at.index(erased.name) < looked_at.index(intact.name)
     still = await asyncio.to_thread(named, as_)
     assert erased.name.split(".")[0] in still and intact.name.split(".")[0] not in still
-
-
-def test_an_empty_store_is_an_outage_and_no_damage(
-    engines: RunningTestMesh, reports: As, as_: Callable[..., As], tmp_path: Path
-) -> None:
-    """As when the disk of the evidence is not mounted."""
-    sha256 = reports.store(content())
-    with pytest.raises(EvidenceAway):
-        check_all(engines, tmp_path.as_uri())
-    assert sha256 not in named(as_)
-    assert not list(tmp_path.iterdir())
-
-
-def test_only_the_command_line_is_told_what_is_damaged(as_: Callable[..., As]) -> None:
-    request = inference_pb2.ListDamagedEvidenceRequest()
-    for stranger in (as_("violations"), as_("kaspi", kind="partner")):
-        with refused("NOT_ALLOWED"):
-            stranger.stub.ListDamagedEvidence(request, timeout=CALL_SECONDS)
