@@ -21,12 +21,7 @@ RULES = OTEL / "prometheus" / "rules.yaml"
 CASES: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "alert_cases.yaml").read_text())
 # Prometheus's own series, and functions, operators and labels of the expressions.
 OF_PROMETHEUS = {"up", "ALERTS"}
-# Cases over days are evaluated so seldom that a rule must not look back past the same evaluation;
-# promtool does not always keep to the order of the groups, so they are tried by night alone.
-EVALUATED = [
-    pytest.param(each, marks=[pytest.mark.nightly] if each.endswith("h") else [])
-    for each in sorted({case.get("evaluated", "1m") for case in CASES.values()})
-]
+EVALUATED = sorted({case.get("evaluated", "1m") for case in CASES.values()})
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
 
