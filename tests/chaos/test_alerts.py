@@ -1,7 +1,6 @@
 """Alerts become true by a real fault in a real Prometheus, and false after it was mended.
 
-Three have no fault here, and are checked with made series alone (tests/telemetry): clocks that go
-apart, an evidence check that is a day behind, and facts of streams that are lost.
+Those of WITHOUT_FAULT are checked with made series alone (tests/telemetry).
 """
 
 from __future__ import annotations
@@ -15,9 +14,11 @@ from pathlib import Path
 import pytest
 from chassis.clock import real_clock, system_clock
 from law.zone import almaty_day
+from tartip_cli.alerts.objectives import read_objectives
 from tartip_cli.clients import samples
 from tartip_cli.clients.partner import Outside
 from tartip_cli.parts.postgres import erase_cluster
+from tartip_cli.settings import find_checkout
 from tartip_cli.topology import FINES, SERVICES
 from tartip_testing.mesh import RunningTestMesh, start_mesh
 from tartip_testing.prometheus import Prometheus, prometheus
@@ -61,6 +62,24 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "a bank that floods": (faults.bank_floods, {"TartipSharesExceeded"}),
     "a stream that is away": (faults.stream_is_away, {"TartipStreamsAway"}),
 }
+
+
+LAW = "TartipLawTableMissing"
+# Clocks that go apart, AI that is wrong or slow, facts of streams that are lost, and a check of
+# evidence that is a day behind: nobody has brought them about in a whole mesh yet.
+WITHOUT_FAULT = {
+    "TartipClockApart",
+    "TartipFunctionDegraded",
+    "TartipStreamFactsLost",
+    "TartipEvidenceCheckBehind",
+}
+
+
+def test_every_alert_has_a_fault_or_is_named_as_one_without() -> None:
+    objectives = read_objectives(find_checkout() / "infra" / "otel" / "objectives.yaml")
+    names = {alert.name for alert in objectives.alerts} | {b.alert for b in objectives.burns}
+    with_fault = {LAW}.union(*(alerts for _, alerts in FAULTS.values()))
+    assert with_fault | WITHOUT_FAULT == names and not with_fault & WITHOUT_FAULT
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +145,7 @@ async def test_a_fault_is_told_and_its_end_too(name: str, bed: Bed, watching: Pr
 
 @pytest.mark.parametrize(
     ("day", "expected"),
-    [(dt.date(2028, 6, 15), {"TartipLawTableMissing"}), (dt.date(2026, 6, 15), set[str]())],
+    [(dt.date(2028, 6, 15), {LAW}), (dt.date(2026, 6, 15), set[str]())],
     ids=str,
 )
 def test_a_missing_table_of_the_law_is_told(
@@ -143,7 +162,7 @@ def test_a_missing_table_of_the_law_is_told(
     try:
         mesh.wait_ready()
         with prometheus(tmp_path, mesh.ports.supervisor) as running:
-            found = asyncio.run(running.fired_within(SEEN_SECONDS, "TartipLawTableMissing"))
+            found = asyncio.run(running.fired_within(SEEN_SECONDS, LAW))
         assert found == expected
     finally:
         mesh.stop()
