@@ -11,8 +11,8 @@ DESTROY = "UPDATE data_keys SET wrapped = NULL, destroyed_at = service_now()"
 class Attack:
     """Who does what to the rows of a settled decision, and what `tartip verify` says of it.
 
-    `$1`, `$2` and `$3` are the ids of the decision's entry, event and key; `undone` is run by a
-    superuser.
+    `$1`, `$2` and `$3` are the ids of the decision's entry, event and key, `$4` the key of its
+    scheduled work; `undone` is run by a superuser.
     """
 
     role: str
@@ -77,5 +77,55 @@ ATTACKS = {
         "UPDATE outbox SET stream_sequence = NULL WHERE event_id = $2",
         "UPDATE outbox SET published_at = NULL WHERE event_id = $2",
         "EVENT_NOT_SENT event:{event}",
+    ),
+    "work marked as done": Attack(
+        "work",
+        "UPDATE work SET done_at = service_now() WHERE key = $4",
+        "UPDATE work SET done_at = NULL WHERE key = $4",
+        "WORK_ALTERED work:{work}",
+    ),
+    "work moved by a call": Attack(
+        "calls",
+        "UPDATE work SET due_at = due_at + interval '365 days' WHERE key = $4",
+        "UPDATE work SET due_at = due_at - interval '365 days' WHERE key = $4",
+        "WORK_ALTERED work:{work}",
+    ),
+    "work put off for ever": Attack(
+        "superuser",
+        "UPDATE work SET due_at = 'infinity' WHERE key = $4",
+        "DELETE FROM work WHERE key = $4",
+        "WORK_ALTERED work:{work}",
+    ),
+    "work leased for ever": Attack(
+        "work",
+        "UPDATE work SET leased_until = 'infinity' WHERE key = $4",
+        "UPDATE work SET leased_until = NULL WHERE key = $4",
+        "WORK_HELD work:{work}",
+    ),
+    "work moved to another record by the owner": Attack(
+        "owner",
+        "UPDATE work SET key = $1::text WHERE key = $4",
+        "UPDATE work SET key = $4 WHERE key = $1::text",
+        "WORK_ALTERED work:{work}",
+    ),
+    "work added by a call": Attack(
+        "calls",
+        "INSERT INTO work (kind, key, due_at, traceparent, story)"
+        " VALUES ('watched', $1::text, service_now() + interval '1 day', '', '')",
+        "DELETE FROM work WHERE key = $1::text",
+        "WORK_ALTERED work:",
+    ),
+    "work added with the code of other work": Attack(
+        "calls",
+        "INSERT INTO work (kind, key, due_at, traceparent, story, mac)"
+        " SELECT kind, $1::text, due_at, '', '', mac FROM work WHERE key = $4",
+        "DELETE FROM work WHERE key = $1::text",
+        "WORK_ALTERED work:",
+    ),
+    "an event marked as handled": Attack(
+        "work",
+        "INSERT INTO inbox (event_id, subject) VALUES ($1, 'cameras.v1.changed')",
+        "DELETE FROM inbox WHERE event_id = $1",
+        "EVENT_NOT_HANDLED event:{entry}",
     ),
 }

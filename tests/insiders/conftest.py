@@ -18,6 +18,7 @@ from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.event import Event
 from chassis.transaction import SYSTEM
+from host.key_destruction import schedule_destruction
 from tartip.cameras.v1 import events_pb2
 from tartip_cli.settings import inherited_environment
 from tartip_testing.mesh import RunningTestMesh, running_mesh_in
@@ -35,6 +36,7 @@ class Decision:
     entry_id: UUID
     event_id: UUID
     key_id: UUID
+    work_key: str
 
 
 @dataclass(frozen=True)
@@ -63,23 +65,33 @@ class Registry:
         async with self.opened(role) as connection:
             await connection.execute(statement, *values)
 
-    async def decide(self) -> Decision:
-        """Write as a use case does, with the log-in for calls."""
+    @asynccontextmanager
+    async def calls(self) -> AsyncIterator[Database]:
+        """The service's database with the log-in for calls, and its keys."""
         db = Database(
             self.engines.database.runtime_url(SCHEMA),
             service="insiders",
             keyring=Keyring(self.engines.keys.folder / SERVICE, new_id=new_id),
             clock=system_clock,
         )
+        yield db
+        await db.close()
+
+    async def destroy(self, key_id: UUID) -> None:
+        """Have the service destroy a key, which it records by an entry that no event names."""
+        async with self.calls() as db, db.begin(SYSTEM) as tx:
+            await schedule_destruction(tx, key_id)
+
+    async def decide(self) -> Decision:
+        """Write as a use case does."""
         camera = f"camera:{new_id()}"
         event = Event("cameras.v1.changed", camera, 1, "KZ-75", events_pb2.CameraChanged())
-        async with db.begin(SYSTEM) as tx:
+        async with self.calls() as db, db.begin(SYSTEM) as tx:
             key = await tx.keys.new("streams")
             tx.emit(event)
             await tx.schedule("watched", camera, system_clock() + timedelta(days=1))
             entry = tx.audit("change_camera", camera, region="KZ-75")
-        await db.close()
-        return Decision(entry.entry_id, event.event_id, key.key_id)
+        return Decision(entry.entry_id, event.event_id, key.key_id, camera)
 
     async def settled(self) -> Decision:
         """A decision that is sealed, and whose event is published."""

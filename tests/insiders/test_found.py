@@ -16,6 +16,7 @@ from .attacks import ATTACKS, Attack
 
 pytestmark = pytest.mark.mesh
 
+_DESTROYED_BY = "SELECT destroyed_by FROM data_keys WHERE key_id = $1 AND wrapped IS NULL"
 # A superuser's way past triggers.
 PAST_TRIGGERS = "SET session_replication_role = replica"
 
@@ -31,7 +32,7 @@ async def attacked(registry: Any, attack: Attack, ids: list[Any]) -> AsyncIterat
 
 async def run(registry: Any, role: str, statement: str, ids: list[Any]) -> None:
     """Execute a statement about a decision; it must change a row."""
-    typed = "WITH ids AS (SELECT $1::uuid, $2::uuid, $3::uuid) "
+    typed = "WITH ids AS (SELECT $1::uuid, $2::uuid, $3::uuid, $4::text) "
     async with registry.opened(role) as connection:
         if role == "superuser":
             await connection.execute(PAST_TRIGGERS)
@@ -43,10 +44,13 @@ async def run(registry: Any, role: str, statement: str, ids: list[Any]) -> None:
 async def test_what_is_not_refused_is_found_and_named(registry: Any, name: str) -> None:
     attack, made = ATTACKS[name], await registry.settled()
     assert await registry.verify() == []
-    ids = [made.entry_id, made.event_id, made.key_id]
+    ids = [made.entry_id, made.event_id, made.key_id, made.work_key]
+    async with registry.opened("superuser") as connection:
+        work = await connection.fetchval("SELECT work_id FROM work WHERE key = $1", made.work_key)
     async with attacked(registry, attack, ids):
         wrong = await registry.verify()
-    expected = attack.found.format(entry=made.entry_id, event=made.event_id, key=made.key_id)
+    named = {"entry": made.entry_id, "event": made.event_id, "key": made.key_id, "work": work}
+    expected = attack.found.format(**named)
     assert any(expected in each for each in wrong), wrong
 
 
@@ -64,20 +68,42 @@ async def test_an_entry_deleted_before_it_was_sealed_is_found(registry: Any) -> 
     assert await registry.verify() == []
 
 
-async def test_a_key_that_a_call_has_destroyed_is_recorded(registry: Any) -> None:
+async def test_a_key_that_a_call_has_destroyed_is_recorded_and_so_is_the_false_order(
+    registry: Any,
+) -> None:
     made = await registry.settled()
     order = (
         "INSERT INTO work (kind, key, due_at, traceparent, story)"
-        " VALUES ('destroy_key', $1, service_now(), '', '')"
+        " VALUES ('destroy_key', $1, service_now(), '', '') RETURNING work_id"
     )
-    await registry.execute("calls", order, str(made.key_id))
-    destroyed = "SELECT destroyed_by FROM data_keys WHERE key_id = $1 AND wrapped IS NULL"
+    async with registry.opened("calls") as connection:
+        work_id = await connection.fetchval(order, str(made.key_id))
     async with registry.opened("superuser") as connection:
         async with asyncio.timeout(60):
-            while (entry_id := await connection.fetchval(destroyed, made.key_id)) is None:
+            while (entry_id := await connection.fetchval(_DESTROYED_BY, made.key_id)) is None:
                 await asyncio.sleep(0.1)
         canonical = await connection.fetchval(
             "SELECT convert_from(canonical, 'UTF8') FROM audit WHERE entry_id = $1", entry_id
         )
     assert f'"object":"key:{made.key_id}"' in canonical
+    assert await registry.verify() == [f"WORK_ALTERED work:{work_id}"]
+    await registry.execute("superuser", "DELETE FROM work WHERE work_id = $1", work_id)
     assert await registry.verify() == []
+
+
+async def test_an_entry_of_the_service_that_no_event_names_is_missed(registry: Any) -> None:
+    """The last test of this file: what it does stays in the log."""
+    made = await registry.settled()
+    async with registry.opened("superuser") as connection:
+        await connection.execute("BEGIN; LOCK TABLE audit_leaves IN EXCLUSIVE MODE")
+        await registry.destroy(made.key_id)
+        async with asyncio.timeout(60):
+            while (entry_id := await connection.fetchval(_DESTROYED_BY, made.key_id)) is None:
+                await asyncio.sleep(0.1)
+        await connection.execute(PAST_TRIGGERS)
+        await connection.execute("DELETE FROM audit_pending WHERE entry_id = $1", entry_id)
+        await connection.execute("DELETE FROM audit WHERE entry_id = $1", entry_id)
+        await connection.execute("COMMIT")
+    async with asyncio.timeout(60):
+        while f"ENTRY_LOST entry:{entry_id}" not in await registry.verify():
+            await asyncio.sleep(1)

@@ -10,8 +10,8 @@ from chassis.tables import metadata
 pytestmark = pytest.mark.mesh
 
 EVENT = "aggregate,audit_entries,event_id,payload,region,sealed,story,subject,traceparent,version"
-SCHEDULE = "INSERT(due_at,key,kind,story,traceparent)"
-MOVE = "UPDATE(attempts,done_at,due_at,last_error,leased_until)"
+SCHEDULE = "INSERT(due_at,key,kind,mac,story,traceparent)"
+MOVE = "UPDATE(attempts,done_at,due_at,last_error,leased_until,mac)"
 ADD_ENTRY, ADD_REQUEST = "INSERT(canonical,entry_id)", "INSERT(caller,fingerprint,request_id)"
 MAKE_KEY = "INSERT(key_class,key_id,person,wrapped)"
 BURY = "INSERT(error,event_id,headers,key_id,payload,subject)"
@@ -29,7 +29,7 @@ RIGHTS = {
         "",
     ),
     "outbox_streams": ("", "INSERT SELECT UPDATE(made_at)", ""),
-    "inbox": ("", "DELETE INSERT(event_id,subject) SELECT", ""),
+    "inbox": ("SELECT", "DELETE INSERT(event_id,mac,subject) SELECT", ""),
     "dead_letters": ("", f"{BURY} SELECT", ""),
     "work": (f"{SCHEDULE} SELECT {MOVE}", f"{SCHEDULE} SELECT {MOVE}", ""),
     "data_keys": (

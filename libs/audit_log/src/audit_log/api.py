@@ -25,8 +25,8 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log import merkle
 from audit_log.decision_checks import DecisionChecks, RecordSource, alias_of
+from audit_log.record_checks import RecordChecks
 from audit_log.record_kinds import hashes_in
-from audit_log.records import RecordChecks
 from audit_log.rules import AuditRules
 from audit_log.sealer import newest_head
 from audit_log.subtrees import roots_of
@@ -92,7 +92,7 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         self._rules = rules
         self._decision_checks = DecisionChecks(records)
         self._pages = Pages(db.keyring)
-        self._record_checks = RecordChecks(rules.unrecorded_keys)
+        self._record_checks = RecordChecks(rules, db.keyring)
 
     async def GetHead(
         self, request: audit_pb2.GetHeadRequest, context: grpc.aio.ServicerContext
@@ -222,7 +222,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def CheckRecords(
         self, request: audit_pb2.CheckRecordsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.CheckRecordsResponse:
-        """Check a page of entries, leaves, events or data keys; return the contradictions found.
+        """Check a page of entries, leaves, events, data keys, work or handled events; return the
+        contradictions found.
 
         Also returns those events on the page that were published, each with its number in its
         stream. Raises BadRequest or PageTokenWrong.

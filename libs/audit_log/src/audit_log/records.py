@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from chassis.audit_entry import read_entry
+from chassis.audit_entry import AuditEntry, read_entry
 from chassis.tables import audit, audit_leaves, audit_pending, data_keys, outbox
 from chassis.transaction import Tx
 from host.key_destruction import DESTROY_KEY
 from host.log_ins import BEFORE
 from host.outbox import KEEP_DAYS
 from sqlalchemy import Select, select
+
+from audit_log.lost_entries import LOSE_ENTRY
 
 # An event is looked for while it cannot have been forgotten yet.
 LOOKED_FOR = timedelta(days=KEEP_DAYS - 1)
@@ -49,7 +51,8 @@ Check = Callable[[Tx, str, int], Awaitable[Checked]]
 
 
 async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
-    """Check that audit entries are sealed or wait for it, and that their events are in the outbox.
+    """Check that audit entries are sealed or wait for it, that none records the loss of another
+    (`lost_entries`), and that their events are in the outbox.
 
     Checks at most `limit` entries after the position `after` ("" for the first). Events older than
     LOOKED_FOR are not looked up, since the outbox may have deleted them.
@@ -61,17 +64,19 @@ async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
     rows = (await tx.execute(query.order_by(audit.c.position).limit(limit))).all()
     checked = Checked(keys=[str(row.position) for row in rows])
     unsealed = [row.entry_id for row in rows if not row.is_known]
-    checked.faults += _faults("ENTRY_UNSEALED", "entry", unsealed)
-    named = _recent_events([bytes(row.canonical) for row in rows], await tx.now())
+    checked.faults += faults_of("ENTRY_UNSEALED", "entry", unsealed)
+    entries = [entry for row in rows if (entry := read_entry(bytes(row.canonical)))]
+    lost = [entry.object_ref for entry in entries if entry.action == LOSE_ENTRY]
+    checked.faults += [Fault("ENTRY_LOST", record) for record in lost]
+    named = _recent_events(entries, await tx.now())
     there = await _those_of(tx, select(outbox.c.event_id).where(outbox.c.event_id.in_(named)))
-    checked.faults += _faults("EVENT_MISSING", "event", [i for i in named if i not in there])
+    checked.faults += faults_of("EVENT_MISSING", "event", [i for i in named if i not in there])
     return checked
 
 
-def _recent_events(entries: Sequence[bytes], now: datetime) -> list[UUID]:
+def _recent_events(entries: Sequence[AuditEntry], now: datetime) -> list[UUID]:
     """The ids of the events that entries of the last days name."""
-    read = [entry for canonical in entries if (entry := read_entry(canonical))]
-    return [UUID(id) for entry in read if entry.at > now - LOOKED_FOR for id in entry.events]
+    return [UUID(id) for entry in entries if entry.at > now - LOOKED_FOR for id in entry.events]
 
 
 async def check_leaves(tx: Tx, after: str, limit: int) -> Checked:
@@ -88,7 +93,7 @@ async def check_leaves(tx: Tx, after: str, limit: int) -> Checked:
     )
     rows = (await tx.execute(query)).all()
     gone = [row.leaf_index for row in rows if row.position is None]
-    return Checked(_faults("ENTRY_MISSING", "leaf", gone), [], [str(r.leaf_index) for r in rows])
+    return Checked(faults_of("ENTRY_MISSING", "leaf", gone), [], [str(r.leaf_index) for r in rows])
 
 
 async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
@@ -106,7 +111,7 @@ async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
         query = query.where(audit_pending.c.entry_id > UUID(after))
     rows = (await tx.execute(query)).all()
     gone = [row.entry_id for row in rows if row.position is None]
-    return Checked(_faults("ENTRY_MISSING", "entry", gone), [], [str(r.entry_id) for r in rows])
+    return Checked(faults_of("ENTRY_MISSING", "entry", gone), [], [str(r.entry_id) for r in rows])
 
 
 async def check_events(tx: Tx, after: str, limit: int) -> Checked:
@@ -123,8 +128,8 @@ async def check_events(tx: Tx, after: str, limit: int) -> Checked:
     there = await _those_of(tx, select(audit.c.entry_id).where(audit.c.entry_id.in_(named)))
     published = [row for row in rows if row.published_at is not None]
     not_sent = [row.event_id for row in published if row.stream_sequence is None]
-    faults = _faults("ENTRY_MISSING", "entry", sorted(named - there))
-    faults += _faults("EVENT_NOT_SENT", "event", not_sent)
+    faults = faults_of("ENTRY_MISSING", "entry", sorted(named - there))
+    faults += faults_of("EVENT_NOT_SENT", "event", not_sent)
     sent = [row for row in published if row.stream_sequence]
     return Checked(faults, sent, [str(row.position) for row in rows])
 
@@ -154,44 +159,16 @@ def key_check(destroyed_unrecorded: Select[tuple[UUID]] | None) -> Check:
             for key_id in await _those_of(tx, found):
                 unrecorded.pop(key_id, None)
         return Checked(
-            _faults("KEY_DESTROYED", "key", list(unrecorded)), [], [str(r.key_id) for r in rows]
+            faults_of("KEY_DESTROYED", "key", list(unrecorded)), [], [str(r.key_id) for r in rows]
         )
 
     return check_keys
-
-
-class RecordChecks:
-    """Runs all checks of one service's records, one table after the other."""
-
-    def __init__(self, destroyed_unrecorded: Select[tuple[UUID]] | None) -> None:
-        """`destroyed_unrecorded` is as for `key_check`."""
-        keys = key_check(destroyed_unrecorded)
-        self._checks = (check_entries, check_leaves, check_waiting, check_events, keys)
-
-    async def page(
-        self, tx: Tx, after: tuple[str, ...], size: int
-    ) -> tuple[Checked, list[tuple[str, ...]]]:
-        """Check the rows after the sort key `after`, or from the first row if it is ().
-
-        Checks up to `size` rows of a table, and continues with the next table if there were fewer.
-        Returns what was found, and the sort keys of the rows of the last table checked. Pass the
-        last key as `after` to continue; there are no keys if all tables are done.
-        """
-        first, key = (int(after[0]), after[1]) if after else (0, "")
-        found = Checked()
-        for number in range(first, len(self._checks)):
-            part = await self._checks[number](tx, key, size)
-            found.faults += part.faults
-            found.published += part.published
-            if len(part.keys) >= size:
-                return found, [(str(number), key) for key in part.keys]
-            key = ""
-        return found, []
 
 
 async def _those_of(tx: Tx, query: Select[tuple[UUID]]) -> set[UUID]:
     return set((await tx.execute(query)).scalars())
 
 
-def _faults(code: str, kind: str, ids: Sequence[object]) -> list[Fault]:
+def faults_of(code: str, kind: str, ids: Sequence[object]) -> list[Fault]:
+    """Return a fault of this code for each row of this kind."""
     return [Fault(code, f"{kind}:{id}") for id in ids]

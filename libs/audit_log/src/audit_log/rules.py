@@ -1,7 +1,8 @@
-"""The rules of a service's audit log: what auditors may read, and which data keys may be destroyed
-without an audit entry."""
+"""The rules of a service's audit log: what auditors may read, which data keys may be destroyed
+without an audit entry, and for which scheduled work its records wait."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from chassis.audit_entry import OPEN, AuditEntry
@@ -16,7 +17,8 @@ class AuditRules:
     object is in `hidden_unclassified`. `records_attempts` says whether the service records attempts
     to open records hidden from the caller. `unrecorded_keys` selects the data keys that may be
     destroyed without an audit entry. By default no type is hidden, no attempt is recorded, and
-    each destroyed key needs an entry.
+    each destroyed key needs an entry. `awaited` selects, by kind of scheduled work, the keys of the
+    work that records wait for; by default none.
     """
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.
@@ -25,6 +27,8 @@ class AuditRules:
     records_attempts: bool = False
     # Selects the ids of the data keys that are destroyed as a rule, without an audit entry each.
     unrecorded_keys: Select[tuple[UUID]] | None = None
+    # By kind of scheduled work: selects the keys of what must be scheduled and not done yet.
+    awaited: Mapping[str, Select[tuple[str]]] = field(default_factory=dict)
 
     def are_open(self, entry: AuditEntry) -> bool:
         """Whether an entry may be read by the auditors of its region."""

@@ -8,6 +8,7 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 
 from audit_log.api import POLICY, AuditApi
 from audit_log.decision_checks import RecordSource
+from audit_log.lost_entries import LostEntries
 from audit_log.rules import AuditRules
 from audit_log.sealer import Sealer
 
@@ -15,7 +16,7 @@ from audit_log.sealer import Sealer
 def serve_audit_log(
     chassis: Chassis[Any], rules: AuditRules | None = None, records: Sequence[RecordSource] = ()
 ) -> None:
-    """Serve `tartip.audit.v1` and seal the entries that `Tx.audit` writes.
+    """Serve `tartip.audit.v1`, seal the entries that `Tx.audit` writes, and watch for lost ones.
 
     `rules` are AuditRules() by default; `records` are the sources of the records that
     `CheckDecisions` checks.
@@ -33,3 +34,5 @@ def serve_audit_log(
         every_seconds=chassis.settings.seal_every_seconds,
     )
     chassis.loop("sealer", sealer.run)
+    lost = LostEntries((chassis.work_db, chassis.db))
+    chassis.loop("lost entries", lost.run)

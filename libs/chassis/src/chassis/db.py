@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import rfc8785
@@ -53,6 +54,8 @@ _AWAY_CLASSES = ("08", "57P", "53", "58", "40")
 _AWAY_STATES = frozenset({"25P03", "57014", "55P03"})
 # A statement without an answer. A living server ends it earlier, by `statement_timeout`.
 COMMAND_SECONDS = 10.0
+# Audit entries whose ids are kept for `committed_entries`.
+COMMITTED_MAX = 100_000
 log = logging.getLogger(__name__)
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
@@ -128,6 +131,7 @@ class Database:
         self._clock_is_sure = True
         # By how much the clocks were apart at the last ping; never negative.
         self.clock_skew_seconds = 0.0
+        self._committed: list[UUID] = []
         self._shared_commits = SharedCommits(self._write_together, concerns_all=storage_is_away)
 
     @property
@@ -175,6 +179,16 @@ class Database:
                     tx.was_first = tx.was_current = is_met
             finally:
                 _in_transaction.reset(token)
+        if tx.was_first and tx.was_current:
+            self._committed += tx.entries[: COMMITTED_MAX - len(self._committed)]
+
+    def committed_entries(self) -> list[UUID]:
+        """Return the ids of the audit entries committed since the last call, at most COMMITTED_MAX.
+
+        Later ones are left out.
+        """
+        taken, self._committed = self._committed, []
+        return taken
 
     async def _write(self, scope: Scope, writes: Writes, *, shared: bool) -> bool:
         """Commit writes by one statement; return whether their condition was met: that the request

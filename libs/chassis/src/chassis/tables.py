@@ -32,6 +32,16 @@ service_now: Any = func.service_now(type_=_moment)
 # As the first version made them; `install_v2` lets them follow the moved clock.
 _at_first = text("clock_timestamp()")  # tidy: of the first version
 
+
+def _code() -> tuple[Column[bytes | None], Column[bool]]:
+    """The columns by which a row shows that the service itself wrote it (`vault.row_codes`)."""
+    return (
+        Column("mac", LargeBinary),
+        # False in rows that are older than these columns.
+        Column("needs_mac", Boolean, nullable=False, server_default=text("true")),
+    )
+
+
 outbox = Table(
     "outbox",
     metadata,
@@ -68,6 +78,7 @@ inbox = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("consumed_at", _moment, nullable=False, server_default=_at_first),
+    *_code(),
 )
 
 dead_letters = Table(
@@ -104,6 +115,9 @@ work = Table(
     Column("story", Text, nullable=False),
     Column("last_error", Text),
     Column("done_at", _moment),
+    *_code(),
+    # When the work was due as the column `mac` was added; only in rows not done by then.
+    Column("due_before_mac", _moment),
     UniqueConstraint("kind", "key"),
 )
 

@@ -92,6 +92,8 @@ class Tx:
         # Whether the row of `replace` was unchanged; known after the commit.
         self.was_current = True
         self.connection: AsyncConnection | None = None
+        # The ids of the audit entries that were written; they are in the log after the commit.
+        self.entries: list[UUID] = []
         self._connect = connect
         self._keyring = keyring
         self._clock = clock
@@ -207,11 +209,11 @@ class Tx:
 
         Work that was scheduled before for this kind and key is left unchanged.
         """
-        self.add(tables.work, work.row_of(kind, key, due_at), or_ignored=True)
+        self.add(tables.work, work.row_of(self._keyring, kind, key, due_at), or_ignored=True)
 
     async def reschedule(self, kind: str, key: str, due_at: datetime) -> None:
         """Schedule work, or move scheduled work to `due_at`; finished work is done again."""
-        await work.reschedule(await self._ready(), kind, key, due_at)
+        await work.reschedule(await self._ready(), work.row_of(self._keyring, kind, key, due_at))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -221,12 +223,14 @@ class Tx:
         """
         connection = await self._ready()
         await self.flush()
+        written = len(self.entries)
         try:
             async with connection.begin_nested():
                 yield
                 await self.flush()
         except BaseException:
             self._forget()
+            del self.entries[written:]
             raise
 
     async def flush(self) -> None:
@@ -244,6 +248,7 @@ class Tx:
                 row["canonical"] = replace(entry, events=events).canonical()
             for row in group.events:
                 row["audit_entries"] = " ".join(str(entry.entry_id) for entry, _ in group.entries)
+            self.entries += (entry.entry_id for entry, _ in group.entries)
         rows, facts = self._rows, self._facts
         self._forget()
         return Writes(facts.request, facts.replaced, {**rows.rows, **facts.rows})
@@ -254,7 +259,7 @@ class Tx:
         self._links = Links[dict[str, Any], tuple[AuditEntry, dict[str, Any]]]()
 
     def _list_erasure(self, key_id: UUID) -> None:
-        row = work.row_of(work.LIST_ERASURE, str(key_id), self._clock())
+        row = work.row_of(self._keyring, work.LIST_ERASURE, str(key_id), self._clock())
         self.add(tables.work, row, or_ignored=True)
 
     def _require_no_statement(self) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from vault import row_codes
+from vault.keyring import Keyring
 
 from chassis import tables
 from chassis.telemetry import current_story, traceparent
@@ -13,7 +15,7 @@ from chassis.telemetry import current_story, traceparent
 LIST_ERASURE = "list_erasure"
 
 
-def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
+def row_of(keyring: Keyring, kind: str, key: str, due_at: datetime) -> dict[str, Any]:
     """Return the row of `tables.work` for a job; the handler of `kind` is called with `key`."""
     return {
         "kind": kind,
@@ -21,13 +23,16 @@ def row_of(kind: str, key: str, due_at: datetime) -> dict[str, Any]:
         "due_at": due_at,
         "traceparent": traceparent(),
         "story": current_story(),
+        "mac": row_codes.of_work(keyring, kind, key, due_at, done=False),
     }
 
 
-async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: datetime) -> None:
-    """Schedule a job, or move a scheduled job to `due_at`; a finished job is done again."""
+async def reschedule(connection: AsyncConnection, row: dict[str, Any]) -> None:
+    """Add a row of `row_of`, or move the job to the moment of the row; a finished job is done
+    again."""
     again = {
-        "due_at": due_at,
+        "due_at": row["due_at"],
+        "mac": row["mac"],
         "attempts": 0,
         "leased_until": None,
         "last_error": None,
@@ -35,6 +40,6 @@ async def reschedule(connection: AsyncConnection, kind: str, key: str, due_at: d
     }
     await connection.execute(
         insert(tables.work)
-        .values(**row_of(kind, key, due_at))
+        .values(**row)
         .on_conflict_do_update(index_elements=["kind", "key"], set_=again)
     )

@@ -28,6 +28,7 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
+from vault import row_codes
 
 from host.broker import Broker
 
@@ -44,8 +45,8 @@ events_consumed = telemetry.meter.create_counter("tartip.events.consumed", unit=
 events_redelivered = telemetry.meter.create_counter("tartip.events.redelivered", unit="{event}")
 dead_letters_total = telemetry.meter.create_counter("tartip.events.dead_letters", unit="{event}")
 _SEE = text(
-    "INSERT INTO inbox (event_id, subject)"
-    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:subjects AS text[]))"
+    "INSERT INTO inbox (event_id, subject, mac) SELECT * FROM"
+    " unnest(CAST(:ids AS uuid[]), CAST(:subjects AS text[]), CAST(:macs AS bytea[]))"
     " ON CONFLICT DO NOTHING RETURNING event_id"
 )
 
@@ -104,13 +105,6 @@ class _Delivery:
     @property
     def is_suspect(self) -> bool:
         return int(self.msg.metadata.num_delivered) > SUSPECT_FROM
-
-
-async def _not_seen_before(tx: Tx, by_id: Mapping[UUID, _Delivery]) -> set[UUID]:
-    """Store the inbox rows of a batch in one statement; return the ids of those that are new."""
-    subjects = [delivery.meta.subject for delivery in by_id.values()]
-    added = await tx.execute(_SEE, {"ids": list(by_id), "subjects": subjects})
-    return set(added.scalars())
 
 
 def _event_id(msg: Msg) -> str:
@@ -209,11 +203,21 @@ class Consumer:
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
         by_id = {delivery.meta.event_id: delivery for delivery in reversed(deliveries)}
         async with self._db.begin(SYSTEM) as tx:
-            new = await _not_seen_before(tx, by_id)
+            new = await self._not_seen_before(tx, by_id)
             for delivery in deliveries:
                 if delivery.meta.event_id in new and by_id[delivery.meta.event_id] is delivery:
                     await self._traced(tx, delivery)
         events_consumed.add(len(deliveries), {"stream": self._stream})
+
+    async def _not_seen_before(self, tx: Tx, by_id: Mapping[UUID, _Delivery]) -> set[UUID]:
+        """Store the inbox rows of a batch in one statement; return the ids of the new ones."""
+        subjects = [delivery.meta.subject for delivery in by_id.values()]
+        macs = [
+            row_codes.of_handled(self._db.keyring, event_id, subject)
+            for event_id, subject in zip(by_id, subjects, strict=True)
+        ]
+        rows = {"ids": list(by_id), "subjects": subjects, "macs": macs}
+        return set((await tx.execute(_SEE, rows)).scalars())
 
     async def _traced(self, tx: Tx, delivery: _Delivery) -> None:
         """Call the handler in a span; only the first delivery continues the event's trace."""

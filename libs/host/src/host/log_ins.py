@@ -4,9 +4,9 @@ A service has three log-ins (`host.databases`): for calls, for background work a
 may change or delete an audit entry, a leaf or head (signed root) of the sealed audit log, or a
 request id, and none may cover up what another one did. The owner role is for migrations alone.
 
-`install_v4` grants the rights on the tables that all services have (COMMON_TABLES). On a service's
-own tables, the log-in for work has the rights that migrations grant to the one for calls
-(`share_grants`, after every migration), and the sealer has none.
+`install_v4` and `install_v5` grant the rights on the tables that all services have (COMMON_TABLES).
+On a service's own tables, the log-in for work has the rights that migrations grant to the one for
+calls (`share_grants`, after every migration), and the sealer has none.
 """
 
 from dataclasses import dataclass
@@ -111,6 +111,37 @@ _COLUMNS = (
     "UPDATE outbox SET stream_sequence = 0 WHERE published_at IS NOT NULL",
     "ALTER TABLE data_keys ADD COLUMN IF NOT EXISTS destroyed_by uuid",
     f"UPDATE data_keys SET destroyed_by = '{BEFORE}' WHERE wrapped IS NULL",
+)
+
+
+def install_v5(op: Operations, schema: str) -> None:
+    """Add the codes by which a service recognises its own rows of `work` and `inbox`.
+
+    The rows that are there already need none (`needs_mac`), a column that no log-in writes. Of
+    these, work that is not done keeps the moment at which it was due. Log-ins of the release before
+    write rows without a code, which `tartip verify` names (docs/releasing.md).
+    """
+    for statement in _PROOFS:
+        op.execute(statement)
+    roles = LogIns.of(schema)
+    for role in (roles.calls, roles.work):
+        op.execute(f'GRANT INSERT (mac), UPDATE (mac) ON work TO "{role}"')
+    op.execute(f'GRANT INSERT (mac) ON inbox TO "{roles.work}"')
+    op.execute(f'GRANT SELECT ON inbox TO "{roles.calls}"')
+
+
+_PROOFS = (
+    *(
+        f"ALTER TABLE {table} {change}"
+        for table in ("work", "inbox")
+        for change in (
+            "ADD COLUMN IF NOT EXISTS mac bytea",
+            "ADD COLUMN IF NOT EXISTS needs_mac boolean NOT NULL DEFAULT false",
+            "ALTER COLUMN needs_mac SET DEFAULT true",
+        )
+    ),
+    "ALTER TABLE work ADD COLUMN IF NOT EXISTS due_before_mac timestamptz",
+    "UPDATE work SET due_before_mac = due_at WHERE done_at IS NULL",
 )
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from chassis import telemetry
@@ -20,7 +20,19 @@ from chassis.db import Database, storage_is_away
 from chassis.refusals import Kind, Refusal
 from chassis.tables import service_now, work
 from chassis.transaction import SYSTEM
-from sqlalchemy import ARRAY, BigInteger, Integer, Row, Update, bindparam, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    LargeBinary,
+    Row,
+    Update,
+    bindparam,
+    func,
+    select,
+    update,
+)
+from vault import row_codes
 
 POLL_SECONDS = 0.25
 BATCH = 16
@@ -107,7 +119,16 @@ class Scheduler:
         await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
 
     async def _again(self, row: _Work, delay: timedelta, reason: str) -> None:
-        await self._mark([row], _AGAIN, {"again_at": self._clock() + delay, "reason": reason})
+        again_at = self._clock() + delay
+        mac = self._code(row, again_at, done=False)
+        await self._mark([row], [mac], _AGAIN, {"again_at": again_at, "reason": reason})
+
+    def _code(self, row: _Work, due_at: datetime, *, done: bool) -> bytes | None:
+        """The code of a row as it will be. Work that somebody else added or moved is done, but
+        keeps its code, so that `tartip verify` still finds it."""
+        if not row_codes.is_own_work(self._db.keyring, row):
+            return bytes(row.mac) if row.mac else None
+        return row_codes.of_work(self._db.keyring, row.kind, row.key, due_at, done=done)
 
     async def _mark_done(self, row: _Work) -> None:
         """Mark a row as done. Rows that end while others are being marked are marked together."""
@@ -115,10 +136,18 @@ class Scheduler:
         async with self._marking:
             rows, self._done = self._done, []
             if rows:
-                await self._mark(rows, _DONE, {})
+                macs = [self._code(row, row.due_at, done=True) for row in rows]
+                await self._mark(rows, macs, _DONE, {})
 
-    async def _mark(self, rows: Sequence[_Work], mark: Update, values: dict[str, object]) -> None:
-        leases = {"ids": [row.work_id for row in rows], "tries": [row.attempts for row in rows]}
+    async def _mark(
+        self, rows: list[_Work], macs: list[bytes | None], mark: Update, values: dict[str, object]
+    ) -> None:
+        leases = {
+            "ids": [row.work_id for row in rows],
+            "tries": [row.attempts for row in rows],
+            "dues": [row.due_at for row in rows],
+            "macs": macs,
+        }
         try:
             async with self._db.begin(SYSTEM) as tx:
                 await tx.execute(mark, {**leases, **values})
@@ -147,14 +176,23 @@ def _leasing(kinds: Sequence[str]) -> Any:
     return leased.values(leased_until=until, attempts=work.c.attempts + 1).returning(work)
 
 
-# Rows that are still leased as when they were tried: otherwise another worker has them by now.
+# Rows that are still leased and due as when they were tried: otherwise somebody has moved them, or
+# another worker has them by now.
 _LEASES = (
-    func.unnest(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("tries", type_=ARRAY(Integer)))
-    .table_valued("work_id", "attempts", name="lease")
+    func.unnest(
+        bindparam("ids", type_=ARRAY(BigInteger)),
+        bindparam("tries", type_=ARRAY(Integer)),
+        bindparam("dues", type_=ARRAY(work.c.due_at.type)),
+        bindparam("macs", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued("work_id", "attempts", "due_at", "mac", name="lease")
     .render_derived()
 )
-_OF_LEASES = update(work).where(
-    work.c.work_id == _LEASES.c.work_id, work.c.attempts == _LEASES.c.attempts
+_OF_LEASES = (
+    update(work)
+    .where(work.c.work_id == _LEASES.c.work_id, work.c.attempts == _LEASES.c.attempts)
+    .where(work.c.due_at == _LEASES.c.due_at)
+    .values(mac=_LEASES.c.mac)
 )
 _DONE = _OF_LEASES.values(done_at=service_now, last_error=None)
 _AGAIN = _OF_LEASES.values(

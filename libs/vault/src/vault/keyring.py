@@ -111,6 +111,15 @@ class Keyring:
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
+    def mac(self, key_class: str, content: bytes) -> bytes:
+        """The message authentication code (HMAC-SHA-256, 32 bytes) of `content`.
+
+        Only who has the class's first key can compute it, so it shows that a row of the database
+        was written by the service and not by somebody who has one of its log-ins.
+        """
+        mac_key = hmac.digest(self._key(key_class), b"mac", "sha256")
+        return hmac.digest(mac_key, content, "sha256")
+
     def own_key(self, key_class: str) -> DataKey:
         """The data key for rows of a class that belong to no person or object.
 

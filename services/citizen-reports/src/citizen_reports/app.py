@@ -16,7 +16,7 @@ from citizen_reports.clients import InferenceGateway
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
-from citizen_reports.storage import records
+from citizen_reports.storage import awaited, records
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
@@ -56,7 +56,15 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         DESK_POLICY,
         needs=("inference-gateway",),
     )
-    rules = AuditRules(hidden_unclassified=frozenset({"report"}), records_attempts=True)
+    rules = AuditRules(
+        hidden_unclassified=frozenset({"report"}),
+        records_attempts=True,
+        awaited={
+            DEADLINE: awaited.escalations(law.deadlines.table),
+            DROP_DRAFT: awaited.DRAFTS,
+            STORE_MEDIA: awaited.COMPLETE_MEDIA,
+        },
+    )
     serve_audit_log(chassis, rules, records.SOURCES)
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))

@@ -25,6 +25,7 @@ from fines.measures import measure_missing_tables
 from fines.model.law import read_law
 from fines.settings import FinesSettings
 from fines.storage import records
+from fines.storage.awaited import AWAITED
 from fines.usecases.desk import Desk
 from fines.usecases.inquiry import Inquiry
 from fines.usecases.issuing import Issuing
@@ -79,7 +80,7 @@ async def build(chassis: Chassis[FinesSettings]) -> None:
     )
     partners = serve_partners(chassis)
     serve_witnesses(chassis, settings.audited_services, partners.witness_key)
-    serve_audit_log(chassis, AuditRules(records_attempts=True), records.SOURCES)
+    serve_audit_log(chassis, AuditRules(records_attempts=True, awaited=AWAITED), records.SOURCES)
     chassis.publish_from("FINES")
     chassis.consume(
         "VIOLATIONS",

@@ -57,7 +57,9 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         POLICY,
         needs=("inference-gateway",),
     )
-    rules = AuditRules(records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED)
+    rules = AuditRules(
+        records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED, awaited=reads.AWAITED
+    )
     serve_audit_log(chassis, rules, records.SOURCES)
     chassis.publish_from("VIOLATIONS")
     chassis.consume(

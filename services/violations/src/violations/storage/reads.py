@@ -1,13 +1,14 @@
 """Storage of plate reads. Each read has its own data key, with which its plate is encrypted; the
 key is destroyed when the read has been assessed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.transaction import Tx
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, Text, cast, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from violations.model import Plate, Readings
@@ -116,3 +117,10 @@ async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None
 
 # A read's key goes when the read is assessed, without an audit entry: there are too many of them.
 KEYS_OF_CLOSED = select(reads.c.key_id).where(reads.c.outcome.is_not(None))
+# By kind of scheduled work: the keys of the work for which reads wait. A read that is held waits
+# for the end of a degradation.
+AWAITED: Mapping[str, Select[Any]] = {
+    "assess": select(cast(reads.c.read_id, Text).label("key")).where(
+        reads.c.outcome.is_(None), reads.c.held_by.is_(None)
+    )
+}

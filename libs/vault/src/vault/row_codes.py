@@ -1,0 +1,41 @@
+"""Message authentication codes by which a service recognises rows that it wrote itself.
+
+Whoever has one of the service's log-ins to the database can mark scheduled work as done, move it,
+or mark an event as handled. Without the service's keys he cannot compute the code that belongs to
+the changed row. `tartip verify` compares the codes (`audit_log.records`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from vault.keyring import Keyring
+
+KEY_CLASS = "rows"
+
+
+def of_work(keyring: Keyring, kind: str, key: str, due_at: datetime, *, done: bool) -> bytes:
+    """The code of a row of `tables.work`, 32 bytes; it belongs to this moment and state."""
+    state = "done" if done else "due"
+    return _code(keyring, "work", state, due_at.astimezone(UTC).isoformat(), kind, key)
+
+
+def is_own_work(keyring: Keyring, row: Any) -> bool:
+    """Whether the service itself scheduled, moved or ended the work of a row of `tables.work`.
+
+    A row that is older than the codes has none. It counts as the service's own while it is as it
+    was then: done, or not done and due at the same moment.
+    """
+    done = row.done_at is not None
+    if row.mac is None and not row.needs_mac:
+        return bool(row.due_before_mac == (None if done else row.due_at))
+    return bool(row.mac == of_work(keyring, row.kind, row.key, row.due_at, done=done))
+
+
+def of_handled(keyring: Keyring, event_id: UUID, subject: str) -> bytes:
+    """The code of a row of `tables.inbox`, 32 bytes."""
+    return _code(keyring, "inbox", str(event_id), subject)
+
+
+def _code(keyring: Keyring, *parts: str) -> bytes:
+    return keyring.mac(KEY_CLASS, "\0".join(parts).encode())

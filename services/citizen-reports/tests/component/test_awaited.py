@@ -1,0 +1,97 @@
+"""`tartip verify` names a report whose escalation, draft or file was left without its work."""
+
+import asyncpg
+from audit_log.work_checks import awaited_check
+from chassis.db import Database
+from chassis.transaction import SYSTEM
+from citizen_reports.model.law import read_law
+from citizen_reports.storage import awaited
+from citizen_reports.usecases.intake import DROP_DRAFT, STORE_MEDIA
+from citizen_reports.usecases.recording import DEADLINE
+from tartip.reports.v1 import reports_pb2 as pb
+from tartip_testing.mesh import RunningTestMesh
+
+from .conftest import As, Register, draft, jpeg, pieces_of, until
+
+AWAITED = {
+    DEADLINE: awaited.escalations(read_law(assume_years=True).deadlines.table),
+    DROP_DRAFT: awaited.DRAFTS,
+    STORE_MEDIA: awaited.COMPLETE_MEDIA,
+}
+
+
+async def missing(db: Database, report_id: str) -> list[str]:
+    async with db.begin(SYSTEM) as tx:
+        faults = (await awaited_check(AWAITED)(tx, "", 1000)).faults
+    return [fault.record for fault in faults if report_id in fault.record]
+
+
+async def test_a_draft_and_a_report_are_named_without_their_work(
+    kaspi: As, db: Database, engines: RunningTestMesh
+) -> None:
+    given = draft(category=pb.CATEGORY_ROAD_ACCIDENT)
+    await kaspi.app("OpenReport", given)
+    await without_work(engines, db, given.report_id, f"drop_draft:{given.report_id}")
+    await kaspi.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
+    await without_work(engines, db, given.report_id, f"deadline:{given.report_id}:1:1")
+
+
+async def test_a_report_awaits_the_next_escalation_while_its_deadline_runs(
+    register: Register, db: Database, dispatcher: As, engines: RunningTestMesh
+) -> None:
+    report_id, _ = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
+    connection = await asyncpg.connect(engines.database.url)
+    reports = "UPDATE citizen_reports.reports SET"
+    for step, named in ((1, [f"work:deadline:{report_id}:1:2"]), (9, [])):
+        await connection.execute(
+            f"{reports} escalation_step = $2 WHERE report_id = $1::uuid", report_id, step
+        )
+        assert await missing(db, report_id) == named
+    await connection.execute(f"{reports} escalation_step = 0 WHERE report_id = $1::uuid", report_id)
+    await connection.close()
+    await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+    request = pb.AskReporterRequest(report_id=report_id, question="Where was it?")
+    await dispatcher.at_desk("AskReporter", request)
+    await delete_work(engines, report_id)
+    assert await missing(db, report_id) == []
+
+
+async def test_a_file_that_is_not_stored_is_named(
+    kaspi: As, db: Database, engines: RunningTestMesh
+) -> None:
+    report_id, media_id = await with_file(kaspi)
+    assert await missing(db, report_id) == []
+    connection = await asyncpg.connect(engines.database.url)
+    unstored = "UPDATE citizen_reports.media SET state = 'complete' WHERE media_id = $1::uuid"
+    await until(lambda: connection.fetchval(_STORED, media_id))
+    await connection.execute(unstored, media_id)
+    await connection.close()
+    assert await missing(db, report_id) == [f"work:store_media:{report_id}:{media_id}"]
+
+
+_STORED = "SELECT 1 FROM citizen_reports.media WHERE media_id = $1::uuid AND state = 'stored'"
+
+
+async def with_file(kaspi: As) -> tuple[str, str]:
+    """A submitted report with a picture: its id, and the id of the picture."""
+    given = draft()
+    await kaspi.app("OpenReport", given)
+    [piece] = pieces_of(given.report_id, jpeg())
+    await kaspi.app("PutMedia", piece)
+    await kaspi.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
+    return given.report_id, piece.media_id
+
+
+async def delete_work(engines: RunningTestMesh, report_id: str) -> None:
+    connection = await asyncpg.connect(engines.database.url)
+    await connection.execute(
+        "DELETE FROM citizen_reports.work WHERE starts_with(key, $1)", report_id
+    )
+    await connection.close()
+
+
+async def without_work(engines: RunningTestMesh, db: Database, report_id: str, named: str) -> None:
+    """The report is named only once its work is deleted."""
+    assert await missing(db, report_id) == []
+    await delete_work(engines, report_id)
+    assert await missing(db, report_id) == [f"work:{named}"]

@@ -1,0 +1,18 @@
+"""Codes by which the service recognises its own rows of scheduled work and of handled events."""
+
+from alembic import op
+from host.log_ins import install_v5
+from host.migrations import schema_name
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    install_v5(op, schema_name())
+
+
+def downgrade() -> None:
+    raise NotImplementedError("data is not taken down")
