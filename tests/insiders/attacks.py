@@ -34,6 +34,12 @@ ATTACKS = {
         "UPDATE outbox SET stream_sequence = stream_sequence - 1000 WHERE event_id = $2",
         "EVENT_NOT_SENT event:{event}",
     ),
+    "an event marked with a number that its stream has deleted": Attack(
+        "work",
+        "UPDATE outbox SET stream_sequence = 1 WHERE event_id = $2",
+        "UPDATE outbox SET published_at = NULL WHERE event_id = $2",
+        "EVENT_NOT_SENT event:{event}",
+    ),
     "a key destroyed without an entry": Attack(
         "work",
         f"{DESTROY} WHERE key_id = $3",

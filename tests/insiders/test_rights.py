@@ -25,7 +25,7 @@ RIGHTS = {
     "requests": (f"{ADD_REQUEST} SELECT", f"{ADD_REQUEST} SELECT", ""),
     "outbox": (
         f"INSERT({EVENT}) SELECT",
-        f"DELETE INSERT({EVENT}) SELECT UPDATE(published_at,stream_sequence)",
+        f"DELETE INSERT({EVENT}) SELECT UPDATE(mac,published_at,stream_sequence)",
         "",
     ),
     "outbox_streams": ("", "INSERT SELECT UPDATE(made_at)", ""),

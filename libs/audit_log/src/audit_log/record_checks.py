@@ -6,9 +6,9 @@ from vault.keyring import Keyring
 from audit_log.records import (
     Checked,
     check_entries,
-    check_events,
     check_leaves,
     check_waiting,
+    event_check,
     key_check,
 )
 from audit_log.rules import AuditRules
@@ -20,8 +20,8 @@ class RecordChecks:
 
     def __init__(self, rules: AuditRules, keyring: Keyring) -> None:
         self._checks = (
-            *(check_entries, check_leaves, check_waiting, check_events),
-            key_check(rules.unrecorded_keys),
+            *(check_entries, check_leaves, check_waiting),
+            *(event_check(keyring), key_check(rules.unrecorded_keys)),
             *(work_check(keyring), inbox_check(keyring), awaited_check(rules.awaited)),
         )
 

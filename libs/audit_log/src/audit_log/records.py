@@ -19,6 +19,8 @@ from host.key_destruction import DESTROY_KEY
 from host.log_ins import BEFORE
 from host.outbox import KEEP_DAYS
 from sqlalchemy import Select, select
+from vault import row_codes
+from vault.keyring import Keyring
 
 from audit_log.lost_entries import LOSE_ENTRY
 
@@ -114,24 +116,23 @@ async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
     return Checked(faults_of("ENTRY_MISSING", "entry", gone), [], [str(r.entry_id) for r in rows])
 
 
-async def check_events(tx: Tx, after: str, limit: int) -> Checked:
-    """Check that the audit entries that events name exist, and that published events have a number.
+def event_check(keyring: Keyring) -> Check:
+    """Return a check that the audit entries that events name exist, and that the service itself
+    marked each published event, with the sequence number of its message in a NATS stream."""
 
-    The number is the event's sequence number in its NATS stream. Checks at most `limit` events of
-    the outbox after the position `after` ("" for the first).
-    """
-    columns = (outbox.c.position, outbox.c.event_id, outbox.c.subject, outbox.c.published_at)
-    query = select(*columns, outbox.c.stream_sequence, outbox.c.audit_entries)
-    query = query.where(outbox.c.position > int(after or 0)).order_by(outbox.c.position)
-    rows = (await tx.execute(query.limit(limit))).all()
-    named = {UUID(id) for row in rows for id in row.audit_entries.split()}
-    there = await _those_of(tx, select(audit.c.entry_id).where(audit.c.entry_id.in_(named)))
-    published = [row for row in rows if row.published_at is not None]
-    not_sent = [row.event_id for row in published if row.stream_sequence is None]
-    faults = faults_of("ENTRY_MISSING", "entry", sorted(named - there))
-    faults += faults_of("EVENT_NOT_SENT", "event", not_sent)
-    sent = [row for row in published if row.stream_sequence]
-    return Checked(faults, sent, [str(row.position) for row in rows])
+    async def check_events(tx: Tx, after: str, limit: int) -> Checked:
+        query = select(outbox).where(outbox.c.position > int(after or 0))
+        rows = (await tx.execute(query.order_by(outbox.c.position).limit(limit))).all()
+        named = {UUID(id) for row in rows for id in row.audit_entries.split()}
+        there = await _those_of(tx, select(audit.c.entry_id).where(audit.c.entry_id.in_(named)))
+        published = [row for row in rows if row.published_at is not None]
+        not_sent = [row.event_id for row in published if not row_codes.is_sent(keyring, row)]
+        faults = faults_of("ENTRY_MISSING", "entry", sorted(named - there))
+        faults += faults_of("EVENT_NOT_SENT", "event", not_sent)
+        sent = [row for row in published if row.stream_sequence]
+        return Checked(faults, sent, [str(row.position) for row in rows])
+
+    return check_events
 
 
 def key_check(destroyed_unrecorded: Select[tuple[UUID]] | None) -> Check:

@@ -63,6 +63,7 @@ outbox = Table(
     Column("audit_entries", Text, nullable=False, server_default=text("''")),
     # How often somebody drove it again after it had died at a consumer (`tartip redrive`).
     Column("redriven", Integer, nullable=False, server_default=text("0")),
+    *_code(),
 )
 
 outbox_streams = Table(

@@ -115,7 +115,7 @@ _COLUMNS = (
 
 
 def install_v5(op: Operations, schema: str) -> None:
-    """Add the codes by which a service recognises its own rows of `work` and `inbox`.
+    """Add the codes by which a service recognises its own rows of `work`, `inbox` and `outbox`.
 
     The rows that are there already need none (`needs_mac`), a column that no log-in writes. Of
     these, work that is not done keeps the moment at which it was due. Log-ins of the release before
@@ -127,13 +127,14 @@ def install_v5(op: Operations, schema: str) -> None:
     for role in (roles.calls, roles.work):
         op.execute(f'GRANT INSERT (mac), UPDATE (mac) ON work TO "{role}"')
     op.execute(f'GRANT INSERT (mac) ON inbox TO "{roles.work}"')
+    op.execute(f'GRANT UPDATE (mac) ON outbox TO "{roles.work}"')
     op.execute(f'GRANT SELECT ON inbox TO "{roles.calls}"')
 
 
 _PROOFS = (
     *(
         f"ALTER TABLE {table} {change}"
-        for table in ("work", "inbox")
+        for table in ("work", "inbox", "outbox")
         for change in (
             "ADD COLUMN IF NOT EXISTS mac bytea",
             "ADD COLUMN IF NOT EXISTS needs_mac boolean NOT NULL DEFAULT false",

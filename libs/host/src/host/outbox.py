@@ -7,7 +7,7 @@ lost, all kept rows are published again: consumers skip duplicates by event id.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,9 +18,10 @@ from chassis.event import open_payload
 from chassis.tables import inbox, outbox, outbox_streams, service_now
 from chassis.transaction import SYSTEM, Tx
 from nats.js.errors import NotFoundError
-from sqlalchemy import ARRAY, BigInteger, bindparam, delete, func, select, update
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
+from vault import row_codes
 
 from host.broker import Broker
 from host.leases import Lease, hold
@@ -41,14 +42,15 @@ _SENT = (
     func.unnest(
         bindparam("positions", type_=ARRAY(BigInteger)),
         bindparam("sequences", type_=ARRAY(BigInteger)),
+        bindparam("macs", type_=ARRAY(LargeBinary)),
     )
-    .table_valued("position", "sequence", name="sent")
+    .table_valued("position", "sequence", "mac", name="sent")
     .render_derived()
 )
 _MARK = (
     update(outbox)
     .where(outbox.c.position == _SENT.c.position)
-    .values(published_at=service_now, stream_sequence=_SENT.c.sequence)
+    .values(published_at=service_now, stream_sequence=_SENT.c.sequence, mac=_SENT.c.mac)
 )
 # Made once: it is asked ten times a second for ever, and making it costs as much as asking.
 _OLDEST = select(outbox.c.created_at).where(_UNPUBLISHED).order_by(outbox.c.position).limit(1)
@@ -122,16 +124,23 @@ class Relay:
             return 0
         rows = await self._unpublished(lease)
         outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
-        sent = {row.position: n for row, n in zip(rows, outcomes, strict=True) if n is not None}
+        sent = {row: n for row, n in zip(rows, outcomes, strict=True) if n is not None}
         if sent:
             async with lease.begin(SYSTEM) as tx:
-                acknowledged = {"positions": list(sent), "sequences": list(sent.values())}
-                await tx.execute(_MARK, acknowledged)
+                await tx.execute(_MARK, self._marks(sent))
             events_published.add(len(sent))
         tried = {row.subject for row in rows}
-        failed = {row.subject for row in rows if row.position not in sent}
+        failed = {row.subject for row in rows if row not in sent}
         self._pause(failed, tried - failed)
         return len(sent)
+
+    def _marks(self, sent: Mapping[Row[Any], int]) -> dict[str, list[Any]]:
+        """The parameters of `_MARK`, from rows and the numbers of their messages."""
+        return {
+            "positions": [row.position for row in sent],
+            "sequences": list(sent.values()),
+            "macs": [row_codes.of_sent(self._db.keyring, r.event_id, n) for r, n in sent.items()],
+        }
 
     async def _oldest(self) -> datetime | None:
         """When the oldest unpublished row was written. Asked often, so without a transaction."""

@@ -1,8 +1,8 @@
 """Message authentication codes by which a service recognises rows that it wrote itself.
 
 Whoever has one of the service's log-ins to the database can mark scheduled work as done, move it,
-or mark an event as handled. Without the service's keys he cannot compute the code that belongs to
-the changed row. `tartip verify` compares the codes (`audit_log.records`).
+or mark an event as published or as handled. Without the service's keys he cannot compute the code
+that belongs to the changed row. `tartip verify` compares the codes (`audit_log.record_checks`).
 """
 
 from datetime import UTC, datetime
@@ -35,6 +35,23 @@ def is_own_work(keyring: Keyring, row: Any) -> bool:
 def of_handled(keyring: Keyring, event_id: UUID, subject: str) -> bytes:
     """The code of a row of `tables.inbox`, 32 bytes."""
     return _code(keyring, "inbox", str(event_id), subject)
+
+
+def of_sent(keyring: Keyring, event_id: UUID, stream_sequence: int) -> bytes:
+    """The code of a row of `tables.outbox` that is marked as published, 32 bytes."""
+    return _code(keyring, "outbox", str(event_id), str(stream_sequence))
+
+
+def is_sent(keyring: Keyring, row: Any) -> bool:
+    """Whether the service itself marked a row of `tables.outbox` as published.
+
+    Of a row that is older than the codes, it has to have a sequence number.
+    """
+    if row.stream_sequence is None:
+        return False
+    if row.mac is None and not row.needs_mac:
+        return True
+    return bool(row.mac == of_sent(keyring, row.event_id, row.stream_sequence))
 
 
 def _code(keyring: Keyring, *parts: str) -> bytes:
