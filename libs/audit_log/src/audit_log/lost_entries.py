@@ -18,12 +18,16 @@ from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 
 LOSE_ENTRY = "lose_entry"
 EVERY_SECONDS = 5.0
-_IDS = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).column_valued("id")
+_IDS = (
+    func.unnest(bindparam("ids", type_=ARRAY(Uuid)))
+    .table_valued("entry_id", name="awaited")
+    .render_derived()
+)
 _UNSEALED = (
-    select(_IDS.label("entry_id"), audit.c.entry_id.is_not(None).label("is_there"))
+    select(_IDS.c.entry_id, audit.c.entry_id.is_not(None).label("is_there"))
     .select_from(_IDS)
-    .outerjoin(audit, audit.c.entry_id == _IDS)
-    .outerjoin(audit_leaves, audit_leaves.c.entry_id == _IDS)
+    .outerjoin(audit, audit.c.entry_id == _IDS.c.entry_id)
+    .outerjoin(audit_leaves, audit_leaves.c.entry_id == _IDS.c.entry_id)
     .where(audit_leaves.c.entry_id.is_(None))
 )
 log = logging.getLogger(__name__)

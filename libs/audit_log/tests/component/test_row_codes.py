@@ -10,7 +10,7 @@ from chassis.db import Database
 from chassis.tables import work
 from chassis.transaction import SYSTEM
 from host.scheduler import Scheduler, WaitUntilDue
-from sqlalchemy import select, text
+from sqlalchemy import column, select, table, text
 
 OwnerExecute = Callable[..., Awaitable[None]]
 KIND = "look"
@@ -106,7 +106,7 @@ async def test_work_of_before_the_codes_is_the_services_own_as_it_was(
 async def test_a_record_without_open_work_is_named(
     db: Database, owner_execute: OwnerExecute
 ) -> None:
-    check = awaited_check({KIND: select(text("name AS key")).select_from(text("effects"))})
+    check = awaited_check({KIND: select(column("name")).select_from(table("effects"))})
 
     async def missing() -> list[str]:
         async with db.begin(SYSTEM) as tx:

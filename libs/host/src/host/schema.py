@@ -26,7 +26,7 @@ from chassis.tables import (
 from sqlalchemy import Connection, text
 
 _GRANTS = {
-    outbox: "SELECT, INSERT, UPDATE (published_at, stream_sequence), DELETE",
+    outbox: "SELECT, INSERT, UPDATE (published_at, stream_sequence, mac), DELETE",
     outbox_streams: "SELECT, INSERT, UPDATE",
     inbox: "SELECT, INSERT, DELETE",
     dead_letters: "SELECT, INSERT, UPDATE",
