@@ -13,7 +13,7 @@ from uuid import UUID
 from chassis.tables import inbox, service_now, work
 from chassis.transaction import Tx
 from host.scheduler import LEASE_SECONDS
-from sqlalchemy import Select, literal_column, select
+from sqlalchemy import Select, select
 from vault import row_codes
 from vault.keyring import Keyring
 
@@ -73,7 +73,7 @@ def awaited_check(awaited: Mapping[str, Select[tuple[str]]]) -> Check:
         for kind, keys in awaited.items():
             waiting = keys.subquery()
             [key] = waiting.c
-            scheduled = select(literal_column("1")).where(
+            scheduled = select(work.c.work_id).where(
                 work.c.kind == kind, work.c.key == key, work.c.done_at.is_(None)
             )
             query = select(key).where(~scheduled.exists()).limit(limit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,47 +16,24 @@ from tartip_cli.clients.camera_import import send_all
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import CAMERA_REGISTRY
 
-from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
+from tartip_bench.bench_mesh import BenchMesh, running_bench_mesh
 from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.register.asking import TOLD_SECONDS, WITHOUT, among_few, ask_all
 from tartip_bench.register.hubs import MadeUpHubs, reports
+from tartip_bench.register.map_views import map_views
 from tartip_bench.register.questions import (
-    A_LOCAL_OWNER,
     BARE_TABLES,
-    PAGE,
-    Question,
-    Times,
-    asked,
-    bare,
+    a_local_owner,
     questions,
-    timed,
     with_a_person,
 )
 from tartip_bench.register.registrations import registrations
 from tartip_bench.register.statistics import statistics
 from tartip_bench.run import Run
 
-# Operators of one region, in turn: each may call a hundred times a second.
-LOCAL = ("inspector-almaty", "dispatcher-almaty", "supervisor-almaty")
-# Operators who may learn which person owns a camera.
-KNOWING = ("supervisor-almaty", "cameras-1")
 # A service sees every region, and may call oftener.
 EVERYWHERE = "violations"
 IMPORT_SHARE = 0.4
-QUESTION_MS = 15.0
-ROWS_READ = 20
-# A bare statement that reads the whole table takes more than a second.
-BARE_SECONDS = 20.0
-# PostgreSQL tells what a session has read when that has been idle for ten seconds.
-TOLD_SECONDS = 11.0
-_READ_SO_FAR = """
-    SELECT sum(seq_scan) AS scans, sum(CASE relname WHEN 'cameras' THEN seq_tup_read + idx_tup_fetch
-        ELSE 0 END) AS rows, sum(CASE relname WHEN 'cameras' THEN 0 ELSE seq_tup_read
-        + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes AS of WHERE of.relid = read.relid)
-    END) AS entries
-    FROM pg_stat_user_tables AS read WHERE schemaname = 'camera_registry'
-    AND relname IN ('cameras', 'camera_words', 'camera_functions')
-"""
-_WITHOUT = tuple(name for name in ENGINES_ALONE if name != CAMERA_REGISTRY.name)
 
 
 @dataclass(frozen=True)
@@ -78,30 +54,12 @@ class Imported:
     memory_after: float
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How long a query and its bare SQL statement took, and how much the database read for the
-    query.
-
-    `scans` counts sequential scans of three tables: cameras, their search words, and their
-    functions. `rows_read` is the number of camera rows that were read, divided by the number of
-    rows in the answer. `entries` is the number of index entries of words and functions that were
-    read, divided by the size of a full page of answers (PAGE).
-    """
-
-    question: Question
-    times: Times
-    bare: Times
-    scans: int
-    rows_read: float
-    entries: float
-
-
 async def measure(run: Run) -> Outcome:
     """Measure the part `register` of the bench. Raises Failure if an imported row is refused."""
     count = run.sized(full=1_500_000, quick=60_000)
     calls = run.sized(full=300, quick=100)
-    async with running_bench_mesh(_WITHOUT) as bench:
+    few = await among_few(run, calls)
+    async with running_bench_mesh(WITHOUT) as bench:
         database = await asyncpg.connect(bench.mesh.database.url)
         try:
             hubs = MadeUpHubs()
@@ -110,25 +68,19 @@ async def measure(run: Run) -> Outcome:
             run.report("statistics of the tables")
             await database.execute(BARE_TABLES)
             await database.execute("ANALYZE")
-            owner = await database.fetchval(A_LOCAL_OWNER)
+            owner = await database.fetchval(a_local_owner("bare_cameras"))
             await asyncio.sleep(TOLD_SECONDS)
-            stub = CameraRegistryStub(bench.for_operators(CAMERA_REGISTRY))
-            local = [await bench.speaking(each) for each in LOCAL]
-            knowing = [await bench.speaking(each) for each in KNOWING]
             seeing_all = bench.outside.certificates.service(EVERYWHERE)
             everywhere = CameraRegistryStub(bench.outside.channel(seeing_all, CAMERA_REGISTRY))
-            answers = []
-            for question in questions(owner):
-                run.report(f"{question.name}, {calls} times")
-                operators = knowing if question.is_of_person else local
-                answers.append(await _answer(stub, database, question, operators, calls))
+            questioned = await ask_all(run, bench, database, questions(owner), calls, few)
+            viewed = await map_views(run, database, everywhere, calls)
             counted = await statistics(run, bench, database, everywhere)
             registered = await registrations(run, bench, calls)
             minutes = run.sized(full=5, quick=1)
             reported = await reports(run, bench, database, hubs, minutes)
         finally:
             await database.close()
-    return _outcome(count, imported, answers, [*counted, *registered, *reported])
+    return _outcome(count, imported, [*questioned, *viewed, *counted, *registered, *reported])
 
 
 async def _imported(
@@ -219,53 +171,6 @@ async def _copied(bench: BenchMesh, database: asyncpg.Connection[Any]) -> tuple[
     return count / seconds, (_spent(bench)[1] - before[1]) / count * 1e6
 
 
-async def _answer(
-    stub: Any,
-    database: asyncpg.Connection[Any],
-    question: Question,
-    operators: Sequence[Any],
-    calls: int,
-) -> Asked:
-    before = await _read_so_far(database)
-    times = await timed(asked(stub, question.request, operators), calls=calls)
-    beside = await timed(bare(database, question), calls=calls, seconds_max=BARE_SECONDS)
-    await asyncio.sleep(TOLD_SECONDS)
-    now = await _read_so_far(database)
-    scans, rows, entries = (after - earlier for earlier, after in zip(before, now, strict=True))
-    asked_for = calls + calls // 10
-    answered = max(1, times.rows) * asked_for
-    return Asked(question, times, beside, scans, rows / answered, entries / PAGE / asked_for)
-
-
-async def _read_so_far(database: asyncpg.Connection[Any]) -> tuple[int, int, int]:
-    """Sequential scans over the register's cameras, their words and functions; rows read of the
-    cameras; and of words and functions the entries of indexes, whose rows need not be read."""
-    row = await database.fetchrow(_READ_SO_FAR)
-    assert row is not None
-    return int(row["scans"]), int(row["rows"]), int(row["entries"])
-
-
-def _of_answer(each: Asked) -> list[Figure]:
-    """How long a question took, and what was read for it."""
-    return [
-        Figure(
-            name=f"{each.question.name}, a page of {PAGE}: over gRPC",
-            measured=f"{each.times.text} ({each.times.rows} rows)",
-            bare=f"{each.bare.text} ({each.bare.rows} rows)",
-            target=f"p99 under {QUESTION_MS:.0f} ms",
-            met=each.times.percentile(0.99) < QUESTION_MS,
-        ),
-        Figure(
-            name=f"{each.question.name}: read for it",
-            measured=f"{each.scans} sequential scans, {each.rows_read:.1f} rows a row answered,"
-            f" {each.entries:.1f} entries of words or functions a row of a page",
-            target=f"no scan, at most {ROWS_READ} rows, {ROWS_READ} entries",
-            met=not each.scans and max(each.rows_read, each.entries) <= ROWS_READ,
-            is_rule=True,
-        ),
-    ]
-
-
 def _of_import(imported: Imported) -> list[Figure]:
     share = imported.rate / imported.bare_rate
     return [
@@ -296,18 +201,14 @@ def _of_import(imported: Imported) -> list[Figure]:
 def _outcome(
     count: int,
     imported: Imported,
-    answers: list[Asked],
     more: list[Figure],
 ) -> Outcome:
-    figures = _of_import(imported)
-    for each in answers:
-        figures += _of_answer(each)
-    figures += more
+    figures = [*_of_import(imported), *more]
     note = (
         "Callers, service, PostgreSQL and NATS share the cores. One caller asks at a time, an"
         " operator of one region; statistics are asked in an open loop at half of what 16 callers"
-        " in turn reach, and timed by the spans of the calls. The bare statements run on a copy"
-        " of the table with the same indexes, without row-level security, in the same run. What"
+        " in turn reach. Inside the service, calls are timed by their spans. The bare statements"
+        " run on a copy of the table with the same indexes, without row-level security, in the same run. What"
         " PostgreSQL read is from its"
         " own counts (pg_stat_user_tables, of words and functions pg_stat_user_indexes). The bare"
         " table has two indexes more, which row-level security could not use: of words by GIN and"

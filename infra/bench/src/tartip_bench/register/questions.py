@@ -30,9 +30,6 @@ _SEARCHED = {500: 9, 5_000: 8, 50_000: 5}
 # A person to whom `with_a_person` gives cameras.
 PERSON = synthetic_iin(random.Random(1))
 _OF_PERSON = 2 * PAGE
-A_LOCAL_OWNER = (
-    f"SELECT owner_bin FROM bare_cameras WHERE region = '{REGION}' AND owner_bin <> '' LIMIT 1"
-)
 _BARE_TEXT = "to_tsvector('simple', name || ' ' || site || ' ' || address)"
 _BARE_PLACE = "point(longitude, latitude)"
 # Made after the bare COPY was timed, which has the register's own indexes.
@@ -74,6 +71,12 @@ class Times:
     @property
     def text(self) -> str:
         return f"p50 {self.percentile(0.5):.1f} ms, p99 {self.percentile(0.99):.1f} ms"
+
+
+def a_local_owner(table: str) -> str:
+    """Return an SQL query for the BIN of an organisation that owns cameras in REGION, by the rows
+    of a table of cameras."""
+    return f"SELECT owner_bin FROM {table} WHERE region = '{REGION}' AND owner_bin <> '' LIMIT 1"
 
 
 def questions(owner: str) -> list[Question]:

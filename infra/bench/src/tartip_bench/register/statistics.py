@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from chassis.clock import real_clock
 from tartip.cameras.v1 import cameras_pb2 as pb
-from tartip_cli.telemetry.spans import SpanFiles
 
 from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.chassis.load import Call, timed_in_turn
 from tartip_bench.outcomes import Figure
+from tartip_bench.register.inside import Period, inside, now
 from tartip_bench.register.questions import Times, timed
 from tartip_bench.run import Run
 
 CALLERS = 16
 TARGET_MS = 5.0
-_SPAN = "tartip.cameras.v1.CameraRegistry/GetStatistics"
-# Services export their spans twice a second.
-_EXPORTED_SECONDS = 2.0
 _FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region, status"
 
 
@@ -61,11 +57,10 @@ async def _asked(bench: BenchMesh, stub: Any, seconds: float) -> Asked:
 
     took, passed, _ = await timed_in_turn(ask, CALLERS, seconds)
     rate = len(took) / passed / 2
-    began = real_clock().timestamp()
+    began = now()
     times = await _open_loop(ask, rate, seconds)
-    ended = real_clock().timestamp()
-    await asyncio.sleep(_EXPORTED_SECONDS)
-    return Asked(rate, times, _inside(bench, began * 1e9, ended * 1e9))
+    [took] = await inside(bench, ("GetStatistics",), [Period(began, now())])
+    return Asked(rate, times, Times(1, took))
 
 
 async def _open_loop(ask: Call, rate: float, seconds: float) -> Times:
@@ -85,19 +80,6 @@ async def _open_loop(ask: Call, rate: float, seconds: float) -> Times:
         for first in range(CALLERS):
             group.create_task(caller(first))
     return Times(1, milliseconds)
-
-
-def _inside(bench: BenchMesh, began_ns: float, ended_ns: float) -> Times:
-    """The durations of the spans of GetStatistics that began in a period."""
-    spans = SpanFiles(bench.mesh.home.spans).spans_mentioning((_SPAN,))
-    return Times(
-        1,
-        [
-            span.duration_ms
-            for span in spans
-            if span.name == _SPAN and began_ns <= span.start_ns <= ended_ns
-        ],
-    )
 
 
 def _figures(asked: Asked, counted: Times) -> list[Figure]:
