@@ -62,11 +62,12 @@ _WITHOUT = tuple(name for name in ENGINES_ALONE if name != CAMERA_REGISTRY.name)
 
 @dataclass(frozen=True)
 class Imported:
-    """Results of an import and of a bare COPY. Rates are in rows per second; `service_us`,
-    `postgres_us` and `copy_us` (PostgreSQL during COPY) are microseconds of processor time per row.
+    """Results of an import and of a bare COPY. Rates are in rows per second. The fields
+    `service_us`, `postgres_us` and `copy_us` (PostgreSQL during COPY) are microseconds of processor
+    time per row.
 
-    The import ends when all its events are published and the register's statistics count all its
-    rows. Memory is the service's, in MiB.
+    An import ends when all its events are published and the register's statistics count all its
+    rows. Memory is that of the service, in MiB.
     """
 
     rate: float
@@ -83,10 +84,10 @@ class Asked:
     """How long a query and its bare SQL statement took, and how much the database read for the
     query.
 
-    `scans` counts sequential scans of three tables: cameras, their search words, and their
-    functions. `rows_read` is the number of camera rows that were read, divided by the number of
-    rows in the answer. `entries` is the number of index entries of words and functions that were
-    read, divided by the size of a full page of answers (PAGE).
+    The field `scans` counts sequential scans of three tables: cameras, their search words, and
+    their functions. The field `rows_read` is the number of camera rows read per row of the answer.
+    The field `entries` is the number of index entries of words and functions that were read,
+    divided by the size of a full page of answers (PAGE).
     """
 
     question: Question
