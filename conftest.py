@@ -49,9 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With the option `--today`, set the clock of this process to that day. With the environment
-    variable TARTIP_CLOCK_OFFSET, move the clock of the chassis by that offset. Both happen before a
-    module that reads the time is imported."""
+    """Set the clocks of the tests. With the option `--today`, set the clock of this process to that
+    day. If the environment variable TARTIP_CLOCK_OFFSET is set, move the clock of the chassis by
+    that offset."""
     if today := config.getoption("--today"):
         import time_machine
 
@@ -82,8 +82,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def group_of(nodeid: str) -> str:
-    """Return the name of the group of the test with this pytest id; all tests of a group run in the
-    same worker. GROUPS maps folders to groups; a folder that is not in it is a group of its own."""
+    """Return the name of a test's group; `nodeid` is the test's pytest id. All tests of a group run
+    in the same worker. GROUPS maps folders to groups. A folder that GROUPS does not list is a group
+    of its own."""
     folder = nodeid.partition("::")[0].rpartition("/")[0]
     return GROUPS.get(folder, folder)
 

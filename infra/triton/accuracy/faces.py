@@ -1,8 +1,8 @@
 """Measures how well faces are found, and how well two pictures of one person are matched.
 
-faces/pairs.csv lists pairs of pictures and whether they show the same person; the largest face in
-each picture is compared. The pairs are measured again with one face made small, blurred or
-compressed, in a frame as large as a camera's.
+faces/pairs.csv lists pairs of pictures and whether both show the same person. The largest face in
+each picture is compared. The pairs are then measured again with one face made worse: small, blurred
+or compressed, in a frame as large as a camera's.
 """
 
 import asyncio
@@ -56,7 +56,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The largest face in a picture, and its template (the embedding used to compare faces)."""
+    """The largest face in a picture, and its template, the embedding by which faces are
+    compared."""
 
     face: Face
     template: Floats

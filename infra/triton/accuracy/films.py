@@ -1,4 +1,4 @@
-"""Finds films and pictures in folders, and reads the frames of films and the pictures."""
+"""Finds films and pictures in folders, and reads pictures and the frames of films."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def opened(path: Path) -> Picture | None:
-    """Read a picture as BGR, as the inference gateway does, or with OpenCV if that fails.
+    """Read a picture as BGR, as the inference gateway does. If that fails, OpenCV reads it.
 
     Returns None and prints a message if the file is missing or not a picture.
     """
@@ -49,7 +49,8 @@ def opened(path: Path) -> Picture | None:
 def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float, Picture]]:
     """Yield frames of a film as (seconds from the film's start, picture in BGR).
 
-    About `per_second` frames are taken from each second of film; all frames if it is None.
+    About `per_second` frames are taken from each second of film. If `per_second` is None, all
+    frames are taken.
     """
     rate, count = rate_of(film), frames_of(film)
     step = max(1, round(rate / per_second)) if per_second else 1
@@ -73,16 +74,16 @@ def frames(film: Path, per_second: float | None = None) -> Iterator[tuple[float,
 def rate_of(film: Path) -> float:
     """Return the frame rate (frames per second) that a film's file states.
 
-    25 if the file states less than 1 or more than 240.
+    The result is 25 if the file states less than 1 or more than 240.
     """
     rate = _property(film, cv2.CAP_PROP_FPS)
     return rate if 1 <= rate <= 240 else LIKELY_RATE
 
 
 def frames_of(film: Path) -> int:
-    """Return the number of frames that a film's file states, which may be too high.
+    """Return the number of frames that a film's file states. This number may be too high.
 
-    Ten million if it states none.
+    The result is ten million if the file states no number.
     """
     told = int(_property(film, cv2.CAP_PROP_FRAME_COUNT))
     return told if told > 0 else 10_000_000

@@ -1,7 +1,8 @@
 """Measures alarms about left objects on films with an abandoned bag, and on films without one.
 
-The file abandoned/truth.json states, for each film with a bag, where the bag lies, and the frames
-in which its owner walks away and is out of view. On the other films, every alarm is false.
+The file abandoned/truth.json describes each film with a bag. It states where the bag lies, in which
+frame the owner walks away, and from which frame the owner is out of view. On the other films, every
+alarm is false.
 """
 
 import json
@@ -32,8 +33,9 @@ FRAMES_TO_SPARE: Final = 10
 class Bag:
     """Where an abandoned bag lies, and when its owner leaves it, according to the truth file.
 
-    `box` is None if unknown. The owner walks away at `away` and is out of view at `gone`, in
-    seconds from the film's start; `to_spare` is the tolerance of both in seconds.
+    The field `box` is None if the place is unknown. The owner walks away at `away` and is out of
+    view at `gone`. The field `to_spare` is the tolerance of both times. All times are in seconds
+    from the film's start.
     """
 
     box: Box | None
@@ -79,10 +81,10 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 
 
 def bag_of(told: dict[str, Any], rate: float) -> Bag | None:
-    """Return the bag that the entry `told` of the truth file describes.
+    """Return the bag that an entry of the truth file describes. `told` is the entry.
 
-    None if the entry states neither when the owner walks away nor when the owner is out of view.
-    `rate` is the film's frame rate, used if the entry states none.
+    None if the entry states neither when the owner walks away nor when the owner is out of view. If
+    the entry states no frame rate, `rate` is used, the frame rate of the film.
     """
     rate = float(told.get("fps") or rate)
     away: Any = told.get("owner_walks_away_frame")
@@ -112,7 +114,7 @@ def alarms_in(film: Path, models: ModelsAlone) -> list[Alarm]:
 def in_order(alarms: list[Alarm], bag: Bag) -> bool:
     """Whether there is exactly one alarm, on the bag, and at the right time.
 
-    The right time begins when the owner walks away, less the tolerance `to_spare`, and ends 15 s
+    The right time begins when the owner walks away, less the tolerance `to_spare`. It ends 15 s
     after the owner is out of view.
     """
     if len(alarms) != 1 or _on(alarms[0], bag) <= ON_IT:

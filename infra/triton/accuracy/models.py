@@ -1,7 +1,7 @@
 """Runs the served models without Triton, in a process of Triton's own Python.
 
-The outputs equal Triton's. `ModelsAlone` can take the place of the gateway's Triton client, so that
-plates and faces are measured with the gateway's own detection code.
+The outputs equal Triton's. `ModelsAlone` can take the place of the gateway's Triton client. Plates
+and faces are then measured with the gateway's own detection code.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ TRITON: Final = ROOT / ".triton"
 
 
 class ModelsAlone:
-    """A context manager: a child process runs the models under `home`, one request at a time."""
+    """A context manager that runs the models under `home` in a child process, one request at a
+    time."""
 
     def __init__(self, home: Path = TRITON) -> None:
         self._repository = home / "models"

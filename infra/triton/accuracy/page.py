@@ -42,10 +42,11 @@ class Failure:
 
 @dataclass
 class Page:
-    """The report of the measurement: `start` begins the section of a part, other methods add to it.
+    """The report of the measurement. `start` begins the section of a part; other methods add to the
+    section.
 
-    `order` lists the parts in the order of their sections; pictures of failures are written to
-    `failures_folder`.
+    The field `order` lists the parts in the order of their sections. Pictures of failures are
+    written to `failures_folder`.
     """
 
     order: Sequence[str]
@@ -72,9 +73,10 @@ class Page:
         self.say()
 
     def failed(self, name: str, picture: Picture, why: str, boxes: Iterable[Box] = ()) -> None:
-        """Save the picture of a failure, with `boxes` drawn in it, for the index.html of failures.
+        """Save the picture of a failure for the index.html of failures. `boxes` are drawn in the
+        picture.
 
-        The caption is made of `name` and the reason `why`.
+        The caption consists of `name` and the reason `why`.
         """
         drawn: cv2.typing.MatLike = picture.copy()
         thick = max(2, max(picture.shape[:2]) // 400)

@@ -1,7 +1,7 @@
 """Measures counts of people in stills, and boxes of people in sequences in MOTChallenge's format.
 
 The truth about a still is a sentence, such as "16-20 people (read by eye)". Where one number is
-needed, a range counts as its middle, and a range without an upper end as its lower end.
+needed, the middle of a range counts. If a range has no upper end, its lower end counts.
 """
 
 import csv
@@ -48,7 +48,8 @@ class Told:
         return self.least if self.most is None else (self.least + self.most) / 2
 
     def outside(self, count: int) -> float:
-        """The number of people by which a count is above or below the range; 0 within it."""
+        """The number of people by which a count is above or below the range. It is 0 within the
+        range."""
         above = 0 if self.most is None else count - self.most
         return max(self.least - count, above, 0)
 
@@ -68,9 +69,9 @@ class Marked:
 class Tall:
     """Shares of correct results for people and detected boxes taller than `TALL_PIXELS`.
 
-    `found` is the share of annotated people that were detected; `visible_found` is the same share
-    among people at least a quarter visible (`VISIBLE`); `claims_right` is the share of detected
-    boxes that match a person.
+    The field `found` is the share of annotated people that were detected. The field `visible_found`
+    counts only people of whom at least a quarter is visible (`VISIBLE`). The field `claims_right`
+    is the share of detected boxes that match a person.
     """
 
     found: Share = field(default_factory=Share)
@@ -124,7 +125,7 @@ def measure(folder: Path, models: ModelsAlone, page: Page) -> None:
 def stills(home: Path) -> dict[str, Told]:
     """The true numbers of people by file name, from `truth.csv` in the folder `home`.
 
-    Pictures for which `truth.csv` states no number are not included.
+    Pictures without a number in `truth.csv` are left out.
     """
     path = home / "truth.csv"
     if not path.exists():
@@ -141,7 +142,8 @@ def stills(home: Path) -> dict[str, Told]:
 
 
 def number_of_people(sentence: str) -> Told | None:
-    """Return the number of people stated in a sentence of the truth file; None if there is none."""
+    """Return the number of people stated in a sentence of the truth file. None if there is no
+    number."""
     found = _PEOPLE.search(sentence)
     if found is None:
         return None
@@ -155,9 +157,9 @@ def number_of_people(sentence: str) -> Told | None:
 def looks(
     picture: Picture, models: ModelsAlone
 ) -> dict[persons.InferenceScale, list[DetectedObject]]:
-    """Detect people in a picture at several scales; return the detections by scale.
+    """Detect people in a picture at several scales. Returns the detections by scale.
 
-    The scales are those that the configurations `persons.COUNTING` and `persons.CERTAIN` use.
+    The scales are those of the configurations `persons.COUNTING` and `persons.CERTAIN`.
     """
     wanted = dict.fromkeys((*persons.COUNTING.scales, *persons.CERTAIN.scales))
     found = {}
@@ -206,7 +208,8 @@ def _sequence(
 
 
 def mot_truth(path: Path) -> dict[int, list[Marked]]:
-    """Read the annotated boxes of a MOTChallenge ground truth file; return them by frame number.
+    """Read the annotated boxes of a MOTChallenge ground truth file. Returns the boxes by frame
+    number.
 
     The file's columns are frame, track, x, y, w, h, flag (1: to be evaluated), class, visibility.
     """
@@ -228,8 +231,8 @@ def compare(
 ) -> tuple[list[Box], list[Box]]:
     """Compare the people detected in a frame (`sure`) with its annotated boxes (`marked`).
 
-    Adds the result to `tall`. Returns the annotated boxes of visible tall people that were missed,
-    and the detected tall boxes that are wrong.
+    The result is added to `tall`. Returns two lists: the annotated boxes of visible tall people
+    that were missed, and the detected tall boxes that are wrong.
     """
     free = [row for row in marked if row.counts]
     wanted = [row for row in free if row.box.height > TALL_PIXELS]

@@ -1,9 +1,9 @@
-"""A client that sends recorded requests to Triton and does nothing else: the bare counterpart of
-the inference gateway, written with `tritonclient.grpc.aio`.
+"""A client that sends recorded requests to Triton and does nothing else. It is the bare counterpart
+of the inference gateway, written with `tritonclient.grpc.aio`.
 
-The requests that the gateway makes for each picture are recorded once. The client sends the same
-tensors, each request after the answers that it depends on. The number of pictures that are
-processed concurrently is the same as with the gateway.
+The requests that the gateway makes for each picture are recorded once. The client then sends
+requests with the same tensors. A request that depends on earlier answers is sent after they have
+arrived. The gateway and the client process the same number of pictures concurrently.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A recorded request to Triton, ready to send: `inputs` wraps the image `tensor`. `after` has
-    the indices of the earlier requests of the same picture whose answers must have arrived before
-    this request is sent."""
+    """A recorded request to Triton, ready to send. The field `inputs` wraps the image `tensor`.
+    Some earlier requests of the same picture must be answered before this one is sent; the field
+    `after` has their indices."""
 
     model: str
     inputs: list[Any]
@@ -45,8 +45,8 @@ Plan = tuple[RecordedRequest, ...]
 
 
 async def recorded(bench: BenchMesh, pictures: Sequence[Path]) -> list[Plan]:
-    """Return the requests that the gateway sends to Triton for each picture: one list per picture.
-    Raises Failure if the program that records them ends with an error."""
+    """Return the requests that the gateway sends to Triton, as one list for each picture. Raises
+    Failure if the recording program ends with an error."""
     out = bench.folder / "requests.npz"
     pair = bench.outside.certificates.triton_caller(INFERENCE_GATEWAY.name)
     process = await asyncio.create_subprocess_exec(
@@ -107,8 +107,8 @@ async def triton_client(bench: BenchMesh) -> AsyncIterator[Any]:
 
 
 async def rate(client: Any, plans: Sequence[Plan], *, at_once: int) -> float:
-    """Send the requests of all pictures (`plans`), `at_once` pictures at a time; returns the rate
-    in pictures per second."""
+    """Send the requests of all pictures (`plans`), and return the rate in pictures per second.
+    `at_once` pictures are processed at a time."""
     waiting = iter(plans)
 
     async def work() -> None:

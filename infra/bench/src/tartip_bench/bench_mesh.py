@@ -1,8 +1,8 @@
-"""Starts the mesh that the bench measures: by default the engines (PostgreSQL, NATS, Triton), the
-camera registry and the inference gateway.
+"""Starts the mesh that the bench measures. By default it consists of the engines (PostgreSQL, NATS,
+Triton), the camera registry and the inference gateway.
 
 The mesh runs in a scratch folder on its own ports and is deleted afterwards. The other services are
-left out, since their work would slow only one side of a comparison.
+left out, since their work would slow down only one side of a comparison.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class BenchMesh:
         raise Failure(f"{part} does not run", Exit.PART_FAILED)
 
     def cpu_seconds(self, *parts: str) -> float:
-        """Return the processor time that the process trees of these parts have used in total since
-        they started, in seconds. Raises Failure if a part does not run."""
+        """Return the processor time in seconds that these parts have used since they started. Their
+        child processes are included. Raises Failure if a part does not run."""
         return sum(cpu_seconds(self.pid(part)) for part in parts)
 
     def memory_bytes(self, part: str) -> int:
@@ -91,8 +91,8 @@ class BenchMesh:
             await asyncio.sleep(0.2)
 
     async def camera(self) -> str:
-        """Register a made-up camera and return its id. Raises Refusal if the camera registry
-        refuses it."""
+        """Register a made-up camera and return its id. Raises Refusal if the registration is
+        refused."""
         camera_id = str(new_id())
         description = cameras_pb2.CameraDescription(
             name="Bench",
@@ -117,14 +117,14 @@ class BenchMesh:
         return camera_id
 
     def for_operators(self, service: Service) -> grpc.aio.Channel:
-        """Open a channel to a service with the certificate of the operator gateway, through which
-        operators call."""
+        """Open a channel to a service with the certificate of the operator gateway. Calls of
+        operators arrive at services with this certificate."""
         pair = self.outside.certificates.service("operator-gateway")
         return self.outside.channel(pair, service)
 
     async def speaking(self, operator: str) -> tuple[tuple[str, str], ...]:
-        """Return the gRPC metadata of a call by the operator with this id: a new token, and the
-        purpose "bench"."""
+        """Return the gRPC metadata for a call by the operator with this id. The metadata hold a new
+        token, and "bench" as the purpose."""
         async with httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False) as http:
             answer = await http.post(f"{self.mesh.oidc_issuer}/token", data={"operator": operator})
         token = answer.raise_for_status().json()["access_token"]
@@ -133,8 +133,8 @@ class BenchMesh:
 
 @asynccontextmanager
 async def running_bench_mesh(left_out: Sequence[str] = LEFT_OUT) -> AsyncIterator[BenchMesh]:
-    """During the block, run a mesh without the parts named in `left_out`; it is stopped and deleted
-    afterwards. Raises Failure if it does not become ready."""
+    """Run a mesh without the parts named in `left_out` during the block, and delete it afterwards.
+    Raises Failure if the mesh does not become ready."""
     scratch = Path(tempfile.mkdtemp(prefix="tartip-bench-"))
     home = scratch / "home"  # the lists of erasures are made beside it
     ports = free_base()

@@ -1,8 +1,8 @@
 """Compares calls to Tartip's services with calls to the bare server (`chassis.server`), in rounds.
 
-In a round, a separate process makes the calls for a few seconds. The processor time of the servers
-is measured until they are idle again, since work may follow the last answer. The processor time
-that they use even when idle is subtracted.
+In a round, a separate process makes calls for a few seconds, and the processor time of the servers
+is measured. The measurement ends when the servers are idle again, since they may still work after
+the last answer. The processor time of idle servers is subtracted.
 """
 
 from __future__ import annotations
@@ -40,24 +40,26 @@ Spent = Mapping[str, Callable[[], float]]
 
 @dataclass(frozen=True)
 class Watched:
-    """Processes whose processor time is measured, by name. `spent` maps each name to a function
-    that returns the processor time that the process has used so far, in seconds. `rest` maps each
-    name to the share of one core that the process uses when idle."""
+    """The processes whose processor time is measured. The keys of both dictionaries are the names
+    of the processes. Each function in `spent` returns the processor time that a process has used so
+    far, in seconds. The values in `rest` are the shares of one core that the processes use when
+    idle."""
 
     spent: Spent
     rest: Mapping[str, float]
 
     @classmethod
     async def at_rest(cls, spent: Spent) -> Watched:
-        """Return the processes with the share of one core that each uses when idle. The share is
-        measured now, for REST_SECONDS; the processes must be idle meanwhile."""
+        """Measure the share of one core that each process uses when idle, and return the processes
+        with these shares. The measurement takes REST_SECONDS; the processes must be idle
+        meanwhile."""
         return cls(spent, await _shares(spent, REST_SECONDS))
 
 
 @dataclass(frozen=True)
 class Round:
-    """The results of one round: calls per second, median and 99th percentile of the calls'
-    durations in ms, and `cpu_ms`: milliseconds of processor time per call, by process."""
+    """The results of one round: calls per second, and the median and 99th percentile of the calls'
+    durations in ms. The field `cpu_ms` is the processor time per call in ms, by process."""
 
     rate: float
     p50_ms: float
@@ -113,9 +115,10 @@ def _read(spent: Spent) -> dict[str, float]:
 
 
 def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
-    """Return two functions by process name: "PostgreSQL" and "supervisor" (without its child
-    processes). Each returns the processor time that the process has used so far, in seconds. The
-    supervisor is measured too, since it stores the spans of every call."""
+    """Return a function for each of the processes "PostgreSQL" and "supervisor". The function
+    returns the processor time that the process has used so far, in seconds. The child processes of
+    the supervisor are not counted. The supervisor is measured because it stores the spans of every
+    call."""
     supervisor = psutil.Process(bench.supervisor.pid)
 
     def of_supervisor() -> float:  # without the parts, which are its children
@@ -127,7 +130,8 @@ def engines(bench: BenchMesh) -> dict[str, Callable[[], float]]:
 
 @asynccontextmanager
 async def bare_server(bench: BenchMesh, scratch: Path) -> AsyncIterator[Server]:
-    """Run the bare server during the block; its files go to `scratch`, which must not exist yet."""
+    """Run the bare server during the block. Its files are written to the new folder `scratch`,
+    which must not exist yet."""
     config = _bare_config(bench, await made(bench.mesh.database.url), scratch)
     server = await started("bare", config)
     try:
@@ -156,15 +160,14 @@ def compared(
     share: float | None = None,
 ) -> list[Figure]:
     """Return three figures that compare a service with its bare counterpart, a minimal server that
-    does the same work.
+    does the same work. The figures are the rates of both, the ratio of these rates (ours / bare),
+    and the processor time per call of both.
 
-    `ours` are the rounds of the service and `bare` those of the counterpart, as many of each. The
-    figures are both rates per second, the ratio of the rates (ours / bare), and the processor time
-    per call of both.
+    `ours` are the rounds of the service. `bare` are the rounds of the counterpart, equal in number.
+    The median ratio must be at least `share`; if `share` is None, there is no target.
 
-    Three texts become parts of the figures' names. `what` says which calls were made, `unit` says
-    what the rates count ("calls"), and `beside` names the counterpart. `share` is the target: the
-    median ratio must be at least `share`. With None there is no target.
+    The names of the figures are made of three texts. `what` says which calls were made, `unit` says
+    what the rates count ("calls"), and `beside` names the counterpart.
     """
     shares = Spread.of([one.rate / other.rate for one, other in zip(ours, bare, strict=True)])
     return [

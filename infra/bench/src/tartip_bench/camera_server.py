@@ -1,8 +1,8 @@
 """Serves RTSP cameras for the bench, in a separate process: `-m tartip_bench.camera_server FOLDER`.
 
 Each camera shows the same minute of a street in a loop: nothing moves at first, then a car drives
-up. Every camera starts at another moment of the minute. The addresses are printed as one line of
-JSON; the process ends when its standard input is closed.
+up. Every camera starts at a different moment of the minute. The addresses are printed as one line
+of JSON. The process ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def beginning_at(clip: Clip, place: int) -> Clip:
 
 
 def main(folder: Path) -> None:
-    """Serve the cameras until standard input is closed. Their film is stored in `folder`. If it is
-    already there, it is used again, since drawing and encoding it takes seconds."""
+    """Serve the cameras until standard input is closed. The film is drawn and encoded, which takes
+    seconds, and stored in `folder`. A film that is already in `folder` is used again."""
     path = folder / "cameras.mp4"
     if not path.exists():
         path.write_bytes(film_of(minute(), rate=RATE, key_every=KEY_EVERY, options=_CODEC))

@@ -57,9 +57,9 @@ def bench(
 ) -> None:
     """Measure speed, memory and endurance, and compare them with the bare libraries.
 
-    It starts and stops its own mesh in a scratch folder; do not use the machine meanwhile. It fails
-    if a query of the camera register scans a table or reads too many rows per row of its answer.
-    Photographs are taken from the folder TARTIP_PHOTOGRAPHS if that is set.
+    The command starts and stops its own mesh in a scratch folder; do not use the machine meanwhile.
+    It fails if a query of the camera register scans a table or reads too many rows per row of its
+    answer. Photographs are taken from the folder TARTIP_PHOTOGRAPHS if this variable is set.
     """
     unknown = [name for name in only if name not in PARTS]
     if unknown:

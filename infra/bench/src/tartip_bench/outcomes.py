@@ -1,5 +1,5 @@
-"""The results of the bench: measured figures, each with its target and with the figure of the bare
-counterpart, if there is a target or a counterpart."""
+"""The results of the bench: measured figures. A figure may have a target, and the value of the bare
+counterpart for comparison."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A measured value with its target, and the value `bare` of the bare counterpart; all three are
-    text with units, empty if missing."""
+    """A measured value, its target, and the value of the bare counterpart (`bare`). All three are
+    texts with units; a missing one is empty."""
 
     name: str
     measured: str

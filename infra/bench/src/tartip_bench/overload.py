@@ -1,8 +1,8 @@
 """Measures the gateway while it is sent five times as many pictures as it can analyse. Pictures of
 urgent cameras must be served; others may be refused.
 
-A picture is sent when it is due, whether earlier ones were answered or not, and its latency counts
-from that time.
+Each picture is sent when it is due, even if earlier ones are not answered yet. Its latency counts
+from the moment at which it was due.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _SHED = "OVERLOADED"
 
 @dataclass
 class Flow:
-    """The outcomes of all pictures that were sent with the same urgency; `seconds` holds the
-    latencies of those that were answered, `refused` counts the others by reason."""
+    """The outcomes of all pictures of one urgency. The field `seconds` holds the latencies of the
+    answered pictures. The field `refused` counts the other pictures by reason."""
 
     offered: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Flow:
 
     @property
     def in_time(self) -> float:
-        """The share (0 to 1) of the offered pictures that were answered within DEADLINE_SECONDS."""
+        """The share (0 to 1) of all sent pictures that were answered within DEADLINE_SECONDS."""
         in_time = sum(1 for seconds in self.seconds if seconds <= DEADLINE_SECONDS)
         return in_time / max(1, self.offered)
 

@@ -1,5 +1,5 @@
-"""Measures pictures sent to the gateway, compared with a bare client that sends the same requests
-to Triton.
+"""Measures how fast the gateway processes pictures, compared with a bare client that sends the same
+requests to Triton.
 
 The gateway receives each picture over gRPC, decodes and analyses it, commits the encrypted result
 and the event, and answers.
@@ -110,8 +110,8 @@ async def _compared(run: Run, name: str, pictures: list[Path]) -> list[_Pair]:
 async def rate_of(
     bench: BenchMesh, camera: str, pictures: Sequence[bytes], *, at_once: int
 ) -> float:
-    """Send the pictures (bytes of JPEG files) to the gateway, `at_once` at a time; returns the rate
-    in pictures per second. The gateway answers after it has committed the result."""
+    """Send the pictures (bytes of JPEG files) to the gateway, `at_once` at a time, and return the
+    rate in pictures per second. The gateway answers after it has committed the result."""
     stub = inference_pb2_grpc.InferenceStub(bench.outside.as_device("edge-1", INFERENCE_GATEWAY))
     waiting = iter(pictures)
 

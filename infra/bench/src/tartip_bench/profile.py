@@ -1,6 +1,6 @@
-"""Samples with py-spy which libraries the Python code of a server is running.
+"""Finds out with py-spy which libraries the Python code of a server spends its time in.
 
-py-spy (https://github.com/benfred/py-spy) is a separate program, and optional: if it is not on the
+py-spy (https://github.com/benfred/py-spy) is a separate, optional program. If it is not on the
 PATH, profiles are empty. It must be allowed to read the memory of other processes.
 """
 
@@ -96,8 +96,8 @@ async def profiled(pid: int, scratch: Path) -> AsyncIterator[Profile]:
 
 
 def by_library(stacks: Iterable[str]) -> Counter[str]:
-    """Return the number of samples by library. `stacks` holds lines of the form "outermost
-    (path:line);…;innermost (path:line) COUNT"; a sample counts for the innermost known library."""
+    """Return the number of samples by library. Each sample counts for the innermost known library.
+    `stacks` holds lines of the form "outermost (path:line);…;innermost (path:line) COUNT"."""
     found: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")

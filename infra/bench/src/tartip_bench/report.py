@@ -1,6 +1,6 @@
 """Writes docs/BENCH.md: the results of the bench, the machine, and which targets were missed.
 
-Each part of the bench has a section. A run of some parts replaces their sections only.
+Each part of the bench has a section. A run of some parts replaces only the sections of these parts.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _MISSED = "**missed**"
 def written(
     outcomes: Sequence[Outcome], checkout: Path, *, quick: bool, order: Sequence[str]
 ) -> Path:
-    """Write the sections of these outcomes into docs/BENCH.md and return its path. `quick` says
-    that a quick run made them, and is stated in the sections. `order` holds the names of all parts
-    of the bench, in the order of their sections."""
+    """Write the sections of these outcomes into docs/BENCH.md, and return its path. The sections
+    state whether the run was quick (`quick`). `order` holds the names of all parts of the bench, in
+    the order of their sections."""
     path = checkout / "docs" / "BENCH.md"
     known = path.read_text() if path.exists() else ""
     path.write_text(page(outcomes, quick=quick, order=order, known=known))
@@ -37,10 +37,9 @@ def written(
 
 
 def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], known: str = "") -> str:
-    """Return the text of docs/BENCH.md: new sections for `outcomes`, and the sections of all other
-    parts copied from the previous text `known`. `quick` says that a quick run made the outcomes,
-    and is stated in their sections. `order` holds the names of all parts in the order of their
-    sections."""
+    """Return the text of docs/BENCH.md. It has new sections for `outcomes`; the sections of all
+    other parts are copied from the previous text `known`. The new sections state whether the run
+    was quick (`quick`). `order` holds the names of all parts in the order of their sections."""
     sections: dict[str, str] = dict(_SECTION.findall(known))
     sections |= {outcome.part: _section(outcome, quick=quick) for outcome in outcomes}
     shown = {part: sections[part] for part in order if part in sections}
@@ -49,7 +48,8 @@ def page(outcomes: Sequence[Outcome], *, quick: bool, order: Sequence[str], know
 
 
 def machine() -> str:
-    """Return the number of cores, the memory and the presence of an NVIDIA GPU as text."""
+    """Return a text that states the number of cores, the memory, and whether there is an NVIDIA
+    GPU."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = "with" if Path("/dev/nvidia0").exists() else "without"

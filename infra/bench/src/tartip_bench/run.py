@@ -1,5 +1,5 @@
-"""One run of the bench. Its measurements share its pictures, its mesh, and whether it is quick or
-full."""
+"""One run of the bench, which is quick or full. All measurements of a run use its pictures and its
+mesh."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Run:
         return quick if self.quick else full
 
     async def bench_mesh(self) -> BenchMesh:
-        """Return the mesh of this run, which is started at the first call. Raises Failure if it
+        """Return the mesh of this run. The first call starts the mesh. Raises Failure if the mesh
         does not become ready."""
         if self._bench_mesh is None:
             self.report("starting a mesh")
@@ -36,7 +36,8 @@ class Run:
         return self._bench_mesh
 
     def scenes(self, count: int) -> list[Path]:
-        """Return the paths of `count` drawn road scenes (JPEG files), the same in every run."""
+        """Return the paths of `count` drawn road scenes (JPEG files). Every run draws the same
+        scenes."""
         from tartip_scenes.scenes import draw_scene
 
         files = []
@@ -49,7 +50,7 @@ class Run:
 
     def photographs(self, count: int) -> list[Path]:
         """Return at most `count` photographs, spread evenly over the sorted files of
-        `photographs_folder`; an empty list if that is None."""
+        `photographs_folder`. If `photographs_folder` is None, the list is empty."""
         if self.photographs_folder is None:
             return []
         found = sorted(

@@ -1,5 +1,5 @@
-"""Functions that the bench's measurements of video streams share: serve RTSP cameras, have the
-gateway watch them, and read its counts of frames and its events."""
+"""Functions that the bench's measurements of video streams share. They serve RTSP cameras, have the
+gateway watch these cameras, and read the gateway's counts of frames and its events."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _ZONE_CROSSED = "inference.v1.zone_crossed"
 
 @asynccontextmanager
 async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
-    """Yield the addresses of the bench's RTSP cameras, which a separate process serves during the
-    block. Raises Failure if it does not start."""
+    """Serve the bench's RTSP cameras from a separate process during the block, and yield their
+    addresses. Raises Failure if the process does not start."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -56,8 +56,8 @@ async def camera_server(folder: Path) -> AsyncIterator[list[str]]:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The gateway's counts of frames, summed over all watched streams; `at` is the time at which
-    they were read, by the clock of the event loop."""
+    """The gateway's counts of frames, summed over all watched streams. The field `at` is the time
+    at which the counts were read, by the clock of the event loop."""
 
     at: float
     offered: int
@@ -133,8 +133,8 @@ class Cameras:
         return Ledger.of(await self.streams(), asyncio.get_running_loop().time())
 
     async def delays(self) -> list[float]:
-        """Return the sorted delays in seconds of all line crossings so far: from the capture of the
-        frame to the commit of the event."""
+        """Return the sorted delays of all line crossings so far, in seconds. A delay is the time
+        from the capture of the frame to the commit of the event."""
         connection = await asyncpg.connect(self.bench.mesh.database.url)
         try:
             rows = await connection.fetch(
@@ -156,9 +156,9 @@ class Cameras:
 async def watched(
     bench: BenchMesh, addresses: Sequence[str], count: int, *, plates: int
 ) -> AsyncIterator[Cameras]:
-    """During the block, have the gateway watch `count` new cameras, which show the streams at
-    `addresses` in turn. The gateway reports vehicles that cross a line in the pictures of any
-    camera, and reads plates in the pictures of the first `plates` cameras."""
+    """Have the gateway watch `count` new cameras during the block. The cameras show the streams at
+    `addresses` in turn. For all cameras, the gateway reports vehicles that cross a line; for the
+    first `plates` cameras, it also reads plates."""
     cameras = [await bench.camera() for _ in range(count)]
     stub = _streams(bench)
 
@@ -186,9 +186,9 @@ async def watched(
 
 
 def line_function(*, plates: bool, urgency: int = 0) -> functions_pb2.CameraFunctions:
-    """Return a camera's configuration: report cars, trucks and buses that cross a horizontal line
-    over the whole width of the picture, in either direction, and, with `plates`, read plates.
-    `urgency` is a number of the protobuf enum Urgency."""
+    """Return a camera's configuration, by which the gateway reports cars, trucks and buses that
+    cross a line. The line is horizontal and as wide as the picture; both directions count. With
+    `plates`, the gateway also reads plates. `urgency` is a number of the protobuf enum Urgency."""
     functions = functions_pb2.CameraFunctions(urgency=urgency)  # type: ignore[arg-type]
     if plates:
         functions.plates.SetInParent()

@@ -1,7 +1,7 @@
 """The data folder of a mesh, with the paths of all files and folders in it. The folders are private
 (mode 0700).
 
-No part of the mesh needs a Unix socket, so the path of the data folder may have any length.
+The path of the data folder may have any length, since no part of the mesh needs a Unix socket.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class DataDir:
 
     @property
     def postgres(self) -> Path:
-        """The folder of the PostgreSQL cluster. If the mesh runs as root, this is a link to a
-        folder that the unprivileged user of PostgreSQL can access."""
+        """The folder of the PostgreSQL cluster. If the mesh runs as root, this is a link to another
+        folder, which the unprivileged user of PostgreSQL can access."""
         return self.path / "pg"
 
     @property
@@ -56,7 +56,7 @@ class DataDir:
 
     @property
     def run(self) -> Path:
-        """The folder for pid files and generated configuration; not needed after the mesh has
+        """The folder for pid files and generated configuration. It is not needed after the mesh has
         stopped."""
         return self.path / "run"
 
@@ -74,8 +74,8 @@ class DataDir:
 
     @property
     def unfinished_restore(self) -> Path:
-        """The path of a mark: the file exists from the start of `tartip restore` into this folder
-        until the restore is complete."""
+        """The path of a file that marks an unfinished restore. The file exists from the start of
+        `tartip restore` into this folder until the restore is complete."""
         return self.path / "restore-unfinished"
 
     def log_of(self, part: str) -> Path:
@@ -83,8 +83,8 @@ class DataDir:
 
     def prepare(self) -> None:
         """Create all folders. If the data folder is a copy of another one, it gets a new identity.
-        Raises Failure if a folder cannot be written, the disk is nearly full, or the folder is a
-        copy without the database of the original."""
+        Raises Failure if a folder cannot be written or the disk is nearly full. A copy without the
+        database of the original raises Failure too."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -112,8 +112,8 @@ class DataDir:
             )
 
     def identity(self) -> str:
-        """Return a random, permanent id of this data folder. Files and folders that belong to it
-        but must be stored outside it have this id in their names."""
+        """Return the random, permanent id of this data folder. Some files and folders belong to the
+        data folder but must be stored outside it. They have this id in their names."""
         return stored_secret(id_file(self.path), bytes_=_ID_BYTES)
 
     def _settle(self) -> None:
@@ -138,7 +138,7 @@ class DataDir:
 
 def make_erasures_folder(folder: Path) -> None:
     """Create the folder for the lists of erasures (destroyed data keys) if it does not exist.
-    Raises Failure if that is not possible."""
+    Raises Failure if the folder cannot be created."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -163,8 +163,8 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def stored_secret(path: Path, *, bytes_: int = 24) -> str:
-    """Return the secret stored in the file `path`. If there is no file, it is created with `bytes_`
-    random bytes in hex. Raises Failure if the file is empty."""
+    """Return the secret stored in the file `path`. If there is no file, it is created, with
+    `bytes_` random bytes in hex as the secret. Raises Failure if the file is empty."""
     if not path.exists():
         write_private(path, _secret(bytes_))
     if not (secret := path.read_text()):

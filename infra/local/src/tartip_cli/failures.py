@@ -48,7 +48,7 @@ class Failure(Exception):
 
 def from_os_error(error: OSError) -> Failure:
     """Convert an operating system error to a Failure. For a full disk or a path that cannot be
-    written, the message says what to do; otherwise it only describes the error."""
+    written, the message says what to do. For other errors, it only describes the error."""
     place = error.filename or "the data folder"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -68,14 +68,14 @@ def from_os_error(error: OSError) -> Failure:
 
 
 def broken_file(path: Path, why: str) -> Failure:
-    """Return a Failure which says that a file is damaged, and `why`. It advises to restore the file
-    from a backup, since creating a new one would lose data."""
+    """Return a Failure with the message that a file is damaged, and `why`. The message advises to
+    restore the file from a backup, since data would be lost with a new file."""
     return Failure(f"{path} is broken: {why}; restore it from a backup", Exit.FINDINGS)
 
 
 def from_group(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error of an exception group that is to be reported: the first `Failure` in it or
-    in a nested group; if there is none, the first error."""
+    """Return the error of an exception group to report: the first `Failure` in it or in a nested
+    group. If there is no `Failure`, return the first error."""
     leaves = list(_leaves(group))
     return next((leaf for leaf in leaves if isinstance(leaf, Failure)), leaves[0])
 

@@ -1,10 +1,11 @@
-"""The `tartip` command. Each module of `_MODULES` registers the commands that are named with it.
+"""The `tartip` command. The table `_MODULES` lists modules with the names of their commands.
 
-Each such module has a function `register(app)`. To add commands, write the module and add it to
-`_MODULES`. A package outside `tartip_cli`, such as `tartip_bench`, adds a command by an entry point
-of that name in the group `tartip.commands`.
+Each of these modules has a function `register(app)`, which adds its commands. To add commands,
+write a module and list it in `_MODULES`. A package outside `tartip_cli`, such as `tartip_bench`,
+adds a command by an entry point in the group `tartip.commands`. The name of the entry point is the
+name of the command.
 
-Only the module of the command that was called is loaded: loading all of them takes longer than most
+Only the module of the command that was called is loaded. Loading all modules takes longer than most
 commands do.
 """
 
@@ -47,7 +48,7 @@ def _print_version(asked: bool) -> None:
 
 
 def main() -> None:
-    """Run the command that the arguments of this process name."""
+    """Run the command that is named in the arguments of this process."""
     called = sys.argv[1] if len(sys.argv) > 1 else ""
     app = new_tartip()
     for module, commands in _MODULES.items():
@@ -58,7 +59,7 @@ def main() -> None:
 
 
 def whole_app() -> App:
-    """Return `tartip` with all commands, also those of other packages."""
+    """Return `tartip` with all commands, including those of other packages."""
     app = new_tartip()
     for module in _MODULES:
         _register(app, module)

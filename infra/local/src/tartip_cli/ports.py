@@ -21,8 +21,8 @@ _APART = 97
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """The ports of one mesh: consecutive numbers from `base` on, and `gateway` for the operator
-    gateway."""
+    """The ports of one mesh. The field `base` is the first of several consecutive ports. The field
+    `gateway` is the port of the operator gateway."""
 
     base: int
     gateway: int
@@ -60,7 +60,7 @@ class Ports:
 
 def require_free(port: int, part: str, *, variable: str = "TARTIP_PORT_BASE") -> None:
     """Raise Failure if the port of `part` is in use or not usable. The message names the process
-    that holds the port, if known, and the setting (`variable`) that changes it."""
+    that uses the port, if known. It also names `variable`, the setting that changes the port."""
     error = _bind_error(port)
     if error is None:
         return
@@ -88,8 +88,8 @@ def free_base(candidates: range = range(21000, 31000, 20)) -> Ports:
 
 
 def holder_of(port: int) -> str | None:
-    """Return the name and pid of the process that listens on a port, such as "nginx (pid 12)"; None
-    if there is none or this process may not see it."""
+    """Return the name and pid of the process that listens on a port, such as "nginx (pid 12)". None
+    if no process listens, or if this process may not see which one does."""
     with contextlib.suppress(OSError, psutil.Error):
         for found in psutil.net_connections("tcp"):
             if found.status == psutil.CONN_LISTEN and found.laddr[1:] == (port,) and found.pid:

@@ -1,7 +1,7 @@
 """The settings of the embedded run, read once from environment variables.
 
-If the address of an external part is set (such as `TARTIP_DATABASE_URL`), that part is used and the
-embedded part of the same kind is not started.
+If the address of an external part is set (such as `TARTIP_DATABASE_URL`), the external part is
+used. The embedded part of the same kind is then not started.
 """
 
 from __future__ import annotations
@@ -75,14 +75,15 @@ class Settings:
     def erasures_folder(self) -> Path:
         """The folder with the lists of erasures, that is, of the ids of destroyed data keys.
 
-        By default it lies beside the data folder, so that the lists are neither lost nor backed up
-        together with the data.
+        By default, this folder lies beside the data folder. The lists are then neither lost nor
+        backed up together with the data.
         """
         return self.erasures or self.home.with_name(f"{self.home.name}-erasures")
 
     @property
     def is_trial(self) -> bool:
-        """Whether `environment` is for trials, which may use `clock_offset` and `assume_years`."""
+        """Whether `environment` is for trials. Only trials may use `clock_offset` and
+        `assume_years`."""
         from chassis.settings import TRIALS  # pydantic takes its time to load
 
         return self.environment in TRIALS
@@ -91,15 +92,15 @@ class Settings:
     def assumes_years(self) -> bool:
         """Whether the working calendar and the base values of fines are assumed for unknown years.
 
-        They are then those of the last known year. True in trial runs, unless `assume_years` is
-        False; always False outside of them.
+        Unknown years then have the calendar and values of the last known year. True in trial runs,
+        unless `assume_years` is False. Always False outside of trial runs.
         """
         return self.is_trial and self.assume_years is not False
 
     def exports_to(self, embedded: str) -> tuple[str, str]:
         """Return the OTLP endpoint to which the mesh sends its telemetry, and the OTLP protocol.
 
-        `embedded`, the endpoint of the supervisor's own receiver, is used if no other one is set.
+        If no endpoint is set, `embedded` is used, the endpoint of the supervisor's own receiver.
         """
         if self.otlp_endpoint is None:
             return embedded, OTLP_PROTOCOLS[0]
@@ -181,8 +182,8 @@ def inherited_environment() -> dict[str, str]:
 def find_checkout() -> Path:
     """The root of the repository's checkout, recognised by its file `infra/nats/streams.yaml`.
 
-    The root is searched among the folders above this file, then in the current directory and those
-    above it. Raises Failure if it is not found.
+    The search covers the folders above this file, then the current directory and those above it.
+    Raises Failure if the root is not found.
     """
     here = Path(__file__).resolve()
     current = Path.cwd()

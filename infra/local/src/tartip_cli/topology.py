@@ -1,7 +1,7 @@
 """The services of the mesh (see `docs/ARCHITECTURE.md`): their packages, database schemas, ports.
 
-Everything that depends on the list of services is derived from it: ports, database roles,
-certificates, credentials and the start order.
+Ports, database roles, certificates, credentials and the start order are derived from the list of
+services.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service of the mesh; its port is the base port plus `port_offset`.
+    """A service of the mesh. Its port is the base port plus `port_offset`.
 
-    The operator gateway has no database and a separately configured port: its `schema` and
-    `port_offset` are None.
+    The operator gateway has no database, and its port is configured separately. Its `schema` and
+    `port_offset` are therefore None.
     """
 
     name: str
@@ -84,7 +84,7 @@ COMMAND_LINE = "tartip-cli"
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """A made-up operator, for whom the development token issuer issues tokens; the region "*" means
+    """A made-up operator, to whom the development token issuer issues tokens. The region "*" means
     all regions."""
 
     id: str

@@ -1,7 +1,7 @@
 """Drawing on BGR pictures: antialiased shapes at subpixel coordinates, gradients, glow, noise.
 
-Functions that take a picture change it in place and return nothing; `down` and `grain` return
-arrays of values for `shade` and `add`.
+Functions that take a picture change it in place and return nothing. The functions `down` and
+`grain` return arrays of values for `shade` and `add`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ SUBPIXELS: Final = 1 << SUBPIXEL_BITS
 
 
 def polygon(picture: npt.NDArray[np.uint8], points: Sequence[Point], colour: Colour | int) -> None:
-    """Draw a filled, antialiased polygon; `points` are its corners (x, y) in pixels, in order."""
+    """Draw a filled, antialiased polygon. `points` are the corners (x, y) in pixels, in order."""
     fixed = np.round(np.array(points, np.float64) * SUBPIXELS).astype(np.int32)
     cv2.fillPoly(picture, [fixed], _scalar(colour), cv2.LINE_AA, SUBPIXEL_BITS)
 
@@ -32,7 +32,8 @@ def rounded(
     radius: float,
     colour: Colour | int,
 ) -> None:
-    """Draw a filled `box` (left, top, right, bottom), its corners rounded by `radius` pixels."""
+    """Draw a filled `box` (left, top, right, bottom). The corners are rounded with this radius in
+    pixels."""
     polygon(picture, round_outline(box, radius), colour)
 
 
@@ -82,9 +83,9 @@ def down(height: int, stops: Sequence[tuple[float, float]]) -> Mask:
 
 
 def shade(picture: Picture, mask: npt.NDArray[np.uint8], light: Mask) -> None:
-    """Multiply the pixels by `light`, to the extent that the mask covers them.
+    """Multiply each pixel by its value in `light`, as far as the mask covers the pixel.
 
-    A mask value of 0 leaves a pixel unchanged, 255 applies the full factor.
+    A mask value of 0 leaves a pixel unchanged. A value of 255 applies the full factor.
     """
     share = mask.astype(np.float32)[..., None] / 255
     lit = picture.astype(np.float32) * (1 + (light[..., None] - 1) * share)

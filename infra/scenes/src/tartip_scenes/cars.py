@@ -1,6 +1,7 @@
 """Draws cars, seen from behind or from the front, each as a flat picture with a mask.
 
-A car is drawn once, straight on and in daylight; `scenes` then turns, places and lights it.
+A car is drawn once, straight on and in daylight. The module `scenes` then turns, places and lights
+it.
 """
 
 from dataclasses import dataclass
@@ -44,9 +45,12 @@ class View(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DrawnCar:
-    """A picture of a car (`sheet`), the mask of its pixels (255 inside the car, 0 outside), and
-    positions in that picture in pixels: the corners of the plate, the lamps, and the `outline`
-    (left, top, right, bottom)."""
+    """A picture of a car, with the positions of its plate and lamps.
+
+    The field `sheet` is the picture. The mask is 255 inside the car and 0 outside. All positions
+    are in pixels of the picture: the corners of the plate, the lamps, and the car's `outline`
+    (left, top, right, bottom).
+    """
 
     sheet: Picture
     mask: npt.NDArray[np.uint8]

@@ -18,7 +18,7 @@ CODEC = {"crf": "18", "preset": "ultrafast", "tune": "zerolatency"}
 
 @dataclass(frozen=True)
 class Access:
-    """One encoded frame (access unit): its NAL units, and the times to send it and to show it.
+    """One encoded frame (access unit): its NAL units, when to send it, and when to show it.
 
     Times are in ticks (`TICKS_A_SECOND`) from the start of the film.
     """
@@ -30,7 +30,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Clip:
-    """An encoded film to be sent in a loop; `length` is its duration in ticks."""
+    """An encoded film to be sent in a loop. The field `length` is its duration in ticks."""
 
     frames: tuple[Access, ...]
     length: int
@@ -58,10 +58,10 @@ def film_of(
     codec: str = "h264",
     options: dict[str, str] | None = None,
 ) -> bytes:
-    """Encode BGR pictures [h, w, 3], all of one size, as an MP4 file and return its bytes.
+    """Encode BGR pictures [h, w, 3] of equal size as an MP4 file, and return the bytes of the file.
 
-    `rate` is in frames per second; every `key_every`th frame is a key frame. `codec` is FFmpeg's
-    name of a codec ("h264", "hevc"); `options` are added to the options of its encoder.
+    `rate` is in frames per second. One frame in `key_every` frames is a key frame. `codec` is
+    FFmpeg's name of a codec ("h264", "hevc"). `options` are added to the options of the encoder.
     """
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:
@@ -78,7 +78,7 @@ def film_of(
 
 
 def looped(film: bytes | Path, *, rounds: int) -> bytes:
-    """Repeat an H.264 film `rounds` times without re-encoding; return the bytes of an MP4 file."""
+    """Repeat an H.264 film `rounds` times without re-encoding. Returns the bytes of an MP4 file."""
     file = io.BytesIO()
     with av.open(_source(film)) as container, av.open(file, "w", format="mp4") as output:
         stream = container.streams.video[0]

@@ -3,8 +3,8 @@
     face = draw_face(4)
     face.picture, face.box
 
-The same seed gives the same picture, byte for byte. Drawn faces look alike, to recognition models
-too.
+The same seed gives the same picture, byte for byte. All drawn faces look alike, even to models that
+recognise faces.
 """
 
 from dataclasses import dataclass

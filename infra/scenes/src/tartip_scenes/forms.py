@@ -1,7 +1,7 @@
 """The forms of registration plates: patterns of their texts, layouts, colours and sizes.
 
-All Kazakh forms are in the table `FORMS`, and some foreign ones. Functions make up random texts
-that fit a form.
+The table `FORMS` has all Kazakh forms and some foreign ones. Functions make up random texts that
+fit a form.
 """
 
 from collections.abc import Mapping
@@ -58,14 +58,17 @@ class PlateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateForm:
-    """The appearance of one kind of plate; `size` is (width, height) in pixels.
+    """The appearance of one kind of plate. The field `size` is (width, height) in pixels.
 
-    `groups` is the pattern of the text: d stands for a digit, l for a letter, rr for a region code,
-    any other character for itself; `others` are alternative patterns. `rows` gives the number of
-    groups in each row; if it is empty, there is one line. `band` is the country's band at the left
-    edge: "flag" (of Kazakhstan), "eu" or "none". A plate may have round stickers or dashes between
-    groups (`sealed`), small print above the text (`captioned`), a picture behind the text
-    (`pictured`) or a region code that stands apart (`boxed_region`).
+    The field `groups` is the pattern of the text. In it, d stands for a digit, l for a letter, rr
+    for a region code, and any other character for itself. The field `others` has alternative
+    patterns. The field `rows` gives the number of groups in each row; if it is empty, there is one
+    line. The field `band` is the country's band at the left edge: "flag" (of Kazakhstan), "eu" or
+    "none".
+
+    A plate may have round stickers or dashes between groups (`sealed`), small print above the text
+    (`captioned`), or a picture behind the text (`pictured`). Its region code may stand apart
+    (`boxed_region`).
     """
 
     groups: tuple[str, ...]
@@ -193,9 +196,10 @@ def random_text(kind: PlateKind, rng: np.random.Generator) -> str:
 
 
 def alike_text(kind: PlateKind, rng: np.random.Generator) -> str:
-    """A random text that fits this kind of plate, from characters that plate recognition confuses.
+    """A random text that fits this kind of plate, made of characters that plate recognition
+    confuses.
 
-    Digits and letters are chosen from `LOOK_ALIKES`, but region codes from all `REGION_CODES`.
+    Digits and letters are taken from `LOOK_ALIKES`, but region codes from all `REGION_CODES`.
     """
     return "".join(_random_group(group, rng, LOOK_ALIKES) for group in FORMS[kind].groups)
 
@@ -209,8 +213,8 @@ def random_groups(form: PlateForm, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def split(form: PlateForm, text: str, kind: PlateKind) -> tuple[str, ...]:
-    """Split a text into the groups of the form, by length. Raises ValueError if its length fits
-    neither the form's pattern nor an alternative one. `kind` is named in the error."""
+    """Split a text into the groups of the form, by length. Raises ValueError if the text's length
+    fits neither the form's pattern nor an alternative one. The error names `kind`."""
     known = [[len(group) for group in groups] for groups in (form.groups, *form.others)]
     lengths = next((sizes for sizes in known if sum(sizes) == len(text)), known[0])
     if len(text) != sum(lengths):
@@ -228,7 +232,8 @@ def _random_group(
 
 
 def varied(colour: Colour, rng: np.random.Generator, *, spread: int) -> Colour:
-    """The colour with each channel changed at random by at most `spread`, within 0 to 255."""
+    """The colour with each channel changed at random by at most `spread`. Values stay within 0 to
+    255."""
     shift = rng.integers(-spread, spread + 1, 3)
     red, green, blue = (int(np.clip(c + s, 0, 255)) for c, s in zip(colour, shift, strict=True))
     return red, green, blue

@@ -122,7 +122,7 @@ def draw_rows(
     left: int,
     rng: np.random.Generator,
 ) -> None:
-    """Draw the groups of a text in the rows of the form, all of equal height.
+    """Draw the groups of a text in the rows of the form. All rows have the same height.
 
     `left` is the x in pixels where the first row begins, to the right of the country's band.
     """

@@ -46,7 +46,7 @@ def draw_text(
 ) -> None:
     """Draw a text into a box (left, top, right, bottom) of the sheet.
 
-    Each character gets a cell of equal width and is stretched to the box's full height.
+    All characters get cells of equal width, and are stretched to the full height of the box.
     """
     left, top, right, bottom = box
     cell = (right - left) / len(text)

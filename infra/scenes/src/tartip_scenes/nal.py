@@ -1,6 +1,7 @@
 """Packs NAL units of H.264 (RFC 6184) and H.265 (RFC 7798) into RTP payloads.
 
-Implements only what `rtsp` needs to send one stream: types of NAL units, fragmentation, SDP lines.
+Has only what the module `rtsp` needs to send one stream: types of NAL units, fragmentation, SDP
+lines.
 """
 
 import base64
@@ -12,9 +13,9 @@ PAYLOAD_BYTES = 1400
 
 
 class Codec(ABC):
-    """A video codec as RTP and SDP carry it.
+    """A video codec, with its representation in RTP and SDP.
 
-    `parameters` maps each type of NAL unit that is a parameter set to the set's name in SDP.
+    The field `parameters` gives the names of parameter sets in SDP, by the type of their NAL unit.
     """
 
     name: ClassVar[str]
@@ -31,7 +32,8 @@ class Codec(ABC):
         """Yield the RTP payloads (fragmentation units) of a NAL unit too large for one payload."""
 
     def payloads(self, unit: bytes) -> Iterator[bytes]:
-        """The RTP payloads of a NAL unit: the unit itself, or fragments if it is too large."""
+        """The RTP payloads of a NAL unit. This is the unit itself, or fragments if the unit is too
+        large."""
         return iter((unit,)) if len(unit) <= PAYLOAD_BYTES else self.fragments(unit)
 
     def describe(self, units: Iterable[bytes]) -> str:

@@ -45,8 +45,8 @@ def draw_plate(
     text: str | None = None,
     fonts: tuple[str, ...] = FONTS,
 ) -> DrawnPlate:
-    """Draw `text` (random if None) as a plate of this kind; font, colours and layout vary at
-    random. Raises ValueError if the length of the text does not fit the kind."""
+    """Draw `text` as a plate of this kind. If `text` is None, it is random. Font, colours and
+    layout vary at random. Raises ValueError if the length of the text does not fit the kind."""
     form = FORMS[kind]
     groups = random_groups(form, rng) if text is None else split(form, text, kind)
     width, height = form.size

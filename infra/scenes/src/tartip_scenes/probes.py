@@ -2,8 +2,9 @@
 
     python -m tartip_scenes.probes services/inference-gateway/src/inference_gateway/probes/pictures
 
-The pictures are committed, so that a change of the drawing code does not change what they measure.
-If they are drawn again, the tests in `services/inference-gateway/tests/component` must pass.
+The pictures are committed. A change of the drawing code therefore does not change what the probes
+measure. If the pictures are drawn again, the tests in `services/inference-gateway/tests/component`
+must pass.
 """
 
 import json
@@ -42,11 +43,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What the probe picture with the file name `picture` shows.
+    """What a probe picture shows. The field `picture` is its file name.
 
-    It shows a car with the text `plate`, or an object of the class `label` in the box `seen`, or
-    the face of `person` in the box `face`; fields of things not shown are "" or None. Boxes are
-    (x, y, width, height) in pixels.
+    A picture shows one of three things: a car with the text `plate`, an object of the class `label`
+    in the box `seen`, or the face of `person` in the box `face`. The fields of the other two are ""
+    or None. Boxes are (x, y, width, height) in pixels.
     """
 
     picture: str

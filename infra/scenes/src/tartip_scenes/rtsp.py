@@ -1,7 +1,7 @@
-"""A small RTSP server for tests and measurements: plays films in a loop, with faults on demand.
+"""A small RTSP server for tests and measurements. It plays films in a loop, with faults on demand.
 
-Implements only what a client needs to play one stream (RFC 2326: OPTIONS, DESCRIBE, SETUP, PLAY);
-RTP is interleaved in the RTSP connection or sent over UDP.
+The server has only what a client needs to play one stream (RFC 2326: OPTIONS, DESCRIBE, SETUP,
+PLAY). RTP is interleaved in the RTSP connection or sent over UDP.
 """
 
 import base64
@@ -27,7 +27,7 @@ UNAUTHORIZED = 'WWW-Authenticate: Basic realm="camera"'
 
 
 class Fault(Enum):
-    """The ways in which a stream can fail; NONE means that it plays normally."""
+    """The ways in which a stream can fail. NONE means that the stream plays normally."""
 
     NONE = "none"
     # The connection stays, and nothing comes any more.
@@ -55,7 +55,7 @@ def right(shown: int, _: float) -> int:
 def spiking(ahead_seconds: float, *, every_seconds: float = 3.0) -> Stamps:
     """Return a time stamp function that adds `ahead_seconds` to the stamps of some frames.
 
-    They are the frames that are sent during 0.12 s of each period of `every_seconds`.
+    In each period of `every_seconds`, this applies to the frames that are sent during 0.12 s.
     """
 
     def stamp(shown: int, elapsed: float) -> int:
@@ -66,8 +66,9 @@ def spiking(ahead_seconds: float, *, every_seconds: float = 3.0) -> Stamps:
 
 
 def jumping(by_seconds: float, *, after_seconds: float) -> Stamps:
-    """Return a time stamp function that adds `by_seconds` (which may be negative) to the stamps of
-    all frames sent `after_seconds` or more after the client started to play."""
+    """Return a time stamp function that adds `by_seconds` to the stamps of all frames sent after a
+    time. This time is `after_seconds` after the client started to play. `by_seconds` may be
+    negative."""
 
     def stamp(shown: int, elapsed: float) -> int:
         return shown + round(by_seconds * TICKS_A_SECOND) * (elapsed >= after_seconds)
@@ -98,8 +99,8 @@ class _Camera:
 class RtspServer:
     """An RTSP server on a free loopback port, with one thread for each connection.
 
-    It serves one clip under every path, unless `put` sets another for a path. `film` is a clip, or
-    BGR pictures that are encoded at `rate` frames per second.
+    The argument `film` is a clip, or BGR pictures that are encoded at `rate` frames per second. It
+    is served under every path, unless `put` sets another clip for a path.
     """
 
     def __init__(self, film: "Clip | Sequence[Any]", *, rate: int = 10, key_every: int = 5) -> None:
@@ -126,20 +127,21 @@ class RtspServer:
     def break_down(self, path: str, fault: Fault) -> None:
         """Set the fault with which a path is served, on new connections and existing ones.
 
-        Fault.NONE removes the fault, but connections that it has closed stay closed.
+        Fault.NONE removes the fault. Connections that the fault has closed stay closed.
         """
         self._camera(path).fault = fault
 
     def stamp(self, path: str, stamps: Stamps) -> None:
         """Set the function that computes the RTP time stamps of frames sent under this path.
 
-        It gets a frame's correct time stamp in ticks, and the seconds since the client started to
-        play. It returns the time stamp to send, in ticks.
+        Its arguments are a frame's correct time stamp in ticks, and the seconds since the client
+        started to play. It returns the time stamp to send, in ticks.
         """
         self._camera(path).stamps = stamps
 
     def guard(self, path: str, password: str) -> None:
-        """Require basic authentication for a path; `password` is "user:password", "" for none."""
+        """Require basic authentication for a path. `password` is "user:password", or "" for
+        none."""
         self._camera(path).password = password
 
     def refuse_tcp(self, path: str) -> None:

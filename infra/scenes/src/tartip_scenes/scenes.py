@@ -1,6 +1,6 @@
 """Draws road scenes with a car whose plate is known, as a camera above the road would see them.
 
-The same seed and arguments give the same picture, byte for byte, and the truth about it:
+The same seed and arguments give the same picture, byte for byte, and the same truth:
 
     scene = draw_scene(7, text="453DXA12", light=Light.NIGHT, signal=Signal.RED)
     scene.jpeg, scene.truth.text, scene.truth.corners, scene.truth.vehicle
@@ -47,8 +47,8 @@ class Truth:
     """What a drawn scene shows: the plate (text, kind, corners), the car, its front or back
     (`view`), the light, and the traffic light (`signal`).
 
-    `vehicle` (the car) and `plate` are boxes (x, y, width, height) in pixels. The corners are
-    (x, y), clockwise from the top left.
+    The fields `vehicle` (the car) and `plate` are boxes (x, y, width, height) in pixels. Corners
+    are (x, y), clockwise from the top left.
     """
 
     text: str
@@ -85,7 +85,7 @@ def draw_scene(
     signal: Signal = Signal.NONE,
     fonts: tuple[str, ...] = FONTS,
 ) -> Scene:
-    """Draw one scene; `text`, `view` and `light` are random (by the seed) if None."""
+    """Draw one scene. If `text`, `view` or `light` is None, the seed determines it at random."""
     rng = np.random.default_rng(seed)
     stage = _Stage.random(
         rng, text=text, kind=kind, view=view, light=light, signal=signal, fonts=fonts
@@ -104,7 +104,7 @@ def draw_film(
 ) -> Iterator[Scene]:
     """Yield the frames of a film in which a car, seen from the front, comes nearer.
 
-    `text` and `light` are random (by the seed) if None.
+    If `text` or `light` is None, the seed determines it at random.
     """
     rng = np.random.default_rng(seed)
     stage = _Stage.random(

@@ -1,7 +1,6 @@
 """Draws streets: sky, mountains, houses, trees, a road with markings, optionally a traffic light.
 
-The view is that of a camera above the right lane, with the vanishing point in the upper part of the
-picture.
+The camera is above the right lane. The vanishing point is in the upper part of the picture.
 """
 
 from enum import StrEnum
@@ -18,7 +17,7 @@ HEIGHT: Final = 720
 
 
 class Signal(StrEnum):
-    """What a traffic light in the picture shows; NONE means that there is no light."""
+    """What a traffic light in the picture shows. NONE means that there is no traffic light."""
 
     NONE = "none"
     GREEN = "green"

@@ -1,4 +1,4 @@
-"""Checks a service's audit log and records within a test, as `tartip verify` does from outside."""
+"""Checks a service's audit log and records in a test, as `tartip verify` does from outside."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ async def seal_all(db: Database, service: str) -> None:
 async def record_differences(
     db: Database, seal_url: str, service: str, sources: Sequence[RecordSource]
 ) -> set[str]:
-    """Return sentences on what is wrong with the records of a service; empty if nothing is.
+    """Return sentences on what is wrong with the records of a service. The set is empty if all is
+    right.
 
-    `sources` supply the service's records. Waiting entries are sealed (signed) first, with the
-    log-in of the database URL `seal_url`. No process of the service may run.
+    `sources` supply the service's records. Waiting entries are sealed (signed) first, through the
+    database URL `seal_url`. No process of the service may run.
     """
     sealing = Database(seal_url, service=service, keyring=db.keyring, clock=system_clock)
     await seal_all(sealing, service)
@@ -60,9 +61,10 @@ async def record_differences(
 
 
 async def served_differences(engines: RunningTestMesh, service: str) -> set[str]:
-    """Return sentences on what is wrong with the records of a running service; empty if nothing is.
+    """Return sentences on what is wrong with the records of a running service. The set is empty if
+    all is right.
 
-    The service is asked over gRPC with the command line's certificate, as `tartip verify` does.
+    The service is called over gRPC with the command line's certificate, as `tartip verify` does.
     """
     pair, authority = engines.certificates.service(COMMAND_LINE), engines.certificates.authority
     channels = Channels(cert=pair.certificate, key=pair.key, ca=authority)

@@ -1,4 +1,5 @@
-"""Runs a mesh, or PostgreSQL and NATS alone, for tests; it stops when the test process ends."""
+"""Runs a mesh, or PostgreSQL and NATS alone, for tests. All of it stops when the test process
+ends."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ _SERVICE_NAMES = tuple(service.name for service in SERVICES)
 
 @dataclass(frozen=True, kw_only=True)
 class RunningTestMesh:
-    """A running mesh, or only its PostgreSQL and NATS, with methods for tests to inspect it, kill
-    its parts and wait for it."""
+    """A running mesh, or only its PostgreSQL and NATS. The methods inspect it, kill its parts and
+    wait for it."""
 
     home: DataDir
     ports: Ports
@@ -57,12 +58,12 @@ class RunningTestMesh:
 
     @property
     def database(self) -> Database:
-        """The mesh's PostgreSQL database, which has a connection URL for each purpose.
+        """The mesh's PostgreSQL database, with a connection URL for each purpose.
 
-        A service connects to its `schema` with `runtime_url(schema)` to answer calls, with
-        `work_url(schema)` to handle events and background work, and with `seal_url(schema)` to sign
-        its audit log. `owner_url(schema)` is for migrations. `url` is for the role that creates the
-        other roles and the schemas.
+        Each method that returns a URL takes the schema of a service. A service answers calls with
+        `runtime_url`, handles events and does background work with `work_url`, and signs its audit
+        log with `seal_url`. Migrations use `owner_url`. The property `url` is for the role that
+        creates the other roles and the schemas.
         """
         return self.description.database
 
@@ -85,7 +86,8 @@ class RunningTestMesh:
     def owner_environment(self, service: str) -> dict[str, str]:
         """The environment variables for `python -m <service> migrate`.
 
-        These are the service's own and the database URL of the role that owns the service's schema.
+        These are the variables of the service, and the database URL of the role that owns its
+        schema.
         """
         schema = service_named(service).schema
         assert schema is not None
@@ -102,7 +104,7 @@ class RunningTestMesh:
             return str(json.load(answer)["access_token"])
 
     async def nats_client(self, user: str, **options: Any) -> Client:
-        """Return a client connected to NATS as `user`; `options` are passed to `nats.connect`."""
+        """Return a client connected to NATS as `user`. `options` are passed to `nats.connect`."""
         from tartip_cli.provision.broker import connect
 
         certificate = user if user in _SERVICE_NAMES else COMMAND_LINE
@@ -123,8 +125,8 @@ class RunningTestMesh:
         return found[0] if found else None
 
     def kill(self, part: str) -> int:
-        """Send SIGKILL to a part's main process and return its pid; the supervisor restarts the
-        part."""
+        """Send SIGKILL to a part's main process, and return the process id. The supervisor restarts
+        the part."""
         pid = self.pid(part)
         assert pid is not None, f"{part} does not run"
         os.kill(pid, signal.SIGKILL)
@@ -149,7 +151,7 @@ class RunningTestMesh:
         return find_story(SpanFiles(self.home.spans), query)
 
     def stop(self) -> None:
-        """Stop the mesh in order; kill the supervisor if that takes more than _STOP_SECONDS."""
+        """Stop the mesh in order. If that takes more than _STOP_SECONDS, kill the supervisor."""
         if self.supervisor.poll() is None:
             self.supervisor.terminate()
             try:
@@ -184,11 +186,12 @@ def start_mesh(
     moved_by: dt.timedelta | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> RunningTestMesh:
-    """Start a mesh with its data in the folder `path`, on free ports; it ends with this process.
+    """Start a mesh with its data in the folder `path`, on free ports. The mesh ends with this
+    process.
 
     `without` names parts that are not started. The services' clock is ahead of the host's by
-    `moved_by` or, if that is None, by as much as the clock of this process. `environment` holds
-    further variables of the supervisor, such as TARTIP_NATS_URL.
+    `moved_by`. If `moved_by` is None, it is ahead by as much as the clock of this process.
+    `environment` holds further variables of the supervisor, such as TARTIP_NATS_URL.
     """
     from chassis.clock import clock_offset
     from tartip_cli.parts.mesh import Mesh

@@ -1,6 +1,6 @@
-"""Runs external NATS servers for tests, one alone or several as a cluster.
+"""Runs external NATS servers for tests: a single server, or several as a cluster.
 
-The servers have a certificate authority of their own, and are configured with the output of
+The servers have a certificate authority of their own. They are configured with the output of
 `tartip nats accounts`, as an operator outside the mesh would do.
 """
 
@@ -32,7 +32,8 @@ _STORED_BYTES = 8 * 1024**3
 
 @dataclass
 class NatsNode:
-    """One NATS server; `ports` are those for clients, other servers (routes) and monitoring."""
+    """One NATS server. The field `ports` has its ports for clients, other servers (routes) and
+    monitoring."""
 
     name: str
     folder: Path
@@ -58,13 +59,14 @@ class NatsNode:
             )
 
     def kill(self) -> None:
-        """Send the server SIGKILL and wait for its end; its data stay on disk."""
+        """Send the server SIGKILL and wait until it has ended. Its data stay on disk."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def is_healthy(self) -> bool:
-        """Whether the server answers that it, its streams and its consumers are up to date."""
+        """Whether the server reports that its streams and consumers, and the server itself, are up
+        to date."""
         try:
             with urllib.request.urlopen(
                 f"http://{LOOPBACK}:{self.ports[2]}/healthz", timeout=2

@@ -1,4 +1,5 @@
-"""OTLP receivers for tests, over gRPC (with or without TLS) and HTTP; they store what arrives."""
+"""OTLP receivers for tests, over gRPC (with or without TLS) and HTTP. They store what they
+receive."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ _REQUESTS: dict[str, type[Message]] = {
 class Received:
     """The messages that a receiver got, by signal ("traces", "metrics", "logs").
 
-    `headers` has the headers of each request; `endpoint` is the receiver's URL.
+    The field `headers` has the headers of each request. The field `endpoint` is the receiver's URL.
     """
 
     def __init__(self) -> None:
@@ -64,8 +65,8 @@ class Received:
         ]
 
     def metrics(self) -> list[tuple[str, Any]]:
-        """Return the received metrics as (service name, metric), one for each export of a
-        metric."""
+        """Return the received metrics, each as (service name, metric). A metric that was exported
+        several times is returned several times."""
         return [
             (service_of(resource), metric)
             for message in self._of("metrics")
@@ -88,7 +89,8 @@ class Received:
         ]
 
     def content(self) -> bytes:
-        """Return all messages in binary form, in which a text's UTF-8 bytes can be searched for."""
+        """Return all messages in binary form. The UTF-8 bytes of a text can be searched for in the
+        result."""
         return b"\n".join(
             message.SerializeToString() for signal in _REQUESTS for message in self._of(signal)
         )
@@ -114,7 +116,8 @@ def service_of(resource: Any) -> str:
 def receiving_grpc(certificate: tuple[bytes, bytes] | None = None) -> Iterator[Received]:
     """Run an OTLP receiver over gRPC during the block, and yield what it receives.
 
-    It uses TLS if `certificate` is given: the private key and the certificate chain, in PEM.
+    If `certificate` is given, the receiver uses TLS. `certificate` has the private key and the
+    certificate chain, in PEM.
     """
     received = Received()
     server = grpc.server(ThreadPoolExecutor(4))
@@ -153,8 +156,8 @@ class _Servicer:
 
 @contextmanager
 def receiving_http() -> Iterator[Received]:
-    """Run an OTLP receiver over HTTP (protobuf, gzip or not) during the block; yield what it
-    receives."""
+    """Run an OTLP receiver over HTTP during the block, and yield what it receives. Requests are
+    protobuf, with or without gzip."""
     received = Received()
 
     class Handler(BaseHTTPRequestHandler):

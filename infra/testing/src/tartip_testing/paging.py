@@ -1,4 +1,4 @@
-"""A test of paged lists over gRPC: a page token is valid for one caller and one query only."""
+"""A test of paged lists over gRPC. A page token must be valid for one caller and one query only."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,9 +16,9 @@ async def assert_token_is_bound(
 ) -> None:
     """Assert that a page token works for the same query, but not for another caller or query.
 
-    `read` and `by_others` send a list request as two callers who may both use the method;
-    `other_query` is `request` with another filter. A case is not tested if its argument
-    (`by_others` or `other_query`) is None. `request` must match at least two rows.
+    `read` and `by_others` send a list request as two different callers. Both callers may use the
+    method. `other_query` is `request` with another filter. If `by_others` or `other_query` is None,
+    that case is not tested. `request` must match at least two rows.
     """
     first = await read(_page(request, 1, ""))
     token = first.next_page_token

@@ -16,8 +16,8 @@ from tartip_testing.mesh import RunningTestMesh
 def standing_still(mesh: RunningTestMesh, part: str) -> Iterator[None]:
     """Pause all processes of a part with SIGSTOP during the block, then continue them (SIGCONT).
 
-    The supervisor may restart the part meanwhile. Child processes in process groups of their own,
-    like PostgreSQL's, are paused too.
+    The supervisor may restart the part meanwhile. Child processes with process groups of their own,
+    such as PostgreSQL's, are paused too.
     """
     pid = mesh.pid(part)
     assert pid is not None, f"{part} does not run"

@@ -49,9 +49,10 @@ class Prometheus:
         return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
 
     async def range(self, query: str, *, seconds: float) -> list[dict[str, Any]]:
-        """Return the time series for a PromQL query over the last `seconds`, one value per 2 s.
+        """Return the time series for a PromQL query over the last `seconds`, with one value per 2
+        s.
 
-        Each is a dict as in Prometheus's HTTP API, with the keys "metric" and "values".
+        Each time series is a dict as in Prometheus's HTTP API, with the keys "metric" and "values".
         """
         end = real_clock().timestamp()
         found = await self._get("query_range", query=query, start=end - seconds, end=end, step=2)
@@ -65,7 +66,7 @@ class Prometheus:
         return data
 
     async def until_all_fire(self, names: set[str], *, seconds: float) -> float:
-        """Wait until each of these alerts has fired once; return the seconds that this took.
+        """Wait until each of these alerts has fired once. Returns the seconds that this took.
 
         Raises AssertionError if it takes longer than `seconds`.
         """
@@ -76,7 +77,8 @@ class Prometheus:
         return time.monotonic() - began
 
     async def fired_within(self, seconds: float, name: str) -> set[str]:
-        """Return the alert's name if it fires within `seconds`, nothing if it does not."""
+        """Return a set with the alert's name if the alert fires within `seconds`, otherwise an
+        empty set."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if name in await self.firing():
@@ -85,7 +87,7 @@ class Prometheus:
         return set()
 
     async def until_none_fires(self, names: set[str]) -> float:
-        """Wait until none of these alerts fires any more; return the seconds that this took.
+        """Wait until none of these alerts fires any more. Returns the seconds that this took.
 
         Raises AssertionError if it takes longer than QUIET_SECONDS.
         """
@@ -100,8 +102,8 @@ class Prometheus:
 def prometheus(folder: Path, metrics_port: int) -> Iterator[Prometheus]:
     """Run Prometheus during the block, with its files in the empty folder `folder`.
 
-    It reads the metrics at `/metrics` of this local port once a second. The test is skipped if
-    Prometheus is not installed.
+    Prometheus reads `/metrics` on this local port once a second. The test is skipped if Prometheus
+    is not installed.
     """
     program = shutil.which("prometheus")
     if program is None:

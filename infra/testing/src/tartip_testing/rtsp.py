@@ -1,8 +1,8 @@
 """The fixture `rtsp_server`, which serves films over RTSP to tests.
 
-`rtsp_server(film)` returns an address that plays the film (H.264 in MP4) many times over; each
-client gets it from the start. GStreamer serves the film if its Debian packages are installed,
-otherwise the small server of `tartip_scenes` does.
+`rtsp_server(film)` returns an address that plays the film (H.264 in MP4) in a loop. Each client
+gets the film from the start. If GStreamer's Debian packages are installed, GStreamer serves the
+film. Otherwise the small server of `tartip_scenes` serves it.
 """
 
 from __future__ import annotations

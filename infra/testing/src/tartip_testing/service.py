@@ -22,7 +22,8 @@ _STOP_SECONDS = 40.0
 
 
 def migrated(engines: RunningTestMesh, service: str, **settings: str) -> dict[str, str]:
-    """Migrate a service's schema; return the environment variables used, including `settings`."""
+    """Migrate a service's schema. Returns the environment variables that were used, including
+    `settings`."""
     environment = {**os.environ, **engines.owner_environment(service), **settings}
     subprocess.run(
         [*_program(service), "migrate"], env=environment, check=True, timeout=_START_SECONDS
@@ -36,8 +37,8 @@ def serving(
 ) -> Iterator[str]:
     """Run a service during the block, and yield its address ("host:port").
 
-    Its output goes to the file `log`. Raises AssertionError if the service does not start, or ends
-    with an exit code other than 0.
+    The output of the service goes to the file `log`. Raises AssertionError if the service does not
+    start, or ends with an exit code other than 0.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -1,9 +1,8 @@
-"""Prepares the fines that the bench looks up and pays: has the fines service issue and deliver
-them.
+"""Has the fines service issue and deliver the fines that the bench looks up and pays.
 
-This module stands in for the violations service only: it publishes the events of confirmed
-violations and answers `GetViolation`. The real fines service does everything else: it finds the
-owner, sets the amount and the legal dates, and sends the letter.
+This module takes the place of the violations service: it publishes the events of confirmed
+violations and answers `GetViolation`. The real fines service does the rest: it finds the owner,
+sets the amount and the time limits, and sends the letter.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ _CALL_SECONDS = 10.0
 
 
 async def delivered(bench: BenchMesh, count: int, report: Callable[[str], None]) -> list[OpenFine]:
-    """Have `count` fines issued, each to a person and for a different vehicle, and return them once
-    all are delivered to their owners. `report` is called with a line of progress. Raises Failure if
-    a fine is not delivered within WAIT_SECONDS."""
+    """Have `count` fines issued, and return them once all are delivered to their owners. Each fine
+    is for a different vehicle that a person owns. `report` is called with lines of text about the
+    progress. Raises Failure if a fine is not delivered within WAIT_SECONDS."""
     register = vehicles.made_up(int(count * SPARE_VEHICLES) + 1)
     vehicles.write(bench.folder / "vehicles.json", register)
     of_persons = [vehicle for vehicle in register if vehicle.of_a_person][:count]
@@ -137,8 +136,8 @@ def answers(confirmed: Mapping[str, violations_pb2.Violation]) -> grpc.GenericRp
 async def answering(
     bench: BenchMesh, confirmed: Mapping[str, violations_pb2.Violation]
 ) -> AsyncIterator[None]:
-    """During the block, answer `GetViolation` with these violations, at the address of the
-    violations service and with its certificate."""
+    """Answer `GetViolation` with these violations during the block. The server has the address and
+    the certificate of the violations service."""
     certificates = bench.outside.certificates
     pair = certificates.service(VIOLATIONS.name)
     server = grpc.aio.server()

@@ -1,12 +1,16 @@
 """`python -m tartip_bench.apps.load CONFIG CALL CALLERS SECONDS`: makes and times calls of one
 partner.
 
-CALLERS clients run concurrently; each sends its next call after the answer to the last. CALL is
-Report (open and submit a report), QuoteFine, LookupFines, or PayFine (pay each fine once, until all
-are paid). CONFIG is a JSON file. Its keys `reports` and `fines` are the addresses of the services;
-`authority`, `key` and `certificate` are paths; `to_pay` lists the fines (`OpenFine`) to pay, `open`
-those to quote and look up. Prints the rate and times as JSON, in the format of
-`tartip_bench.chassis.load`; ends with an error at the first refused call.
+CALLERS clients run concurrently. Each client waits for an answer before it sends its next call.
+CALL is Report (open and submit a report), QuoteFine, LookupFines, or PayFine (pay each fine once,
+until all are paid).
+
+CONFIG is a JSON file. The keys `reports` and `fines` hold the addresses of the services. The keys
+`authority`, `key` and `certificate` hold paths. The key `to_pay` lists the fines (`OpenFine`) to
+pay; the key `open` lists the fines to quote and look up.
+
+Prints the rate and the times as JSON, in the format of `tartip_bench.chassis.load`. Ends with an
+error at the first refused call.
 """
 
 from __future__ import annotations
@@ -137,8 +141,8 @@ def _payment(fine: OpenFine) -> fines_pb2.PayFineRequest:
 
 
 async def in_turn(calls: Iterator[Call], callers: int, seconds: float) -> list[float]:
-    """Let `callers` clients make the calls, each one call at a time, until `seconds` have passed or
-    no call is left. Returns the duration of each call in seconds."""
+    """Make the calls with `callers` concurrent clients, until `seconds` have passed or no call is
+    left. Each client makes one call at a time. Returns the duration of each call in seconds."""
     took: list[float] = []
     until = time.perf_counter() + seconds
 

@@ -1,5 +1,5 @@
-"""Compares a partner's calls with a bare handler that reads one row or writes two rows in each
-call."""
+"""Compares calls of a partner with calls of a bare handler, which reads one row or writes two
+rows."""
 
 from __future__ import annotations
 
@@ -49,9 +49,11 @@ PAID_A_SECOND = 80
 class Compared:
     """A comparison of one kind of call with a bare handler.
 
-    `call` is a key of `apps.load.CALLS`, answered by `service`; `bare` is the method of the bare
-    server to compare with. The target is that the rate of calls to `service` is at least `share`
-    times the rate of calls to the bare server (None: no target).
+    The field `call` is a key of `apps.load.CALLS`, and `service` is the service that answers the
+    call. The field `bare` is the method of the bare server to compare with.
+
+    The target is a rate of calls to `service` of at least `share` times the rate of calls to the
+    bare server. If `share` is None, there is no target.
     """
 
     call: str
@@ -130,7 +132,7 @@ async def measure(run: Run) -> Outcome:
 async def profile_of(
     run: Run, bench: BenchMesh, config: Path, each: Compared, watched: Mapping[str, Watched]
 ) -> Figure:
-    """Repeat one comparison's calls to the service while py-spy samples the service's process.
+    """Repeat the calls to the compared service, while py-spy samples the process of this service.
     Returns a figure with each library's share of the samples."""
     run.report(f"{each.call}, profile")
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
@@ -145,10 +147,12 @@ async def two_calls_at_least(
     seconds: int,
     watched: Mapping[str, Watched],
 ) -> list[Figure]:
-    """Measure pairs of `WriteShared` calls to the chassis server, each of which writes one row, and
-    compare a pair with a call of the bare server that writes two rows; return the figures.
+    """Compare two `WriteShared` calls to the chassis server with one call of the bare server, and
+    return the figures. Each of the two calls writes one row; the bare call writes two rows.
+
     `WriteShared` is the cheapest call that writes through the library `chassis`. Two writing calls
-    can therefore not cost less than such a pair."""
+    to a service therefore cost at least as much as these two.
+    """
     found: dict[str, list[Round]] = {BARE: [], CHASSIS: []}
     for number in range(rounds):
         run.report(f"two calls of the chassis, round {number + 1} of {rounds}")
@@ -178,9 +182,9 @@ async def widen(bench: BenchMesh) -> None:
 async def configs_of(
     run: Run, bench: BenchMesh, scratch: Path, rounds: int, seconds: int
 ) -> list[Path]:
-    """Write one configuration file of `apps.load` for each round, and return their paths. Each file
-    has its own fines to pay, since a fine is paid once. Raises Failure if the fines are not
-    delivered."""
+    """Write one configuration file of `apps.load` for each round, and return the paths of the
+    files. Each file has its own fines to pay, since a fine can be paid only once. Raises Failure if
+    the fines are not delivered."""
     paid = (seconds + 1) * PAID_A_SECOND
     fines = await delivered(bench, OPEN_FINES + rounds * paid, run.report)
     pair = bench.outside.certificates.partner(PARTNER)
@@ -202,9 +206,9 @@ async def configs_of(
 
 
 async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[str, Watched]:
-    """Return, for each measured service and server, the processes whose processor time is
-    measured during the calls: the process of the service or server itself, PostgreSQL and the
-    supervisor. The keys are the names of the services and the kinds of the servers."""
+    """Return the processes to measure during the calls, for each measured service and server. The
+    processes are the service or server itself, PostgreSQL and the supervisor. The keys are the
+    names of the services and the kinds of the servers."""
 
     def of_service(name: str) -> Callable[[], float]:
         return lambda: bench.cpu_seconds(name)

@@ -1,4 +1,5 @@
-"""The gRPC service that is measured: a call reads one row by its key, or writes one, over TLS."""
+"""The gRPC service that the bench measures. Each call reads one row by its key, or writes one row,
+over TLS."""
 
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 
@@ -7,8 +8,8 @@ METHODS = ("Read", "Write", "WriteShared", "WriteByStatements")
 
 
 def declare() -> None:
-    """Add the service to this process's protobuf descriptor pool, where the chassis looks up its
-    methods."""
+    """Add the service to this process's protobuf descriptor pool. The chassis looks up the methods
+    of a service there."""
     text = f".{wrappers_pb2.StringValue.DESCRIPTOR.full_name}"
     package, _, name = SERVICE.rpartition(".")
     file = descriptor_pb2.FileDescriptorProto(

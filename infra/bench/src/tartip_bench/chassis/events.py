@@ -1,11 +1,12 @@
 """`python -m tartip_bench.chassis.events ROLE CONFIG EVENTS`: times one side of event delivery.
 
-The bare sides are `publish` and `consume`, with nats-py and asyncpg. The sides of the chassis are
-`relay`, its outbox relay, and `handle`, its consumer. The ROLE `fill` writes the outbox rows that
-`relay` publishes. EVENTS is the number of events. CONFIG is the configuration file of
-`chassis.server` with the address and credentials for NATS. Prints a JSON list of two times, the
-start and the end, in seconds of the machine's monotonic clock. The function of each role returns
-these two times.
+The roles `publish` and `consume` are the bare sides, with nats-py and asyncpg. The roles `relay`
+(the outbox relay) and `handle` (the consumer) are the sides of the chassis. The role `fill` writes
+the outbox rows that `relay` publishes.
+
+EVENTS is the number of events. CONFIG is the configuration file of `chassis.server` with the
+address and credentials for NATS. Prints a JSON list of two times, the start and the end, in seconds
+of the machine's monotonic clock. The function of each role returns these two times.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ Moments = tuple[float, float]
 
 
 async def broker_of(config: dict[str, str], side: str) -> Broker:
-    """Connect to NATS with the certificate and seed of the service on this side of the delivery.
-    `side` is "publisher" or "consumer"."""
+    """Connect to NATS with the certificate and seed of a service. `side` says which service:
+    "publisher" or "consumer"."""
     files = {name: Path(config[f"{side}_{name}"]) for name in ("certificate", "key", "seed")}
     authority = Path(config["caller_authority"])
     return await Broker.connect(
@@ -64,8 +65,8 @@ def database_of(config: dict[str, str]) -> Database:
 
 
 async def publish(config: dict[str, str], count: int) -> Moments:
-    """Publish `count` events with nats-py alone, PUBLISHED_AT_ONCE at a time, and await JetStream's
-    acknowledgements. Returns the times of start and end."""
+    """Publish `count` events with nats-py alone, and await JetStream's acknowledgements.
+    PUBLISHED_AT_ONCE events are sent at a time. Returns the times of start and end."""
     broker = await broker_of(config, "publisher")
     began = time.monotonic()
     for start in range(0, count, PUBLISHED_AT_ONCE):
@@ -81,7 +82,7 @@ async def publish(config: dict[str, str], count: int) -> Moments:
 
 async def consume(config: dict[str, str], count: int) -> Moments:
     """Consume `count` events with nats-py and asyncpg alone: insert the rows of a batch in one
-    transaction, then acknowledge its events. Returns the times of start and end."""
+    transaction, then acknowledge the events of the batch. Returns the times of start and end."""
     broker = await broker_of(config, "consumer")
     connection = await asyncpg.connect(config["database"])
     pulling = await broker.jetstream.pull_subscribe_bind(
@@ -121,8 +122,8 @@ async def fill(config: dict[str, str], count: int) -> Moments:
 
 
 async def relay(config: dict[str, str], count: int) -> Moments:
-    """Run the chassis's outbox relay until every row of the outbox is published; `count` is not
-    used. Returns the times of start and end."""
+    """Run the chassis's outbox relay until every row of the outbox is published. The argument
+    `count` is ignored. Returns the times of start and end."""
     db, broker = database_of(config), await broker_of(config, "publisher")
     running = asyncio.create_task(Relay(db, broker, source="bench", streams=()).run())
     began = time.monotonic()
@@ -136,8 +137,8 @@ async def relay(config: dict[str, str], count: int) -> Moments:
 
 
 async def handle(config: dict[str, str], count: int) -> Moments:
-    """Run the chassis's consumer, with a handler that inserts one row per event, until it has
-    inserted `count` rows. Returns the times of start and end."""
+    """Run the chassis's consumer until its handler has inserted `count` rows, one row per event.
+    Returns the times of start and end."""
     db, broker = database_of(config), await broker_of(config, "consumer")
     subscriptions = {SUBJECT: Subscription(StringValue, _add_note)}
     consumer = Consumer(

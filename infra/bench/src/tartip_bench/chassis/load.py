@@ -2,9 +2,12 @@
 
 METHOD is a method of the bench's servers, or PAIR: two calls of WriteShared, timed as one.
 
-CALLERS clients run concurrently; each sends its next call after the answer to the last. With RATE,
-that many calls per second are sent in total instead, and each call is timed from when it was due.
-Prints JSON: rate (per second), p50_ms, p99_ms, calls, and all_calls (including the warm-up).
+CALLERS clients run concurrently, and each waits for an answer before it sends its next call. With
+RATE, that many calls per second are sent in total, without waiting for answers. Each call is then
+timed from the moment at which it was due.
+
+Prints JSON with the keys `rate` (per second), `p50_ms`, `p99_ms`, `calls`, and `all_calls`
+(including the warm-up).
 """
 
 from __future__ import annotations
@@ -68,8 +71,8 @@ def call_of(opened: grpc.aio.Channel, method: str) -> Call:
 
 
 async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
-    """Let `callers` clients call for `seconds`, each one call at a time. Returns the duration of
-    each call in seconds."""
+    """Make calls with `callers` concurrent clients for `seconds`. Each client makes one call at a
+    time. Returns the duration of each call in seconds."""
     took: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -85,8 +88,8 @@ async def in_turn(call: Call, callers: int, seconds: float) -> list[float]:
 
 
 async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
-    """Send `rate` calls per second in total for `seconds`, whether earlier ones were answered or
-    not. Returns for each call the seconds from the time at which it was due to its answer."""
+    """Send `rate` calls per second for `seconds`, without waiting for answers. Returns, for each
+    call, the seconds from the moment at which it was due to its answer."""
     took: list[float] = []
     began = time.perf_counter()
 
@@ -103,8 +106,8 @@ async def at_rate(call: Call, rate: float, seconds: float) -> list[float]:
 
 
 async def timed_in_turn(call: Call, callers: int, seconds: float) -> tuple[list[float], float, int]:
-    """Run `in_turn` after a warm-up. Returns the duration of each call in seconds, the seconds that
-    the run took, and the number of calls including those of the warm-up."""
+    """Run `in_turn` after a warm-up. Returns the duration of each call in seconds, the duration of
+    the run in seconds, and the number of all calls, including the warm-up."""
     warm = await in_turn(call, callers, WARM_UP_SECONDS)
     began = time.perf_counter()
     took = await in_turn(call, callers, seconds)

@@ -38,9 +38,9 @@ SECONDS_FULL, SECONDS_QUICK = 5, 2
 
 @dataclass(frozen=True)
 class Aim:
-    """A method to measure, and its target: with `callers` or more concurrent clients, the chassis
-    server must reach at least `share` times the call rate of the bare server. If `share` is None,
-    there is no target."""
+    """A method to measure, and its target. With `callers` or more concurrent clients, the chassis
+    server must answer at least `share` times as many calls per second as the bare server. If
+    `share` is None, there is no target."""
 
     method: str
     title: str
@@ -68,8 +68,8 @@ class Round:
 
 
 async def measure(run: Run) -> Outcome:
-    """Measure the part `chassis` of the bench. Raises Failure where a server or its callers end
-    with an error."""
+    """Measure the part `chassis` of the bench. Raises Failure if a server or its callers end with
+    an error."""
     rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
     seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
     figures: list[Figure] = []
@@ -118,9 +118,9 @@ async def half_loaded(
     rates: Mapping[str, float],
     seconds: float,
 ) -> Figure:
-    """Compare the 99th percentiles of the calls' durations on both servers, each at half load.
-    `rates` maps each kind of server to the calls per second to send, which are half of the most
-    that this server can answer."""
+    """Compare both servers at half load, by the 99th percentile of the durations of their calls.
+    `rates` maps each kind of server to the calls per second to send. This is half of the highest
+    rate that the server can answer."""
     run.report(f"{aim.method}, at half of the capacity")
     found = {
         kind: await servers[kind].round(aim.method, 1, 2 * seconds, rates[kind]) for kind in KINDS
@@ -145,9 +145,8 @@ async def profile_of(run: Run, aim: Aim, server: Server, seconds: float) -> Figu
 
 
 def figures_of(aim: Aim, callers: int, found: Mapping[str, list[Round]]) -> list[Figure]:
-    """Return three figures that compare both servers: their rates, the chassis server's rate
-    divided by that of the bare server, and their processor time per call. `found` maps each kind of
-    server to its rounds."""
+    """Return three figures that compare both servers: their rates, the ratio of the rates (chassis
+    / bare), and their processor time per call. `found` maps each kind of server to its rounds."""
     rate = {kind: Spread.of([each.rate for each in found[kind]]) for kind in KINDS}
     cpu = {kind: statistics.median(each.cpu_ms for each in found[kind]) for kind in KINDS}
     p99 = {kind: statistics.median(each.p99_ms for each in found[kind]) for kind in KINDS}
@@ -187,10 +186,10 @@ class Server:
     ) -> Round:
         """Call `method` for `seconds`, after a short warm-up, and return the results.
 
-        With `calls_a_second` 0, `callers` clients call concurrently, and each sends its next call
-        when its last one is answered. Otherwise `calls_a_second` is the number of calls per second
-        in all, sent at equal intervals without waiting for answers; `callers` then counts for the
-        warm-up only. Raises Failure if the program that makes the calls ends with an error.
+        If `calls_a_second` is 0, `callers` clients call concurrently, and each sends its next call
+        when its last one is answered. Otherwise `calls_a_second` calls per second are sent in
+        total, at equal intervals and without waiting for answers. In that case, `callers` counts
+        for the warm-up only. Raises Failure if the program that makes the calls ends with an error.
         """
         before = cpu_seconds(self.process.pid)
         program = (sys.executable, "-m", "tartip_bench.chassis.load", str(self.config))
@@ -214,8 +213,8 @@ class Server:
 
 @asynccontextmanager
 async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Server]]:
-    """During the block, run the chassis server and the bare server on the same schema, each at its
-    own address. Yields them by kind ("bare", "chassis")."""
+    """Run the chassis server and the bare server during the block, on the same schema, each at its
+    own address. Yields the two servers by kind ("bare", "chassis")."""
     database = await made(bench.mesh.database.url)
     servers: dict[str, Server] = {}
     try:
@@ -258,7 +257,7 @@ def config_of(bench: BenchMesh, database: str, kind: str, scratch: Path) -> Path
 
 async def started(kind: str, config: Path) -> Server:
     """Start a server of this kind ("bare" or "chassis"), and return it once it accepts connections.
-    Raises Failure if it does not within START_SECONDS."""
+    Raises Failure if it accepts none within START_SECONDS."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

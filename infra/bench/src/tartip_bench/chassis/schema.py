@@ -1,8 +1,8 @@
-"""The database schema of the bench: the chassis's own tables, and the tables that the calls read
-and write.
+"""The database schema of the bench: the chassis's own tables, and the tables that calls read and
+write.
 
-The tables `places` and `notes` have row-level security. The bare server uses `bare_places` and
-`bare_notes` instead, which have none.
+The chassis server uses the tables `places` and `notes`, which have row-level security. The bare
+server uses `bare_places` and `bare_notes`, which have none.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ bare_notes = Table(
 
 
 async def made(owner_url: str) -> str:
-    """Create the schema, its tables and its role on the database at `owner_url`; returns the URL
+    """Create the schema, its tables and its role in the database at `owner_url`. Returns the URL
     with which the servers connect."""
     parts = urlsplit(owner_url)
     owner = urlunsplit(parts._replace(scheme="postgresql+asyncpg"))

@@ -1,10 +1,12 @@
-"""`python -m tartip_bench.chassis.server KIND CONFIG`: serves the calls that are measured, until
-SIGTERM.
+"""`python -m tartip_bench.chassis.server KIND CONFIG`: serves the measured calls until SIGTERM.
 
 KIND is `chassis` (with the library of all services) or `bare` (with grpc.aio and asyncpg alone).
-Both serve the same calls, which read a row or write rows. CONFIG is a JSON file: `address` to serve
-at, URL of the `database`, paths of `certificate` and `key`, folders of the clients' `authorities`
-and of the encryption `keys`, and the OTLP endpoint `collector`.
+Both kinds serve the same calls, which read a row or write rows.
+
+CONFIG is a JSON file. It has the `address` to serve at, the URL of the `database`, and the OTLP
+endpoint `collector`. The entries `certificate` and `key` are paths of files. The entry
+`authorities` is a folder with the certificate authorities of clients; the entry `keys` is a folder
+with encryption keys.
 """
 
 from __future__ import annotations
@@ -62,17 +64,17 @@ class ChassisNotes:
         return StringValue(value=row.content)
 
     async def write(self, request: StringValue, context: Any) -> StringValue:
-        """Insert the row, its audit entry, its event and the request's id in one statement. The
-        stored id makes a repeated request write nothing."""
+        """Insert the row, its audit entry, its event and the request's id in one statement. A
+        request whose id is already stored writes nothing."""
         return await self._write(request, shared=False)
 
     async def write_shared(self, request: StringValue, context: Any) -> StringValue:
-        """Insert the same rows as `write`, with one commit for several concurrent calls."""
+        """Insert the same rows as `write`. Several concurrent calls share one commit."""
         return await self._write(request, shared=True)
 
     async def write_by_statements(self, request: StringValue, context: Any) -> StringValue:
         """Insert the same rows as `write`, each by a separate statement. Use cases that also read
-        in the transaction write in this way."""
+        in the transaction do this."""
         caller, note_id = current_caller(), UUID(request.value)
         async with self._db.begin(caller.scope) as tx:
             if await tx.once(caller.key, note_id, _content(request)):

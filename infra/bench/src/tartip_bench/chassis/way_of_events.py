@@ -1,5 +1,5 @@
-"""Measures the rate of events through the chassis, from the outbox row to the row that the
-consumer's handler inserts, and compares it with bare publishing and bare consuming.
+"""Measures the rate of events through the chassis, and compares it with bare publishing and
+consuming. An event goes from the outbox row to the row that the consumer's handler inserts.
 
 The publishing and the consuming side run in separate processes.
 """
@@ -24,10 +24,10 @@ WHAT = "an event from outbox row through JetStream to inbox row and effect"
 
 
 async def measured(run: Run, config: Path, rounds: int) -> tuple[list[Figure], dict[str, Any]]:
-    """Return the figures and the measured rates of `rounds` rounds. The rates are events per
-    second: bare publishing, bare consuming, and through the chassis. A figure divides the rate
-    through the chassis by the lower of the two bare rates. `config` is the servers' configuration
-    file. Raises Failure if a side ends with an error."""
+    """Return the figures of `rounds` rounds, and the measured rates. The rates are events per
+    second: of bare publishing, of bare consuming, and through the chassis. A figure is the rate
+    through the chassis divided by the lower of the two bare rates. `config` is the servers'
+    configuration file. Raises Failure if a side ends with an error."""
     count = run.sized(full=EVENTS_FULL, quick=EVENTS_QUICK)
     rates: dict[str, list[float]] = {"publish": [], "consume": [], "ours": []}
     for number in range(rounds):

@@ -1,10 +1,12 @@
 """`python -m tartip_bench.fairness.flood ADDRESS AUTHORITY KEY CERTIFICATE NUMBER`: floods
 citizen-reports with the calls of one partner, until SIGTERM.
 
-It keeps 300 streams open and 320 look-ups of the report NUMBER waiting for an answer, and replaces
-each as soon as it ends. It also sends look-ups as fast as it can, without waiting. Prints two
-counts as JSON: look-ups by outcome ("answered" or the reason of the refusal), and refused streams
-by reason.
+The program keeps 300 streams open, and 320 look-ups of the report NUMBER waiting for an answer.
+When one of them ends, it is replaced immediately. The program also sends look-ups as fast as it
+can, without waiting.
+
+Prints two counts as JSON: look-ups by outcome ("answered" or the reason of the refusal), and
+refused streams by reason.
 """
 
 from __future__ import annotations
@@ -42,8 +44,9 @@ ANSWERED = "answered"
 
 
 class Flood:
-    """Sends the flood and counts its outcomes: in `calls` the look-ups by outcome (ANSWERED or the
-    reason of the refusal), in `streams` the refused streams by reason."""
+    """Sends the flood and counts its outcomes. The field `calls` counts the look-ups by outcome
+    (ANSWERED or the reason of the refusal). The field `streams` counts the refused streams by
+    reason."""
 
     def __init__(self, stubs: Sequence[CitizenReportsAsyncStub], number: str) -> None:
         self._stubs = itertools.cycle(stubs)

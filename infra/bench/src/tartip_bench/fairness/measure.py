@@ -1,5 +1,8 @@
-"""Measures one partner's look-ups and two partners' emergency reports, first without and then with
-a flood of calls by one of the partners."""
+"""Measures how one partner's flood of calls affects other calls.
+
+The other calls are the look-ups of another partner, and the emergency reports of both partners.
+They are measured first without and then with the flood.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,9 @@ WITHOUT_SERVICES = tuple(name for name in ENGINES_ALONE if name != CITIZEN_REPOR
 
 @dataclass
 class Flow:
-    """The outcomes of one partner's calls of one kind. `seconds` holds, for each answered call, the
-    time from when it was due to the answer; `refused` counts the refused calls by reason."""
+    """The outcomes of one partner's calls of one kind. The field `seconds` holds the duration of
+    each answered call, counted from the moment at which it was due. The field `refused` counts the
+    refused calls by reason."""
 
     seconds: list[float] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
@@ -65,8 +69,8 @@ class Flow:
 
 @dataclass(frozen=True)
 class Phase:
-    """The outcomes of all calls of one measuring period: the look-ups and emergency reports of the
-    partner that does not flood, and the emergency reports of the partner that does."""
+    """The outcomes of all calls of one measuring period. One partner makes look-ups and emergency
+    reports. The other partner, which also sends the flood, makes emergency reports."""
 
     look_ups: Flow
     emergencies: Flow
@@ -75,8 +79,7 @@ class Phase:
 
 
 async def measure(run: Run) -> Outcome:
-    """Measure the part `fairness` of the bench. Raises Failure where the flood ends with an
-    error."""
+    """Measure the part `fairness` of the bench. Raises Failure if the flood ends with an error."""
     seconds = run.sized(full=60, quick=15)
     async with running_bench_mesh(WITHOUT_SERVICES) as bench:
         neighbour, greedy = (
@@ -115,9 +118,10 @@ async def measure(run: Run) -> Outcome:
 
 
 def figures(quiet: Phase, flooded: Phase, flood: dict[str, Any]) -> tuple[Figure, ...]:
-    """Return figures of both partners' calls during the flood, and of the flood itself. `quiet` and
-    `flooded` hold the calls before and during the flood; `flood` holds the two counts that the
-    program `fairness.flood` prints. Only the look-ups are compared with those before the flood."""
+    """Return figures of both partners' calls during the flood, and of the flood itself. `quiet`
+    holds the calls before the flood, and `flooded` those during it. `flood` holds the two counts
+    that the program `fairness.flood` prints. Only look-ups are compared with those before the
+    flood."""
     before, after = quiet.look_ups, flooded.look_ups
     times = after.percentile_ms(0.99) / max(before.percentile_ms(0.99), 1e-3)
     calls, streams = Counter(flood["calls"]), Counter(flood["streams"])
@@ -173,8 +177,8 @@ async def phase(
 async def at_rate(
     call: Callable[[], Awaitable[object]], flow: Flow, rate: float, seconds: float
 ) -> None:
-    """Make calls at a fixed rate per second for `seconds`, without waiting for answers; add the
-    outcomes to `flow`."""
+    """Make calls for `seconds` at a fixed `rate` per second, without waiting for answers. The
+    outcomes are added to `flow`."""
     began = time.perf_counter()
 
     async def one(due: float) -> None:
@@ -193,8 +197,8 @@ async def at_rate(
 
 
 async def report(stub: CitizenReportsAsyncStub) -> str:
-    """Open and submit an emergency report (a road accident) and return its number. Raises Refusal
-    if the service refuses it."""
+    """Open and submit an emergency report (a road accident), and return the report's number. Raises
+    Refusal if the service refuses the report."""
     request = pb.OpenReportRequest(
         report_id=str(new_id()),
         category=pb.CATEGORY_ROAD_ACCIDENT,
@@ -211,8 +215,8 @@ async def report(stub: CitizenReportsAsyncStub) -> str:
 
 @asynccontextmanager
 async def flooding(bench: BenchMesh, number: str) -> AsyncIterator[dict[str, Any]]:
-    """During the block, run the flood, which looks up the report `number`. The yielded dictionary
-    is empty until the block ends; then it holds the two counts that the program `fairness.flood`
+    """Run the flood during the block; it looks up the report `number`. The yielded dictionary is
+    empty until the block ends. It then holds the two counts that the program `fairness.flood`
     prints. Raises Failure if the flood fails."""
     pair = bench.outside.certificates.partner(GREEDY)
     files = (bench.outside.certificates.authority, pair.key, pair.certificate)

@@ -1,8 +1,9 @@
 """`python -m tartip_bench.gateway.load CONFIG CALLERS SECONDS`: makes and times GETs over REST.
 
-CALLERS clients send one request at a time, each on its own connection, which stays open. CONFIG is
-a JSON file with port, path and tokens; requests use the tokens in turn. Prints what
-`tartip_bench.chassis.load` prints; ends with an error at the first answer that is not 200.
+CALLERS clients run concurrently. Each client sends one request at a time, on a connection of its
+own that stays open. CONFIG is a JSON file with port, path and tokens; the requests use the tokens
+in turn. Prints what `tartip_bench.chassis.load` prints. Ends with an error at the first answer
+whose status is not 200.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Connection:
 
 
 async def main(config: dict[str, Any], callers: int, seconds: float) -> None:
-    """Send requests for `seconds` after a warm-up, and print their times."""
+    """Send requests for `seconds` after a warm-up, and print how long they took."""
     port = config["port"]
     requests = itertools.cycle([request_of(config, token) for token in config["tokens"]])
     idle = [Connection(*await asyncio.open_connection(HOST, port)) for _ in range(callers)]

@@ -2,9 +2,9 @@
 grpc.aio.
 
 The operator gateway fetches a camera from the camera registry for an operator with a token. The
-bare gateway fetches a row by its key from the bare server. Services that this request does not need
-do not run. The operator gateway therefore never reports that it is ready, and is started by this
-module instead of the supervisor.
+bare gateway fetches a row by its key from the bare server. Services that the GET does not need do
+not run. The operator gateway therefore never reports that it is ready, and this module starts it
+instead of the supervisor.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Asked = tuple[dict[str, Any], Watched]
 
 
 async def measure(run: Run) -> Outcome:
-    """Measure the part `gateway` of the bench. Raises Failure where a gateway does not start, or
+    """Measure the part `gateway` of the bench. Raises Failure if a gateway does not start, or if
     callers end with an error."""
     rounds = run.sized(full=ROUNDS_FULL, quick=ROUNDS_QUICK)
     seconds = run.sized(full=SECONDS_FULL, quick=SECONDS_QUICK)
@@ -112,8 +112,8 @@ async def tokens(bench: BenchMesh) -> list[str]:
 
 @asynccontextmanager
 async def both(bench: BenchMesh, scratch: Path) -> AsyncIterator[dict[str, Asked]]:
-    """During the block, run both gateways, and the bare server that the bare gateway calls. Yields
-    for each gateway the port and path to request, and the processes to measure."""
+    """Run both gateways, and the bare server that the bare gateway calls, during the block. Yields,
+    for each gateway, the port and path to request and the processes to measure."""
     camera = await bench.camera()
     ports = bench.mesh.ports
     gateway = bench.mesh.services.part(OPERATOR_GATEWAY)
@@ -149,8 +149,8 @@ def bare_command(server: Server, port: int) -> tuple[str, ...]:
 async def serving(
     port: int, *command: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `command` during the block, which begins once the started process listens on `port`.
-    Raises Failure if it does not."""
+    """Run `command` during the block, which begins once the process listens on `port`. Raises
+    Failure if the process does not listen in time."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.DEVNULL,

@@ -1,8 +1,8 @@
 """`python -m tartip_bench.gateway.passing CONFIG PORT`: a bare gateway of FastAPI and grpc.aio.
 
-Its only route asks the bare server (`chassis.server`) for a row by its key, over TLS, and returns
-it as JSON. The gateway checks nothing and records no spans. CONFIG is the configuration file of the
-bare server.
+The gateway has one route. It fetches a row by its key from the bare server (`chassis.server`), over
+TLS, and returns the row as JSON. The gateway checks nothing and records no spans. CONFIG is the
+configuration file of the bare server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tartip_bench.chassis.load import CALL_SECONDS, channel, read_config
 
 
 def app_of(config: dict[str, str]) -> FastAPI:
-    """Return the application, which keeps a channel to the bare server open while it runs."""
+    """Return the application. While it runs, it keeps a channel to the bare server open."""
 
     @asynccontextmanager
     async def connected(app: FastAPI) -> AsyncIterator[None]:

@@ -1,5 +1,5 @@
-"""Measures how fast the camera register processes the reports of hubs, when they report on all
-connected cameras of a country. A hub is a control centre that reports which cameras work.
+"""Measures how fast the camera register processes the reports of hubs on all connected cameras of a
+country. A hub is a control centre that reports which cameras work.
 
 Every hub reports once a minute; the reports are spread over the minute. Then one camera in a
 hundred is reported as unreachable. Finally the hubs report more often, so that the register gets
@@ -48,8 +48,8 @@ _PARTS = (CAMERA_REGISTRY.name, "postgres")
 
 @dataclass
 class ReportedHub:
-    """A made-up hub, the ids of its cameras (16 bytes each, concatenated) and the conditions that
-    it reports (CameraCondition, one byte per camera in the same order)."""
+    """A made-up hub. Its cameras are given by their ids, 16 bytes each, concatenated. The reported
+    conditions (CameraCondition) are one byte per camera, in the same order."""
 
     hub: ReportingHub
     camera_ids: bytes = b""
@@ -61,7 +61,7 @@ class ReportedHub:
 
 @dataclass
 class MadeUpHubs:
-    """Made-up hubs by region. The connected cameras of a region are assigned to its hubs in
+    """Made-up hubs by region. Within a region, each connected camera is assigned to the next hub in
     turn."""
 
     of_region: dict[str, list[ReportedHub]] = field(default_factory=dict)
@@ -72,8 +72,8 @@ class MadeUpHubs:
         return [hub for hubs in self.of_region.values() for hub in hubs if len(hub)]
 
     async def register(self, bench: BenchMesh, connected: int) -> None:
-        """Register hubs in every region. `connected` is the number of connected cameras in the
-        country. Each region gets the same number of hubs: enough for one sixth of `connected`, at
+        """Register the same number of hubs in every region. `connected` is the number of connected
+        cameras in the country. The hubs of a region suffice for one sixth of `connected`, at
         CAMERAS_OF_HUB cameras per hub."""
         stub = CameraHubsStub(bench.outside.as_command_line(CAMERA_REGISTRY))
         for region in REGIONS:
@@ -93,8 +93,8 @@ class MadeUpHubs:
             self._turns[region] = cycle(hubs)
 
     def next_of(self, region: str) -> str:
-        """Return the id of the hub to assign the next camera of a region to; the hubs of the region
-        take turns."""
+        """Return the id of the hub for the next camera of a region. The hubs of the region take
+        turns."""
         return str(next(self._turns[region]).hub.hub_id)
 
     async def read_cameras(self, database: asyncpg.Connection[Any]) -> None:
@@ -113,12 +113,17 @@ class MadeUpHubs:
 
 @dataclass(frozen=True)
 class Measured:
-    """The results of `reports`. `cores` (at one report a minute) and `flood_cores` (at the highest
-    rate) are the processor cores used by the service and PostgreSQL together; `flood_rate` is this
-    rate in cameras per second. `first_seconds` and `outage_seconds` count from the first report
-    sent to the last status stored; `outage` is the number of cameras reported as unreachable.
-    `bare_microseconds` is the time of a bare SQL update per camera. `missing` counts hubs whose
-    last report was not stored."""
+    """The results of `reports`.
+
+    The fields `cores` (at one report a minute) and `flood_cores` (at the highest rate) are the
+    processor cores used by the service and PostgreSQL together. The highest rate itself is
+    `flood_rate`, in cameras per second.
+
+    The fields `first_seconds` and `outage_seconds` count from the first report sent to the last
+    status stored. The number of cameras reported as unreachable is `outage`. A bare SQL update
+    takes `bare_microseconds` per camera. The field `missing` counts hubs whose last report was not
+    stored.
+    """
 
     cameras: int
     hubs: int
@@ -136,10 +141,12 @@ class Measured:
 async def reports(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], hubs: MadeUpHubs, minutes: int
 ) -> list[Figure]:
-    """Send the hubs' reports in three phases, and return the figures. First, all cameras work for
-    `minutes` minutes. Then one in OUTAGE_EVERY cameras becomes unreachable. Finally, for about a
-    minute, the hubs report so often that FLOOD_A_SECOND cameras are reported per second. Raises
-    Failure if the register shows other statuses than the reported ones."""
+    """Send the hubs' reports in three phases, and return the figures.
+
+    First, all cameras work for `minutes` minutes. Then one in OUTAGE_EVERY cameras becomes
+    unreachable. Finally, for about a minute, FLOOD_A_SECOND cameras are reported per second. Raises
+    Failure if the statuses in the register differ from the reported ones.
+    """
     await hubs.read_cameras(database)
     given = hubs.all
     cameras = sum(map(len, given))

@@ -38,11 +38,12 @@ IMPORT_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Imported:
-    """Results of an import and of a bare COPY. Rates are in rows per second; `service_us`,
-    `postgres_us` and `copy_us` (PostgreSQL during COPY) are microseconds of processor time per row.
+    """Results of an import and of a bare COPY. Rates are in rows per second. The fields
+    `service_us`, `postgres_us` and `copy_us` (PostgreSQL during COPY) are microseconds of processor
+    time per row.
 
-    The import ends when all its events are published and the register's statistics count all its
-    rows. Memory is the service's, in MiB.
+    An import ends when all its events are published and the register's statistics count all its
+    rows. Memory is that of the service, in MiB.
     """
 
     rate: float
@@ -208,8 +209,8 @@ def _outcome(
         "Callers, service, PostgreSQL and NATS share the cores. One caller asks at a time, an"
         " operator of one region; statistics are asked in an open loop at half of what 16 callers"
         " in turn reach. Inside the service, calls are timed by their spans. The bare statements"
-        " run on a copy of the table with the same indexes, without row-level security, in the same run. What"
-        " PostgreSQL read is from its"
+        " run on a copy of the table with the same indexes, without row-level security, in the same"
+        " run. What PostgreSQL read is from its"
         " own counts (pg_stat_user_tables, of words and functions pg_stat_user_indexes). The bare"
         " table has two indexes more, which row-level security could not use: of words by GIN and"
         " of places by GiST. The rows of the import and of COPY are made before the time begins."

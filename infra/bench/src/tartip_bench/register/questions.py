@@ -1,7 +1,7 @@
 """Queries of the camera register, each with a bare SQL statement for comparison.
 
 The bare statements read a copy of the table of cameras, without row-level security. The copy has
-the same indexes, and two more: for texts and for places.
+the indexes of the original, and two more: for texts and for places.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Times:
-    """The duration in milliseconds of each call of one query, and the number of cameras (`rows`) in
-    one answer."""
+    """The durations of all calls of one query in milliseconds. The field `rows` is the number of
+    cameras in one answer."""
 
     rows: int
     milliseconds: Sequence[float]
@@ -81,7 +81,7 @@ def a_local_owner(table: str) -> str:
 
 def questions(owner: str) -> list[Question]:
     """Return one query of each kind, to be sent by operators who see only REGION. `owner` is the
-    BIN (business number) of an organisation that owns cameras there."""
+    BIN (business number) of an organisation that owns cameras in this region."""
     page = common_pb2.Page(size=PAGE)
     in_region = "FROM bare_cameras WHERE region = $1 AND retired_at IS NULL"
     ordered = f"ORDER BY camera_id LIMIT {PAGE}"
@@ -255,8 +255,8 @@ def _around(metres: int) -> Question:
 async def timed(ask: Ask, *, calls: int, callers: int = 1, seconds_max: float = math.inf) -> Times:
     """Time `calls` calls of `ask`, made by `callers` concurrent tasks after an untimed warm-up.
 
-    Both the warm-up and the timed calls end early after about `seconds_max` seconds each, but make
-    at least one call.
+    The warm-up and the timed calls each end early after about `seconds_max` seconds. Each makes at
+    least one call.
     """
     ends = time.perf_counter() + seconds_max
     for _ in range(max(1, calls // 10)):
@@ -279,8 +279,8 @@ async def timed(ask: Ask, *, calls: int, callers: int = 1, seconds_max: float = 
 
 
 def with_a_person(rows: Iterable[pb.ImportedCamera]) -> Iterator[pb.ImportedCamera]:
-    """Yield all rows, with the owner of the first 2 * PAGE cameras in REGION replaced by PERSON.
-    The rows of these cameras are changed in place."""
+    """Yield all rows, with PERSON as the owner of the first 2 * PAGE cameras in REGION. The rows of
+    these cameras are changed in place."""
     left = _OF_PERSON
     for row in rows:
         if left and row.description.place.region == REGION:

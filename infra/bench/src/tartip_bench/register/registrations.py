@@ -1,7 +1,7 @@
 """Compares registrations of single cameras with a bare handler that inserts two rows.
 
-One process calls both alternately, one call at a time. It makes fewer than a hundred registrations
-a second, since an operator may not make more calls.
+One process makes a registration and a bare call alternately, one at a time. It makes fewer than a
+hundred registrations a second, since an operator may not make more calls.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ WARM_UP = 20
 
 
 async def registrations(run: Run, bench: BenchMesh, calls: int) -> list[Figure]:
-    """Time `calls` registrations and as many calls of the bare handler. Returns figures of their
-    durations, the ratio of these, the processor time per call, and a profile of the service."""
+    """Time `calls` registrations and as many calls of the bare handler. Returns figures of both
+    durations, of the ratio of these durations, and of the processor time per call, and a profile of
+    the service."""
     run.report(f"registrations, {calls} times")
     database = await made(bench.mesh.database.url)
     bare = await started("bare", config_of(bench, database, "bare", run.scratch))
@@ -106,8 +107,8 @@ async def _in_turn(ours: Call, theirs: Call, calls: int) -> tuple[Times, Times]:
 
 
 def figures_of(ours: Times, bare: Times, spent: tuple[float, float]) -> list[Figure]:
-    """Return figures that compare registrations (`ours`) with the bare handler. `spent` is the
-    processor time per call in milliseconds: that of the service, then of the bare server."""
+    """Return figures that compare registrations (`ours`) with the bare handler. `spent` holds two
+    processor times per call, in milliseconds: of the service, and of the bare server."""
     share = bare.percentile(0.5) / ours.percentile(0.5)
     return [
         Figure(name=f"{NAME}: over gRPC", measured=ours.text, bare=bare.text),

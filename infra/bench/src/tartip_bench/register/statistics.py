@@ -1,7 +1,7 @@
-"""Measures the camera register's `GetStatistics`, called at half of the rate that it can reach.
+"""Measures the camera register's `GetStatistics`, called at half of the highest possible rate.
 
-Each call is measured twice: by the caller over gRPC, and inside the service by the call's span,
-which leaves out gRPC, TLS and the caller.
+Each call is measured twice: by the caller over gRPC, and by the call's span inside the service. The
+span leaves out gRPC, TLS and the caller.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region
 
 @dataclass(frozen=True)
 class Asked:
-    """The durations of calls of `GetStatistics`, made at `rate` calls per second: measured by the
-    caller over gRPC, and inside the service."""
+    """The durations of calls of `GetStatistics`, once measured by the caller over gRPC, and once
+    inside the service. The field `rate` is the number of calls per second."""
 
     rate: float
     over_grpc: Times
@@ -40,7 +40,7 @@ async def statistics(
     run: Run, bench: BenchMesh, database: asyncpg.Connection[Any], stub: Any
 ) -> list[Figure]:
     """Measure `GetStatistics` of all regions, and a full count of the cameras in SQL for
-    comparison; return the figures."""
+    comparison. Returns the figures."""
     run.report(f"statistics, {CALLERS} callers")
 
     async def count() -> int:

@@ -3,7 +3,7 @@
     make alerts
 
 The written files are part of the repository, so that they can be used without this program. With
-`--check`, it writes nothing, and exits with 1 if a file differs from what it would write.
+`--check`, the program writes nothing, and exits with 1 if a file is not up to date.
 """
 
 import argparse
@@ -24,8 +24,8 @@ _MADE: Final = "# Made from infra/otel/objectives.yaml by `make alerts`; edit th
 
 
 def made(checkout: Path) -> dict[Path, str]:
-    """Return a mapping from the path of each file to write to its content. The content is made from
-    the descriptions in `infra/otel` of the folder `checkout`."""
+    """Return the content of each file to write, by path. The contents are made from the
+    descriptions in `infra/otel` of the folder `checkout`."""
     otel = checkout / "infra" / "otel"
     objectives = read_objectives(otel / "objectives.yaml")
     of_rules = yaml.safe_dump(rules(objectives), sort_keys=False, allow_unicode=True, width=100)

@@ -25,8 +25,8 @@ _SOURCE: Final = {"type": "prometheus", "uid": "${source}"}
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """A PromQL expression to draw. `legend` is the name of each of its series: {{label}} in it
-    stands for the value of that label."""
+    """A PromQL expression to draw. The field `legend` is the name of each drawn series. In the
+    legend, {{label}} stands for the value of that label."""
 
     expr: str
     legend: str
@@ -34,8 +34,9 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A part of a dashboard that draws the results of some queries. `unit` is Grafana's name for
-    the unit of the values. `width` is a number of columns; a dashboard has 24."""
+    """A part of a dashboard that draws the results of some queries. The field `unit` is Grafana's
+    name for the unit of the values. The field `width` is a number of columns; a dashboard has
+    24."""
 
     title: str
     kind: Kind
@@ -46,8 +47,8 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A dashboard. `name` is the name of its JSON file without ".json"; its uid in Grafana is
-    "tartip-" and this name."""
+    """A dashboard. The field `name` is the name of its JSON file without ".json". Its uid in
+    Grafana is "tartip-" followed by this name."""
 
     name: str
     title: str

@@ -1,5 +1,5 @@
-"""Reads `infra/otel/objectives.yaml`: the mesh's objectives and alerts. An objective promises which
-share of some events, such as calls, is good; the rest is its error budget."""
+"""Reads the mesh's objectives and alerts from `infra/otel/objectives.yaml`. An objective promises
+that a certain share of some events, such as calls, is good. The rest is its error budget."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Severity = Literal["page", "ticket"]
 class Objective:
     """A promise to callers: `percent` percent of some events, such as calls, are good.
 
-    `all` is a PromQL selector of the counters of all these events. One of `bad` and `good` is set;
-    it selects the counters of the bad or of the good events.
+    The fields `all`, `bad` and `good` are PromQL selectors of counters: of all events, of bad
+    events and of good events. Only one of `bad` and `good` is set.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Objective:
 
     @property
     def budget(self) -> float:
-        """The share of bad events that the objective allows (error budget): 0.001 for 99.9
+        """The error budget: the share of bad events that the objective allows. It is 0.001 for 99.9
         percent."""
         return round(1 - self.percent / 100, 6)
 
@@ -50,8 +50,8 @@ class Objective:
 @dataclass(frozen=True, kw_only=True)
 class Burn:
     """An alert on error budgets that are used up too fast. It fires while the share of bad events
-    is above `rate` times the budget in two windows that end now, a `long` one such as "1h" and a
-    `short` one such as "5m"."""
+    is more than `rate` times the budget, in both of two windows that end now. The field `long` is
+    the longer window, such as "1h"; the field `short` is the shorter one, such as "5m"."""
 
     alert: str
     rate: float
@@ -62,11 +62,12 @@ class Burn:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """An alert on the cause of a problem. It fires once the PromQL `expression` has held for the
-    time `wait`, such as "2m". {limit} in the expression stands for the number `limit`.
+    """An alert on the cause of a problem. It fires once the PromQL `expression` has been true for
+    the time `wait`, such as "2m". In the expression, {limit} stands for the number in the field
+    `limit`.
 
-    The texts `summary`, `meaning` and `do` tell people what the alert says and what to do. In
-    `summary`, Prometheus replaces {{ $labels.NAME }} by the value of that label.
+    The texts `summary` and `meaning` tell people what the alert says; the text `do` says what to
+    do. In the summary, Prometheus replaces {{ $labels.NAME }} by the value of that label.
     """
 
     name: str
@@ -86,7 +87,8 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class Objectives:
-    """The content of the file. An error budget is for a period of `days` days."""
+    """The content of `objectives.yaml`. The field `days` is the period of the error budgets, in
+    days."""
 
     days: int
     burns: tuple[Burn, ...]
@@ -95,8 +97,8 @@ class Objectives:
 
 
 def read_objectives(path: Path) -> Objectives:
-    """Read the file at `path`. Raises ValueError if an entry is invalid or incomplete, or has an
-    unknown key."""
+    """Read the objectives and alerts from the file `path`. Raises ValueError if an entry is invalid
+    or incomplete, or has an unknown key."""
     given = yaml.safe_load(path.read_text())
     try:
         return Objectives(

@@ -19,8 +19,7 @@ Opener = Callable[[], IO[bytes]]
 
 
 class ArchiveWriter:
-    """Adds members to the archive of a backup. `finish` adds the manifest, which must be the last
-    one."""
+    """Adds members to the archive of a backup. `finish` adds the last member, the manifest."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self.members: dict[str, Member] = {}
@@ -43,7 +42,7 @@ class ArchiveWriter:
 @contextmanager
 def writing_archive(file: IO[bytes], secret: Secret) -> Iterator[ArchiveWriter]:
     """Yield a writer that writes an encrypted archive into `file`. The archive is completed at the
-    end of the block; if the block raises, readers will refuse the file as cut off."""
+    end of the block. If the block raises an error, readers will refuse the file as cut off."""
     sealed = SealedWriter(file, secret)
     stream = cast(Any, sealed)
     with tarfile.open(
@@ -54,7 +53,7 @@ def writing_archive(file: IO[bytes], secret: Secret) -> Iterator[ArchiveWriter]:
 
 
 def read_members(file: IO[bytes], secret: Secret) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each member, the manifest last.
+    """Yield the name and the content of each member. The manifest is the last one.
 
     Raises BackupRefused if the key is wrong or the file is damaged or incomplete. Members that were
     yielded before the error are authentic, but others may be missing.
@@ -78,8 +77,9 @@ def _entries(sealed: SealedReader) -> Iterator[tuple[str, bytes]]:
 def check(
     opened: Opener, secret: Secret, *, wanted: Callable[[str], bool]
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """Read a whole backup without writing anything, and compare the size and SHA-256 of each member
-    with the manifest. `opened` opens the backup file at its beginning; `secret` decrypts it.
+    """Read a whole backup, and compare the size and SHA-256 of each member with the manifest.
+    Nothing is written. `opened` opens the backup file at its beginning; `secret` decrypts the
+    content.
 
     Returns the manifest, and the contents of the members for whose names `wanted` returns True.
     Raises BackupRefused if the key is wrong, or if the file is damaged, incomplete or differs from

@@ -1,5 +1,6 @@
-"""Checks a restored database: the entries, roots and signatures of its audit logs, and that the
-ledger of fines has the same entries, sums and balances as when the backup was made."""
+"""Checks a restored database. The entries, roots and signatures of its audit logs must be valid.
+The ledger of fines must have the entries, sums and balances that it had when the backup was
+made."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ _UNPOSTED = (
 
 
 async def differences(url: str, manifest: Manifest) -> list[str]:
-    """Return the differences between the restored database and the manifest of its backup, as lines
-    of text: faulty audit logs, a ledger that differs, or payments without a ledger entry. The list
-    is empty if there are none. Raises Failure if the database does not answer."""
+    """Return the differences between a restored database and the manifest of its backup, as lines
+    of text. A difference is a faulty audit log, a changed ledger, or a payment without a ledger
+    entry. Raises Failure if the database does not answer."""
     connection = await connected(url)
     try:
         found = [

@@ -1,7 +1,7 @@
-"""Makes a backup of a running mesh; the mesh keeps running.
+"""Makes a backup of a mesh while the mesh keeps running.
 
-The steps have an order that makes the backup consistent: first the stored results of `tartip
-verify`, then the database in one snapshot, then what the snapshot refers to (evidence, keys,
+The order of the steps makes the backup consistent. First the stored results of `tartip verify` are
+read, then the database in one snapshot, then the files that the snapshot refers to (evidence, keys,
 certificates). Keys and objects that are newer than the snapshot do no harm. NATS is left out: after
 a restore, the services publish the events of their outboxes again.
 """
@@ -43,17 +43,17 @@ _LEFT_OUT = frozenset(
 
 class Progress(Protocol):
     """An object that shows the progress of a backup. `show` is called with the name of the current
-    stage and the amount done so far: bytes of the database, or objects of evidence. `total` is None
-    if the total amount is unknown."""
+    stage, the amount done so far, and the total amount. Amounts are bytes of the database or
+    objects of evidence. `total` is None if the total is unknown."""
 
     def show(self, name: str, done: int, total: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The mesh to back up: its data folder, the URL of its database (with the right to read all
-    schemas), and the folder `erasures` with the lists of destroyed keys. `evidence_is_outside` is
-    True if the evidence is in an external store, which is not backed up."""
+    """The mesh to back up: its data folder, the URL of its database, and the folder `erasures` with
+    the lists of destroyed keys. The URL must give the right to read all schemas. If the evidence is
+    in an external store, `evidence_is_outside` is True, and the evidence is not backed up."""
 
     home: DataDir
     database_url: str
@@ -62,11 +62,12 @@ class Source:
 
 
 async def create(source: Source, target: Path, secret: Secret, progress: Progress) -> Manifest:
-    """Write a backup to the file `target`, and return its manifest. The file gets its name only
-    when it is complete and on disk; after an error, no file is left.
+    """Write a backup to the file `target`, and return its manifest. The file appears under this
+    name only when it is complete and on disk. After an error, no file is left.
 
-    Raises BackupRefused if keys changed meanwhile or a list of erasures is damaged, Failure if the
-    database cannot be read or the disk is full, or OSError if the file cannot be written.
+    Raises BackupRefused if keys changed during the backup or a list of erasures is damaged. Raises
+    Failure if the database cannot be read or the disk is full. Raises OSError if the file cannot be
+    written.
     """
     draft = target.with_name(f".{target.name}.partial")
     try:
@@ -150,9 +151,9 @@ async def _still_known(url: str, paths: list[str]) -> list[str]:
 
 
 def listed_erasures(home: DataDir, folder: Path) -> dict[str, int]:
-    """Return the number of the newest line in each service's list of erasures (destroyed keys) in
-    `folder`, by service; 0 for an empty list. Services that have no audit key yet are left out.
-    Raises BackupRefused if a list is damaged."""
+    """Return, for each service, the number of the newest line in its list of erasures (destroyed
+    keys). The number is 0 if the list is empty. The lists are in `folder`. Services that have no
+    audit key yet are left out. Raises BackupRefused if a list is damaged."""
     found = {}
     for service in GRPC_SERVICES:
         keys = home.keys / service.name

@@ -1,4 +1,5 @@
-"""The manifest of a backup: a list of its members, and what a restored database must agree with."""
+"""The manifest of a backup. It lists the members, and states what a restored database must agree
+with."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The newest signed head of a service's audit log: the number of entries, and the root of the
-    Merkle tree over them. `root` and `public_key` are in hex."""
+    """The newest signed head of a service's audit log: the number of entries, and the root of their
+    Merkle tree. The fields `root` and `public_key` are in hex."""
 
     tree_size: int
     root: str
@@ -44,8 +45,8 @@ class Member:
 
 @dataclass(kw_only=True)
 class Manifest:
-    """What a backup says about itself: its origin, its members, and the state of the database in
-    it. It is stored as the last member."""
+    """The description of a backup: its origin, its members, and the state of the database in it.
+    The manifest is the last member of the backup."""
 
     version: str
     """The version of Tartip that made the backup."""
@@ -68,8 +69,8 @@ class Manifest:
         return json.dumps(asdict(self), ensure_ascii=False).encode()
 
     def summary(self) -> dict[str, Any]:
-        """Return the manifest as a dictionary for output. The number of files and their total size
-        in bytes take the place of the list of members."""
+        """Return the manifest as a dictionary for output. It has the number of files and their
+        total size in bytes, but not the list of members."""
         short = {each.name: getattr(self, each.name) for each in fields(self)}
         members = short.pop("members")
         short["ledger"] = asdict(self.ledger)
@@ -79,8 +80,8 @@ class Manifest:
 
 
 def read_manifest(content: bytes) -> Manifest:
-    """Parse the JSON of a manifest. Raises BackupRefused if it is malformed or its fields are not
-    those of this version."""
+    """Parse the JSON of a manifest. Raises BackupRefused if the JSON is malformed, or if its fields
+    differ from those of this version."""
     try:
         given = json.loads(content)
         given["heads"] = {name: Head(**head) for name, head in given["heads"].items()}

@@ -1,5 +1,5 @@
-"""The errors that are raised if a backup cannot be made, read or restored. Each has a reason, such
-as BACKUP_DAMAGED, which is part of its message."""
+"""The errors that are raised if a backup cannot be made, read or restored. The message of each
+error contains a reason, such as BACKUP_DAMAGED."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tartip_cli.failures import Exit, Failure
 
 
 class BackupRefused(Failure):
-    """A `Failure` with a named `reason`, such as BACKUP_CUT_OFF. Its message begins with the word
-    "refused" and this name."""
+    """A `Failure` with a `reason`, such as BACKUP_CUT_OFF. Its message begins with the word
+    "refused" and the reason."""
 
     def __init__(self, reason: str, message: str, code: Exit = Exit.REFUSED) -> None:
         super().__init__(f"refused, {reason}: {message}", code)

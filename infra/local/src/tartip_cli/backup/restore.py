@@ -1,12 +1,12 @@
 """Restores a backup into an empty data folder, and checks the result.
 
-Nothing is written before the whole file has been read and compared with its manifest. A mark in the
-data folder, `DataDir.unfinished_restore`, exists until the restore is complete; while it exists,
-`tartip up` refuses to start. An interrupted restore starts from the beginning when it is run again.
+Nothing is written before the whole file has been read and compared with its manifest. The file
+`DataDir.unfinished_restore` marks the data folder until the restore is complete; until then,
+`tartip up` refuses to start. If a restore was interrupted, the next run starts from the beginning.
 
 A person's data are erased by destroying their key. Keys that were destroyed after the backup are in
-the restored database again. Before the services serve, they destroy the keys that the lists of
-erasures name (`host.erasures`). A restore therefore requires these lists.
+the restored database again. The services therefore destroy the keys named in the lists of erasures
+before they serve (`host.erasures`). A restore requires these lists.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _OTHER_PARTS = frozenset({"nats", "triton", *(service.name for service in SERVIC
 class Restore:
     """One restore of a backup into the data folder of `settings`.
 
-    `opened` opens the backup from its beginning, and `secret` decrypts it. `erasures` is the folder
-    with the lists of erasures (destroyed keys) of the mesh that was backed up. With
-    `incomplete_erasures`, missing or damaged lists are accepted.
+    The field `opened` opens the backup at its beginning, and `secret` decrypts it. The folder
+    `erasures` has the lists of erasures (destroyed keys) of the mesh that was backed up. If
+    `incomplete_erasures` is True, missing or damaged lists are accepted.
     """
 
     opened: Opener
@@ -67,7 +67,7 @@ class Restore:
     def check(self) -> tuple[Manifest, int]:
         """Check the whole backup and the lists of erasures, and write nothing. Returns the manifest
         and the number of listed erasures. Raises BackupRefused if the backup cannot be restored, or
-        if lists are missing or damaged and this is not accepted."""
+        if a list is missing or damaged and `incomplete_erasures` is False."""
         manifest, public = check(self.opened, self.secret, wanted=_is_audit_key)
         if _numbers(manifest.version) > _numbers(version("tartip-local")):
             raise BackupRefused(
@@ -91,13 +91,13 @@ class Restore:
             )
 
     async def run(self, manifest: Manifest) -> None:
-        """Restore a backup that `check` has accepted; `manifest` is the one that it returned. Files
-        of an interrupted restore are deleted first.
+        """Restore a backup that `check` has accepted. `manifest` is the result of `check`. Files of
+        an interrupted restore are deleted first.
 
-        Raises BackupRefused if the data folder is in use, if it or the database is not empty, or if
-        the restored database differs from the manifest; Failure if the database does not answer;
-        OSError if a file cannot be written. After an error during the restore, the data folder
-        keeps its mark as unfinished.
+        Raises BackupRefused if the data folder is in use, if the folder or the database is not
+        empty, or if the restored database differs from the manifest. Raises Failure if the database
+        does not answer, and OSError if a file cannot be written. After an error during the restore,
+        the data folder stays marked as unfinished.
         """
         self.require_empty()
         self._begin()

@@ -3,10 +3,11 @@
     magic (16 bytes) | header: one line of JSON | chunk | chunk | … | last chunk
 
 The header has the salt of the file's key, and a check value that distinguishes a wrong key from a
-damaged file. A chunk begins with four bytes: the length of its content and, in the highest bit,
-whether it is the last chunk. Its nonce consists of its number and this bit. Therefore chunks cannot
-be reordered or dropped, and a file without its end is recognised. The header is the additional
-authenticated data of every chunk.
+damaged file. The header is the additional authenticated data of every chunk.
+
+A chunk begins with four bytes: the length of its content and, in the highest bit, whether it is the
+last chunk. The nonce of a chunk consists of the chunk's number and this bit. Chunks can therefore
+not be reordered or dropped, and a file without its end is recognised.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Secret:
 
 
 class SealedWriter:
-    """A writable stream that encrypts its input into `file`. `close` must be called: it writes the
-    last chunk, without which readers refuse the file as cut off."""
+    """A writable stream that encrypts its input into `file`. `close` must be called, since it
+    writes the last chunk. Readers refuse a file without its last chunk as cut off."""
 
     def __init__(self, file: IO[bytes], secret: Secret) -> None:
         self._file = file
@@ -134,9 +135,9 @@ class SealedReader:
 
 
 def read_secret(path: Path) -> Secret:
-    """Read a secret from a file: a key if the content is 64 hexadecimal digits, otherwise a
-    passphrase. White space around it is ignored. Raises BackupRefused if a passphrase is shorter
-    than 12 characters, or OSError if the file cannot be read."""
+    """Read a secret from a file. If the content is 64 hexadecimal digits, the secret is a key,
+    otherwise a passphrase. White space around the content is ignored. Raises BackupRefused if a
+    passphrase is shorter than 12 characters, or OSError if the file cannot be read."""
     content = path.read_bytes().strip()
     if _KEY_DIGITS.fullmatch(content):
         return Secret(bytes.fromhex(content.decode()), is_passphrase=False)

@@ -1,5 +1,5 @@
-"""Reads the database as of one moment: a dump of it, and the heads of the audit logs and the totals
-of the ledger for the manifest of a backup.
+"""Reads the database as of one moment. It yields a dump of the database and, for the manifest of a
+backup, the heads of the audit logs and the totals of the ledger.
 
 The schemas of all services are in one database, so one snapshot is consistent across services.
 """
@@ -39,16 +39,15 @@ _BALANCES = (
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A read-only transaction in which the database does not change: it shows the state at the
-    moment when the snapshot was taken."""
+    """A read-only transaction that shows the database as it was when the snapshot was taken."""
 
     connection: asyncpg.Connection
     url: str
 
     async def dump(self) -> AsyncGenerator[bytes, None]:
-        """Yield a dump of the schemas of all services in pieces of PIECE_BYTES, in the custom
-        format of `pg_dump`. Raises Failure with the last line of pg_dump's error output if it
-        fails."""
+        """Yield a dump of the schemas of all services, in pieces of PIECE_BYTES. The format is the
+        custom format of `pg_dump`. If `pg_dump` fails, raises Failure with the last line of its
+        error output."""
         name = await self.connection.fetchval("SELECT pg_export_snapshot()")
         schemas = [f"--schema={schema}" for schema in SCHEMAS]
         process = await asyncio.create_subprocess_exec(
@@ -74,8 +73,8 @@ class Snapshot:
             await reason
 
     async def evidence(self) -> AsyncIterator[str]:
-        """Yield the path of each object in the evidence store that can still be decrypted: its data
-        key has not been destroyed."""
+        """Yield the path of each object in the evidence store whose data key has not been
+        destroyed. Only these objects can still be decrypted."""
         if await _exists(self.connection, _EVIDENCE):
             async for row in self.connection.cursor(_OBJECTS):
                 yield row["object_path"]

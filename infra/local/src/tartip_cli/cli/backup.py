@@ -41,8 +41,8 @@ def backup(
     """Back up the running mesh into one encrypted file; the mesh keeps running.
 
     Store the key in another place than the backup: without the key, nobody can read the backup.
-    Exit code 12 if files of evidence that the database names were missing; the backup is still
-    written.
+    Exit code 12 if the database names files of evidence that are missing; the backup is written
+    nevertheless.
     """
     from tartip_cli.backup.create import create
     from tartip_cli.backup.sealed_file import read_secret
@@ -85,8 +85,8 @@ def restore(
     """Restore a backup into the empty data folder, then check the audit logs and the ledger of
     fines.
 
-    Personal data that were erased after the backup remain unreadable, provided that the lists of
-    erasures are complete.
+    If the lists of erasures are complete, personal data that were erased after the backup remain
+    unreadable.
     """
     from tartip_cli.backup.restore import Restore
     from tartip_cli.backup.sealed_file import read_secret

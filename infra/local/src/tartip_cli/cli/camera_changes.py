@@ -43,9 +43,9 @@ def change_cameras(
 ) -> None:
     """Change all cameras that match the filters: `… change region=KZ-75 --set connected=yes`.
 
-    If somebody else changes a camera while the command runs, the command does not change this
-    camera. An interrupted command may be run again. Exit code 11 if the change of a camera was
-    refused; all other cameras are changed.
+    A camera that somebody else changes while the command runs is not changed by the command. An
+    interrupted command may be run again. Exit code 11 if the change of a camera was refused; all
+    other cameras are changed.
     """
     from tartip_cli.clients.camera_edits import ChangedRows, Edits
 

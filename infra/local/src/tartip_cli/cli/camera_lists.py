@@ -33,10 +33,11 @@ def export_cameras(
     given: Filters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write all cameras that are not retired and match the filters into a file: in Parquet if its
-    name ends in .parquet or .pq, else in CSV.
+    """Write all cameras that are not retired and match the filters into a file. The format is
+    Parquet if the file name ends in .parquet or .pq, otherwise CSV.
 
-    The columns are those of `tartip cameras import`. Importing the unedited file changes nothing.
+    The columns are those of `tartip cameras import`. If the unedited file is imported, nothing
+    changes.
     """
     wanted = read_filters(given or [])
     number = asyncio.run(_export(read_settings(), file, wanted))
@@ -48,7 +49,7 @@ def export_cameras(
 
 def read_filters(given: list[str]) -> pb.ListCamerasRequest:
     """Convert filters such as "kind=anpr" into a request for the matching cameras. Raises Failure
-    for an unknown filter or value."""
+    if a filter or its value is unknown."""
     from tartip.cameras.v1 import cameras_pb2 as pb
 
     wanted = pb.ListCamerasRequest()

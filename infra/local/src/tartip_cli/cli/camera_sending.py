@@ -47,10 +47,11 @@ async def send(
     total: int,
     dry_run: bool = False,
 ) -> Result:
-    """Import the rows that `rows` yields (`total` in number) into the camera register, and show a
-    progress bar. `rows` is called again after an interruption and must yield the same rows.
+    """Import the rows that `rows` yields into the camera register, and show a progress bar. `total`
+    is the number of rows. `rows` is called again after an interruption and must yield the same
+    rows.
 
-    `name` names the import: if an import of this name was interrupted, it is resumed. In a dry run,
+    `name` names the import. If an import of this name was interrupted, it is resumed. In a dry run,
     or if `name` is empty, a new import is always begun.
     """
     from chassis.clock import new_id
@@ -81,8 +82,8 @@ async def send(
 
 
 def print_findings(title: str, findings: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Print the first _SHOWN of `findings` (such as refused rows) as a table whose columns are the
-    keys in `columns`. Prints nothing if there are none."""
+    """Print the first _SHOWN of `findings` (such as refused rows) as a table. The columns of the
+    table are the keys in `columns`. Prints nothing if `findings` is empty."""
     if not findings:
         return
     more = f" (the first {_SHOWN} of {len(findings)})" if len(findings) > _SHOWN else ""

@@ -53,11 +53,12 @@ def import_cameras(
     owner_is_person (yes: the registered owner, a person, stays the owner), stream_url, stream_user,
     stream_password, substream_url, substream_user, substream_password and hub_id.
 
-    A row describes the camera with its camera_id if given, otherwise the one with its serial and
-    make; if there is none, it is registered. A camera whose description is the same stays
+    A row describes the camera with its camera_id if given, otherwise the camera with its serial and
+    make. If there is no such camera, it is registered. A camera whose description is the same stays
     unchanged. If the description differs, the row replaces it, and fields that the row does not
-    have are cleared. Some values are kept: the device key, verifications with other numbers and, if
-    the row has none, the hub, the streams with their passwords and the bases of functions.
+    have are cleared. Two things are always kept: the device key, and verifications with other
+    numbers. If the row has none, the hub, the streams with their passwords and the bases of
+    functions are kept too.
 
     The same command resumes an import that was interrupted. Exit code 11 if a row was refused; the
     other rows are imported.
@@ -76,8 +77,9 @@ def import_cameras(
 def report(
     result: Result, wrong: list[Wrong], *, as_json: bool = False, dry_run: bool = False
 ) -> None:
-    """Print how many rows were added, changed, left unchanged and refused, and why. `wrong` holds
-    the unreadable cells. Raises typer.Exit if a row was refused or cannot be read."""
+    """Print how many rows were added, changed, left unchanged and refused, and why rows were
+    refused. `wrong` holds the unreadable cells. Raises typer.Exit if a row was refused or cannot be
+    read."""
     refused = [_unreadable(each) for each in wrong] + [_shape(each) for each in result.refused]
     refused.sort(key=lambda finding: int(finding["row"]))
     likely = [_shape(each) for each in result.probable_duplicates]

@@ -1,4 +1,4 @@
-"""Calls to a service of the running mesh with the certificate of `tartip-cli`, the command line."""
+"""Calls a service of the running mesh with the certificate of the command line, `tartip-cli`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ async def service_stub(
     stub: Callable[[grpc.aio.Channel], Any],
     service: Service = INFERENCE_GATEWAY,
 ) -> AsyncIterator[Any]:
-    """Yield a gRPC stub for a service of the running mesh; calls are made with the
-    certificate of `tartip-cli`. If the service refuses a call in the block, a Failure is raised."""
+    """Yield a gRPC stub for a service of the running mesh. Calls are made with the certificate of
+    `tartip-cli`. Raises Failure if the service refuses a call in the block."""
     async with outside(settings) as mesh:
         with traced(*settings.exports_to(mesh.otlp_endpoint)), refusals_as_failures():
             yield stub(mesh.as_command_line(service))

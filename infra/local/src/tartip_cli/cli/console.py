@@ -25,8 +25,9 @@ def print_json(value: object) -> None:
 
 
 def hint(text: str) -> str:
-    """Return the text. If the command `tartip` is not on the PATH, "`tartip …`" in the text becomes
-    "`.venv/bin/tartip …`", since `make setup` installs the command only into .venv."""
+    """Return the text, adapted to the place where `tartip` is installed. If the command `tartip` is
+    not on the PATH, "`tartip …`" becomes "`.venv/bin/tartip …`". `make setup` installs the command
+    only into .venv."""
     return text if shutil.which("tartip") else text.replace("`tartip ", "`.venv/bin/tartip ")
 
 

@@ -13,8 +13,8 @@ from tartip_cli.failures import Exit, Failure
 
 @contextmanager
 def refusals_as_failures() -> Iterator[None]:
-    """Convert a service's refusal in the block into a Failure. Its message has the reason of the
-    refusal and every wrong field of the request."""
+    """Convert a service's refusal in the block into a Failure. The message has the reason of the
+    refusal and names every wrong field of the request."""
     try:
         with peers_refusals():
             yield

@@ -1,5 +1,5 @@
-"""`tartip functions`: shows or sets which functions (such as reading plates or counting crowds)
-analyse a camera's pictures. Input and output are JSON of the message `CameraFunctions`."""
+"""`tartip functions`: shows or sets which functions analyse a camera's pictures, such as reading
+plates or counting crowds. Input and output are JSON of the message `CameraFunctions`."""
 
 from __future__ import annotations
 

@@ -115,8 +115,8 @@ def report(
         int, typer.Option(help="Go on every so many seconds until Ctrl-C; 0: report once.", min=0)
     ] = 0,
 ) -> None:
-    """Send a report, signed as the hub, which says that all cameras of the hub work. The command is
-    for tests and drills."""
+    """Send a report, signed as the hub, that all cameras of the hub work. The command is for tests
+    and drills."""
     from chassis.clock import parse_id
 
     from tartip_cli.clients.hub_reports import ReportingHub, read_private_key

@@ -57,10 +57,10 @@ def rotate(
 
     With --broker, every NATS user gets a new key.
 
-    With --data-keys, each class of data keys gets a new wrapping key, and all data keys of the
-    class are wrapped again by it. After a quarter of an hour (or --settle-seconds), the old
-    wrapping key is destroyed. An older dump of the database can be read only if the old wrapping
-    key was backed up with it, as `tartip backup` does.
+    With --data-keys, each class of data keys gets a new wrapping key, which encrypts all data keys
+    of the class again. After a quarter of an hour (or --settle-seconds), the old wrapping key is
+    destroyed. An older dump of the database is then readable only with a backup of the old wrapping
+    key. `tartip backup` includes the wrapping keys.
     """
     if not (data_keys or broker):
         raise Failure("say which keys: --data-keys, --broker or both", Exit.USAGE)

@@ -120,9 +120,9 @@ def change(
     details: Details = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a partner's terms; terms that are not given stay as they are.
+    """Change a partner's terms. Terms that are not given stay as they are.
 
-    The list of scopes and the list of kinds are each replaced as a whole, not added to.
+    If scopes are given, they replace all earlier scopes. The same is true of kinds.
     """
     from tartip.partners.v1 import partners_pb2 as pb
 

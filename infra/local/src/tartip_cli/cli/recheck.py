@@ -1,5 +1,5 @@
-"""`tartip fines recheck`: lists issued fines that one of the checks before issuing (guards) would
-stop if they were issued today."""
+"""`tartip fines recheck`: lists issued fines that a check before issuing (a guard) would stop
+today."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def recheck(
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """List the issued fines that would be held (stopped by a check) if they were issued today, each
-    with all reasons. Nothing is changed.
+    """List the issued fines that a check would stop (hold) if they were issued today, each with all
+    reasons. Nothing is changed.
 
-    Cancelled fines are left out. The violation is fetched again from the violations service and the
-    owner from the vehicle register, both as of the moment of the offence. Exit code 12 if any fine
-    would be held.
+    Cancelled fines are left out. The violation is fetched again from the violations service, and
+    the owner from the vehicle register. Both are fetched as of the moment of the offence. Exit code
+    12 if any fine would be held.
     """
     checked, held = asyncio.run(_recheck(read_settings(), region, purpose))
     if as_json:

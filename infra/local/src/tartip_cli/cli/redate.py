@@ -1,4 +1,4 @@
-"""`tartip fines redate`: recomputes the legal dates of open fines after a calendar was corrected. A
+"""`tartip fines redate`: recomputes the time limits of open fines after a calendar was corrected. A
 date changes only in the owner's favour."""
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def redate(
     ] = _PURPOSE,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute the legal dates of open fines; a date changes only in the owner's favour.
+    """Recompute the time limits of open fines; a date changes only in the owner's favour.
 
     Run it after a working calendar was corrected. Letters, amounts and payments stay unchanged. A
     fine that came into force or became overdue too early returns to its former state. The command
-    can be interrupted and run again. Exit code 11 if the calendar of a year is missing, so that the
-    dates of a fine cannot be computed.
+    can be interrupted and run again. Exit code 11 if a year's calendar is missing and the dates of
+    a fine can therefore not be computed.
     """
     found = asyncio.run(_redate(read_settings(), dry_run, purpose))
     changed = [fine for fine in found if fine.changed]

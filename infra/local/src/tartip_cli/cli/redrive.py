@@ -1,9 +1,9 @@
-"""`tartip redrive`: lists dead letters (events a service failed to process), republishes one, or
-dismisses one with a reason.
+"""`tartip redrive`: lists dead letters (events that a service failed to process), republishes one,
+or dismisses one with a reason.
 
-The event is published again from the outbox of the service that produced it, with the same event
-id. The service that failed has no record of this id in its inbox, so it processes the event;
-services that have already processed the event have such a record and ignore it.
+The producer of the event publishes it again from its outbox, with the same event id. A service that
+has processed the event has this id in its inbox and ignores the event. The service that failed does
+not have the id, so it processes the event.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def redrive(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the events that services failed to process (dead letters); or publish one of them again,
-    or dismiss it.
+    """List the events that services failed to process (dead letters). Or publish one of them again,
+    or dismiss one.
 
-    Remove the cause of the failure before you publish an event again. The outbox of the service
-    that produced an event keeps it for seven days; until then, a dismissed event can still be
+    Remove the cause of the failure before you publish an event again. An event stays in the outbox
+    of the service that produced it for seven days. Until then, even a dismissed event can be
     published again.
     """
     if event_id and dismissed:

@@ -35,7 +35,8 @@ def require_machine() -> None:
 
 
 def require_packages(packages: tuple[str, ...]) -> None:
-    """Raise Failure if one of these Python packages is not installed. `make setup` installs all."""
+    """Raise Failure if one of these Python packages is not installed. `make setup` installs all
+    packages."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise Failure(

@@ -1,9 +1,9 @@
-"""`tartip partners revoke-certificate` and `tartip officers`: revoke the certificates of partners,
-and list and revoke those of officers.
+"""`tartip partners revoke-certificate` and `tartip officers`: revoke the certificates of partners
+and officers, and list those of officers.
 
-The revocations are written to files in the data folder, which running services read again within a
-minute. The mesh need not run. A partner whose certificate is revoked stays registered;
-`tartip partners revoke` refuses the partner itself, with any certificate.
+The revocations are written to files in the data folder. Running services read these files again
+within a minute. The mesh need not run. A partner whose certificate is revoked stays registered. To
+refuse the partner with any certificate, use `tartip partners revoke`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def register(app: App) -> None:
 
 
 def list_officers(as_json: AsJson = False) -> None:
-    """List the officers' certificates with their dates of expiry, and those that are revoked."""
+    """List the certificates of officers with their dates of expiry, including revoked
+    certificates."""
     from tartip_cli.supervisor.certificates import certificate_states
 
     certificates = _certificates()
@@ -71,8 +72,8 @@ def revoke_officer(
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke an officer's certificates: the violations service refuses decisions that are signed
-    with them from now on.
+    """Revoke an officer's certificates: the violations service refuses new decisions that are
+    signed with them.
 
     Earlier decisions stay valid.
     """
@@ -88,8 +89,8 @@ def revoke_certificate(
     """Revoke a partner's certificates, for instance after its key was lost: all services refuse
     them.
 
-    All certificates that were issued to the partner until now are revoked. The partner can call
-    again with a new certificate, which --replace issues, now or later.
+    All certificates that were issued to the partner until now are revoked. With a new certificate,
+    the partner can call again. --replace issues one, in this command or in a later one.
     """
     _revoke("partner", name, reason, replace=replace, as_json=as_json)
 

@@ -36,8 +36,8 @@ def seed(
 ) -> None:
     """Register sample cameras and write the vehicle register; prints the cameras' ids.
 
-    Can be repeated. Vehicles are replaced only with --again. Cameras keep their ids, but a
-    retired or changed camera is replaced by a new one. The ids are for `tartip ingest --camera ID`.
+    Can be repeated. Vehicles are replaced only with --again. Cameras keep their ids, but a retired
+    or changed camera is replaced by a new one. `tartip ingest --camera ID` takes such an id.
     """
     if context.invoked_subcommand is None:
         asyncio.run(_seed(read_settings(), vehicles, again=again, as_json=as_json))
@@ -48,8 +48,8 @@ def cameras(
     seed: Annotated[int, typer.Option("--seed", help="Another number makes other cameras.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Register made-up cameras of the whole country: along streets and around sites, in numbers
-    that follow each region's population.
+    """Register made-up cameras of the whole country, along streets and around sites. Regions with
+    more people get more cameras.
 
     The same count and seed give the same cameras with the same ids, so the command can be repeated.
     After an interruption it resumes.

@@ -33,15 +33,16 @@ def register(app: App) -> None:
 def status(as_json: AsJson = False) -> None:
     """Show the state, address, process and memory of each part of the mesh, and warnings.
 
-    A degraded part still serves, but has a problem that its callers will notice if it lasts. It
-    counts as ready; the reason is shown. `restarts` counts the restarts of a part since the mesh
-    was started.
+    A degraded part still serves, but has a problem that its callers will notice if it lasts. A
+    degraded part counts as ready; the reason is shown. `restarts` counts the restarts of a part
+    since the mesh was started.
 
-    There is a warning if the disk is nearly full, if the mesh's clock is moved to another day, if a
-    year's working calendar or base values (the monthly calculation index) are missing or only
-    assumed, and if less than a third of a certificate's life is left. Memory (`rss_bytes`) is the
-    proportional set size of the part's process tree: a page that n processes share counts as 1/n in
-    each. Exit code 0 if all is ready, 9 if not.
+    There is a warning in each of these cases: the disk is nearly full; the mesh's clock is moved to
+    another day; a year's working calendar or base values (the monthly calculation index) are
+    missing or only assumed; less than a third of a certificate's life is left.
+
+    Memory (`rss_bytes`) is the proportional set size of the part's process tree: a page that n
+    processes share counts as 1/n in each. Exit code 0 if all is ready, 9 if not.
     """
     answer = ask_status(DataDir(read_settings().home))
     found = answer or {"ready": False, "parts": []}
@@ -95,7 +96,8 @@ def logs(
 ) -> None:
     """Print the log of a part.
 
-    With --json one object per line, {"part", "line"}; "line" is an object for services, else text.
+    With --json, print one object per line, {"part", "line"}. "line" is an object for services,
+    otherwise text.
     """
     home = DataDir(read_settings().home)
     path = home.log_of(part)

@@ -34,8 +34,8 @@ class Step:
 
 
 class StepReporter:
-    """Numbers, times and prints the steps of a command. The block of
-    `with reporter.step(…) as step` is one step; the block has its own trace."""
+    """Numbers, times and prints the steps of a command. Each block `with reporter.step(…) as step`
+    is one step and has its own trace."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.steps: list[Step] = []
@@ -63,8 +63,8 @@ class StepReporter:
             yield
 
     def table(self, title: str, *, width: int) -> Table:
-        """Return a table with one row per step. The column of results is left out if `width`, the
-        width of the terminal in characters, is too small; ids never wrap."""
+        """Return a table with one row per step. `width` is the width of the terminal in characters.
+        If the terminal is too narrow, the column of results is left out. Ids never wrap."""
         has_room = width >= _ROOMY_CELLS
         table = Table(
             title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0)

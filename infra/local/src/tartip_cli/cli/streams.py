@@ -1,5 +1,5 @@
-"""`tartip streams`: sets, removes and lists the RTSP streams that are watched permanently, with the
-outcomes of their frames."""
+"""`tartip streams`: sets, removes and lists the RTSP streams that are watched permanently. The list
+shows the outcomes of the frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def put(
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Have a camera's RTSP stream watched from now on, in place of its earlier one if any."""
+    """Have a camera's RTSP stream watched from now on. It replaces an earlier stream of the
+    camera."""
     given = sys.stdin.readline().strip() if address == "-" else address
     stream = asyncio.run(_put(camera, given, fps))
     if as_json:

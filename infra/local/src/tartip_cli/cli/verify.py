@@ -1,14 +1,14 @@
 """`tartip verify`: checks the audit logs, the records of decisions, the events and the evidence
 from outside the services.
 
-For each service, it fetches the newest signed head of the audit log and all entries that this head
-covers. It recomputes the Merkle root of these entries and compares it with the root in the head. It
-checks the signature of the head and the inclusion proofs of some entries.
+For each service, the command fetches the newest signed head of the audit log and all entries that
+this head covers. It recomputes the Merkle root of these entries and compares it with the root in
+the head. It checks the signature of the head and the inclusion proofs of some entries.
 
-It checks that no old entry was changed or removed. The log must still begin with the entries that
-it had at the last check without faults; the size and root of that time are stored in `verify.json`
-of the data folder. The log must also extend each head that was kept outside the data folder: by the
-supervisor, or by a witness, a partner who keeps copies of heads (`--witness`).
+It then checks that no old entry was changed or removed. The log must begin with the entries that it
+had at the last check without faults. The size and root of that check are stored in `verify.json` of
+the data folder. The log must also extend each head that was kept outside the data folder. The
+supervisor and witnesses keep such heads (`--witness`); a witness is a partner.
 
 Each record must agree with the newest decision about it in the log. Finally, the records of the
 service are compared with each other and with the event streams (`verify_records`).
@@ -46,9 +46,10 @@ _NAMED_MAX = 10
 
 @dataclass
 class Finding:
-    """The result of checking one service's audit log and records: how much was checked, and the
-    faults in `wrong`, which is empty if there are none. `sealed_at` (RFC 3339), `root` (hex) and
-    `entries` are the time, the Merkle root and the number of entries of the log's newest head."""
+    """The result of checking one service's audit log and records: how much was checked, and which
+    faults were found. The field `wrong` lists the faults. The fields `sealed_at` (RFC 3339), `root`
+    (hex) and `entries` describe the log's newest head: its time, its Merkle root and its number of
+    entries."""
 
     service: str
     entries: int = 0

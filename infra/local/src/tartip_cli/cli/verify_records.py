@@ -2,10 +2,11 @@
 streams.
 
 The service itself compares its audit entries, events and data keys (`CheckRecords`), and lists the
-events that it has published. The newest of these are looked up in the streams: at the sequence
-number that the service recorded, there must be a message with the event's id. Messages of plate
-reads are not read, since they hold plates; of these, only the recorded sequence number is checked,
-which must not be greater than the last one of the stream.
+events that it has published. The newest of these events are looked up in the streams. The service
+recorded a sequence number for each event: the message with this number must have the event's id.
+
+Messages of plate reads are not read, since they hold plates. For a plate read, the recorded
+sequence number must not be greater than the last one of the stream.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Streams:
     topology: Topology
 
     async def has(self, event: audit_pb2.PublishedEvent) -> bool:
-        """Return whether the stream has the event at its recorded sequence number. Also True if
-        this number is below the first one in the stream, since old messages are deleted."""
+        """Return whether the stream has the event at its recorded sequence number. Old messages are
+        deleted, so the result is also True if this number is below the first one in the stream."""
         from nats.js.errors import NotFoundError
 
         name, sequence = self._stream_of(event.subject), event.stream_sequence
@@ -98,9 +99,9 @@ async def streams_of(mesh: Outside, settings: Settings) -> AsyncIterator[Streams
 async def check_records(
     mesh: Outside, service: Service, streams: Streams, events: int
 ) -> list[str]:
-    """Return what is wrong with a service's records, one text per fault; at most NAMED_MAX faults
-    of a kind are named, the others are counted. `events` is the number of newest published events
-    to look up in the streams. Raises Refusal if the service refuses the check."""
+    """Return what is wrong with a service's records, as one text per fault. At most NAMED_MAX
+    faults of a kind are named; the others are counted. `events` is how many of the newest published
+    events are looked up in the streams. Raises Refusal if the service refuses the check."""
     faults, published = await _checked(mesh, service)
     newest = published[-events:] if events else []
     unsent = [event for event in newest if not await streams.has(event)]

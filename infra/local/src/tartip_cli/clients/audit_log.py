@@ -19,8 +19,8 @@ _PAGE = 200
 
 
 class AuditLogReader:
-    """Reads one service's audit log. While `leaves` reads entries, it notes in `decisions` which
-    entry is the newest about each record."""
+    """Reads one service's audit log. The method `leaves` reads entries, and notes in `decisions`
+    which entry about each record is the newest."""
 
     def __init__(self, mesh: Outside, service: Service) -> None:
         from audit_log.decision_audit import DecisionAudit
@@ -45,11 +45,13 @@ class AuditLogReader:
             return None
 
     async def leaves(self, tree_size: int, wrong: list[str]) -> list[bytes]:
-        """Return the hashes of the log's first `tree_size` entries, in order, and note these
-        entries in `decisions`. A hash is computed from the entry's content if the service returns
-        it; otherwise it is the one that the service states. If an entry is missing, the hashes
-        before it are returned and a text is added to `wrong`. Raises Refusal if the service refuses
-        a call."""
+        """Return the hashes of the log's first `tree_size` entries, in order. The entries are noted
+        in `decisions`. A hash is computed from the content of the entry if the service returns the
+        content. Otherwise the hash that the service states is returned.
+
+        If an entry is missing, the hashes before it are returned, and a text is added to `wrong`.
+        Raises Refusal if the service refuses a call.
+        """
         from audit_log import merkle
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
@@ -87,9 +89,9 @@ class AuditLogReader:
             return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
 
     async def decided_records(self) -> AsyncIterator[audit_pb2.DecidedRecord]:
-        """Yield every record that a decision in the log is about, with two hashes: of its current
-        content, and of the content that was decided. Raises Refusal if the service refuses a
-        call."""
+        """Yield every record that a decision in the log is about. Each has two hashes: of its
+        current content, and of the content that was decided. Raises Refusal if the service refuses
+        a call."""
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
         from tartip.audit.v1 import audit_pb2

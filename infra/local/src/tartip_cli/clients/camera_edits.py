@@ -35,8 +35,8 @@ class Edits:
             raise Failure("; ".join(wrong) or "nothing to --set", Exit.USAGE)
 
     def apply(self, description: pb.CameraDescription) -> None:
-        """Edit a description in place. If the edits remove one of the camera's functions, the
-        legal basis of that function is removed too."""
+        """Edit a description in place. If the edits remove a function of the camera, the legal
+        basis of that function is removed too."""
         for name in self._names:
             _APPLY.get(name, _set(name))(description, self._sample.description)
         kept = [basis for basis in description.bases if basis.function in description.functions]
@@ -141,8 +141,9 @@ _APPLY: Mapping[str, _Apply] = {
 
 
 class ChangedRows:
-    """Import rows of the cameras that some edits change, stored in a temporary file. `matched` is
-    the number of all cameras that were read, `changed` the number of stored rows."""
+    """Import rows of the cameras that some edits change, stored in a temporary file. The field
+    `matched` is the number of all cameras that were read. The field `changed` is the number of
+    stored rows."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
@@ -163,8 +164,8 @@ class ChangedRows:
     async def read(
         self, cameras: AsyncIterator[pb.Camera], edits: Edits, after_each: Callable[[int], None]
     ) -> None:
-        """Apply the edits to each camera, and store a row for each camera that they change.
-        `after_each` is called after each camera with the number read so far."""
+        """Apply the edits to each camera. A row is stored for each camera that the edits change.
+        After each camera, `after_each` is called with the number of cameras read so far."""
         async for camera in cameras:
             self.matched += 1
             before = camera.description.SerializeToString(deterministic=True)
@@ -176,7 +177,7 @@ class ChangedRows:
 
     def rows(self) -> Iterator[pb.ImportedCamera]:
         """Yield the stored rows; may be called again. A row has the version of the camera that was
-        edited, so that the register can refuse it if the camera was changed meanwhile."""
+        read. The register can therefore refuse the row if the camera was changed meanwhile."""
         self._file.seek(0)
         while length := self._file.read(_LENGTH_BYTES):
             yield pb.ImportedCamera.FromString(self._file.read(int.from_bytes(length)))

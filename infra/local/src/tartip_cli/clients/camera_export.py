@@ -1,8 +1,9 @@
 """Writes cameras as the rows of a CSV file that `camera_files` can read.
 
 The file leaves out the device key, all verifications but the last, the legal bases of functions
-other than FACE, the streams, and the IIN of an owner who is a person (ListCameras returns neither
-streams nor such an IIN). If the file is imported, the register keeps its values for all of these.
+other than FACE, the streams, and the IIN of an owner who is a person. ListCameras returns neither
+streams nor such an IIN. If the file is imported, the register keeps its values of everything that
+the file leaves out.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ _FORMULA = re.compile(r"'*[=+\-@]")
 async def write_csv(
     path: Path, cameras: AsyncIterator[pb.Camera], *, after_each: Callable[[int], None]
 ) -> int:
-    """Write cameras into a CSV file (UTF-8 with a byte order mark); return their number.
+    """Write cameras into a CSV file (UTF-8 with a byte order mark), and return the number of
+    cameras.
 
-    An existing file is replaced, but only once the new one is complete. `after_each` is called
-    after each camera with the number written so far.
+    An existing file is replaced only when the new one is complete. After each camera, `after_each`
+    is called with the number of cameras written so far.
     """
     part, number = path.with_name(f"{path.name}.part"), 0
     try:

@@ -33,8 +33,9 @@ _LIST_MARKS = str.maketrans(";,/|", "    ")
 
 @dataclass
 class Wrong:
-    """A cell that cannot be read, in `row` (from 1, without the line of column names). `expected`
-    describes a valid value; `column` is empty if the row has too many cells."""
+    """A cell that cannot be read. The field `row` counts from 1, without the line of column names.
+    The field `expected` describes a valid value. The field `column` is empty if the row has too
+    many cells."""
 
     row: int
     column: str
@@ -44,8 +45,8 @@ class Wrong:
 @dataclass
 class CameraFile:
     """The cameras in a CSV file; `ParquetCameraFile` reads Parquet. The whole file is read once at
-    the start: Failure is raised if it cannot be read to its end or its columns are not known.
-    `cameras` collects the cells that cannot be read in `wrong`."""
+    the start. Failure is raised if the file cannot be read to its end or has unknown columns. Cells
+    that `cameras` cannot read are collected in `wrong`."""
 
     path: Path
     wrong: list[Wrong] = field(default_factory=list)
@@ -73,9 +74,9 @@ class CameraFile:
         return max(self._count - 1, 0)
 
     def cameras(self) -> Iterator[pb.ImportedCamera]:
-        """Yield the cameras of all readable rows, with the number of each row: 1 for the first one
-        after the line of column names. Cells that cannot be read are added to `wrong`, which is
-        cleared first."""
+        """Yield the cameras of all readable rows, each with the number of its row. The first row
+        after the line of column names is 1. Cells that cannot be read are added to `wrong`, which
+        is cleared first."""
         self.wrong.clear()
         for number, cells in enumerate(self._lines()):
             if not number or not any(cells):  # the head, or an empty line
@@ -124,7 +125,7 @@ def _known(given: list[str], path: Path) -> list[str]:
 
 
 def read_cell(camera: pb.ImportedCamera, name: str, cell: str) -> None:
-    """Parse the text of a cell that is not empty, and store the value in the field of `camera` that
+    """Parse the text of a cell that is not empty. The value is stored in the field of `camera` that
     belongs to the column `name`. Raises ValueError if the text is not a valid value."""
     COLUMNS[name].read(camera, cell[1:] if GUARDED.match(cell) else cell)
 
@@ -154,7 +155,8 @@ def _decoded(path: Path, content: bytes) -> str:
 
 
 def broken(path: Path, reason: str) -> Failure:
-    """Return a Failure which says that the file is damaged (`reason`) and nothing was sent."""
+    """Return a Failure with the message that the file is damaged (`reason`) and nothing was
+    sent."""
     return Failure(f"{path}: {reason}; nothing was sent", Exit.USAGE)
 
 
@@ -210,7 +212,7 @@ def _enum(name: str, kinds: Any) -> _Column:
 
 def enum_values(kinds: Any) -> Mapping[str, int]:
     """Return the numbers of a protobuf enum by name, without UNSPECIFIED. The names are in lower
-    case and lack the enum's prefix: "anpr" for CAMERA_KIND_ANPR."""
+    case and lack the prefix of the enum: CAMERA_KIND_ANPR is "anpr"."""
     prefix = kinds.keys()[0].removesuffix("UNSPECIFIED")
     return {name.removeprefix(prefix).lower(): number for name, number in kinds.items() if number}
 

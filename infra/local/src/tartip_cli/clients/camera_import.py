@@ -27,8 +27,9 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 @dataclass
 class Result:
-    """The numbers of rows of an import by outcome, and the findings on refused rows and on rows
-    that probably duplicate another camera. `rows` counts the rows answered so far."""
+    """The outcomes of the rows of an import: the number of rows of each outcome, and the findings.
+    Findings are about refused rows, and about rows that probably duplicate another camera. The
+    field `rows` counts the rows answered so far."""
 
     rows: int = 0
     added: int = 0
@@ -77,9 +78,9 @@ async def send_all(
 ) -> Result:
     """Send all rows of an import and return their outcomes; reopens the stream if it breaks.
 
-    Each call of `rows` must yield the same rows. The register does not apply a batch twice: if it
-    took the batch in an earlier run, it repeats its answer. `after_each` is called after each
-    batch with the number of rows answered so far.
+    Each call of `rows` must yield the same rows. The register does not apply a batch twice: if an
+    earlier run sent the batch, the register repeats its answer. After each batch, `after_each` is
+    called with the number of rows answered so far.
 
     Raises Refusal if a refusal is not temporary, or if more than ten attempts in a row fail.
     """

@@ -1,5 +1,5 @@
-"""Reads the camera register's list of cameras page by page, and finds out how many cameras this
-will yield."""
+"""Reads the camera register's list of cameras page by page. Also finds out how many cameras a list
+will have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator[pb.Camera]:
-    """Yield every camera that matches `wanted`, page by page; the `page` of `wanted` is ignored.
+    """Yield every camera that matches `wanted`. The list is read page by page; the field `page` of
+    `wanted` is ignored.
 
     Raises Refusal if a refusal is not temporary, or if more than ten attempts in a row fail.
     """
@@ -36,11 +37,11 @@ async def each_camera(stub: Any, wanted: pb.ListCamerasRequest) -> AsyncIterator
 
 
 async def expected(stub: Any, wanted: pb.ListCamerasRequest) -> int | None:
-    """Return the number of cameras that match `wanted`, for a progress bar; None if the register's
+    """Return the number of cameras that match `wanted`, for a progress bar. None if the register's
     statistics do not have this number.
 
     The statistics count the cameras of a region, in total or by one of kind, function and status.
-    They have no number for two of these together, nor for a serial number or name.
+    They have no number for a combination of these, nor for a serial number or name.
     """
     if wanted.serial_or_name or sum(map(bool, (wanted.kind, wanted.function, wanted.status))) > 1:
         return None

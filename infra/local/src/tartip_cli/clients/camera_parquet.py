@@ -1,7 +1,7 @@
 """Reads and writes cameras as Apache Parquet files, with the columns of the CSV files.
 
-It needs the package pyarrow, which takes 170 MB on disk and is therefore not installed by default
-(the extra `parquet` of tartip-local).
+The module needs the package pyarrow, which takes 170 MB on disk. It is therefore not installed by
+default, but with the extra `parquet` of tartip-local.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class ParquetCameraFile(CameraFile):
 async def write_parquet(
     path: Path, cameras: AsyncIterator[pb.Camera], *, after_each: Callable[[int], None]
 ) -> int:
-    """Write cameras into a Parquet file as `camera_export.write_csv` does; return their number.
-    Columns have the types float, integer, boolean or string; empty cells are null. `after_each` is
-    called after each batch of rows with the number of cameras so far."""
+    """Write cameras into a Parquet file, as `camera_export.write_csv` does, and return the number
+    of cameras. Columns have the types float, integer, boolean or string; empty cells are null.
+    After each batch of rows, `after_each` is called with the number of cameras so far."""
     arrow, parquet = _library("pyarrow"), _library("pyarrow.parquet")
     schema = arrow.schema([(name, _type(arrow, name)) for name in EXPORTED])
     part, number = path.with_name(f"{path.name}.part"), 0

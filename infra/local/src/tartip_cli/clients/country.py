@@ -1,5 +1,5 @@
-"""Makes up the cameras of a whole country: along streets and around sites, more of them in regions
-with more inhabitants.
+"""Makes up the cameras of a whole country, along streets and around sites. Regions with more
+inhabitants have more cameras.
 
 The same count and seed give the same cameras with the same ids. No camera, site or number is real.
 """

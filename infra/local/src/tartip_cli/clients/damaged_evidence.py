@@ -19,8 +19,9 @@ _PAGE = 50
 
 @dataclass(frozen=True)
 class Damaged:
-    """A stored object of evidence that is damaged: the SHA-256 (hex) that its content should have,
-    the kind of damage, its path in the evidence store, and when the damage was found (RFC 3339)."""
+    """A stored object of evidence that is damaged. Its fields are the SHA-256 (hex) that the
+    content should have, the kind of damage, the path in the evidence store, and when the damage was
+    found (RFC 3339)."""
 
     sha256: str
     damage: str
@@ -30,10 +31,10 @@ class Damaged:
 
 @dataclass
 class EvidenceFinding:
-    """The state of the gateway's check of all evidence, which runs in rounds. `read_share` is the
-    part of the evidence (0 to 1) that the current round has read. `last_round_ended_at` is in RFC
-    3339, or "" if no round has ended yet. `wrong` is the refusal if the gateway refused to answer,
-    otherwise ""."""
+    """The state of the gateway's check of all evidence, which runs in rounds. The field
+    `read_share` is the part of the evidence (0 to 1) that the current round has read. The field
+    `last_round_ended_at` is in RFC 3339, or "" if no round has ended yet. The field `wrong` is the
+    gateway's refusal, or "" if it answered."""
 
     damaged: list[Damaged] = field(default_factory=list)
     read_share: float = 0.0
@@ -46,9 +47,9 @@ class EvidenceFinding:
 
 
 async def find_damaged(mesh: Outside) -> EvidenceFinding:
-    """Have the gateway read all evidence again that it knows to be damaged. Returns the objects
-    that are still damaged, and the state of the gateway's check. A refusal is returned in `wrong`,
-    not raised."""
+    """Have the gateway read again all evidence that it knows to be damaged. Returns the objects
+    that are still damaged, and the state of the gateway's check. A refusal is not raised, but
+    returned in `wrong`."""
     from chassis.channels import peers_refusals
     from chassis.refusals import Refusal
     from tartip.common.v1 import common_pb2 as common

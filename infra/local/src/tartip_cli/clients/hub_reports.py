@@ -30,8 +30,8 @@ SIGNED = b"tartip.cameras.v1.HubReport\0"
 
 @dataclass
 class ReportingHub:
-    """A hub that can make signed reports: its id, its private key, and the sequence number of its
-    last report (`number`)."""
+    """A hub that can make signed reports. It has an id and a private key. The field `number` is the
+    sequence number of its last report."""
 
     hub_id: UUID = field(default_factory=new_id)
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -55,8 +55,8 @@ class ReportingHub:
         """Return the hub's next report, signed and serialized. `conditions` maps the id of each
         camera to its condition (a CameraCondition).
 
-        `clock_offsets` maps the ids of cameras to the milliseconds by which the camera's clock is
-        ahead of the hub's.
+        `clock_offsets` maps camera ids to milliseconds: how far the camera's clock is ahead of the
+        hub's.
         """
         offsets = clock_offsets or {}
         return self.signed_ids(
@@ -76,10 +76,14 @@ class ReportingHub:
         conditions: bytes = b"",
         clock_offsets: list[int] | None = None,
     ) -> bytes:
-        """Return the hub's next report, signed and serialized, about the cameras whose ids (16
-        bytes each) are concatenated in `camera_ids`. In the same order, `conditions` has one byte
-        per camera (a CameraCondition; empty: all cameras work), and `clock_offsets` the
-        milliseconds by which each camera's clock is ahead of the hub's (empty: not measured)."""
+        """Return the hub's next report, signed and serialized. `camera_ids` holds the ids of its
+        cameras, 16 bytes each, concatenated.
+
+        `conditions` and `clock_offsets` have one value per camera, in the same order. A condition
+        is one byte (a CameraCondition); if `conditions` is empty, all cameras work. A clock offset
+        is the number of milliseconds by which the camera's clock is ahead of the hub's; if
+        `clock_offsets` is empty, the clocks were not measured.
+        """
         self.number += 1
         report = pb.HubReport(
             hub_id=str(self.hub_id),
@@ -94,8 +98,8 @@ class ReportingHub:
 
 
 def make_key(path: Path) -> bytes:
-    """Write a new Ed25519 private key to a PEM file; return the public key's 32 bytes. Raises
-    Failure if the file exists."""
+    """Write a new Ed25519 private key to a PEM file, and return the 32 bytes of the public key.
+    Raises Failure if the file exists."""
     if path.exists():
         raise Failure(f"{path} exists: name a new file for the private key", Exit.USAGE)
     key = Ed25519PrivateKey.generate()
@@ -104,8 +108,8 @@ def make_key(path: Path) -> bytes:
 
 
 def read_public_key(path: Path) -> bytes:
-    """Return the Ed25519 public key in a PEM file as 32 bytes. Raises Failure if the file cannot be
-    read or holds no such key."""
+    """Return the 32 bytes of the Ed25519 public key in a PEM file. Raises Failure if the file
+    cannot be read or holds no such key."""
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -133,7 +137,7 @@ def _no_key(path: Path) -> Failure:
 
 @asynccontextmanager
 async def publisher(mesh: Outside) -> AsyncIterator[Client]:
-    """Yield a connection to the mesh's broker; its user may publish reports of hubs."""
+    """Yield a connection to the mesh's broker. The connection may publish reports of hubs."""
     client = await connect(
         mesh.nats_url,
         user=COMMAND_LINE,

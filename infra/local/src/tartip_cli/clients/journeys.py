@@ -1,8 +1,8 @@
 """Sequences of calls for the demonstration and tests: from a camera's frame to a paid fine, and
 from a citizen's report to its answer.
 
-A client creates the ids of its requests before it first sends them, so that `patiently` can safely
-repeat a call while the mesh is unavailable.
+A client creates the id of a request before it sends the request. While the mesh is unavailable,
+`patiently` can therefore safely repeat a call.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class NotInTime(Exception):
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) -> T:
-    """Return the step's result; repeat the step for at most `seconds` while the mesh is unavailable
-    or busy. A refusal for any other reason is raised immediately."""
+    """Return the step's result. While the mesh is unavailable or busy, the step is repeated for at
+    most `seconds`. A refusal for any other reason is raised immediately."""
     until, tried = time.monotonic() + seconds, 0
     while True:
         try:
@@ -65,8 +65,8 @@ async def patiently(step: Callable[[], Awaitable[T]], *, seconds: float = 60.0) 
 async def wait_for(
     what: str, look: Callable[[], Awaitable[T | None]], *, seconds: float = 60.0
 ) -> T:
-    """Call `look` until it returns a result other than None. Raises NotInTime, which names `what`,
-    after `seconds`."""
+    """Call `look` until it returns a result other than None, and return this result. Raises
+    NotInTime after `seconds`; its message names `what`."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = await patiently(look, seconds=max(1.0, until - time.monotonic()))
@@ -78,8 +78,8 @@ async def wait_for(
 
 @dataclass
 class FrameToTenge:
-    """The calls by which a frame with signed readings leads to a paid fine. They are made as the
-    device, the inspector and the bank."""
+    """The calls by which a frame with signed readings leads to a paid fine. The device, the
+    inspector and the bank make these calls."""
 
     outside: Outside
     camera_id: str
@@ -106,15 +106,15 @@ class FrameToTenge:
         return answer.result
 
     async def find_in_queue(self, evidence_sha256: str) -> Answer | None:
-        """Return the violation that waits for review and has this frame as evidence; None if there
-        is none. `evidence_sha256` is the SHA-256 (hex) of the sent frame."""
+        """Return the violation that waits for review and has this frame as evidence. None if there
+        is no such violation. `evidence_sha256` is the SHA-256 (hex) of the sent frame."""
         found = await self.violations_of(evidence_sha256, state="review")
         return found[0] if found else None
 
     async def violations_of(self, evidence_sha256: str, **query: str) -> list[Answer]:
         """Return all violations that have this frame as evidence; at most one is expected.
-        `evidence_sha256` is the SHA-256 (hex) of the frame, `query` has further parameters of
-        `GET /v1/violations`."""
+        `evidence_sha256` is the SHA-256 (hex) of the frame, `query` has further parameters of `GET
+        /v1/violations`."""
         desk, token, found = self.outside.as_operator(self.inspector), "", list[Answer]()
         while True:
             page = await desk.get("/v1/violations", page_size=_PAGE, page_token=token, **query)
@@ -132,9 +132,10 @@ class FrameToTenge:
         return await desk.get(f"/v1/violations/{violation_id}", purpose=REVIEW)
 
     async def decide(self, violation_id: str, verdict: str = "confirm", reason: str = "") -> Answer:
-        """Prepare a decision on a violation, sign it with the inspector's key and submit it; return
-        the gateway's answer. `verdict` is "confirm" or "reject"; `reason` is the text that the
-        decision gives for it. Can be repeated safely. Raises Refusal if the gateway refuses it."""
+        """Prepare a decision on a violation, sign it with the inspector's key and submit it.
+        Returns the gateway's answer. `verdict` is "confirm" or "reject"; `reason` is the stated
+        reason of the decision. Can be repeated safely. Raises Refusal if the gateway refuses the
+        decision."""
         desk = self.outside.as_operator(self.inspector)
         if violation_id not in self._signed:
             prepared = await desk.post(
@@ -200,8 +201,8 @@ class FrameToTenge:
 
 @dataclass
 class ReportToAnswer:
-    """The calls by which a citizen's report is opened, handled and answered. They are made as the
-    citizen's app and the dispatcher."""
+    """The calls by which a citizen's report is opened, handled and answered. The citizen's app and
+    the dispatcher make these calls."""
 
     outside: Outside
     request: reports_pb2.OpenReportRequest
@@ -233,8 +234,8 @@ class ReportToAnswer:
             return await self._reports.PutMedia(request, timeout=_CALL_SECONDS)
 
     async def upload(self) -> int:
-        """Upload the report's picture in pieces, and return the number of pieces sent. Each piece
-        begins after the bytes that the service has reported as received."""
+        """Upload the report's picture in pieces, and return the number of pieces sent. The service
+        reports how many bytes it has received; the next piece begins after these bytes."""
         received, pieces = 0, 0
         while received < len(self.picture):
             answer = await patiently(functools.partial(self.put_piece, received))
@@ -254,8 +255,8 @@ class ReportToAnswer:
         return answer.report
 
     async def find_on_desk(self) -> Answer | None:
-        """Return the report as the dispatcher sees it, once it is routed to a unit and all its
-        media are stored as evidence; None until then."""
+        """Return the report as the dispatcher sees it. None until the report is routed to a unit
+        and all its media are stored as evidence."""
         desk = self.outside.as_operator(self.dispatcher)
         answer = await desk.get(f"/v1/reports/{self.report_id}", purpose=TRIAGE)
         found = answer.body["report"]
@@ -289,8 +290,8 @@ class Watcher:
         self._token = resume_token
 
     async def run(self) -> None:
-        """Read the stream until cancelled; it is opened again after an interruption. Raises Refusal
-        if the service refuses for a reason other than being unavailable or busy."""
+        """Read the stream until cancelled. After an interruption, or while the service is
+        unavailable or busy, the stream is opened again. Any other refusal is raised as Refusal."""
         channel = self._outside.as_partner(self._app, CITIZEN_REPORTS)
         stub = reports_pb2_grpc.CitizenReportsStub(channel)
         while True:
@@ -329,7 +330,7 @@ def open_report(
 
 
 def sign(pair: KeyPair, content: bytes) -> bytes:
-    """Sign `content` with the key of `pair`, like an officer's card: ECDSA P-256 with SHA-256.
+    """Sign `content` with the key of `pair`, as an officer's card does: ECDSA P-256 with SHA-256.
     Returns the signature in DER."""
     key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -1,6 +1,6 @@
-"""Copies of the audit logs' signed heads that are stored outside the data folder: by the
-supervisor, or by a witness (a partner who keeps such copies). If a log was changed after a head was
-signed, it does not agree with that head.
+"""Copies of the audit logs' signed heads, stored outside the data folder. The supervisor and
+witnesses keep such copies; a witness is a partner. If a log was changed after a head was signed,
+the log does not agree with the head.
 
 Each file has one head per line (`audit_log.heads.SignedHead.as_line`). The supervisor's files are
 in the folder `TARTIP_HEADS_DIR`.
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class KeptHeads:
-    """The stored heads of all services' audit logs, by the file that they were read from."""
+    """The stored heads of all services' audit logs. The field `by_file` has the heads of each file
+    that was read."""
 
     by_file: dict[Path, list[SignedHead]] = field(default_factory=dict)
 
     def compare(self, service: str, leaves: Sequence[bytes], wrong: list[str]) -> int:
         """Compare a service's log with all stored heads of this log, and return the number of these
         heads. `leaves` are the hashes of the log's entries, in order. Faults are added to `wrong`
-        as texts: a head with a wrong signature, or a log that does not begin with the entries of a
-        head."""
+        as texts. A fault is a head with a wrong signature, or a log that does not begin with the
+        entries of a head."""
         from audit_log.heads import not_extended
 
         count = 0
@@ -55,8 +56,8 @@ class KeptHeads:
 
 def kept_heads(settings: Settings, witnesses: Sequence[Path]) -> KeptHeads:
     """Read the heads that the supervisor stored for this data folder, and those in the files
-    `witnesses`. Raises Failure if a file cannot be read, or if a line is malformed; the last line
-    of a file may be incomplete and is then ignored."""
+    `witnesses`. An incomplete last line of a file is ignored. Raises Failure if a file cannot be
+    read, or if another line is malformed."""
     folder = folder_of(settings.heads_dir, DataDir(settings.home))
     files = [*sorted(folder.glob("*.jsonl")), *witnesses]
     return KeptHeads({path: list(_heads_in(path)) for path in files})

@@ -52,8 +52,8 @@ class Answer:
 
 
 class Outside:
-    """Connections of an external caller to one running mesh: as an operator, partner or device, or
-    as the command line. `async with` closes them."""
+    """Connections of an external caller to one running mesh. The caller is an operator, a partner,
+    a device or the command line. `async with` closes the connections."""
 
     def __init__(
         self,
@@ -137,8 +137,8 @@ class Outside:
         return self._ports.address(service)
 
     def as_operator(self, operator_id: str) -> Desk:
-        """Return the REST client that calls as this operator. Its token is renewed before it
-        expires."""
+        """Return the REST client that calls as this operator. The token of the client is renewed
+        before it expires."""
         if operator_id not in self._desks:
             self._desks[operator_id] = Desk(
                 self._http,
@@ -150,15 +150,15 @@ class Outside:
 
 
 def http_client() -> httpx.AsyncClient:
-    """Return an HTTP client that closes an idle connection before the server would close it, so
-    that no request is sent over a connection that the server is closing."""
+    """Return an HTTP client that closes an idle connection before the server does. A request is
+    therefore never sent over a connection that the server is closing."""
     limits = httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
     return httpx.AsyncClient(timeout=_SECONDS, trust_env=False, limits=limits)
 
 
 class Desk:
-    """The REST client of one operator: it sends requests to the operator gateway with the
-    operator's token. A refusal is raised as Refusal."""
+    """The REST client of one operator. It sends requests to the operator gateway with the
+    operator's token. Refusals are raised as Refusal."""
 
     def __init__(self, http: httpx.AsyncClient, gateway: str, issuer: str, operator: str) -> None:
         self._http = http

@@ -1,7 +1,7 @@
 """Changes a partner at every service that partners call, one service after the other.
 
-A service that already has the wanted terms stays unchanged. If a change succeeded at one service
-only, the same change can therefore be made again: it then takes effect at the other services.
+If a change succeeded at one service only, repeat it. The service that already has the wanted terms
+stays unchanged, and the others are changed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ for _names in (SCOPES, KINDS):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a change at one service: what was done (`done`, such as "added" or
-    "unchanged") and the partner as it is afterwards, or the refusal."""
+    """The outcome of a change at one service. The field `done` says what was done, such as "added"
+    or "unchanged". The field `partner` is the partner after the change. If the change failed, only
+    `refusal` is set."""
 
     service: str
     done: str = ""
@@ -46,15 +47,15 @@ Edit = Callable[[pb.PartnerTerms], None]
 
 
 async def at_each(mesh: Outside, decide: Decide) -> list[Outcome]:
-    """Apply a change at each service; return one outcome per service. `decide` makes the change;
-    `added`, `changed`, `revoked` and `shown` return such functions. If a service refuses or does
-    not answer, the others are still changed."""
+    """Apply a change at each service, and return one outcome per service. `decide` makes the change
+    at one service; use a result of `added`, `changed`, `revoked` or `shown`. If a service refuses
+    or does not answer, the others are still changed."""
     return [await _at(mesh, service, decide) for service in PARTNER_SERVICES]
 
 
 async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[Outcome]]:
-    """Return the partners of each service, by partner's name and then by service's name, and the
-    outcomes of the services that refused."""
+    """Return the partners, and the outcomes of the services that refused. The partners are grouped
+    by the partner's name, then by the service's name."""
     found: dict[str, dict[str, pb.Partner]] = {}
     refused = []
     for service in PARTNER_SERVICES:
@@ -68,7 +69,7 @@ async def listed(mesh: Outside) -> tuple[dict[str, dict[str, pb.Partner]], list[
 
 def added(name: str, terms: pb.PartnerTerms) -> Decide:
     """Return a function for `at_each` that adds a partner with these terms. A partner that already
-    has the same terms stays unchanged; one that was revoked is admitted again."""
+    has these terms stays unchanged. A partner that was revoked is admitted again."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _known(stub, name)
@@ -81,8 +82,8 @@ def added(name: str, terms: pb.PartnerTerms) -> Decide:
 
 
 def changed(name: str, edit: Edit) -> Decide:
-    """Return a function for `at_each` that changes a partner's terms: `edit` gets a copy of the
-    current terms and modifies it in place. If the terms stay the same, the partner stays
+    """Return a function for `at_each` that changes a partner's terms. `edit` gets a copy of the
+    current terms and modifies it in place. If `edit` modifies nothing, the partner stays
     unchanged."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
@@ -101,8 +102,8 @@ def changed(name: str, edit: Edit) -> Decide:
 
 
 def revoked(name: str, reason: str) -> Decide:
-    """Return a function for `at_each` that revokes a partner; one that is already revoked stays
-    unchanged."""
+    """Return a function for `at_each` that revokes a partner. A partner that is already revoked
+    stays unchanged."""
 
     async def decide(stub: Any) -> tuple[str, pb.Partner]:
         current = await _get(stub, name)
@@ -132,8 +133,8 @@ def kind_names(terms: pb.PartnerTerms) -> list[str]:
 
 
 def quota_of(terms: pb.PartnerTerms) -> dict[str, float]:
-    """Return the limits that are set in a partner's quota, by field name. Limits that are not in
-    the result have their default values."""
+    """Return the limits that are set in a partner's quota, by field name. A limit that is not in
+    the result has its default value."""
     return {field.name: value for field, value in terms.quota.ListFields()}
 
 

@@ -33,8 +33,8 @@ class Device:
 
     @classmethod
     def open(cls, folder: Path, serial: str) -> Device:
-        """Return the device with this serial number. Its private key is read from `folder`; at the
-        first call it is created there."""
+        """Return the device with this serial number. Its private key is in `folder`; the first call
+        creates the key."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{serial}.pem"
         if not path.exists():
@@ -50,9 +50,9 @@ class Device:
     def sign(
         self, picture: bytes, taken_at: dt.datetime, **measured: Any
     ) -> inference.SignedReadings:
-        """Return readings of this frame, signed with the device's key. `picture` holds the bytes of
-        the frame's file, `measured` further fields of `Readings`, such as `speed_kmh`. The counter
-        is the host's time in microseconds, so that it increases from frame to frame."""
+        """Return readings of a frame, signed with the device's key. `picture` is the content of the
+        frame's file. `measured` holds further fields of `Readings`, such as `speed_kmh`. The
+        counter is the host's time in microseconds, so it increases from frame to frame."""
         readings = inference.Readings(
             device_serial=self.serial,
             counter=time.time_ns() // 1000,  # tidy: it must increase, even if the clock is moved
@@ -88,7 +88,7 @@ def as_json(readings: inference.Readings) -> dict[str, Any]:
 
 def from_json(values: dict[str, Any]) -> inference.Readings:
     """Convert readings from the JSON form that devices sign. Raises KeyError, TypeError or
-    ValueError where a value is missing, malformed or unknown."""
+    ValueError if a value is missing, malformed or unknown."""
     known = dict(values)
     readings = inference.Readings(
         device_serial=known.pop("device_serial"),

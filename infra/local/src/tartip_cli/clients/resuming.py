@@ -12,8 +12,8 @@ _ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 async def every_answer(call: Callable[[str], Any]) -> AsyncIterator[Any]:
     """Yield every answer of a gRPC stream once, reopening the stream after an interruption.
 
-    Each answer has a `resume_token`. `call` gets the token of the last received answer and opens
-    the stream after that answer; it gets "" to open the stream at its beginning.
+    Each answer has a `resume_token`. `call` gets the token of the last received answer, and opens
+    the stream after that answer. With the token "", `call` opens the stream at its beginning.
 
     Raises Refusal if a refusal is not temporary, or if more than ten attempts in a row fail.
     """

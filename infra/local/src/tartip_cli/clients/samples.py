@@ -1,6 +1,6 @@
 """The sample cameras with their devices, and the sample vehicles of the demonstration.
 
-The cameras are stored in `demo/` of the data folder. Later runs register the same cameras again,
+The cameras are stored in `demo/` of the data folder. Later runs register the stored cameras again,
 which has no effect. A sample camera is replaced by a new one if it was retired or changed, or if
 another camera has its id or serial number.
 """
@@ -100,8 +100,8 @@ class SampleCamera:
 
 
 def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
-    """Return the sample cameras of this data folder. They are created at the first call and
-    replaced by new ones after a year, when their metrological verification has expired."""
+    """Return the sample cameras of this data folder. The first call creates them. After a year,
+    when their metrological verification has expired, they are replaced by new ones."""
     known = _read(home)
     for site in _SITES:
         entry = known.get(site.mark)
@@ -112,8 +112,8 @@ def sample_cameras(home: DataDir, *, now: dt.datetime) -> list[SampleCamera]:
 
 
 async def registered(outside: Outside, *, now: dt.datetime) -> tuple[list[SampleCamera], str]:
-    """Register the sample cameras of this data folder; returns them and the trace id of the last
-    request."""
+    """Register the sample cameras of this data folder. Returns the cameras, and the trace id of the
+    last request."""
     cameras, trace_id = [], ""
     for camera in sample_cameras(outside.home, now=now):
         answer = await _registration(outside, camera)
@@ -167,11 +167,10 @@ def vehicles_path(home: DataDir, chosen: Path | None) -> Path:
 
 
 def ensure_vehicles(path: Path) -> bool:
-    """Write a register of made-up vehicles to `path` if there is no file; return whether it was
-    written.
+    """Write a register of made-up vehicles to `path` if there is no file. Returns whether the file
+    was written.
 
-    If there is already a register and an older version wrote it, missing dates of ownership are
-    added.
+    If an older version wrote the existing register, missing dates of ownership are added to it.
     """
     if path.exists():
         vehicles.complete(path)
@@ -181,11 +180,11 @@ def ensure_vehicles(path: Path) -> bool:
 
 
 def next_vehicle(home: DataDir, path: Path) -> Vehicle:
-    """Return the next vehicle in the register at `path` that belongs to a person; after the last
-    one, the first again.
+    """Return the next vehicle in the register at `path` that belongs to a person. After the last
+    one, the first follows again.
 
     The number of vehicles used so far is stored in the data folder `home`. Each demonstration takes
-    the next vehicle, since the same offence of one vehicle is recorded only once in ten minutes.
+    another vehicle, since the same offence of one vehicle is recorded only once in ten minutes.
     """
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
     with (_folder(home) / "vehicle").open("a+") as counter:

@@ -1,8 +1,8 @@
-"""Records traces of the `tartip` commands, so that the trace of a case begins with the command that
-caused it.
+"""Records traces of the `tartip` commands. The trace of a case then begins with the command that
+caused the case.
 
-The traces are exported under the service name `tartip-cli`, to the same OTLP endpoint and by the
-same protocol as those of the services.
+The traces are exported under the service name `tartip-cli`. Endpoint and protocol are those of the
+services' traces.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLUSH_MS = 2000
 @contextmanager
 def traced(endpoint: str, protocol: str = HTTP) -> Iterator[None]:
     """Export the spans of the block to `endpoint` by OTLP. The end of the block waits at most two
-    seconds until the remaining spans are exported; later ones may be lost."""
+    seconds for the remaining spans. Spans that are not exported by then may be lost."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": COMMAND_LINE, "service.namespace": "tartip"})
     )

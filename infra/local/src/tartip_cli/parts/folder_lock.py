@@ -1,5 +1,6 @@
-"""A lock that keeps two supervisors from running PostgreSQL in the same folder, even if their data
-folders link to that folder by different paths. The lock is kept until this process ends."""
+"""A lock that keeps two supervisors from running PostgreSQL in the same folder. It works even if
+two data folders link to that folder by different paths. The lock is kept until this process
+ends."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ _held: dict[str, int] = {}
 
 
 def require_unshared(folder: Path) -> None:
-    """Lock the folder for this process until it ends. Nothing happens if this process has locked it
-    before. Raises Failure if another process has locked it."""
+    """Lock the folder until this process ends. Nothing happens if this process has already locked
+    it. Raises Failure if another process has locked it."""
     key = folder_key(folder)
     if key in _held:
         return

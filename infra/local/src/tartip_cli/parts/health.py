@@ -1,8 +1,7 @@
 """The result of probing a part of the mesh: its condition, and the reasons for this condition.
 
-A part that answers a probe, whatever its answer, is running. If there is no answer, the probe
-raises an error, and the supervisor sets the condition to SILENT. A probe therefore never returns
-SILENT itself.
+A part that answers a probe is running, whatever it answers. If there is no answer, the probe raises
+an error, and the supervisor sets the condition to SILENT. A probe itself never returns SILENT.
 """
 
 from __future__ import annotations
@@ -62,8 +61,8 @@ def broken(*reasons: str) -> Health:
 
 
 def ready_if(answers: Callable[[], Awaitable[bool]]) -> Probe:
-    """Return a probe that reports READY if `answers` returns True, otherwise UNREADY. An error that
-    `answers` raises passes through."""
+    """Return a probe that reports READY if `answers` returns True, otherwise UNREADY. Errors of
+    `answers` are not caught."""
 
     async def probe() -> Health:
         return READY if await answers() else unready("it answers, but does not serve")

@@ -1,7 +1,7 @@
 """Builds the mesh from the settings: decides which parts run, and in which order they start.
 
 First the engines start (PostgreSQL, NATS, Triton), then the services with a database schema, then
-the operator gateway. An engine for which an external address is set is not started, only watched.
+the operator gateway. An engine with an external address is not started, only watched.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Stage = tuple[Part | OutsidePart, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """All parts of a mesh in the stages in which they start, with the keys, certificates and
-    database that must be prepared before they start."""
+    """All parts of a mesh, grouped by the stages in which they start. Also the keys, certificates
+    and database that must be prepared first."""
 
     settings: Settings
     home: DataDir
@@ -53,7 +53,7 @@ class Mesh:
     @classmethod
     def build(cls, settings: Settings, *, without: frozenset[str] = frozenset()) -> Mesh:
         """Return the description of a mesh with these settings, and create its data folder. Nothing
-        is started; `without` names parts to leave out."""
+        is started. `without` names parts to leave out."""
         return _Builder(settings).mesh(without)
 
     @property
@@ -87,9 +87,9 @@ class Mesh:
         return _nats_server(self.home, self.ports, broker)
 
     def prepare(self) -> None:
-        """Create missing keys, and issue new certificates to all holders. A vehicle register that
-        an older version wrote gets its missing dates of ownership. Raises Failure if the files of a
-        certificate authority are damaged."""
+        """Create missing keys, and issue new certificates to all holders. Missing dates of
+        ownership are added to a vehicle register that an older version wrote. Raises Failure if the
+        files of a certificate authority are damaged."""
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")

@@ -2,8 +2,8 @@
 created after every start.
 
 An acknowledged message is on disk: `sync_interval: always` is set, and the health probe verifies
-this setting. Stored messages are encrypted. If the folder that holds them is lost, it is created
-again, and the services republish the events that are still in their outboxes.
+this setting. Stored messages are encrypted. If the folder of the messages is lost, it is created
+again. The services then republish the events that are still in their outboxes.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class NatsServer:
 
 
 def program() -> Path:
-    """Return the path of the program `nats-server`: the one installed beside this Python, else the
-    one on the PATH. Raises Failure if there is none."""
+    """Return the path of the program `nats-server`. This is the one installed beside this Python,
+    else the one on the PATH. Raises Failure if there is none."""
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:

@@ -1,8 +1,8 @@
 """Determines the health of the embedded NATS server from the answers of its monitoring port.
 
 `/varz` returns the settings of the server. `/healthz` returns the faults of JetStream. After a
-failed write, for instance on a full disk, NATS refuses all writes to the stream, or to all streams,
-until it is restarted; it still serves connections meanwhile.
+failed write, for instance on a full disk, NATS refuses all writes to the stream, or to all streams.
+It still serves connections, but accepts writes only after a restart.
 """
 
 from __future__ import annotations
@@ -29,17 +29,20 @@ _REASONS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class NatsMonitor:
-    """Queries the monitoring port of the embedded NATS server, whose streams are stored in the
-    folder `store`."""
+    """Queries the monitoring port of the embedded NATS server. The field `store` is the folder in
+    which the streams are stored."""
 
     port: int
     store: Path
 
     async def health(self) -> Health:
-        """Return the health of the server: ready; broken if it needs a restart; degraded if it has
-        faults but a restart would not help yet (too little disk space, or the server has only just
-        started); unready if it starts without JetStream. Raises OSError if there is no answer, and
-        Failure if the server runs with other settings than those of this project."""
+        """Return the health of the server. It is broken if it needs a restart. It is degraded if it
+        has faults but a restart would not help yet: there is too little disk space, or the server
+        has only just started. It is unready if it starts without JetStream, otherwise ready.
+
+        Raises OSError if there is no answer, and Failure if the server's settings are not those of
+        this project.
+        """
         if not self.store.is_dir():
             return broken("its folder was deleted")
         _, varz = await self._ask("/varz")

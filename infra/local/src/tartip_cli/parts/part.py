@@ -29,8 +29,8 @@ Step = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The description of a process of the mesh, which the supervisor starts, probes, restarts and
-    stops."""
+    """The description of a process of the mesh. The supervisor starts, probes, restarts and stops
+    the process."""
 
     name: str
     address: str
@@ -58,8 +58,8 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class OutsidePart:
-    """A part that is run by somebody else, such as an existing database server. The supervisor
-    probes and provisions it, but neither starts nor stops it."""
+    """A part that somebody else runs, such as an existing database server. The supervisor probes
+    and provisions it, but neither starts nor stops it."""
 
     name: str
     address: str

@@ -1,10 +1,10 @@
-"""The embedded PostgreSQL 17: one cluster (a folder of databases) per data folder, which can be
-started again after a crash.
+"""The embedded PostgreSQL 17. Each data folder has one cluster (a folder of databases), which can
+be started again after a crash.
 
 PostgreSQL refuses to run as root. If the mesh runs as root, PostgreSQL runs as an unprivileged
 user. The cluster is then under /var/lib/tartip, where that user can access it, and the data folder
-has a link to it. PostgreSQL's programs are copied to /var/lib/tartip too if the user cannot access
-them where they are installed.
+has a link to the cluster. If the user cannot access PostgreSQL's programs either, these are copied
+to /var/lib/tartip too.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ class Cluster:
         )
 
     async def prepare(self) -> None:
-        """Create the cluster if there is none, end processes left by a crash, and write the
-        configuration. Raises Failure if a file cannot be written, or if the mesh of another data
-        folder uses the cluster."""
+        """Create the cluster if there is none, end processes that remain from a crash, and write
+        the configuration. Raises Failure if a file cannot be written, or if the mesh of another
+        data folder uses the cluster."""
         try:
             folder = self._folder()
             if self.user is not None:
@@ -224,8 +224,8 @@ class Cluster:
 
 
 def erase_cluster(home: DataDir) -> None:
-    """Delete the PostgreSQL cluster of a data folder, and Triton's folder if that is outside the
-    data folder. The mesh must not run."""
+    """Delete the PostgreSQL cluster of a data folder. Triton's folder is deleted too if it is
+    outside the data folder. The mesh must not run."""
     place = home.postgres.resolve()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)

@@ -35,7 +35,7 @@ _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 class GrpcHealth:
     """A probe that calls the standard gRPC health service over mutual TLS. The channel stays open
-    between calls, and is replaced when the client certificate is renewed."""
+    between calls. When the client certificate is renewed, a new channel is opened."""
 
     def __init__(self, address: str, pair: KeyPair, authority: Path) -> None:
         self._address = address
@@ -67,10 +67,10 @@ class GrpcHealth:
 @dataclass(frozen=True)
 class HttpHealth:
     """A probe of the operator gateway by a GET of its `/readyz`. Status 200 means ready, any other
-    status unready; OSError is raised if there is no answer.
+    status unready. OSError is raised if there is no answer.
 
-    The body may be a JSON object with `reasons`, an object of texts. With status 200 and reasons,
-    the gateway is degraded.
+    The body may be a JSON object whose key `reasons` is an object of texts. If the status is 200
+    and there are reasons, the gateway is degraded.
     """
 
     url: str
@@ -99,8 +99,8 @@ async def get(url: str) -> tuple[int, bytes]:
 
 def health_of(error: grpc.aio.AioRpcError) -> Health:
     """Convert a failed gRPC call to the health of the server: unready, with the status as the
-    reason. Raises ConnectionError if the status is UNAVAILABLE or DEADLINE_EXCEEDED, since these
-    mean that the server did not answer."""
+    reason. The statuses UNAVAILABLE and DEADLINE_EXCEEDED mean that the server did not answer; for
+    these, ConnectionError is raised."""
     reason = f"{error.code().name}: {error.details()}"
     if error.code() in _NO_ANSWER:
         raise ConnectionError(reason) from error
@@ -108,8 +108,9 @@ def health_of(error: grpc.aio.AioRpcError) -> Health:
 
 
 def secure_channel(address: str, pair: KeyPair, authority: Path) -> grpc.aio.Channel:
-    """Open a gRPC channel over mutual TLS with the client certificate in `pair`. The server's
-    certificate must be signed by the authority whose certificate is in the file `authority`."""
+    """Open a gRPC channel over mutual TLS with the client certificate in `pair`. The file
+    `authority` has the certificate of an authority, which must have signed the server's
+    certificate."""
     credentials = grpc.ssl_channel_credentials(
         root_certificates=authority.read_bytes(),
         private_key=pair.key.read_bytes(),

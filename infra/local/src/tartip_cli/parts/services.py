@@ -33,7 +33,7 @@ ERASING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
     """The addresses at which services reach the databases, NATS, Triton, the evidence store, the
-    OIDC issuer and the OTLP collector, whether these are embedded or external."""
+    OIDC issuer and the OTLP collector. Each of these may be embedded or external."""
 
     nats: str
     triton: str

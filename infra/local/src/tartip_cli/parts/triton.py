@@ -1,8 +1,9 @@
 """NVIDIA Triton, run from the installation that `infra/triton/build.py` creates.
 
-It serves inference over gRPC only, on the loopback address, with mutual TLS. No model can be loaded
-or unloaded while it runs, and it is not started if a model file has changed since the installation.
-If the mesh runs as root, Triton runs as a separate user (`provision/triton_paths.py`).
+Triton serves inference over gRPC only, on the loopback address, with mutual TLS. No model can be
+loaded or unloaded while Triton runs. It is not started if a model file has changed since the
+installation. If the mesh runs as root, Triton runs as a separate user
+(`provision/triton_paths.py`).
 
 Triton's Python backend processes find numpy through PATH and libpython through LD_LIBRARY_PATH.
 """

@@ -1,8 +1,8 @@
 """The accounts of NATS with their users, permissions and limits, written as configuration of a NATS
 server.
 
-The embedded server uses this configuration; `tartip nats accounts` prints it for an external
-server. Users are identified by the public keys of their nkeys.
+The embedded server uses this configuration. For an external server, `tartip nats accounts` prints
+it. Users are identified by the public keys of their nkeys.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A NATS account: its users' permissions by user name, its limits, the subjects that it
-    exports, and the subjects that it imports from the account MESH."""
+    """A NATS account. It has limits, and the permissions of each user by name. It exports some
+    subjects, and imports others from the account MESH."""
 
     name: str
     users: dict[str, Permissions]
@@ -53,9 +53,9 @@ class Account:
     imports: tuple[str, ...] = field(default=())
 
     def lines(self, publics: PublicKeys, *, with_limits: bool) -> list[str]:
-        """Return the lines of this account's block in the server's configuration. `publics` returns
-        the public keys of a user. Without `with_limits`, only the limits of the whole server
-        apply."""
+        """Return the lines of this account's block in the server's configuration. `publics` is a
+        function that returns the public keys of a user. Without `with_limits`, only the limits of
+        the whole server apply."""
         limits = ", ".join(f"{name}: {value}" for name, value in vars(self.limits).items())
         users = [
             _user(public, rights) for name, rights in self.users.items() for public in publics(name)
@@ -94,9 +94,9 @@ class Account:
 
 
 def accounts_of(topology: Topology, replicas: int = 1) -> tuple[Account, ...]:
-    """Return the two accounts of NATS: that of the mesh, and that of the live feed (copies of
-    events for the operator gateway). The limit of bytes on disk grows with the number of replicas
-    of each stream."""
+    """Return the two accounts of NATS: one for the mesh, and one for the live feed (copies of
+    events for the operator gateway). The limit of bytes on disk grows with `replicas`, the number
+    of replicas of each stream."""
     consumers = sum(len(found) for found in topology.consumers.values())
     mesh = Account(
         name=_MESH,
@@ -123,8 +123,8 @@ def accounts_of(topology: Topology, replicas: int = 1) -> tuple[Account, ...]:
 def account_lines(
     topology: Topology, publics: PublicKeys, replicas: int | None = None
 ) -> list[str]:
-    """Return the lines of the block `accounts` in a server's configuration. With `replicas`, the
-    accounts have limits for this number of replicas; without, they have none."""
+    """Return the lines of the block `accounts` in a server's configuration. The accounts have
+    limits for this number of replicas. If `replicas` is None, the accounts have no limits."""
     found = accounts_of(topology, replicas or 1)
     blocks = [account.lines(publics, with_limits=replicas is not None) for account in found]
     return ["accounts {", *(line for block in blocks for line in block), "}"]

@@ -1,7 +1,7 @@
 """Provisions NATS: creates the streams and consumers that `streams.yaml` describes.
 
-An existing stream or consumer is updated only if it differs from `streams.yaml`. Settings that the
-file does not mention stay as they are. The number of replicas is raised to the setting
+An existing stream or consumer is updated only if it differs from `streams.yaml`. Settings that
+`streams.yaml` does not mention stay as they are. The number of replicas is raised to the setting
 `TARTIP_NATS_REPLICAS`, but never lowered.
 """
 
@@ -53,9 +53,9 @@ _TRIES, _TRY_AGAIN_SECONDS = 10, 1.0
 class Broker:
     """The NATS server to provision: the embedded one, or an external one with the same users.
 
-    `url` is its address; several addresses of one cluster are separated by commas. `authority` is
-    the file with the certificate of the authority that signed the server's certificate; by default,
-    it is the services' authority.
+    The field `url` is the server's address; several addresses of one cluster are separated by
+    commas. The file `authority` has the certificate of the authority that signed the server's
+    certificate. By default, this is the services' authority.
     """
 
     url: str
@@ -71,7 +71,7 @@ class Broker:
 
     async def provision(self) -> None:
         """Create missing streams and consumers, and update those that differ from `topology`. Can
-        be repeated. Raises Failure if the broker cannot have as many replicas as wanted."""
+        be repeated. Raises Failure if the broker cannot have the wanted number of replicas."""
         async with self._connected(FEED_PROVISIONER) as client:
             for stream in self.topology.feed_streams:
                 await _provision_stream(client, stream)
@@ -102,12 +102,12 @@ async def connect(
     url: str, *, user: str, seed: Path, pair: KeyPair, authority: Path, **options: Any
 ) -> Client:
     """Connect to NATS as `user`, as services do, and return the client. The connection uses the
-    certificate `pair`, the user's nkey seed in the file `seed`, and an inbox prefix to which only
-    this user may subscribe. The file `authority` has the certificate of the authority that signed
-    the server's certificate.
+    certificate `pair` and the user's nkey seed in the file `seed`. Its inbox prefix is one to which
+    only this user may subscribe. The file `authority` has the certificate of the authority that
+    signed the server's certificate.
 
-    `url` may have several addresses of one cluster, separated by commas; the first one that answers
-    is used. `options` are passed to `nats.connect`. With `allow_reconnect=True`, the other
+    `url` may have several addresses of one cluster, separated by commas. The first address that
+    answers is used. `options` are passed to `nats.connect`. With `allow_reconnect=True`, the other
     addresses are used if the connection to the first one fails.
     """
     context = client_tls(pair.certificate, pair.key, authority)

@@ -1,15 +1,17 @@
 """The certificate authorities of a mesh run by `tartip`, and the certificates that they sign.
 
-Services, partners, devices and officers each have their own authority, which is created at the
-first run and never replaced. A certificate is valid for sixty days and is renewed at each start,
-and at half of its life while the mesh runs. The certificate of a service, partner or device
-identifies its holder by a URI in the subject alternative name
-(`spiffe://tartip/{service,partner,device}/<name>`). This URI is accepted only if the authority of
-that kind of holder signed the certificate. The certificate of a service is for servers and clients,
-that of a partner or device for clients only, and that of an officer for signatures only.
+Services, partners, devices and officers each have their own authority. It is created at the first
+run and never replaced. A certificate is valid for sixty days. It is renewed at each start, and at
+half of its life while the mesh runs.
+
+The certificate of a service, partner or device identifies its holder by a URI in the subject
+alternative name (`spiffe://tartip/{service,partner,device}/<name>`). This URI is accepted only if
+the authority of that kind of holder signed the certificate. The certificate of a service is for
+servers and clients, that of a partner or device for clients only, and that of an officer for
+signatures only.
 
 A fifth authority signs the certificates of Triton's two callers. Triton does not check who calls;
-it accepts every certificate of this authority.
+it accepts every certificate of the fifth authority.
 """
 
 from __future__ import annotations
@@ -59,14 +61,15 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority; `files` are its certificate and its private key."""
+    """A certificate authority. The field `files` holds the paths of its certificate and its private
+    key."""
 
     files: KeyPair
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Authority:
-        """Return the authority whose files in `folder` begin with `name`; if there are none, it is
-        created. Raises Failure if its files are damaged."""
+        """Return the authority whose files in `folder` begin with `name`. If there are no such
+        files, the authority is created. Raises Failure if the files are damaged."""
         files = KeyPair(folder / f"{name}.pem", folder / f"{name}.key")
         if not (files.certificate.exists() and files.key.exists()):
             _make_authority(files, name)
@@ -85,8 +88,8 @@ class Authority:
         """Create a new key and a certificate for it, write both to the files of `pair`, and return
         the certificate.
 
-        With a URI, the certificate is for clients and, with `serves`, also for servers. Without a
-        URI it is for signatures.
+        With a URI, the certificate is for clients. With `serves`, it is also for servers. Without a
+        URI, the certificate is for signatures.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
@@ -122,20 +125,20 @@ class Certificates:
 
     @property
     def authority(self) -> Path:
-        """The file with the certificate of the services' authority, which signs the certificates of
-        all servers."""
+        """The path of the certificate of the services' authority. This authority signs the
+        certificates of all servers."""
         return self.folder / "ca.pem"
 
     @property
     def client_authorities(self) -> Path:
-        """The folder that holds the certificate of the authority for each kind of client, as
-        `<kind>.pem`."""
+        """The folder with the certificates of the authorities of clients. There is one file for
+        each kind of client, `<kind>.pem`."""
         return self.folder / "authorities"
 
     @property
     def broker_clients(self) -> Path:
-        """The file with the certificates of the authorities whose clients NATS accepts: those of
-        services and, since hubs send their reports, of devices."""
+        """The file with the certificates of the authorities whose clients NATS accepts. These are
+        the authorities of services and of devices, since hubs send reports."""
         return self.folder / "broker-clients.pem"
 
     @property
@@ -144,7 +147,7 @@ class Certificates:
 
     @property
     def triton_callers(self) -> Path:
-        """The file with the certificate of the authority that signs the certificates of Triton's
+        """The path of the certificate of the authority that signs the certificates of Triton's
         clients."""
         return self.folder / "triton-callers.pem"
 
@@ -167,13 +170,13 @@ class Certificates:
         return self.pair("officer", operator_id)
 
     def triton_caller(self, name: str) -> KeyPair:
-        """Return the paths of the certificate and the key with which a service, or the command
-        line, calls Triton."""
+        """Return the paths of the certificate and the key for calls to Triton. `name` is a service
+        or the command line."""
         return self.pair("triton-caller", name)
 
     def issue_partner(self, name: str) -> bool:
-        """Issue a certificate for the partner unless it has one that is not revoked; return whether
-        one was issued."""
+        """Issue a certificate for the partner, unless the partner has one that is not revoked.
+        Returns whether a certificate was issued."""
         serial = serial_in(self.partner(name).certificate)
         revoked = (each.serial for each in self.revocations.revoked() if each.kind == "partner")
         if serial and serial not in revoked:
@@ -182,7 +185,8 @@ class Certificates:
         return True
 
     def issue(self, holders: Iterable[tuple[str, str]]) -> None:
-        """Issue a new certificate with a new key to each holder, given as kind and name."""
+        """Issue a new certificate with a new key to each holder. Holders are given as (kind,
+        name)."""
         issued = [(kind, name, self._issue(kind, name)) for kind, name in holders]
         self.revocations.note_issued(each for each in issued if each[0] in REVOCABLE)
 
@@ -201,7 +205,7 @@ class Certificates:
 
     def revoke(self, kind: str, name: str, *, reason: str) -> list[Revoked]:
         """Revoke all certificates of a holder that have not expired, and write the authority's
-        revocation list again. Returns those that were not revoked before."""
+        revocation list again. Returns the certificates that were not revoked before."""
         current = self.pair(kind, name).certificate
         revoked = self.revocations.revoke(kind, name, current, reason=reason)
         authority = self._authority_of(kind)
@@ -209,18 +213,18 @@ class Certificates:
         return revoked
 
     def leaves(self) -> Iterator[tuple[str, str, Path]]:
-        """Yield the kind of holder, the name and the file of every certificate in the folder,
-        including those whose private key is elsewhere."""
+        """Yield every certificate in the folder as kind of holder, name and file. Certificates
+        whose private key is elsewhere are included."""
         for kind in _NAMES:
             for path in sorted((self.folder / kind).glob("*.pem")):
                 yield kind, path.stem, path
 
     def renew_due(self) -> list[str]:
         """Renew each certificate that has less than half of its life left or whose files are
-        damaged. Returns the renewed ones as "kind/name".
+        damaged. Returns the names of the renewed certificates as "kind/name".
 
-        Revoked certificates, and those of partners whose private key is elsewhere, are not renewed.
-        Raises Failure if the files of an authority are damaged.
+        Revoked certificates are not renewed, nor are those of partners whose private key is
+        elsewhere. Raises Failure if the files of an authority are damaged.
         """
         due = [
             (kind, name)
@@ -232,9 +236,9 @@ class Certificates:
 
     def renew(self) -> None:
         """Create missing authorities, and issue new certificates to all services, partners,
-        devices, officers and callers of Triton. Holders whose certificate was revoked, and added
-        partners whose private key is elsewhere, get none. Raises Failure if the files of an
-        authority are damaged."""
+        devices, officers and callers of Triton. No new certificate is issued if the holder's
+        certificate was revoked, or if a partner's private key is elsewhere. Raises Failure if the
+        files of an authority are damaged."""
         for folder in ("authorities", *_NAMES):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
         for kind in _NAMES:
@@ -264,8 +268,8 @@ class Certificates:
         return Authority.open(self.client_authorities, kind)
 
     def pair(self, kind: str, name: str) -> KeyPair:
-        """Return the paths of the certificate and the key of a holder, given by kind (such as
-        "partner") and name. The files need not exist."""
+        """Return the paths of the certificate and the key of a holder. The arguments are the kind
+        of holder (such as "partner") and the name. The files need not exist."""
         return KeyPair(self.folder / kind / f"{name}.pem", self.folder / kind / f"{name}.key")
 
 

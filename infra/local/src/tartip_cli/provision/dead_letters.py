@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """An event that one service failed to process and will not try again by itself, with the
-    error."""
+    """An event that a service failed to process, with the error. The service will not try again by
+    itself."""
 
     schema: str
     event_id: str
@@ -49,7 +49,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class Dismissed(DeadLetter):
-    """A dead letter whose event will not be processed, with the person who decided this, and the
+    """A dead letter whose event will not be processed, with the person who dismissed it and the
     reason."""
 
     dismissed_at: datetime
@@ -68,8 +68,8 @@ class Dismissed(DeadLetter):
 async def dead_letters(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
 ) -> list[DeadLetter]:
-    """Return the dead letters of these services' schemas, oldest first; with `event_id`, only those
-    of this event. Schemas that are not migrated yet are left out."""
+    """Return the dead letters in these schemas of services, oldest first. With `event_id`, only the
+    dead letters of this event are returned. Schemas that are not migrated yet are left out."""
     found = []
     for schema in await _with_table(connection, schemas, "dead_letters"):
         rows = await connection.fetch(
@@ -84,8 +84,9 @@ async def dead_letters(
 async def dismissed_letters(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str | None = None
 ) -> list[Dismissed]:
-    """Return the dismissed dead letters of these services' schemas, the earliest dismissal first;
-    with `event_id`, only those of this event. Schemas that are not migrated yet are left out."""
+    """Return the dismissed dead letters in these schemas of services, the earliest dismissal first.
+    With `event_id`, only those of this event are returned. Schemas that are not migrated yet are
+    left out."""
     found = []
     for schema in await _with_table(connection, schemas, "dismissed_letters"):
         rows = await connection.fetch(
@@ -100,10 +101,11 @@ async def dismissed_letters(
 async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str
 ) -> list[DeadLetter]:
-    """Have an event published again: mark it in its producer's outbox as unpublished, and delete
-    its dead letters, dismissed or not, all in one transaction. `by` is the person who decided this,
-    for the audit log. Returns the deleted letters. Raises Failure if the event has no dead letter,
-    or if no outbox has the event any more."""
+    """Have an event published again, and return its dead letters, which are deleted. In one
+    transaction, the event is marked as unpublished in its producer's outbox, and all its dead
+    letters are deleted, including dismissed ones. `by` is the person who decided this, for the
+    audit log. Raises Failure if the event has no dead letter, or if no outbox has the event any
+    more."""
     async with connection.transaction():
         dead = await dead_letters(connection, schemas, event_id)
         dismissed = await dismissed_letters(connection, schemas, event_id)
@@ -125,9 +127,9 @@ async def drive_again(
 async def dismiss(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str, reason: str
 ) -> list[DeadLetter]:
-    """Dismiss the dead letters of an event: keep each with the reason and the person who decided
-    this (`by`), but without the content of the event, all in one transaction. Returns these
-    letters. Raises Failure if the event has no dead letter."""
+    """Dismiss the dead letters of an event in one transaction, and return these letters. Each is
+    kept with the reason and the person who decided (`by`), but without the content of the event.
+    Raises Failure if the event has no dead letter."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:

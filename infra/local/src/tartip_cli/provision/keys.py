@@ -1,8 +1,8 @@
 """Creates an empty key folder for each service, and a secret seed for each NATS user.
 
-Only `tartip keys rotate --broker` replaces a seed. Each service creates the keys in its folder
-itself; if they are lost, all data that are encrypted with them are lost. In production, a key
-service would put the key files into the same folders.
+Only `tartip keys rotate --broker` replaces a seed. Each service itself creates the keys in its
+folder. If the keys are lost, all data encrypted with them are lost. In production, a key service
+would put the key files into the same folders.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Keys:
 
     A seed is the secret key of a NATS user. To replace all seeds (a rotation), call
     `make_next_seeds`, `adopt_next_seeds` and `end_rotation` in this order, as `rotate_broker_keys`
-    does. After an interruption, begin again with the first of them.
+    does. After an interruption, call all three again.
     """
 
     folder: Path
 
     def of(self, service: Service) -> Path:
-        """Return the folder with the keys of one service. The service gets it as
+        """Return the folder with the keys of one service. The service reads this path from
         `TARTIP_KEYS_DIR`."""
         return self.folder / service.name
 
@@ -56,8 +56,9 @@ class Keys:
         return _public(self.nats_seed(user))
 
     def nats_publics(self, user: str) -> list[str]:
-        """Return the public keys that NATS accepts for a user: the key of the current seed and, if
-        there is a next seed, also its key. Raises Failure if the file of a seed is damaged."""
+        """Return the public keys that NATS accepts for a user. These are the key of the current
+        seed and, if there is a next seed, the key of the next one. Raises Failure if the file of a
+        seed is damaged."""
         seeds = [self.nats_seed(user), self.next_nats_seed(user)]
         return [_public(seed) for seed in seeds if seed.exists()]
 
@@ -68,15 +69,15 @@ class Keys:
 
     def make_next_seeds(self, users: tuple[str, ...]) -> None:
         """Create the next seed of each user that has none. If an interrupted rotation has already
-        begun to replace seeds, nothing is created: that rotation must end first."""
+        begun to replace seeds, nothing is created, since that rotation must end first."""
         if not self._adopting.exists():
             for user in users:
                 if not self.next_nats_seed(user).exists():
                     write_private(self.next_nats_seed(user), _user_seed())
 
     def adopt_next_seeds(self, users: tuple[str, ...]) -> None:
-        """Replace the current seed of each user by the next one, if there is one. After an
-        interruption, call it again."""
+        """Replace the current seed of each user by the next seed. Users without a next seed keep
+        their current one."""
         write_private(self._adopting, b"")
         for user in users:
             if self.next_nats_seed(user).exists():
@@ -84,7 +85,7 @@ class Keys:
 
     def end_rotation(self) -> None:
         """Record that the rotation is complete, so that `make_next_seeds` creates seeds again. No
-        seed is changed or deleted. Call it once NATS accepts only the new keys."""
+        seed is changed or deleted. Call this method when NATS accepts only the new keys."""
         self._adopting.unlink(missing_ok=True)
 
     @property

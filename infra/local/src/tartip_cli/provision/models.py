@@ -1,7 +1,7 @@
 """Checks, before Triton starts, that no model file has changed since the models were built.
 
-`infra/triton/build.py` writes `seal.json` beside Triton's model repository (the folder `models`):
-the SHA-256 of every file in that repository.
+`infra/triton/build.py` writes the file `seal.json` beside Triton's model repository (the folder
+`models`). It has the SHA-256 of every file in the model repository.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def check_models(folder: Path, *, models: Path) -> None:
 
 
 def read_seal(folder: Path) -> dict[str, str]:
-    """Read `seal.json` in `folder`. The result maps the path of each model file in the model
-    repository to its SHA-256 (hex). Raises Failure if the file is missing or malformed."""
+    """Read `seal.json` in `folder`. The result has the SHA-256 (hex) of each model file, by its
+    path in the model repository. Raises Failure if `seal.json` is missing or malformed."""
     path = folder / SEAL
     try:
         return {str(name): str(sha256) for name, sha256 in json.loads(path.read_text()).items()}

@@ -1,9 +1,9 @@
 """Records which certificates of partners, devices and officers were issued, and which are revoked.
 
-The records are two files of JSON lines in the folder of the certificates: `issued.jsonl`, and
-`revoked.jsonl`, which also has who revoked each certificate, when and why. The revocation list of
-each authority (`<authority>.crl`) is made and signed from `revoked.jsonl`. The services notice a
-new list by themselves.
+The records are two files of JSON lines in the folder of the certificates: `issued.jsonl` and
+`revoked.jsonl`. The second also states who revoked each certificate, when and why. The revocation
+list of each authority (`<authority>.crl`) is made from `revoked.jsonl` and signed. The services
+notice a new list by themselves.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate that was issued: the kind and name of its holder, its serial number in hex, and
-    its time of expiry (ISO 8601)."""
+    """A certificate that was issued: its serial number in hex, its time of expiry (ISO 8601), and
+    the kind and name of its holder."""
 
     kind: str
     name: str
@@ -66,7 +66,7 @@ class Revocations:
     def note_issued(self, issued: Iterable[tuple[str, str, x509.Certificate]]) -> None:
         """Record newly issued certificates, and remove the records of expired ones.
 
-        Each certificate is given as (kind, name, certificate); kind and name are its holder's.
+        Each certificate is given as (kind, name, certificate). Kind and name identify the holder.
         """
         noted = [_issued(kind, name, certificate) for kind, name, certificate in issued]
         now = real_clock().isoformat()
@@ -82,12 +82,12 @@ class Revocations:
         return _read(self._revoked_file, Revoked)
 
     def revoke(self, kind: str, name: str, current: Path, *, reason: str) -> list[Revoked]:
-        """Record that every certificate issued to a holder is revoked, with the `reason`.
+        """Record that every certificate issued to a holder is revoked, with the `reason`. Returns
+        the certificates that were not revoked before.
 
-        `kind` and `name` are the holder's; the certificate in the file `current` is included.
-        Returns the certificates that were not revoked before. The revocation takes effect only when
-        `write_list` has been called afterwards. After an interruption between the two calls, repeat
-        both.
+        `kind` and `name` identify the holder. The certificate in the file `current` is included. To
+        make the revocation take effect, call `write_list` afterwards. After an interruption between
+        the two calls, repeat both.
         """
         at, by = real_clock().isoformat(), _user()
         with self._locked():
@@ -106,8 +106,9 @@ class Revocations:
         return new
 
     def write_list(self, kind: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> Path:
-        """Write and sign the revocation list of the authority for this kind of holder; return its
-        path. `authority` is the file of the authority's certificate, `key` its private key.
+        """Write and sign the revocation list of the authority for this kind of holder, and return
+        the path of the list. `authority` is the file of the authority's certificate, `key` the
+        authority's private key.
 
         Certificates that have expired are not listed.
         """
@@ -149,8 +150,8 @@ class Revocations:
 
 
 def serial_in(path: Path) -> str:
-    """Return the serial number (hex) of the certificate in a PEM file; "" if there is no file or it
-    is not a certificate."""
+    """Return the serial number (hex) of the certificate in a PEM file. The result is "" if there is
+    no file or the file is not a certificate."""
     try:
         return f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}"
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
-"""Creates the database of the mesh. SQL files give each service its own schema with four roles: an
-owner for migrations, and log-ins with few rights for calls, for background work and for sealing
-(signing) the audit log.
+"""Creates the database of the mesh. SQL files give each service its own schema with four roles. One
+is an owner for migrations. The others are log-ins with few rights, for calls, for background work,
+and for sealing (signing) the audit log.
 
-The same files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql. Here
-they are applied at every start; it is safe to apply them again.
+The SQL files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql. `tartip`
+applies them at every start; it is safe to apply them again.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _ROLES = ("owner", "runtime", "work", "seal")
 
 @dataclass(frozen=True)
 class Database:
-    """The database `tartip` on the server of `provisioner_url`; `provision` creates its roles and
-    schemas."""
+    """The database `tartip` on the server of `provisioner_url`. The method `provision` creates its
+    roles and schemas."""
 
     provisioner_url: str
     home: DataDir
@@ -41,17 +41,17 @@ class Database:
         return self._url(f"{schema}_owner")
 
     def runtime_url(self, schema: str) -> str:
-        """Return the database URL of a service's role for serving calls. `schema` is the service's
-        schema."""
+        """Return the database URL of the role with which a service serves calls. `schema` is the
+        service's schema."""
         return self._url(f"{schema}_runtime")
 
     def work_url(self, schema: str) -> str:
-        """Return the database URL of a service's role for handling events and background work."""
+        """Return the database URL of the role with which a service handles events and does
+        background work."""
         return self._url(f"{schema}_work")
 
     def seal_url(self, schema: str) -> str:
-        """Return the database URL of a service's role for sealing its audit log, that is for
-        signing it."""
+        """Return the database URL of the role with which a service seals (signs) its audit log."""
         return self._url(f"{schema}_seal")
 
     def log_ins(self, schema: str) -> dict[str, str]:
@@ -64,8 +64,8 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL of the database for the provisioner, whose role creates the other roles and the
-        schemas."""
+        """The URL of the database for the provisioner, the role that creates the other roles and
+        the schemas."""
         return urlunsplit(urlsplit(self.provisioner_url)._replace(path=f"/{DATABASE}"))
 
     async def answers(self) -> bool:

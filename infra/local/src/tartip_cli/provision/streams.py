@@ -1,5 +1,5 @@
-"""Reads `infra/nats/streams.yaml`, and derives from it the streams and consumers of NATS and the
-permissions of its users."""
+"""Reads `infra/nats/streams.yaml`, and derives from it the streams, consumers and users of NATS,
+with the permissions of the users."""
 
 from __future__ import annotations
 
@@ -32,9 +32,12 @@ class Permissions:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A NATS user, and which subjects it may use. `publishes` and `consumes` map JetStream streams
-    to subjects; `follows` names streams of the live feed, which has copies of events for the
-    operator gateway. `publishes_core` and `subscribes` are subjects of NATS without JetStream."""
+    """A NATS user, and which subjects it may use.
+
+    The fields `publishes` and `consumes` map JetStream streams to subjects. The field `follows`
+    names streams of the live feed, which has copies of events for the operator gateway. The fields
+    `publishes_core` and `subscribes` list subjects of NATS without JetStream.
+    """
 
     name: str
     publishes: dict[str, list[str]]
@@ -63,10 +66,11 @@ class User:
 
 @dataclass(frozen=True)
 class Topology:
-    """The streams, consumers and users of NATS, in two accounts: the mesh's and the live feed's.
+    """The streams, consumers and users of NATS, in two accounts: one for the mesh, and one for the
+    live feed.
 
-    The mesh's account exports the subjects of `feed_streams` to the feed's account, and nothing is
-    exported in the other direction.
+    The account of the mesh exports the subjects of `feed_streams` to the account of the feed.
+    Nothing is exported in the other direction.
     """
 
     streams: tuple[StreamConfig, ...]
@@ -75,8 +79,8 @@ class Topology:
     feed_streams: tuple[StreamConfig, ...]
 
     def with_replicas(self, number: int) -> Topology:
-        """Return a copy of this topology in which each stream has `number` replicas. Consumers have
-        as many replicas as their stream."""
+        """Return a copy of this topology in which each stream has `number` replicas. A consumer has
+        as many replicas as its stream."""
         return replace(
             self,
             streams=tuple(replace(stream, num_replicas=number) for stream in self.streams),

@@ -1,8 +1,9 @@
 """The Unix user that Triton runs as, and paths of programs and models that this user can read.
 
-If the mesh runs as root, it runs Triton as a separate user that owns only the folder with Triton's
-certificate and key. If that user cannot read Triton's virtual environment, the Python it is based
-on or the models, all of them are copied to /var/lib/tartip, which only root can write.
+If the mesh runs as root, it runs Triton as a separate user. This user owns only the folder with
+Triton's certificate and key. If the user cannot read Triton's virtual environment, the Python of
+this environment or the models, all three are copied. The copies are in /var/lib/tartip, which only
+root can write.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ def triton_user() -> UnixUser | None:
 
 
 def own_folder(home: DataDir, user: UnixUser | None) -> Path:
-    """The folder for Triton's certificate, different for each data folder `home`.
+    """The folder for Triton's certificate. Each data folder `home` has its own.
 
-    Without a separate user for Triton (None), it is the `run` folder in `home`.
+    If `user` is None, Triton has no separate user, and the folder is `run` in `home`.
     """
     return home.run if user is None else _REACHABLE / f"{home.identity()}.triton"
 
@@ -92,8 +93,9 @@ def make_own(folder: Path, user: UnixUser) -> None:
 def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
     """Return the paths from which Triton runs as `user`, without copying anything.
 
-    The paths lie in `folder`, where Triton is installed, or, if `user` cannot read that folder, in
-    the folders into which `fill` copies the files. Raises Failure if Triton is not installed.
+    If `user` can read `folder`, where Triton is installed, the paths are in `folder`. Otherwise
+    they are in the folders into which `fill` copies the files. Raises Failure if Triton is not
+    installed.
     """
     packages, python = _packages(folder), (folder / "venv/bin/python").resolve()
     reached = (packages, folder / MODELS, folder / "libpython", _library_of(python))
@@ -108,7 +110,8 @@ def paths_for(folder: Path, user: UnixUser | None) -> TritonPaths:
 
 
 def fill(paths: TritonPaths, folder: Path) -> None:
-    """Check the models in `folder` and, if `paths` lie elsewhere, copy Triton and the models there.
+    """Check the models in `folder`. If `paths` are in other folders, copy Triton and the models
+    there.
 
     Existing copies are kept, but models that differ from those in `folder` are copied again. Raises
     Failure if a model in `folder` was changed since it was built, or if a copy cannot be written.

@@ -15,7 +15,8 @@ class UnixUser:
 
 
 def unprivileged_user() -> UnixUser | None:
-    """Return the user that runs PostgreSQL, which refuses to run as root: `postgres` or `nobody`.
+    """Return the user that runs PostgreSQL, `postgres` or `nobody`. PostgreSQL refuses to run as
+    root.
 
     None if this process is not root, or if neither user exists.
     """

@@ -1,9 +1,9 @@
 """The embedded vehicle register: a file of made-up vehicles and owners, reproducible by seed.
 
-Names, addresses and numbers belong to nobody. IINs and BINs, the identification numbers of persons
-and of companies, have valid dates and check digits. Every record states the first day on which its
-owner owned the vehicle, since the owner on the day of the offence is fined. Some vehicles have a
-second record, of a previous owner.
+Names, addresses and numbers belong to nobody. The identification numbers of persons (IIN) and of
+companies (BIN) have valid dates and check digits. A fine is for the owner on the day of the
+offence. Every record therefore states the first day on which its owner owned the vehicle. Some
+vehicles have a second record, of a previous owner.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def write(path: Path, vehicles: list[Vehicle]) -> None:
 def read(path: Path) -> Iterator[Vehicle]:
     """Yield the vehicles of a register file with their current owners.
 
-    Skips a plate unless it has exactly one current owner, with a known first day of ownership.
+    A plate is skipped unless it has exactly one current owner, with a known first day of ownership.
     """
     for plate, value in json.loads(path.read_text()).items():
         records = value if isinstance(value, list) else [value]
@@ -128,7 +128,7 @@ def read(path: Path) -> Iterator[Vehicle]:
 def complete(path: Path) -> int:
     """Add dates of ownership to a register file that an older version wrote without dates.
 
-    Only vehicles equal to those of `made_up` get dates; other vehicles and unreadable files stay
+    Only vehicles that `made_up` would generate get dates. Other vehicles and unreadable files stay
     unchanged. Returns the number of vehicles changed.
     """
     try:
@@ -199,7 +199,7 @@ def synthetic_bin(rng: random.Random) -> str:
 def check_digit(body: str) -> int | None:
     """Return the twelfth digit of an IIN or BIN, which checks the first eleven (`body`).
 
-    None if no digit is valid for them.
+    None if no digit is valid for `body`.
     """
     for weights in _WEIGHTS:
         key = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11

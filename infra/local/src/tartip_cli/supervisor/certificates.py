@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 
 async def keep_renewed(mesh: Mesh, on_renewal: Callable[[list[str]], None]) -> None:
-    """Renew certificates past half of their validity, and missing or damaged ones, until cancelled.
+    """Renew certificates until cancelled: those past half of their validity, and missing or damaged
+    ones.
 
     `on_renewal` gets the names ("kind/name") of the renewed certificates. A failed renewal is
     logged and tried again at the next check, at most a minute later.
@@ -46,9 +47,9 @@ async def keep_renewed(mesh: Mesh, on_renewal: Callable[[list[str]], None]) -> N
 def certificate_states(certificates: Certificates) -> list[dict[str, Any]]:
     """Return the state of each certificate, as a dict.
 
-    Keys: "name" ("kind/name"), "ends" (ISO 8601), "days_left", and "ends_soon" (whether less than a
-    third of the validity is left). For a damaged certificate, "ends" and "days_left" are None and
-    "ends_soon" is True.
+    The keys are "name" ("kind/name"), "ends" (ISO 8601), "days_left" and "ends_soon". The last one
+    is True if less than a third of the validity is left. For a damaged certificate, "ends" and
+    "days_left" are None and "ends_soon" is True.
     """
     return [
         {"name": f"{kind}/{name}", **_state(path)} for kind, name, path in certificates.leaves()

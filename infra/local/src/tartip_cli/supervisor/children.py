@@ -90,7 +90,8 @@ class Watched(ABC):
 
     @abstractmethod
     async def keep(self) -> None:
-        """Start the part (or wait until an external one answers) and watch it until it is stopped.
+        """Start the part and watch it until it is stopped. An external part is not started, but
+        waited for.
 
         Raises Failure if the part never becomes ready.
         """
@@ -130,8 +131,8 @@ class Watched(ABC):
 class WatchedOutsidePart(Watched):
     """A part that runs outside the mesh, such as an external database.
 
-    The supervisor probes it, and provisions it whenever it becomes available, but never starts or
-    stops it.
+    The supervisor probes the part, and provisions it whenever it becomes available. The supervisor
+    never starts or stops it.
     """
 
     async def keep(self) -> None:
@@ -175,8 +176,8 @@ class RunningPart(Watched):
     async def keep(self) -> None:
         """Run the part until `stop` is called, and start it again whenever it ends.
 
-        Raises Failure if the part does not become ready in its first few starts. Once it has been
-        ready, it is started again without limit.
+        Raises Failure if the part does not become ready in its first few starts. After it has been
+        ready, the number of starts is not limited.
         """
         deaths = failed_starts = 0
         while not self._stopping:
@@ -192,9 +193,10 @@ class RunningPart(Watched):
             await asyncio.sleep(_PAUSES[min(max(deaths - 1, 0), len(_PAUSES) - 1)])
 
     def renewed(self, certificates: Collection[str]) -> None:
-        """Send the part its `renew_signal` if its certificate is among the renewed `certificates`.
+        """Send the part its `renew_signal` if its certificate was renewed.
 
-        `certificates` are names ("kind/name"). Does nothing if the part does not run.
+        `certificates` are the names ("kind/name") of the renewed certificates. Does nothing if the
+        part does not run.
         """
         if self.pid is not None and self.part.certificate in certificates:
             with contextlib.suppress(ProcessLookupError):
@@ -202,7 +204,7 @@ class RunningPart(Watched):
 
     async def stop(self, *, at_once: bool = False) -> None:
         """Send the part its stop signal, wait up to STOP_SECONDS, then kill its process group. With
-        `at_once`, kill the group immediately. Sends no signal if the part does not run."""
+        `at_once`, kill the process group immediately. Does nothing to a part that does not run."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:

@@ -17,7 +17,7 @@ _SECONDS = 10
 def ask_status(home: DataDir) -> dict[str, Any] | None:
     """Return the status (`Supervisor.status`) of the mesh that runs from the data folder `home`.
 
-    None if no mesh runs from it or the supervisor does not answer.
+    None if no mesh runs from this folder, or if the supervisor does not answer.
     """
     mesh = running_mesh(home)
     if mesh is None:

@@ -25,9 +25,10 @@ class Disk:
         return self.free_bytes < max(LOW_BYTES, LOW_PART * self.total_bytes)
 
     def notice(self) -> dict[str, object]:
-        """Return a notice ("code", "text", "path") for `tartip status`: this disk is nearly full.
+        """Return a notice ("code", "text", "path") for `tartip status` that this disk is nearly
+        full.
 
-        Call it only if `is_nearly_full`.
+        Call it only if `is_nearly_full` is True.
         """
         percent = 100 * self.free_bytes / self.total_bytes
         text = (
@@ -38,8 +39,8 @@ class Disk:
 
 
 def disks_of(home: DataDir) -> tuple[Disk, ...]:
-    """Return the disk of the data folder and, if it is a different one, the disk of the mesh's
-    PostgreSQL cluster."""
+    """Return the disk of the data folder. If the mesh's PostgreSQL cluster is on another disk,
+    return that disk too."""
     found: dict[int, Disk] = {}
     for folder in (home.path, home.postgres.resolve()):
         if folder.is_dir():

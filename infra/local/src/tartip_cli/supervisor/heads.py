@@ -1,9 +1,9 @@
 """Stores the signed heads of all audit logs in files outside the data folder, once a minute.
 
-A head is the signed root of an audit log's Merkle tree. Whoever rewrites a log and signs it again
-with the service's key would have to rewrite these files as well. They should therefore be on a
-disk, or belong to a user, to which the mesh's administrators have no access. There is one file for
-each service and month; it has one head per line, and lines are only added.
+A head is the signed root of an audit log's Merkle tree. Whoever changes a log and signs it again
+with the service's key would have to change the stored heads as well. The mesh's administrators
+should therefore have no access to the files: use another disk or another user. There is one file
+for each service and month, with one head per line. Lines are only added.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def folder_of(heads_dir: Path, home: DataDir) -> Path:
 
 
 def keep(folder: Path, head: SignedHead) -> None:
-    """Append a head to the file of its service and month, unless it is the last line already.
+    """Append a head to the file of its service and month, unless the last line is already this
+    head.
 
     An incomplete last line is removed first. Raises OSError if the file cannot be read or written.
     """
@@ -65,7 +66,8 @@ def keep(folder: Path, head: SignedHead) -> None:
 
 
 class HeadKeeper:
-    """A loop that asks each service of a mesh for its newest head once a minute and stores it."""
+    """A loop that asks each service of a mesh for its newest head once a minute, and stores the
+    head."""
 
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh

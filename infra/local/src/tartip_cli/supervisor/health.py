@@ -17,10 +17,10 @@ _REASON_CHARACTERS = 300
 
 
 class Judge:
-    """Decides from the probes of one run of a part whether the part must be restarted.
+    """Decides whether a part must be restarted, from the probes of one run of the part.
 
-    A restart is needed if several probes in a row get no answer, or find the part broken. A part
-    that answers but is not ready is left alone, since it waits for something else to be ready.
+    The part must be restarted if several probes in a row get no answer, or find it broken. A part
+    that answers but is not ready is not restarted, since it waits for something else.
     """
 
     def __init__(self, hung_after_probes: int) -> None:
@@ -32,7 +32,7 @@ class Judge:
         self._in_a_row = 0
 
     def verdict(self, health: Health) -> str | None:
-        """Take the result of the newest probe; return why the part must be restarted, or None."""
+        """Take the result of the newest probe. Returns why the part must be restarted, or None."""
         self._in_a_row = self._in_a_row + 1 if health.condition is self._last else 1
         self._last = health.condition
         limit = self._limits.get(health.condition)
@@ -46,8 +46,8 @@ class Judge:
 async def health_by(probe: Probe) -> Health:
     """Run a probe and return the health that it finds.
 
-    If the probe times out or raises an error, the result says that the part does not answer
-    (Condition.SILENT). Only a Failure is re-raised.
+    If the probe times out or raises an error, the result is Condition.SILENT: the part does not
+    answer. Only a Failure is re-raised.
     """
     try:
         return await asyncio.wait_for(probe(), PROBE_SECONDS)
@@ -64,7 +64,8 @@ async def health_by(probe: Probe) -> Health:
 def raise_if_cancelled() -> None:
     """Raise CancelledError if the current task was cancelled.
 
-    Call it when handling other errors: a library may have replaced CancelledError by its own error.
+    Call this function when handling other errors: a library may have replaced CancelledError by an
+    error of its own.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

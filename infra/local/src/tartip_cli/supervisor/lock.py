@@ -1,4 +1,4 @@
-"""Lets only one supervisor run in a data folder, and cleans up after one that was killed."""
+"""Lets only one supervisor run in a data folder. Cleans up after a supervisor that was killed."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ class RunningMesh:
     clock_offset_seconds: float = 0.0
 
     def share_clock(self) -> None:
-        """Move this process's clock by the mesh's offset, so that it shows the services' time."""
+        """Move the clock of this process by the mesh's offset. The process then has the services'
+        time."""
         from chassis.clock import move_clock
 
         move_clock(dt.timedelta(seconds=self.clock_offset_seconds))
 
 
 class Lock:
-    """The lock of a data folder, which its supervisor holds as long as it runs.
+    """The lock of a data folder. The supervisor holds it as long as the supervisor runs.
 
     It is a file lock, which the kernel releases when the process ends.
     """
@@ -85,7 +86,7 @@ def is_locked(home: DataDir) -> bool:
 
 
 def running_mesh(home: DataDir) -> RunningMesh | None:
-    """Return the mesh that runs from this data folder; None if none runs, or if its description
+    """Return the mesh that runs from this data folder. None if no mesh runs, or if its description
     cannot be read."""
     if not is_locked(home):
         return None

@@ -1,8 +1,8 @@
 """Rotates the log files of the parts while the parts run, and reads logs across a rotation.
 
-A file larger than LOG_BYTES is copied and then emptied, since its part keeps it open. Three old
-copies are kept; the newest copy of `fines.log` is `fines.log.1`. Lines written between the end of
-the copying and the emptying are lost.
+A log file larger than LOG_BYTES is copied and then emptied, since its part keeps the file open.
+Lines written after the copying and before the emptying are lost. Three old copies are kept; the
+newest copy of `fines.log` is `fines.log.1`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 
 
 def turn_over(path: Path, *, max_bytes: int = LOG_BYTES) -> bool:
-    """Rotate the log if it is larger than `max_bytes`; return whether it was rotated.
+    """Rotate the log if it is larger than `max_bytes`. Returns whether it was rotated.
 
-    Raises no error: if the log cannot be copied, that is logged and the log stays as it is.
+    Raises no error. If the log cannot be copied, the error is logged and the log stays as it is.
     """
     try:
         if path.stat().st_size <= max_bytes:
@@ -55,7 +55,8 @@ def old_log(path: Path, number: int) -> Path:
 
 
 def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
-    """Yield the last `count` lines of a log, if necessary including some of its newest old copy.
+    """Yield the last `count` lines of a log. If the log has fewer lines, some come from its newest
+    old copy.
 
     With `follow`, then wait for new lines and yield them, without end. Raises OSError if the log
     cannot be read.
@@ -76,9 +77,9 @@ def read_log(path: Path, *, count: int, follow: bool = False) -> Iterator[str]:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a log that is not blank, which usually states why its part failed.
+    """Return the last line of a log that is not blank. It usually states why the part failed.
 
-    It is cut off after 300 characters. If there is no such line or no log, a text says so.
+    The line is cut off after 300 characters. If there is no such line or no log, a text says so.
     """
     try:
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
 """The supervisor's own metrics: its parts, the certificates, and the space on disks.
 
-They are described in `infra/otel/metrics.yaml`, served on the supervisor's Prometheus endpoint, and
-sent to the external collector if one is set.
+`infra/otel/metrics.yaml` describes these metrics. They are served on the supervisor's Prometheus
+endpoint, and sent to the external collector if one is set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _LEAVES = ("service", "partner", "device")
 
 
 class SupervisorMeasures:
-    """Exports the supervisor's metrics; `states` returns the current state of each part by name."""
+    """Exports the supervisor's metrics. The function `states` returns the current state of each
+    part by name."""
 
     def __init__(self, mesh: Mesh, states: Callable[[], dict[str, State]]) -> None:
         self._mesh = mesh
@@ -59,7 +60,7 @@ class SupervisorMeasures:
             self._restarts.add(1, {"part": name})
 
     def close(self) -> None:
-        """Export the metrics a last time, waiting for the collector's answer or the time-out."""
+        """Export the metrics a last time. Waits for the collector's answer or the time-out."""
         self._provider.shutdown()
 
     def _gauge(self, name: str, unit: str, observe: Observe) -> None:

@@ -1,7 +1,7 @@
-"""The development token issuer, for the made-up operators; in production Keycloak takes its place.
+"""The development token issuer, for made-up operators. In production, Keycloak takes its place.
 
 Discovery, keys and tokens have the formats of OpenID Connect, so that the gateway verifies all
-tokens in the same way. `POST /oidc/token` takes a form with `operator=<id>` and no password, as the
+tokens in the same way. `POST /oidc/token` takes a form with `operator=<id>` and no password. The
 issuer exists only in the embedded run and listens only on the loopback address.
 """
 

@@ -17,7 +17,8 @@ from tartip_cli.home_identity import folder_key
 
 @dataclass(frozen=True)
 class ProcessId:
-    """The identity of a process: its pid, and its start time, since pids are used again."""
+    """The identity of a process. It consists of the pid and the start time, since pids are used
+    again."""
 
     pid: int
     started: str
@@ -25,7 +26,8 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The identity of the process with this pid; None if there is none, or only a zombie."""
+        """The identity of the process with this pid. None if there is no such process or it is a
+        zombie."""
         try:  # the name before the state may contain anything
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         except OSError:
@@ -52,7 +54,8 @@ class ProcessId:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Send a signal to the process `pid` and to its process group; do nothing if it has ended.
+    """Send a signal to the process `pid` and to its process group. Does nothing if the process has
+    ended.
 
     Each part leads a process group of its own, so that its child processes get the signal too.
     """
@@ -64,7 +67,7 @@ def signal_group(pid: int, number: int) -> None:
 async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
     """Send a process the signal `first`, wait up to `grace_seconds`, then kill its process group.
 
-    Does nothing if the process has ended before, even if another process has its pid by now.
+    Does nothing if the process has already ended, even if another process now has its pid.
     """
     if not process.alive():
         return
@@ -77,9 +80,9 @@ async def end(process: ProcessId, *, first: int, grace_seconds: float) -> None:
 
 
 def tree_pss_bytes(root: int) -> int:
-    """The proportional set size (PSS) of a process and its descendants in bytes.
+    """The proportional set size (PSS) in bytes of a process and its descendants together.
 
-    A page that several of them share is counted once.
+    A page that several of these processes share is counted once.
     """
     return sum(_pss_bytes(process) for process in _tree(root))
 

@@ -1,7 +1,7 @@
 """Replaces the keys of a mesh: those of the broker's users, and those that encrypt the data keys.
 
-Both rotations may be interrupted at any moment; run again, they continue. Services that are running
-need no restart.
+Both rotations may be interrupted at any moment. If they are run again, they continue. Running
+services need no restart.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Report = Callable[[str, int, int], None]
 async def rotate_broker_keys(mesh: Mesh) -> int:
     """Give each user of the broker (NATS) a new key, and return the number of users.
 
-    NATS first accepts old and new keys, then the services switch to the new ones; once no client
-    uses an old key, NATS accepts the new ones only. If the mesh does not run, the new keys are used
-    from its next start. Raises Failure if a client still uses an old key after a time limit, or if
-    the broker is external.
+    First, NATS accepts old and new keys. Then the services switch to the new ones. When no client
+    uses an old key any more, NATS accepts only the new ones. If the mesh does not run, the new keys
+    are used from its next start. Raises Failure if a client still uses an old key after a time
+    limit, or if the broker is external.
     """
     server = mesh.nats_server
     if server is None:
@@ -59,8 +59,8 @@ async def rotate_data_keys(
     parallel.
 
     `report` is called repeatedly with "service: class of keys", the number of keys done and the
-    total. Afterwards, each service waits `settle_seconds` before it destroys its old wrapping keys,
-    since calls that began earlier may still use them. Raises Failure if a service fails.
+    total number. Each service then waits `settle_seconds` before it destroys its old wrapping keys,
+    since earlier calls may still use them. Raises Failure if a service fails.
     """
     async with asyncio.TaskGroup() as group:
         for name in names:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs all parts of a mesh; `run` returns once all parts have stopped after `request_stop`."""
+    """Runs all parts of a mesh. `run` returns when all parts have stopped after `request_stop`."""
 
     def __init__(self, mesh: Mesh, on_change: OnChange = lambda name, state: None) -> None:
         self.mesh = mesh

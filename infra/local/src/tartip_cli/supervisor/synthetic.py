@@ -1,8 +1,7 @@
 """Makes synthetic calls once a minute: one over gRPC and one over REST, as outsiders make them.
 
 The calls change nothing and leave no audit entry. Over gRPC, a partner asks for a payment that does
-not exist, so that the answer "not found" counts as success. Over REST, an operator lists one
-camera.
+not exist; the expected answer is "not found". Over REST, an operator lists one camera.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ Call = Callable[[], Awaitable[str]]
 
 
 class SyntheticCalls:
-    """Calls the services of a mesh as outsiders do, and records success and duration with the
+    """Calls the services of a mesh as outsiders do. Success and duration are recorded with the
     OpenTelemetry `meter`."""
 
     def __init__(self, mesh: Mesh, meter: Meter) -> None:

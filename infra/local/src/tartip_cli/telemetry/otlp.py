@@ -1,7 +1,8 @@
-"""The embedded OTLP receiver (HTTP, protobuf, gzip): stores spans, logs and the newest metrics.
+"""The embedded OTLP receiver (HTTP, protobuf, gzip). It stores spans, logs and the newest metrics.
 
-It takes the place of an OpenTelemetry collector, and does not run if `OTEL_EXPORTER_OTLP_ENDPOINT`
-is set. `Receiver.newest` returns the metrics for the supervisor's Prometheus endpoint.
+The receiver takes the place of an OpenTelemetry collector. It does not run if
+`OTEL_EXPORTER_OTLP_ENDPOINT` is set. `Receiver.newest` returns the metrics for the supervisor's
+Prometheus endpoint.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Refused(Exception):
 
 
 class Receiver:
-    """Receives OTLP over HTTP; stores spans and logs in files, the newest metrics in memory."""
+    """Receives OTLP over HTTP. Spans and logs are stored in files, the newest metrics in memory."""
 
     def __init__(self, spans: SpanFiles, logs_to: SpanFiles) -> None:
         self._spans = spans

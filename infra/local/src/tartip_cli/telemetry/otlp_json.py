@@ -1,6 +1,6 @@
 """Converts OTLP messages to JSON: protobuf's JSON mapping, except that ids are hexadecimal.
 
-It is several times as fast as `google.protobuf.json_format`; tests compare the results of the two.
+This is several times as fast as `google.protobuf.json_format`. Tests compare the results of both.
 """
 
 from __future__ import annotations

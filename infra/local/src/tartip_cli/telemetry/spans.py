@@ -1,6 +1,6 @@
-"""Stores telemetry on disk as lines of OTLP JSON, and reads spans from them.
+"""Stores telemetry on disk as lines of OTLP JSON, and reads spans from these files.
 
-There is one file per hour, or several if one would become too large. The oldest files are removed
+Each hour has a file, or several files if one would become too large. The oldest files are removed
 when the total size of all files exceeds a limit.
 """
 
@@ -66,8 +66,9 @@ class SpanFiles:
         return sorted(self._folder.glob(f"{self._prefix}[0-9]*.jsonl"))
 
     def spans_mentioning(self, tokens: Iterable[str]) -> Iterator[Span]:
-        """Yield all spans of each stored line that contains one of `tokens` as a JSON string. Some
-        of these spans may contain no token, so the caller must check each of them."""
+        """Yield all spans of each stored line that contains one of `tokens` as a JSON string. A
+        line can have several spans, and some of them may contain no token. The caller must
+        therefore check each span."""
         pattern = re.compile("|".join(re.escape(json.dumps(token)) for token in tokens).encode())
         for path in self.files():
             with path.open("rb") as file:

@@ -1,8 +1,9 @@
 """Finds a story: all traces that belong to one case (a report, violation or fine).
 
-The first delivery of an event continues the story's first trace. Redeliveries and later requests
-start traces of their own. These belong to the story if they link to one of its traces, carry the
-first trace's id (attribute `tartip.story`), or name the same report, violation or fine.
+The first delivery of an event continues the first trace of the story. Redeliveries and later
+requests start traces of their own. Such a trace belongs to the story in three cases: if it links to
+a trace of the story, if it carries the first trace's id (attribute `tartip.story`), or if it names
+the report, violation or fine of the case.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ class Story:
 
 
 def find_story(files: SpanFiles, query: str) -> Story | None:
-    """Return the story (all traces) of a case; None if no span is found for `query`.
+    """Return the story (all traces) of a case. None if no span is found for `query`.
 
-    `query` is a trace id, report number, fine number, violation id or event id. A story with more
-    than _MAX_TRACES traces, or one that takes more than _MAX_ROUNDS searches, may be incomplete.
+    `query` is a trace id, report number, fine number, violation id or event id. A story may be
+    incomplete if it has more than _MAX_TRACES traces or takes more than _MAX_ROUNDS searches.
     """
     traces: set[str] = set()
     subjects: set[str] = set()

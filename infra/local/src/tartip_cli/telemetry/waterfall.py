@@ -1,7 +1,8 @@
 """Draws a story (the traces of one case) as waterfall charts, one for each stretch of a trace.
 
-A trace is split into stretches wherever nothing happens for ten seconds: days may pass between a
-fine and its payment. Each stretch has its own time axis and states when it began in the story.
+A trace is split into stretches wherever nothing happens for ten seconds, since days may pass
+between a fine and its payment. Each stretch has its own time axis, and states when in the story it
+began.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Layout:
-    """The widths in characters of a stretch's table columns, the same in all tables of a story."""
+    """The widths in characters of the columns of a stretch's table. All tables of a story have the
+    same widths."""
 
     service: int
     operation: int
@@ -74,7 +76,7 @@ class Layout:
 
 
 def stretches(story: Story) -> list[Stretch]:
-    """Split the traces of a story at long pauses; return the parts, ordered by start."""
+    """Split the traces of a story at long pauses. Returns the stretches, ordered by start."""
     by_trace: dict[str, list[Span]] = {}
     for span in story.spans:
         by_trace.setdefault(span.trace_id, []).append(span)
@@ -85,7 +87,7 @@ def stretches(story: Story) -> list[Stretch]:
 def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
     """Yield a headline and a table for each stretch of the story, to print with Rich.
 
-    `width` is that of the terminal in characters.
+    `width` is the width of the terminal in characters.
     """
     layout = Layout.of(story, width)
     colours = dict(zip(story.services, itertools.cycle(_COLOURS), strict=False))
@@ -98,7 +100,8 @@ def waterfall(story: Story, width: int) -> Iterator[Text | Table]:
 
 
 def verdict_of(span: Span) -> str:
-    """Return why a span failed: its refusal's reason, or else its error; "" if it did not fail."""
+    """Return why a span failed: the reason of the refusal, or else the error. The result is "" if
+    the span did not fail."""
     refusal = span.attributes.get("tartip.refusal")
     return str(refusal or span.error or "")
 

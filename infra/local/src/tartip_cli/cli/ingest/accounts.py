@@ -1,5 +1,5 @@
-"""Shows, as a table and as JSON, how many seconds of each film were analysed, how many were left
-out, and why."""
+"""Accounts for the seconds of each film: how many were analysed, how many were left out, and why.
+The accounts are printed as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ NOTES: Final = {
 
 @dataclass(frozen=True)
 class Account:
-    """How many seconds of one film were analysed and how many were left out, as the gateway states
-    in `summary`. `began` is the film's start time with the source of this time."""
+    """How many seconds of one film were analysed and how many were left out. The field `summary`
+    holds these numbers, as the gateway states them. The field `began` is the film's start time,
+    with the source of this time."""
 
     summary: inference.FilmSummary
     began: Began
@@ -49,7 +50,8 @@ def account_as_json(account: Account) -> dict[str, Any]:
 
 
 def account_table(accounts: dict[str, Account]) -> Table:
-    """Return a table with one row per film; the keys of `accounts` are the displayed file names."""
+    """Return a table with one row per film. The keys of `accounts` are the file names to
+    display."""
     table = Table(title="seconds of film", title_justify="left")
     table.add_column("film", overflow="fold")
     for header in ("offered", "looked at"):

@@ -14,7 +14,7 @@ _NAMED = 10
 
 async def camera_id_of(mesh: Outside, given: str) -> str:
     """Return the id of the camera with the serial number or name `given`. If `given` is already an
-    id, it is returned in lower case without a look-up. Raises Failure if no camera or several
+    id, it is returned in lower case, without a look-up. Raises Failure if no camera or several
     cameras match, or if the register refuses the search."""
     from chassis.clock import parse_id
     from tartip.cameras.v1 import cameras_pb2 as pb

@@ -39,9 +39,9 @@ class _PictureTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class FileAnswer:
-    """One answer of the gateway to a file or stream: the result of one of its frames or, in the
-    last answer to a film, the film's `account`. `share` is how much of the file is processed (0 to
-    1, 0 if unknown)."""
+    """One answer of the gateway to a file or stream. It has the result of one frame or, if it is
+    the last answer to a film, the film's `account`. The field `share` is the processed part of the
+    file (0 to 1, 0 if unknown)."""
 
     result: inference.FrameResult | None
     share: float
@@ -53,12 +53,11 @@ Answers = AsyncIterator[FileAnswer]
 
 @dataclass(frozen=True)
 class Asking:
-    """Sends files and streams to the gateway with the same options: the camera that took them, the
-    device's signed readings, and the time when the picture was taken or the film began (None: not
-    given).
+    """Sends files and streams to the gateway with the same options.
 
-    `fps` is how many frames per second of a film or stream are analysed; a stream ends after
-    `frames` frames (0: never).
+    The options are the id of the camera, the device's signed readings, and `taken_at`: when the
+    picture was taken or the film began. It is None if not given. `fps` is how many frames per
+    second of a film or stream are analysed. A stream ends after `frames` frames (0: never).
     """
 
     mesh: Outside

@@ -104,16 +104,18 @@ def ingest(
 ) -> None:
     """Analyse pictures, films and streams, and print what was detected.
 
-    --readings: the object that the device signed (counter, device_serial, device_time,
-    frame_sha256 and what it measured) with its "signature" in base64; or, for several pictures, an
-    object of such objects by file name. Without readings, no violation is recorded.
+    --readings: the object that the device signed (counter, device_serial, device_time, frame_sha256
+    and what it measured), with its "signature" in base64. For several pictures, an object that maps
+    file names to such objects. Without readings, no violation is recorded.
 
-    --draw: draws boxes with labels, track numbers and plate texts, and each event for two seconds.
-    Pictures are copied as JPEG, films as MP4. The copies may show faces and plates: protect them.
+    --draw: draws boxes with labels, track numbers and plate texts, and shows each event for two
+    seconds. Pictures are copied as JPEG, films as MP4. The copies may show faces and plates:
+    protect them.
 
-    --taken-at: without it, a film starts at the creation time stored in its file. If that time is
-    missing or not plausible, the film is assumed to end now. The end of the output says which time
-    was used, and accounts for every second of each film: analysed, or left out and why.
+    --taken-at: if it is not given, a film starts at the creation time stored in its file. If that
+    time is missing or not plausible, the film is assumed to end now. The end of the output says
+    which time was used. It also accounts for every second of each film: analysed, or left out and
+    why.
 
     Exit code 11 if the mesh refused a file; the others are still analysed.
     """

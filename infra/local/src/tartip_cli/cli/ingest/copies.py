@@ -1,9 +1,9 @@
 """Writes copies of pictures and films with the detections drawn on them.
 
-A film is copied as MP4 (H.264) with all its frames, though not all were analysed. Between two
-analysed frames, a box moves in a straight line to its next position: that of the same track or, for
-a box without a track, that of the nearest box with the same label. The caption of an event is shown
-for two seconds.
+A film is copied as MP4 (H.264) with all its frames, even those that were not analysed. Between two
+analysed frames, a box moves in a straight line to its next position. For a box with a track, this
+is the position of the same track. For a box without a track, it is that of the nearest box with the
+same label. The caption of an event is shown for two seconds.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Copies:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, source: Source, results: Sequence[inference.FrameResult], report: Share) -> Path:
-        """Write a copy of a file with the detections in `results` drawn on it; return its path. For
-        a film, `report` is called with the share that is done (0 to 1). Blocks the calling thread.
-        Raises OSError if writing fails."""
+        """Write a copy of a file with the detections in `results` drawn on it, and return the
+        copy's path. For a film, `report` is called with the share that is done (0 to 1). Blocks the
+        calling thread. Raises OSError if writing fails."""
         assert source.path is not None
         path = self._name_for(source.path, ".mp4" if source.is_film else ".jpg")
         if source.is_film:
@@ -79,7 +79,7 @@ class Copies:
 @dataclass(frozen=True)
 class Looks:
     """The marks and captions to draw on a film or stream, by time. All times are in seconds after
-    the first analysed frame; `times` are those of the analysed frames."""
+    the first analysed frame. The field `times` holds the times of the analysed frames."""
 
     times: tuple[float, ...]
     loose: tuple[tuple[Mark, ...], ...]
@@ -155,8 +155,8 @@ class Looks:
         return mark if seconds - begin <= self._usual * _NEARER_HALF else None
 
     def captions_at(self, seconds: float) -> list[Caption]:
-        """Return the captions to draw at this time. A caption's box is shown for a shorter time
-        than its text, since the object moves on."""
+        """Return the captions to draw at this time. The box of a caption is shown for a shorter
+        time than the text, since the object moves on."""
         return [
             caption if seconds < at + PLACE_SECONDS else replace(caption, box=None)
             for at, caption in self.captions

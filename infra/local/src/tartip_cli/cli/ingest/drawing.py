@@ -1,7 +1,7 @@
 """Draws detections on a picture: boxes coloured by label, texts and captions.
 
-Lines and texts scale with the picture, so that they are readable on large and small ones; a small
-picture is enlarged first.
+Lines and texts scale with the picture. A small picture is enlarged first, so that the texts are
+readable.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class Mark:
     @property
     def group(self) -> str:
         """The group of objects within which track numbers are unique: "plate", "face" or "object".
-        Objects of all labels form one group, since the label of a tracked object may change, for
-        example from car to truck."""
+        All objects other than plates and faces form one group, since the label of a tracked object
+        may change, for example from car to truck."""
         return self.kind if self.kind in ("plate", "face") else "object"
 
 
 @dataclass(frozen=True)
 class Caption:
-    """The text about an event, drawn at the bottom of the picture; `box` is where the event
-    happened in the picture, if known."""
+    """The text about an event, drawn at the bottom of the picture. The field `box` is the place of
+    the event in the picture, if known."""
 
     text: str
     box: tuple[float, float, float, float] | None = None
@@ -96,8 +96,9 @@ def marks_of(result: inference.FrameResult) -> list[Mark]:
 
 
 def enlarged(picture: Picture) -> tuple[Picture, float]:
-    """Return the picture and the factor by which it was enlarged. If its longer side has fewer than
-    `SMALLEST_SIDE` pixels, it is enlarged to that size; otherwise it stays as it is."""
+    """Return the picture and the factor by which it was enlarged. If the longer side has fewer than
+    `SMALLEST_SIDE` pixels, the picture is enlarged until it has that many. Otherwise the picture
+    stays as it is."""
     longer = max(picture.shape[:2])
     if longer >= SMALLEST_SIDE:
         return picture, 1.0
@@ -109,8 +110,8 @@ def enlarged(picture: Picture) -> tuple[Picture, float]:
 def draw(
     picture: Picture, marks: Sequence[Mark], captions: Sequence[Caption], *, scale: float = 1.0
 ) -> Picture:
-    """Return a copy of a BGR picture with marks and captions. The coordinates of their boxes are
-    multiplied by `scale`, for a picture that was enlarged by this factor."""
+    """Return a copy of a BGR picture with marks and captions drawn on it. If the picture was
+    enlarged, `scale` is the factor; the coordinates of all boxes are multiplied by it."""
     canvas = picture.copy()
     unit = max(canvas.shape[:2]) / 1000
     for mark in marks:

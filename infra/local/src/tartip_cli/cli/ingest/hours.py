@@ -1,5 +1,5 @@
-"""Determines when a film started: the time given by the user, else the time stored in the file,
-else the current time less the film's length."""
+"""Determines when a film started. This is the time given by the user, else the time stored in the
+file, else the current time less the film's length."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ class Began:
 
 
 def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
-    """Parse a time in RFC 3339 and return it in UTC; without an offset it is Almaty time. Raises
-    Failure for a malformed time or one after `now`.
-    """
+    """Parse a time in RFC 3339 and return it in UTC. A time without an offset is Almaty time.
+    Raises Failure if the time is malformed or after `now`."""
     from law.zone import start_of
 
     try:
@@ -52,9 +51,9 @@ def parse_hour(text: str, *, now: dt.datetime) -> dt.datetime:
 
 
 def began(path: Path, given: dt.datetime | None, *, now: dt.datetime) -> Began:
-    """Return the start time of a film and the source of this time: `given`, else the creation time
-    in the file if it is plausible, else `now` less the film's length. Reads the whole file unless
-    `given` is set; blocks the calling thread meanwhile."""
+    """Return the start time of a film, and the source of this time. The start time is `given`; else
+    the creation time in the file, if plausible; else `now` less the film's length. If `given` is
+    None, the call reads the whole file and blocks the calling thread meanwhile."""
     if given is not None:
         return Began(given, By.USER)
     seconds, created = _measured(path)

@@ -25,7 +25,8 @@ _RTSP = ("rtsp://", "rtsps://")
 
 @dataclass(frozen=True)
 class Source:
-    """A file or an RTSP address to analyse; `path` is None for an address or a missing file."""
+    """A file or an RTSP address to analyse. The field `path` is None for an address or a missing
+    file."""
 
     name: str
     path: Path | None
@@ -34,8 +35,8 @@ class Source:
 
     @cached_property
     def is_film(self) -> bool:
-        """Whether the source is a film file: its content is a video container, or its name ends
-        like a film's and its content is not a picture."""
+        """Whether the source is a film file. Either its content is a video container, or its name
+        ends like a film's and its content is not a picture."""
         if self.path is None:
             return False
         start = _start_of(self.path)
@@ -60,10 +61,10 @@ class Source:
 
 def sources_of(given: list[str]) -> list[Source]:
     """Return the files and RTSP addresses given on the command line, in order. A name may also be a
-    folder or a glob pattern. If a name yields no file, it is returned too, with the reason in
+    folder or a glob pattern. A name that yields no file is returned too, with the reason in
     `missing`.
 
-    Raises Failure if there is nothing to analyse at all.
+    Raises Failure if no name yields anything to analyse.
     """
     found: list[Source] = []
     for name in given:
@@ -101,8 +102,8 @@ def _files(name: str) -> list[Source]:
 
 @dataclass(frozen=True)
 class SourceReadings:
-    """Signed readings from a JSON file. The file has either one object for one picture (`of_one`),
-    or an object that maps file names to such objects (`by_name`)."""
+    """Signed readings from a JSON file. The field `of_one` is set if the file has one object, for
+    one picture. The field `by_name` is set if the file maps file names to such objects."""
 
     of_one: dict[str, Any] | None = None
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -120,9 +121,9 @@ class SourceReadings:
             raise Failure(f"{path} is not a JSON object of signed readings", Exit.USAGE) from error
 
     def in_order(self, sources: list[Source]) -> list[Source]:
-        """Return the sources in the order in which the device signed their readings, that is sorted
-        by the readings' counter. Sources without readings come first. Raises Failure for malformed
-        readings."""
+        """Return the sources in the order in which the device signed the readings, by the counter
+        in the readings. Sources without readings come first. Raises Failure if readings are
+        malformed."""
 
         def counter(source: Source) -> int:
             signed = self.of(source.path) if source.path is not None else None

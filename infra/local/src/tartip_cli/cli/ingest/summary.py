@@ -23,8 +23,8 @@ _PLATES_SHOWN = 12
 
 @dataclass
 class FileSummary:
-    """Counts of what was detected in one file. A tracked plate or object counts once, however many
-    frames show it."""
+    """Counts of what was detected in one file. A tracked plate or object counts once, even if
+    several frames show it."""
 
     in_film: bool = False
     shown: str = ""
