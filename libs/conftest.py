@@ -70,7 +70,7 @@ def _install(connection: Connection) -> None:
 def owner_execute(postgres: Any, db: Database) -> Callable[..., Awaitable[None]]:
     """Return a function that executes an SQL statement as the owner of the scratch schema.
 
-    Its arguments are the statement and the values of its parameters, by name.
+    The arguments are the statement and, by name, the values of the statement's parameters.
     """
 
     async def execute(statement: str, values: dict[str, Any]) -> None:

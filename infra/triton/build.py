@@ -2,9 +2,9 @@
 
     .venv/bin/python infra/triton/build.py
 
-The files `models/*/manifest.json` say what is built. Everything is checked: Python packages against
-`requirements.lock`; npm packages, weights and the served ONNX against the manifests. Running it
-again does only what has changed.
+The files `models/*/manifest.json` say what is built. Python packages are checked against
+`requirements.lock`. npm packages, weights and the served ONNX files are checked against the
+manifests. A second run builds only what has changed.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def build(target: Path, *, tools: Path, outside: Path | None, served: Served) ->
 
     Only what has changed is installed again. `outside` is a folder of external models to add, if
     any; `served` is the server and hardware for which the models are configured. Raises BuildFailed
-    if anything cannot be installed or is not as the manifests say.
+    if anything cannot be installed or contradicts the manifests.
     """
     if sys.version_info[:2] not in PYTHON_VERSIONS:
         raise BuildFailed("run it with Python 3.11 or 3.12; Triton's stubs are for those")

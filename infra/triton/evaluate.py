@@ -4,12 +4,12 @@
         --cert service.pem --key service.key --ca ca.pem
 
 TARTIP_PHOTOGRAPHS is the folder of the photographs. Of several plates in a picture, the one that
-the pipeline ranks first is compared with the truth.
-Texts are compared without spaces and dashes, with O as 0 and I as 1. The number of texts that match
-without replacing O and I is printed as well. Other pictures can be read instead of the photographs:
+the pipeline ranks first is compared with the truth. Texts are compared without spaces and dashes,
+with O as 0 and I as 1. The number of texts that match without replacing O and I is printed as well.
+Other pictures can be read instead of the photographs:
 
 - `--scenes 60`: 60 rendered one-line Kazakh plates, in fonts that no model was trained on, with
-  seeds from `--first` on; `--rows 60`: the same with plates of two rows;
+  seeds from `--first` on; `--rows 60`: 60 such plates with two rows of text;
 - `--without FOLDER`: pictures that show no plate, so that every plate called legible is wrong.
 """
 
@@ -51,7 +51,7 @@ AMBIGUOUS: Final = str.maketrans("OI", "01")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture to read and the true texts of its plates; none if it shows no readable plate."""
+    """A picture to read, and the true texts of its readable plates, if it shows any."""
 
     name: str
     truth: frozenset[str]
@@ -103,8 +103,9 @@ def main() -> int:
 def photographs(options: argparse.Namespace) -> list[Shown]:
     """Return the labelled photographs to read.
 
-    With the option `--all`, these are all of them; otherwise those of one-line plates whose file
-    names match a pattern in `MEASURED`. Raises SystemExit if there is no truth file.
+    With the option `--all`, return all of them. Otherwise return only photographs of one-line
+    plates whose file names match a pattern in `MEASURED`. Raises SystemExit if there is no truth
+    file.
     """
     folder = Path(options.photographs) / "plates"
     if not (folder / "truth.csv").exists():
@@ -127,10 +128,10 @@ def plateless(folder: Path) -> list[Shown]:
 def scenes(
     count: int, first: int, kinds: tuple[PlateKind, ...], *, alike: bool = False
 ) -> Iterator[Shown]:
-    """Render `count` street scenes, with seeds from `first` on and the kinds of plates in turn.
+    """Render and yield `count` street scenes, with seeds from `first` on.
 
-    The plates are in fonts that no model was trained on; with `alike`, their texts consist of
-    letters and digits that look alike.
+    The kinds of plates take turns. The plates are in fonts that no model was trained on. With
+    `alike`, the texts consist of letters and digits that look alike.
     """
     for seed in range(first, first + count):
         kind = kinds[(seed - first) % len(kinds)]

@@ -1,13 +1,14 @@
-"""Runs detection on pictures and records the requests sent to Triton, and their order.
+"""Runs detection on pictures and records the requests that are sent to Triton, in order.
 
 `tartip bench` replays the requests without the inference gateway. Run with the project's Python:
 
     python infra/triton/requests_of.py --address … --certificate … --key … --authority … \
         --out FILE.npz PICTURE…
 
-FILE.npz has the input tensors by number and, under "plan", a JSON list. For each picture, the list
-has a list of requests {"model", "tensor": number, "after": [...]}, where "after" has the indices of
-those requests in the same list that were answered before this one was sent.
+FILE.npz has the input tensors by number, and a JSON list under the name "plan". The JSON list has
+one inner list per picture, whose items are the requests {"model", "tensor": number, "after":
+[...]}. "after" lists the requests that were answered before this request was sent, by their indices
+in the inner list.
 """
 
 import argparse
@@ -28,8 +29,8 @@ from vision.pictures import open_picture
 class Listening:
     """Forwards requests to the models and records each request.
 
-    A record has the model, the number of the input tensor, and the indices of those requests for
-    the same picture that had been answered before this request was sent.
+    A record has the model, the number of the input tensor, and a list of earlier requests for this
+    picture. The list has the indices of the requests that were answered before this one was sent.
     """
 
     models: TritonModels

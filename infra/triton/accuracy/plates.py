@@ -45,7 +45,8 @@ class Labelled:
     """A picture that the truth file describes, and what is known about its plates.
 
     `texts` are the texts of all plates; it is empty if the picture shows no plate. `rows` is the
-    number of lines of a plate ("1" if unknown); `width` is its width in pixels, None if unknown.
+    number of lines of a plate ("1" if unknown); `width` is the plate's width in pixels, None if
+    unknown.
     """
 
     path: Path

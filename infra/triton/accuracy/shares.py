@@ -9,7 +9,10 @@ Z: Final = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A count of successes (`good`) among `of` cases; adding two shares adds their counts."""
+    """The number `good` of successes among `of` cases.
+
+    To add two shares is to add both numbers.
+    """
 
     good: int = 0
     of: int = 0

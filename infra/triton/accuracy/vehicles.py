@@ -1,9 +1,9 @@
 """Measures counts of vehicles that cross a line, by direction, on the films in the truth file.
 
 If the truth file states no line, one across the middle of the picture is used. If it states no
-direction, vehicles in both directions are counted together. An end of the line that lies inside the
-picture is moved outwards by a third of the line's length, at most to the picture's edge, since
-boxes of vehicles in the outer lanes reach beyond the lanes.
+direction, vehicles in both directions are counted together. Boxes of vehicles in the outer lanes
+reach beyond the lanes. Therefore each end of the line inside the picture is moved outwards by a
+third of the line's length, at most to the picture's edge.
 """
 
 import json
@@ -79,8 +79,10 @@ def in_order(traffic: Traffic, ahead: int, back: int) -> bool:
 
 
 def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
-    """A film's line and true counts, from its entry `told` in the truth file; None if the entry
-    states no count."""
+    """Read a film's line and true counts from `told`, the film's entry in the truth file.
+
+    Returns None if the entry states no count.
+    """
     count = _count(told)
     if count is None:
         return None
@@ -94,8 +96,8 @@ def traffic_of(told: Mapping[str, Any]) -> Traffic | None:
 def counted(film: Path, line: Line, models: ModelsAlone) -> tuple[VehicleCounter, Picture | None]:
     """Count the vehicles that cross a line in a film; return the counter and a frame of the film.
 
-    The frame is the last in which a vehicle crossed the line, or the first one if none did; None
-    for a film without frames.
+    The frame is the last one in which a vehicle crossed the line. If no vehicle did, it is the
+    first frame. It is None for a film without frames.
     """
     moving, tracks = MovingObjects(frames_per_second=rate_of(film)), Tracker()
     counter, shown = VehicleCounter(line, FrameSize(1, 1)), None

@@ -29,9 +29,9 @@ STAGES: Final = ((32, 3), (64, 3), (128, 2), (256, 2))
 def detector(source: Path) -> onnx.ModelProto:
     """The CenterFace model to be served, made from its ONNX file `source`.
 
-    From BGR bytes [n, height, width, 3] it computes heat, box size (2), offset (2) and landmarks
-    (10) as [n, 15, height / 4, width / 4]. Raises SystemExit if the model in `source` does not have
-    the expected outputs.
+    The model converts BGR bytes [n, height, width, 3] to one tensor [n, 15, height / 4, width / 4].
+    The 15 channels are heat (1), box size (2), offset (2) and landmarks (10). Raises SystemExit if
+    the model in `source` does not have the expected outputs.
     """
     model = version_converter.convert_version(_unbound(onnx.load(source)), OPSET)
     graph = model.graph
@@ -57,7 +57,7 @@ def detector(source: Path) -> onnx.ModelProto:
 def embedder(source: Path) -> onnx.ModelProto:
     """The dlib ResNet to be served, made from face-api's weights manifest `source`.
 
-    It maps BGR bytes [n, 150, 150, 3] to embeddings [n, 128].
+    The model converts BGR bytes [n, 150, 150, 3] to embeddings [n, 128].
     """
     network = ResNet(_weights(source))
     network.embed()

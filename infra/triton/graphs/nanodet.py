@@ -64,7 +64,7 @@ def convert(source: Path) -> onnx.ModelProto:
 
 
 class Translation:
-    """Translates the nodes of a TensorFlow graph to ONNX nodes, each one after its inputs."""
+    """Translates a TensorFlow graph to ONNX nodes; each node is translated after its inputs."""
 
     def __init__(
         self, graph: Graph, nodes: list[dict[str, Any]], weights: dict[str, NDArray[Any]]

@@ -1,8 +1,8 @@
-"""Wraps the plate readers' ONNX graphs, so that they take bytes and return few probabilities.
+"""Makes the plate readers' ONNX graphs take bytes and return few probabilities.
 
 PP-OCR knows 6 623 characters, but a plate needs 36. The graph reduces PP-OCR's output to 38
-classes: blank, 0-9, A-Z (the sum of upper and lower case) and all other characters. Pictures
-are bytes (PP-OCR: BGR; the project's own reader: grey) and are normalised inside the graph.
+classes: blank, 0-9, A-Z (the sum of upper and lower case) and all other characters. Pictures are
+bytes (PP-OCR: BGR; the project's own reader: grey) and are normalised inside the graph.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ OPSET: Final = 17
 def text_reader(source: Path) -> onnx.ModelProto:
     """The PP-OCR reader to be served, made from its ONNX file `source`.
 
-    From BGR bytes [n, 48, width, 3] it computes probabilities [n, steps, 38 classes].
+    The reader converts BGR bytes [n, 48, width, 3] to probabilities [n, steps, 38 classes].
     """
     model = version_converter.convert_version(onnx.load(source), OPSET)
     characters = _characters(model)
@@ -45,7 +45,7 @@ def text_reader(source: Path) -> onnx.ModelProto:
 def kazakh_reader(source: Path) -> onnx.ModelProto:
     """The project's own reader of Kazakh plates, to be served, made from its ONNX file `source`.
 
-    From grey bytes [n, 32, 160, 1] it computes probabilities [n, 40 steps, 37 classes].
+    The reader converts grey bytes [n, 32, 160, 1] to probabilities [n, 40 steps, 37 classes].
     """
     model = onnx.load(source)
     inside, outside = model.graph.input[0].name, model.graph.output[0].name

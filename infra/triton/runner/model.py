@@ -1,9 +1,10 @@
-"""Triton Python-backend model that runs the ONNX file beside it; the same for every model.
+"""A model for Triton's Python backend that runs an ONNX file; all models use this code.
 
-Requests that Triton has batched are joined, the model runs once on all of them, and its output is
-split into one response for each request. The model's configuration sets the number of threads
-(`intra_op_threads`, by default 1) and the SHA-256 of the ONNX file (`fingerprint`); a file with
-another SHA-256 is not loaded.
+The ONNX file lies beside this file. Requests that Triton has batched are joined. The model runs
+once on all of them, and the output is split into one response for each request.
+
+The model's configuration sets the number of threads (`intra_op_threads`, by default 1) and the
+SHA-256 of the ONNX file (`fingerprint`); a file with another SHA-256 is not loaded.
 """
 
 import hashlib

@@ -3,8 +3,8 @@
     python probe.py MODEL QUESTIONS ANSWERS
 
 QUESTIONS is an .npz file of pictures by name; the model's output for each picture is written to the
-.npz file ANSWERS. Two lines of JSON are printed: what the file declares (see `declared`), and the
-milliseconds for each picture.
+.npz file ANSWERS. Two lines of JSON are printed: first what the ONNX file declares (see
+`declared`), then the milliseconds for each picture.
 """
 
 import json
@@ -41,9 +41,9 @@ def main(model: str, questions: str, answers: str) -> None:
 def declared(path: str) -> dict[str, Any]:
     """Return what an ONNX file declares.
 
-    "inputs" and "outputs" list its tensors, each with "name", "type" and "shape". "outside_files"
-    lists the external data files that it uses, and "domains" the domains of its non-standard
-    operators; a model must have neither.
+    "inputs" and "outputs" list the tensors, each with "name", "type" and "shape". "outside_files"
+    lists the external data files, and "domains" lists the domains of non-standard operators. A
+    conforming model has no external data files and no such operators.
     """
     model = onnx.load(path, load_external_data=False)
     outside = [

@@ -36,7 +36,7 @@ class Served(enum.StrEnum):
 
 
 def read_configuration(folder: Path, manifest: Manifest) -> model_config_pb2.ModelConfig:
-    """Read Triton's configuration of a model, from the folder of its manifest.
+    """Read Triton's configuration of a model from `folder`, which also holds the manifest.
 
     Raises BuildFailed if the configuration is missing, malformed, or contradicts the manifest.
     """

@@ -43,9 +43,9 @@ class Passed:
 class Asked:
     """The result of running an external model on test pictures with `runner/probe.py`.
 
-    `declared` is what the model's file declares. `questions` has the pictures by name; `answers`
-    and `milliseconds` have the model's output and its time for each picture, by the same names.
-    `problem` states why the model could not be run; it is "" if it could.
+    `declared` is what the model's file declares. `questions` has the pictures by name. `answers`
+    has the model's output for each picture, and `milliseconds` has the time it took, by name of the
+    picture. `problem` says why the model could not be run; it is "" if the model ran.
     """
 
     declared: Mapping[str, Any]

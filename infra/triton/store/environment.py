@@ -1,4 +1,4 @@
-"""Installs Triton's own Python environment: the server, its runtime, the packages with weights."""
+"""Installs Triton's own Python environment: server, runtime and packages with weights."""
 
 import ctypes
 import hashlib
@@ -21,8 +21,8 @@ PYTHON_VERSIONS: Final = ((3, 11), (3, 12))
 def make_environment(target: Path) -> bool:
     """Make the virtual environment `target/venv` with the packages in `requirements.lock`.
 
-    Returns False, without doing anything, if it was already made from the same file with the same
-    version of Python. Raises BuildFailed if the packages cannot be installed.
+    If it was already made from this file with this version of Python, nothing is done and False is
+    returned. Raises BuildFailed if the packages cannot be installed.
     """
     lock = HERE / "requirements.lock"
     mark = target / "venv" / "made-from"
@@ -53,9 +53,9 @@ def make_environment(target: Path) -> bool:
 def make_python_library(target: Path) -> bool:
     """Provide libpython, which Triton's stub links against, in `target/libpython`.
 
-    Nothing is done if it is there, or if the system has the library where the stub finds it (a bare
-    Debian does not). Returns whether anything was done. Raises BuildFailed if the library is not
-    found and Debian's package of it cannot be downloaded.
+    Returns whether anything was done. Nothing is done if `target/libpython` has the library, or if
+    Triton's stub finds one in the system (a bare Debian has none). Raises BuildFailed if there is
+    no library and Debian's package of it cannot be downloaded.
     """
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     folder = target / "libpython"
@@ -84,7 +84,9 @@ def run(
     command: list[str], *, failure: str, folder: Path | None = None, path_first: Path | None = None
 ) -> str:
     """Run a command in `folder`, with `path_first` first in PATH; return its standard output.
-    Raises BuildFailed, with `failure` and the last line of output, if the command fails."""
+
+    If the command fails, raises BuildFailed with the text `failure` and the last line of output.
+    """
     environment = dict(os.environ)
     if path_first is not None:  # npm starts node by name
         environment["PATH"] = f"{path_first}{os.pathsep}{environment['PATH']}"
@@ -108,7 +110,7 @@ def reads(path: Path) -> str:
 
 
 def put(source: Path, target: Path) -> None:
-    """Copy a file atomically; processes that have the old target open keep its content."""
+    """Copy a file atomically; processes that have the old target open keep the old content."""
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.copyfile(source, draft)
     draft.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)

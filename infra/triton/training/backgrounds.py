@@ -1,8 +1,8 @@
 """Reads photographs without plates from public packages, as backgrounds for rendered plates.
 
-They come from installed Python packages and from two packages that `fetch` downloads: Debian's
-opencv-doc (sample pictures) and npm's @pmndrs/assets (CC0 panoramas). Pictures that show plates or
-people in close-up are excluded, and so are all pictures on which accuracy is measured.
+The photographs come from installed Python packages and from two packages that `fetch` downloads:
+Debian's opencv-doc (sample pictures) and npm's @pmndrs/assets (CC0 panoramas). Pictures that show
+plates or people in close-up are excluded, and so are all pictures on which accuracy is measured.
 """
 
 import base64
@@ -38,7 +38,7 @@ LEFT_OUT: Final = re.compile(
 
 
 def fetch(folder: Path) -> None:
-    """Download opencv-doc and @pmndrs/assets to a folder and unpack them, unless that was done.
+    """Download opencv-doc and @pmndrs/assets to a folder and unpack them, if not done before.
 
     Raises SystemExit if the npm package has an unexpected SHA-256.
     """

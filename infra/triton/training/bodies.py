@@ -15,9 +15,9 @@ Corners = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Garage:
-    """Drawn cars for many pictures: lists of cars by the plate's size (width, height) in mm.
+    """Drawn cars for many pictures: a list of cars for each size (width, height) of plate in mm.
 
-    Each car is a tuple of the same drawing at full, half and quarter size.
+    Each car is a tuple of three pictures: one drawing in full, half and quarter size.
     """
 
     cars: dict[tuple[int, int], list[tuple[DrawnCar, ...]]]
@@ -58,7 +58,7 @@ def whole_car(
     corners: Corners,
     cars: list[tuple[DrawnCar, ...]],
 ) -> Picture:
-    """Return a copy of the scene with one of `cars` drawn in, its plate at these corners [4, 2].
+    """Return a copy of the scene with one of `cars` drawn to fit the plate at `corners` [4, 2].
 
     Each car is given in several sizes, largest first, as in `Garage`.
     """
@@ -83,10 +83,10 @@ def whole_car(
 
 
 def car_body(rng: np.random.Generator, scene: Picture, corners: Corners) -> Picture:
-    """Return the scene with parts of a car drawn around a plate that has these corners [4, 2].
+    """Return a copy of the scene with parts of a car drawn around the plate at `corners` [4, 2].
 
     Paint, lamps, a badge and the like are chosen at random; in one of five scenes, nothing is
-    drawn. The given picture is not changed.
+    drawn.
     """
     if rng.random() < 0.2:
         return scene

@@ -44,10 +44,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Course:
-    """The training of `network` by a plan, and its progress.
+    """The training of `network` by a plan, and the progress of the training.
 
-    `steps` counts the steps done; `first_loss` is the loss of the first step, `loss` the running
-    mean.
+    `steps` counts the steps done. `first_loss` is the loss of the first step, and `loss` is the
+    running mean of the losses.
     """
 
     network: nn.Module

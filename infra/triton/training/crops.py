@@ -1,7 +1,7 @@
 """Draws crops for training the Kazakh reader: rendered plates, cut out like detected plates.
 
-Everything is drawn; no photograph is needed. A crop is rectified by the code that is used in
-service, from corners with the detector's usual error. It shows one line of text: a plate of one
+Everything is drawn; no photograph is needed. Crops are rectified by the same code as in service,
+with corners that have the detector's usual error. Each crop shows one line of text: a plate of one
 line, or one row of a plate of two rows.
 """
 
@@ -55,7 +55,7 @@ LEAST_CONTRAST: Final = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A crop as input of the reader (grey, [32, 160, 1]), its true text, and its form of plate."""
+    """A crop as the reader's input (grey, [32, 160, 1]), its true text, and the plate's form."""
 
     picture: Picture
     text: str

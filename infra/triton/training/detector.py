@@ -1,7 +1,8 @@
 """The plate detector: a small convolutional network that marks plate centres and four corners.
 
-An output cell stands for 8 x 8 pixels: its first channel scores whether a plate's centre is there,
-the other eight are the offsets (x, y) of the corners from the cell's middle, in cells.
+An output cell stands for 8 x 8 pixels and has nine channels. The first channel scores whether a
+plate's centre is in the cell. The other eight are the offsets (x, y) of the four corners from the
+cell's middle, in cells.
 """
 
 from typing import Final

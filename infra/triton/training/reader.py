@@ -2,7 +2,8 @@
 
 The input is a grey crop, 32 pixels high and 160 wide. Each of 40 columns of the output has the
 probabilities of blank, digits and letters (connectionist temporal classification, CTC). A second
-head predicts the character at each position of the text; it is used only to speed up training.
+head predicts the character at each position of the text; this head is used only to speed up
+training.
 """
 
 from typing import Final
@@ -61,8 +62,8 @@ class PlateReader(nn.Module):
 class ServedReader(nn.Module):
     """The network as it is exported, without the second head.
 
-    From crops as bytes [n, 32, 160, 1] it computes the class probabilities of each column
-    [n, 40, 37].
+    It converts crops as bytes [n, 32, 160, 1] to the class probabilities of each column [n, 40,
+    37].
     """
 
     def __init__(self, reader: PlateReader) -> None:

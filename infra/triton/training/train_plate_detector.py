@@ -100,10 +100,10 @@ def composed(
 
 
 def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetector:
-    """Train the course's network with the composed pictures `train`; return it with averaged
-    weights.
+    """Train the course's network with the composed pictures `train`.
 
-    Its scores on some of the pictures `held_out` are printed at intervals.
+    Returns the network with averaged weights. Scores on some of the pictures `held_out` are printed
+    at intervals.
     """
     pictures, corners = torch.from_numpy(train[0]), torch.from_numpy(train[1])
     small = (held_out[0][:SCORED_ON_THE_WAY], held_out[1][:SCORED_ON_THE_WAY])
@@ -127,8 +127,8 @@ def trained(course: Course, train: Composed, held_out: Composed) -> PlateDetecto
 def take_up(network: PlateDetector, weights: Path, pictures: Tensor) -> None:
     """Load exported weights into a network, to continue its training.
 
-    The export merged the statistics of batch normalisation into the weights, so that they are
-    measured again on `pictures`.
+    The export merged the statistics of batch normalisation into the weights. New statistics are
+    therefore measured on `pictures`.
     """
     graph = onnx.load(str(weights)).graph
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -168,7 +168,8 @@ def _measured(
 def score(network: PlateDetector, held_out: Composed, *, limit: float) -> dict[str, float]:
     """Return "recall", "precision" and the mean "corner_error" on the composed pictures `held_out`.
 
-    The error is a share of the plate's width. Detections with scores up to `limit` are ignored.
+    The corner error is a share of the plate's width. Detections with scores up to `limit` are
+    ignored.
     """
     network.eval()
     served = ServedDetector(network)

@@ -71,8 +71,8 @@ def main() -> None:
 def drawn(count: int, seed: int, fonts: tuple[str, ...], work: Path) -> Drawn:
     """Return `count` drawn crops of plates in `fonts`.
 
-    They are stored in the folder `work`, `PIECE` crops to a file; existing files are read instead
-    of drawing again.
+    The crops are stored in the folder `work`, `PIECE` crops to a file. If a file exists already,
+    its crops are read instead of drawn.
     """
     work.mkdir(parents=True, exist_ok=True)
     pieces = []
@@ -103,9 +103,10 @@ def _draw_piece(count: int, seed: list[int], fonts: tuple[str, ...]) -> Drawn:
 
 
 def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
-    """Train the course's network with the drawn crops `train`; return it with averaged weights.
+    """Train the course's network with the drawn crops `train`.
 
-    Its scores on some of the crops `held_out` are printed at intervals.
+    Returns the network with averaged weights. Scores on some of the crops `held_out` are printed at
+    intervals.
     """
     crops, classes = torch.from_numpy(train.crops), torch.from_numpy(train.classes)
 
@@ -126,10 +127,11 @@ def trained(course: Course, train: Drawn, held_out: Drawn) -> PlateReader:
 def score(network: nn.Module, held_out: Drawn) -> dict[str, float | int]:
     """Return scores on the crops `held_out` by name: "…_lines" are counts, the others are shares.
 
-    "…_exact" is the share of texts read exactly: "kazakh" are lines of Kazakh plates of one line,
-    "rows" are rows of plates of two rows, "foreign" are all others. "kazakh_sure" is the share of
-    Kazakh lines read with certainty (`SURE`), and "kazakh_sure_right" the share of these that are
-    right. "foreign_forced" is the share of foreign texts that are read as Kazakh ones.
+    Scores whose names begin with "kazakh" are of Kazakh plates of one line, "rows" of plates of two
+    rows, "foreign" of all other plates. "…_exact" is the share of texts read exactly. "kazakh_sure"
+    is the share of Kazakh lines read with certainty (`SURE`); of these lines, "kazakh_sure_right"
+    is the share that is right. "foreign_forced" is the share of foreign texts that are read as
+    Kazakh ones.
     """
     assert isinstance(network, PlateReader)
     network.eval()

@@ -1,8 +1,8 @@
 """The servicer of `tartip.audit.v1`: tree heads, entries, proofs, attempts to open hidden records.
 
-A caller gets the content of an entry only if auditors may read the entry (`AuditRules`) and it
-belongs to one of the caller's regions. Of all other entries, a verifier gets the leaf hashes, since
-the Merkle tree covers them too. Reading entries or attempts is audited in the same log.
+A caller gets the content of an entry only if auditors may read the entry (`AuditRules`) and the
+entry belongs to one of the caller's regions. The Merkle tree covers all entries, so a verifier gets
+the leaf hashes of the other entries. Reading entries or attempts is audited in this log too.
 """
 
 import re
@@ -118,9 +118,9 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.ListEntriesResponse:
         """Return a page of the log in order of leaf index. Raises BadRequest or PageTokenWrong.
 
-        A page of large entries has fewer than requested (PAGE_BYTES), but at least one. Of entries
-        hidden from the caller, only the leaf hashes are returned, and these only if the request
-        sets `with_hidden`.
+        A page has at least one entry, but fewer than requested if the entries are large
+        (PAGE_BYTES). Entries hidden from the caller are left out. If the request sets
+        `with_hidden`, they are returned as leaf hashes alone.
         """
         caller = current_caller()
         page = self._pages.read(request, caller)
@@ -170,8 +170,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.CheckDecisionsResponse:
         """Return a page of the service's records, each with two hashes for the caller to compare.
 
-        One is stated in the audit entry that the record names; the other is of the record's present
-        fields. Raises BadRequest or PageTokenWrong.
+        One hash is stated in the audit entry that the record names. The other hash is computed from
+        the present fields of the record. Raises BadRequest or PageTokenWrong.
         """
         caller = current_caller()
         page = self._pages.read(request, caller)
@@ -190,8 +190,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.ProveInclusionResponse:
         """Return the proof (RFC 9162) that the audit log contains the entry number `leaf_index`.
 
-        Entries are numbered from 0. `tree_size` selects a signed head: the one that was signed when
-        the log's Merkle tree had so many entries. The entries under a signed head are "sealed".
+        Entries are numbered from 0. `tree_size` selects the head that was signed when the log's
+        Merkle tree had this number of entries. The entries under a signed head are "sealed".
 
         Raises TreeSizeUnknown if no head was signed for this size, or EntryNotSealed if the head
         does not cover the entry.
@@ -206,11 +206,11 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def ProveConsistency(
         self, request: audit_pb2.ProveConsistencyRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.ProveConsistencyResponse:
-        """Return the proof (RFC 9162) that the log only grew between two sizes: that its tree of
-        `second_size` entries begins with all entries of its tree of `first_size` entries.
+        """Return the proof (RFC 9162) that the log only grew between two sizes.
 
-        Raises TreeSizeUnknown if no head was signed for `second_size`, or if `first_size` is below
-        0 or above `second_size`.
+        It proves that the Merkle tree of `second_size` entries begins with all entries of the tree
+        of `first_size` entries. Raises TreeSizeUnknown if no head was signed for `second_size`, or
+        if `first_size` is below 0 or above `second_size`.
         """
         if not 0 <= request.first_size <= request.second_size:
             raise TreeSizeUnknown

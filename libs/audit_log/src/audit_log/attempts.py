@@ -1,8 +1,8 @@
 """Audits attempts to open records hidden from the caller, and reports them to internal security.
 
-The caller gets "not found", as for a record that does not exist; attempts to open such records are
-audited too. Both cases take the same steps, so that neither the answer nor its timing reveals
-whether the record exists.
+A caller who asks for a hidden record gets "not found", as for a record that does not exist.
+Attempts to open a record that does not exist are audited too. Both cases take the same steps:
+neither the answer nor the time that it takes reveals whether the record exists.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ from chassis.transaction import SYSTEM, Tx
 class Record:
     """A record that a caller asked for, named by `object_ref` ("type:id").
 
-    If it is `confidential`, no auditor sees attempts to open it.
+    If the field `confidential` is true, no auditor sees attempts to open the record.
     """
 
     object_ref: str
@@ -55,9 +55,9 @@ class Attempts:
     ) -> AsyncIterator[None]:
         """Run a block; if it raises one of `refusals`, record an attempt and re-raise the refusal.
 
-        `asked` is the requested record as "type:id"; `find` looks it up among all records, also
-        those hidden from the caller. Nothing is recorded for a service that calls on its own behalf
-        rather than for an operator.
+        `asked` is the requested record as "type:id". `find` looks up this record among all records,
+        including those hidden from the caller. Nothing is recorded for a service that calls on its
+        own behalf rather than for an operator.
         """
         try:
             yield

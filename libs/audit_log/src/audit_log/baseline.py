@@ -1,7 +1,7 @@
 """Gives an audit entry to older records that have none, in a migration of the service.
 
 The entry (action `baseline`) holds the hash of the record as it was when the migration ran. A
-migration runs only once, so that nobody can get such an entry for a record changed later.
+migration runs only once, so that nobody can get a `baseline` entry for a record changed later.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,8 +29,8 @@ Row = Mapping[str, Any]
 class OldRecord:
     """A record without an audit entry; `row` has the fields that decisions determine, by name.
 
-    The id and the hash of the new entry are stored in one or more rows of the record's table.
-    `keys` are the primary keys of these rows, as dicts.
+    `keys` are primary keys, as dicts. They name the rows of the record's table in which the id and
+    the hash of the new entry are stored.
     """
 
     object_ref: str
@@ -76,7 +76,7 @@ def vouch_for_rows(
 
 
 def vouch_for(op: Operations, table: str, kind: RecordKind, records: Iterator[OldRecord]) -> None:
-    """Give an audit entry to each of `records`, each of which is one or more rows of `table`.
+    """Give an audit entry to each of `records`; a record is one or more rows of `table`.
 
     The id and the hash of the entry are stored in the rows that the record's `keys` name.
     """
@@ -88,7 +88,7 @@ def vouch_for(op: Operations, table: str, kind: RecordKind, records: Iterator[Ol
 def as_system(op: Operations, *, ends: bool = False) -> None:
     """Let the migration see and change all rows despite row-level security.
 
-    With `ends`, end this instead, after all deferred constraints have been checked.
+    With `ends`, check all deferred constraints, and then put row-level security into force again.
     """
     if ends:
         # Else nothing could alter a table whose constraint triggers wait for the commit.

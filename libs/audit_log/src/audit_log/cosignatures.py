@@ -1,4 +1,4 @@
-"""Tables of the mesh heads that were handed to witnesses, and of the witnesses' signatures of them.
+"""Tables of the mesh heads that witnesses received, and of the signatures that witnesses gave.
 
 A mesh head is one Merkle root over the newest heads of all services' audit logs. A witness is an
 outside partner that signs mesh heads, so that the logs cannot be rewritten unnoticed.
@@ -65,9 +65,9 @@ async def find_head(tx: Tx, root: bytes) -> audit_pb2.MeshHead | None:
 
 
 async def add_cosignature(tx: Tx, signed: audit_pb2.Cosignature) -> bool:
-    """Store a witness's signature of a mesh head; return True if it was stored.
+    """Store a witness's signature of a mesh head and return True.
 
-    False, and nothing is stored, if a signature of the same witness and root is stored already.
+    If a signature by this witness for this root is stored already, do nothing and return False.
     """
     added = await tx.execute(
         insert(cosignatures)
@@ -92,8 +92,8 @@ async def get_cosignature(tx: Tx, witness: str, root: bytes) -> audit_pb2.Cosign
 async def page(tx: Tx, before: int | None, size: int) -> list[tuple[int, audit_pb2.Cosignature]]:
     """Return at most `size` signatures as (position, signature), the newest first.
 
-    Positions are numbers in the order of storing. Only signatures at positions less than `before`
-    are returned, or all if it is None.
+    Positions are numbers in the order of storing. If `before` is given, only signatures at lower
+    positions are returned.
     """
     query = _signed()
     if before is not None:

@@ -1,8 +1,8 @@
 """Compares the records of a service with all entries of its audit log, for verifiers.
 
-It needs neither a database nor a key. The log states which decision about a record is the newest. A
-record that names another decision, or that differs from what was decided, was changed without the
-service.
+The comparison needs neither a database nor a key. The log states which decision about a record is
+the newest. If a record names another decision, or differs from what was decided, something other
+than the service changed the record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ class DecisionAudit:
         self._vouched_again: list[tuple[Key, int]] = []
 
     def note(self, entry: audit_pb2.AuditEntry) -> None:
-        """Remember an entry as the newest decision about each of its records."""
+        """Remember that an entry is the newest decision about each record that it names."""
         read = read_entry(entry.canonical) if entry.canonical else None
         if read is not None:
             keys = list(hashes_in(read.object_ref, read.facts))
@@ -45,8 +45,8 @@ class DecisionAudit:
     ) -> Iterator[str]:
         """Yield a sentence for each thing that is wrong with a record.
 
-        `leaves` are the leaf hashes of the log by leaf index. A record that names an entry after
-        them, sealed later, is not compared with the log.
+        `leaves` are the leaf hashes of the log by leaf index. If a record names an entry that was
+        sealed after these leaves, that record is not compared with the log.
         """
         key, name = (record.object, record.kind), _name(record.object, record.kind)
         self.records += 1
@@ -67,11 +67,11 @@ class DecisionAudit:
         yield from (f"{name}: {text}" for text in record.contradictions)
 
     def missing(self) -> Iterator[str]:
-        """Yield a sentence for each record that an entry decided about but that no longer exists.
+        """Yield a sentence for each record that an entry is about but that no longer exists.
 
         Also yields one for each record that got a `baseline` entry although it had an entry before;
-        only migrations may write such entries. Call this method after `differences` was called for
-        all records.
+        only migrations may write `baseline` entries. Call this method after `differences` was
+        called for all records.
         """
         for (name, kind), index in self._newest.items():
             if (name, kind) not in self._found:

@@ -1,9 +1,9 @@
 """Compares records with the audit entries of their decisions; `CheckDecisions` returns the result.
 
 A service passes its records as sources (`RecordSource`), most of which are tables (`RecordTable`).
-For each record, the hash of its present fields is computed and returned with the hash in the entry
-that the record names. Whether the log has a newer entry about the record is not checked here, but
-by the verifier, who reads the whole log.
+For each record, two hashes are returned: the hash of the record's present fields, and the hash in
+the audit entry that the record names. The verifier, who reads the whole log, checks whether there
+is a newer entry about the record.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -108,10 +108,10 @@ class DecisionChecks:
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[audit_pb2.DecidedRecord], tuple[str, ...]]:
-        """Check at most `size` records; return a message for each, and the next page's `after`.
+        """Check at most `size` records; return a message for each, and the key of the last one.
 
-        `after` is a key, () for the first page; the returned key is () if no records follow.
-        `tx` must see all rows despite row-level security.
+        `after` is the returned key of the previous page, () for the first page. The returned key is
+        () if no records follow. `tx` must see all rows despite row-level security.
         """
         number, key = (int(after[0]), after[1:]) if after else (0, ())
         while number < len(self._sources):
@@ -194,8 +194,8 @@ def _decided_by(record: StoredRecord, named: _Named) -> bytes:
 def alias_of(tx: Tx, object_ref: str) -> str:
     """Return the name ("hidden:" and a keyed hash) that replaces the name of a confidential object.
 
-    It is always the same for an object, but does not reveal the object to anyone without the
-    service's keys.
+    An object always has the same alias. Without the service's keys, nobody can find the object from
+    the alias.
     """
     return ALIAS + tx.keys.blind_index("records", "object", object_ref).hex()
 

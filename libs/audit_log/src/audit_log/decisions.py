@@ -2,14 +2,15 @@
 
 A record is a row, or a group of rows, whose content somebody decided: a fine, its payment, a
 camera. The facts of a decision's audit entry have, for each record that the decision made or
-changed, the SHA-256 of the record's decided fields (`decided`). The record's row names the entry in
-the columns `audit_entry` and `audit_hash`. If someone changes a record without an entry, or
-restores an older version of it from a backup, the record differs from the newest entry about it.
-A batch of records that is decided at once, such as imported cameras, has one entry (`audit_batch`).
+changed, the SHA-256 of the record's decided fields (see the function `decided`). The record's row
+names the entry in the columns `audit_entry` and `audit_hash`. If someone changes a record without
+an entry, or restores an older version of the record from a backup, the record differs from the
+newest entry about it. Records that are decided at once, such as imported cameras, share one entry
+(see `audit_batch`).
 
 The hash is over canonical JSON (RFC 8785); binary fields, such as encrypted texts, are replaced by
-their SHA-256. Personal data are in a record only encrypted with random nonces, or as keyed hashes,
-so that nobody can guess them from the record's hash.
+their SHA-256. A record contains personal data only as keyed hashes or encrypted with random nonces.
+So nobody can guess the data from the record's hash.
 """
 
 import hashlib
@@ -34,9 +35,9 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 class Decision:
     """A decision for the audit log: its `action`, and further `facts` to state in the entry.
 
-    `beside` has the records of other kinds that the decision makes or changes in addition to its
-    main record: for each kind, the fields by name. `entry_id` is given if rows that contain the id
-    of the audit entry have been written already.
+    In addition to its main record, a decision may make or change records of other kinds. `beside`
+    has the fields of these records, by kind and name. `entry_id` is given if rows with the id of
+    the audit entry have been written already.
     """
 
     action: str
@@ -75,11 +76,11 @@ def audit_decision(
     region: str,
     confidential: bool = False,
 ) -> EntryOfRecord:
-    """Write the audit entry of a decision about `object_ref`, with the hashes of its records.
+    """Write the audit entry of a decision about `object_ref`, with the hashes of the records.
 
     The records are `records` and `decision.beside`: for each kind, the fields by name. The entry is
-    written together with the other rows of `tx`; if it is `confidential`, no auditor may read it.
-    Returns the values for the columns that name the entry in the records' rows.
+    written together with the other rows of `tx`. With `confidential`, no auditor may read the
+    entry. Returns the values for the columns that name the entry in the records' rows.
     """
     entry_id = decision.entry_id or new_id()
     entry = tx.audit(
@@ -108,8 +109,9 @@ def audit_batch(
     """Write the one audit entry of a decision about many records of a kind; return its id.
 
     The entry is about the object `batch_ref`, and every auditor of the region may read it. `rows`
-    are the records: the object of each ("camera:123"), and its fields by name. The hashes are
-    stated as `lines_of` says. All the records' rows name this entry.
+    has one item for each record: the record's object ("camera:123") and its fields by name. The
+    entry states the hashes in the form that `lines_of` returns. The rows of all records name this
+    entry.
     """
     entry_id = decision.entry_id or new_id()
     facts = {**decision.facts, **hashes_of(decision.beside, entry_id, batch_ref)}
@@ -121,10 +123,10 @@ def audit_batch(
 
 
 def entry_hash(canonical: bytes) -> bytes:
-    """Return the SHA-256 of an entry's canonical form without its events; records store this hash.
+    """Return an entry's hash, which records store beside the entry's id.
 
-    The list of the events written with the entry is left out, since it may still grow after the
-    record is written.
+    It is the SHA-256 of the canonical form without the list of events. That list may still grow
+    after the record is written.
     """
     content = json.loads(canonical)
     content.pop("events", None)

@@ -1,7 +1,7 @@
 """Signed heads of audit logs, without any access to databases or networks.
 
 A head is the signed root of a log's Merkle tree at some size. Whoever keeps heads outside the mesh
-can show later that a log was rewritten, even if all of it was signed again with the service's key.
+can show later that a log was rewritten, even if the new log was signed with the service's key.
 """
 
 from __future__ import annotations
@@ -103,10 +103,11 @@ def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
 
 
 def not_extended(kept: Iterable[SignedHead], leaves: Sequence[bytes]) -> Iterator[SignedHead]:
-    """Yield those of the heads `kept` earlier that contradict the log, in order of tree size.
+    """Yield the heads in `kept` that contradict the log, in order of tree size.
 
-    `leaves` are the leaf hashes that the log has now. A head of n leaves contradicts them if there
-    are fewer than n, or if the root over the first n is not the head's root.
+    `kept` are older heads; `leaves` are the leaf hashes that the log has now. A head of n leaves
+    contradicts the log if the log has fewer than n leaves, or if the root over the first n leaves
+    is not the head's root.
     """
     frontier: list[bytes] = []
     size = 0

@@ -1,9 +1,10 @@
 """Merkle trees of RFC 9162 section 2.1: roots, inclusion and consistency proofs, as pure functions.
 
-Hashes are SHA-256, 32 bytes; leaves are given as their hashes. A `Subtree` is perfect: its 2**level
-leaves begin at the leaf with index `index * 2**level`. A "frontier" is the list of roots of the
-perfect subtrees that make up a tree of n leaves, largest first (one per set bit of n); appending
-needs only the frontier. A proof takes O(log n) roots of perfect subtrees.
+Hashes are SHA-256, 32 bytes; leaves are given as hashes. A `Subtree` is perfect: it has 2**level
+leaves, and the first one is the leaf `index * 2**level` of the whole tree. A tree of n leaves
+consists of perfect subtrees, one for each set bit of n. A "frontier" is the list of the roots of
+these subtrees, largest first. Appending needs only the frontier. A proof takes O(log n) roots of
+perfect subtrees.
 """
 
 import hashlib
@@ -21,8 +22,7 @@ class Subtree:
 
 
 class Leaves(NamedTuple):
-    """A range of leaves, from `start` up to but excluding `end`; proofs are roots of such
-    ranges."""
+    """The leaves from `start` up to but excluding `end`; proofs consist of roots of such ranges."""
 
     start: int
     end: int
@@ -73,8 +73,8 @@ def root(leaves: Iterable[bytes]) -> bytes:
 def inclusion_path(index: int, size: int) -> list[Leaves]:
     """The ranges of leaves whose roots prove that leaf `index` is in a tree of `size` leaves.
 
-    As in RFC 9162, 2.1.3.1: ordered from the leaf's sibling up to the root's child. Requires
-    0 <= index < size.
+    The ranges are ordered as in RFC 9162, 2.1.3.1: from the leaf's sibling up to the root's child.
+    Requires 0 <= index < size.
     """
     path, whole = [], Leaves(0, size)
     while whole.end - whole.start > 1:
@@ -109,14 +109,14 @@ def subtrees(path: Iterable[Leaves]) -> set[Subtree]:
     """Return the perfect subtrees whose root hashes are needed for a proof.
 
     `path` is the result of `inclusion_path` or `consistency_path`: ranges of leaves. Each range
-    consists of one or more perfect subtrees. Give their root hashes to `resolve`, which computes
-    the proof.
+    consists of one or more perfect subtrees. Give the root hashes of the returned subtrees to
+    `resolve`, which computes the proof.
     """
     return {subtree for leaves in path for subtree in _perfect(leaves)}
 
 
 def resolve(path: Iterable[Leaves], roots: Mapping[Subtree, bytes]) -> list[bytes]:
-    """Return the proof for `path`: the root hash of each of its ranges of leaves, in order.
+    """Return the proof for `path`: the root hash of each range of leaves in the path, in order.
 
     `path` is the result of `inclusion_path` or `consistency_path`. `roots` has the root hash of
     each subtree in `subtrees(path)`; KeyError is raised if one is missing.

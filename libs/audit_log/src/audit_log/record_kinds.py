@@ -1,8 +1,8 @@
 """Kinds of records about which audited decisions are made.
 
-A service's model declares which fields of its rows a decision covers. `decisions` puts the hash of
-these fields into a fact of the decision's audit entry, from which `hashes_in` reads it. All
-functions are pure.
+A service's model declares which fields of its rows a decision covers. The module `decisions` puts
+the hash of these fields into a fact of the decision's audit entry. The function `hashes_in` reads
+the hash from the entry. All functions are pure.
 """
 
 from collections.abc import Mapping
@@ -31,26 +31,25 @@ class RecordKind:
     def fact_of(self, object_ref: str) -> str:
         """Return the name of the fact that has the record's hash, in an entry about `object_ref`.
 
-        It is "decided" if the kind is the object's type ("fine" of "fine:123"), else
-        "decided_<kind>".
+        The name is "decided" if the kind is named like the type of the object ("fine" of
+        "fine:123"). Otherwise it is "decided_<kind>".
         """
         own = object_ref.partition(":")[0] == self.name
         return DECIDED if own else f"{DECIDED_BESIDE}{self.name}"
 
     @property
     def fact_of_batch(self) -> str:
-        """The name of the fact that has the hashes of all records of this kind, in the entry of a
-        batch."""
+        """The fact, in the entry of a batch, that has the hashes of all records of this kind."""
         return f"{DECIDED_EACH}{self.name}"
 
 
 def lines_of(hashes: Mapping[str, str]) -> str:
     """Return the text by which the entry of a batch states hashes (hex) of records of one kind.
 
-    `hashes` are by object ("camera:123"), which contains no line break. The text has a line for
-    each, ordered by object: the object, a space and the first 32 digits of the hash. These 128 bits
+    The keys of `hashes` are objects ("camera:123") without line breaks. The text has a line for
+    each object, in order: the object, a space and the first 32 digits of the hash. These 128 bits
     are enough: to find another content with the same digits takes about 2**128 attempts. Nor can
-    anyone prepare two such contents beforehand, since the random id of the entry is hashed too.
+    anyone prepare two contents with equal digits, since the random id of the entry is hashed too.
     """
     return "\n".join(f"{name} {hashes[name][:EACH_DIGITS]}" for name in sorted(hashes))
 

@@ -1,9 +1,13 @@
 """Finds rows that were deleted or changed in the database directly, without the service's code.
 
-Rows refer to each other: an audit entry and the events written with it; the destruction of a data
-key and its audit entry; an entry and its leaf in the tree, or its row among those that wait to be
-sealed. If one of two such rows is missing, the other one shows it. Each check reads the rows of a
-table in order, a part at a time, with one SQL statement for each comparison.
+Rows come in pairs that refer to each other:
+
+- an audit entry, and an event that was written with it;
+- the destruction of a data key, and its audit entry;
+- an audit entry, and its leaf in the tree or its row among those that wait to be sealed.
+
+If one row of a pair is missing, the other one shows it. Each check reads the rows of a table in
+order, a part at a time, with one SQL statement for each comparison.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -99,7 +103,7 @@ async def check_leaves(tx: Tx, after: str, limit: int) -> Checked:
 
 
 async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
-    """Check that the entries waiting to be sealed exist, at most `limit` with ids after `after`.
+    """Check that entries waiting to be sealed exist, for at most `limit` ids after `after`.
 
     `after` is "" for the first part.
     """

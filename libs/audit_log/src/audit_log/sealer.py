@@ -2,7 +2,7 @@
 
 `Tx.audit` writes an entry in the same transaction as the change that the entry records. One sealer
 per schema then assigns leaf indices to the waiting entries, stores the roots of the subtrees that
-they complete, and signs a new tree head. A head commits to the number and content of all entries,
+become complete, and signs a new tree head. A head commits to the number and content of all entries,
 so that a changed, removed or inserted entry is detected. `api` serves the log.
 """
 
@@ -34,7 +34,7 @@ class HeadForged(Exception):
 class Sealer:
     """A loop that adds waiting entries to the signed tree every `every_seconds`.
 
-    A lease ensures that only one process per database schema runs it at a time.
+    A lease ensures that only one process per database schema seals at a time.
     """
 
     def __init__(self, db: Database, clock: Clock, *, service: str, every_seconds: float) -> None:

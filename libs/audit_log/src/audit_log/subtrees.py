@@ -1,4 +1,4 @@
-"""Stored hashes of a Merkle tree's perfect subtrees: a proof reads O(log n) rows, not every leaf.
+"""Stored hashes of a Merkle tree's perfect subtrees, so that a proof reads only O(log n) rows.
 
 The table `audit_nodes` holds levels 1 and above; level 0, the leaves, is in `audit_leaves`. When
 `audit_log.sealer` adds a batch of leaves, it stores the subtrees that the batch completes in the

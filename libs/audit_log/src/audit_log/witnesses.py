@@ -68,7 +68,7 @@ class CosignatureWrong(Refusal):
 class NewestHeads:
     """The newest audit log head of each service, updated once a minute.
 
-    If a service does not answer, its last known head is kept.
+    If a service does not answer, the last head that it gave stays in place.
     """
 
     def __init__(self, peers: Peers) -> None:
@@ -100,10 +100,10 @@ class NewestHeads:
     async def extension(
         self, kept: audit_pb2.KeptHead, head: audit_pb2.Head | None
     ) -> audit_pb2.HeadExtension:
-        """Return the proof that `head` extends the older `kept` head of the same service's log.
+        """Return the proof that `head` extends `kept`, an older head of one service's log.
 
-        Raises TreeSizeUnknown if `head` is None, if its tree is the smaller one, or if the service
-        is unknown. If the service gives no proof, raises the service's refusal.
+        Raises TreeSizeUnknown if `head` is None or has the smaller tree, or if the service is
+        unknown. If the service gives no proof, raises the service's refusal.
         """
         stub: Any = self._peers.get(kept.service)
         if head is None or stub is None or not 0 < kept.tree_size <= head.tree_size:
@@ -141,10 +141,10 @@ class WitnessApi(audit_pb2_grpc.WitnessesServicer):
     async def GetMeshHead(
         self, request: audit_pb2.GetMeshHeadRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.GetMeshHeadResponse:
-        """Return the newest mesh head, and proofs that the logs in `kept` were only extended.
+        """Return the newest mesh head, with proofs that it extends the heads kept by the witness.
 
-        `kept` names the head of the log that the witness has. Raises NothingSealed or
-        TreeSizeUnknown, or the refusal of a service that gives no proof.
+        The request lists the kept heads, one for each log, in the field `kept`. Raises
+        NothingSealed or TreeSizeUnknown, or the refusal of a service that gives no proof.
         """
         heads = await self._heads.all()
         extensions = [

@@ -43,8 +43,8 @@ class AuditEntry:
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785) in UTF-8: the bytes that a leaf of the Merkle tree hashes.
 
-        The standard JSON encoder is canonical here, since all values are strings or lists of them
-        and all names are ASCII. Raises ValueError for a lone surrogate.
+        The standard JSON encoder is canonical here, since all values are strings or lists of
+        strings, and all names are ASCII. Raises ValueError for a lone surrogate.
         """
         content: dict[str, object] = {"events": self.events} if self.events else {}
         content |= {

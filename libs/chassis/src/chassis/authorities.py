@@ -2,7 +2,7 @@
 
 The name in a certificate is valid only if the authority of the caller's kind signed the
 certificate: an authority for outsiders must not be able to certify a service. TLS accepts the
-certificates of all authorities; this module reads the kind from the certificate and verifies it.
+certificates of all authorities; this module reads the kind in the certificate and verifies it.
 """
 
 from collections import OrderedDict
@@ -47,7 +47,7 @@ class Authorities:
         """Return the kind and name of the caller whose certificate chain, in PEM, is given.
 
         The caller's certificate comes first, intermediate ones follow. Raises NotAuthenticated
-        unless an authority of the caller's kind signed it.
+        unless an authority of the caller's kind signed the first one.
         """
         known = self._known.get(chain)
         if known is None:

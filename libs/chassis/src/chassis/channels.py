@@ -1,7 +1,7 @@
 """gRPC channels to peers (other services): mutual TLS; calls pass on deadline, purpose and trace.
 
 A call to a peer while a transaction is open is a bug and raises CallInsideTransaction. The time-out
-of a unary call is at most the time left for the call being served, less `WAY_BACK_SECONDS`.
+of a unary call is at most the time left for the call being served minus `WAY_BACK_SECONDS`.
 """
 
 import contextlib

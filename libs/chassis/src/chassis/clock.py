@@ -3,8 +3,8 @@
 A `Clock` returns the current moment in UTC. There are two clocks:
 
 - `system_clock` is the host's clock plus TARTIP_CLOCK_OFFSET (tests and the sandbox run in another
-  year). Services decide and record by it; the database adds the same offset in `service_now()` (see
-  `tables`), and new ids carry this time.
+  year). Services and new ids use this time. The database adds the same offset in `service_now()`
+  (see `tables`).
 - `real_clock` is the host's clock without offset, used for certificates, tokens and the broker.
 
 Ids are UUIDv7 in lower case. They sort by the time of their creation, which keeps indexes compact
@@ -52,7 +52,7 @@ def real_clock() -> datetime:
 
 
 def system_clock() -> datetime:
-    """The time by which services decide and record, in UTC: the host's plus `clock_offset`."""
+    """The time that services use, in UTC: the host's time plus `clock_offset`."""
     return real_clock() + _offset
 
 
@@ -75,7 +75,7 @@ def parse_id(text: str) -> UUID | None:
 
 
 def parse_new_id(text: str) -> UUID | None:
-    """The UUID of a UUIDv7 that a client made for something new; None if `parse_id` returns None.
+    """The UUID of a UUIDv7 that a client made for something new; None for any other text.
 
     Also None if the time in the id is before ID_EARLIEST, or more than ID_AHEAD_MAX ahead of both
     `system_clock` and `real_clock`: such an id would sort after ids that are made later.

@@ -69,8 +69,8 @@ def storage_is_away(error: BaseException) -> bool:
     """Whether an error means that the database is unavailable now, not that a statement is wrong.
 
     True if the database cannot be reached, has no room left, timed out or aborted one of two
-    conflicting transactions, so that a retry may succeed. Also true for ClockUnsure, which lasts
-    while the database's clock differs from this process's.
+    conflicting transactions, so that a retry may succeed. Also true for ClockUnsure: the database's
+    clock differs from this process's clock.
     """
     if isinstance(error, ClockUnsure | PoolTimeout):
         return True
@@ -148,7 +148,7 @@ class Database:
 
     @property
     def clock(self) -> Clock:
-        """The clock by which services decide and record, usually `clock.system_clock`."""
+        """The clock that the service uses, usually `clock.system_clock`."""
         return self._clock
 
     @asynccontextmanager

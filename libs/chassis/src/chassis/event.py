@@ -17,8 +17,8 @@ OUTBOX_KEY = "outbox"
 class Event:
     """An event to publish: `subject` says what happened, in the past tense.
 
-    `aggregate` names the entity concerned, `version` its version. `story` is the correlation id of
-    the case to which the event belongs; if it is "", that of the current call is used.
+    `aggregate` names the entity concerned, and `version` is the entity's version. `story` is the
+    correlation id of the event's case; if it is "", the id of the current call is used.
     """
 
     subject: str

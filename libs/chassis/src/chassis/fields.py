@@ -1,8 +1,8 @@
 """Checks of the field types that requests of all services share.
 
-A check adds each wrong field to a `Checks`, so that a caller learns of all of them at once. The
-`read_` functions then return a placeholder, which is never used since the request is refused. What
-a field means (a plate, a region, an amount) is checked by the service that owns it.
+A check adds each wrong field to a `Checks`, so that a caller learns of all wrong fields at once.
+For a wrong field, a `read_` function returns a placeholder, which is never used. What a field means
+(a plate, a region, an amount) is checked by the service that owns it.
 """
 
 from collections.abc import Iterable
@@ -32,8 +32,8 @@ def read_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") 
 
 
 def read_new_id(check: Checks, field: str, text: str, *, code: str = "BAD_REQUEST") -> UUID:
-    """Parse a UUIDv7 that a client made for something new. If `clock.parse_new_id` refuses the text
-    (no UUIDv7, or its time is too late or too early), add an error and return NO_ID."""
+    """Parse a UUIDv7 that a client made for something new. For any text that `clock.parse_new_id`
+    refuses, such as an id with a time that is too late, add an error and return NO_ID."""
     found = parse_new_id(text)
     check.that(found is not None, field, NEW_ID, code=code)
     return found or NO_ID

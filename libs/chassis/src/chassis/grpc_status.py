@@ -54,7 +54,7 @@ def _bad_request(fields: tuple[FieldError, ...]) -> error_details_pb2.BadRequest
 def to_status(refusal: Refusal) -> status_pb2.Status:
     """Convert a refusal to a google.rpc.Status with its English message.
 
-    The details are its reason and facts, wrong fields, retry delay and messages in all languages.
+    The details are reason, facts, wrong fields, retry delay and the messages in all languages.
     """
     details: list[any_pb2.Any] = []
 

@@ -32,8 +32,8 @@ async def is_first_use(
 
 
 async def require_same_content(connection: AsyncConnection, request: RequestId) -> None:
-    """Raise IdReused if the id of `request` was stored with other content; the id must have been
-    stored."""
+    """Raise IdReused if the id of `request`, which must be stored, was stored with other
+    content."""
     known = (await connection.execute(_USED, vars(request))).scalar_one()
     if bytes(known) != request.fingerprint:
         raise IdReused

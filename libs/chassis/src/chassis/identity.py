@@ -1,9 +1,9 @@
 """The identity of callers: services, partners and devices by certificate, operators by token.
 
 A certificate names its holder in the URI SAN spiffe://tartip/{service,partner,device}/<name>; the
-authority of that kind must have signed it (`authorities`). An operator's token is an OIDC access
-token (audience "tartip") with the claims `sub`, `roles` and `regions`. A service forwards the
-token; the owner of the data verifies it again, against the issuer's published keys.
+authority of that kind must have signed the certificate (`authorities`). An operator's token is an
+OIDC access token (audience "tartip") with the claims `sub`, `roles` and `regions`. A service
+forwards the token; the owner of the data verifies it again, against the issuer's published keys.
 """
 
 import asyncio
@@ -128,7 +128,7 @@ def allow(
 
 def caller_from_spiffe(uris: Iterable[str]) -> tuple[str, str]:
     """Return a caller's kind and name, such as ("service", "fines"), by its certificate's URIs.
-    Raises NotAuthenticated unless there is one URI alone, of the form that this module states."""
+    Raises NotAuthenticated unless there is exactly one URI, in the form that this module states."""
     named = list(uris)
     if len(named) != 1 or not named[0].startswith(TRUST_DOMAIN):
         raise NotAuthenticated

@@ -1,6 +1,6 @@
 """Keyset pagination: bounded pages, and encrypted tokens with the sort key of a page's last row.
 
-A token is valid only for the caller and the request for which it was issued; only the page size may
+A token is valid only for the caller and the request for which it was issued, but the page size may
 change. The instances of a service share the encryption key and store no tokens.
 """
 

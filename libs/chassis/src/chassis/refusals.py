@@ -5,7 +5,7 @@
         code = "FINE_ALREADY_PAID"
         # and in texts/en.ftl, ru.ftl, kk.ftl: FINE_ALREADY_PAID = This fine is already paid.
 
-`Checks` collects every wrong field of a request, so that a caller learns of all of them at once.
+`Checks` collects all wrong fields of a request, so that a caller learns of them together.
 """
 
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ class Refusal(Exception):
 
 
 class BadRequest(Refusal):
-    """A request with wrong `fields`; `reason` is the fields' code if all have the same."""
+    """A request with wrong `fields`; if all fields have one code, `reason` is this code."""
 
     kind = Kind.INVALID
     code = "BAD_REQUEST"

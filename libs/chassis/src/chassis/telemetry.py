@@ -1,4 +1,4 @@
-"""Spans and metrics, none of them with personal data; `host.telemetry` exports them and the logs.
+"""Spans and metrics without personal data; `host.telemetry` exports them, and also the logs.
 
 Span attributes are limited to an allow-list of keys (ids and names of methods, never values of
 fields). Exceptions are recorded by type and place, since their text may quote a database row.
@@ -171,8 +171,8 @@ def begin(
 ) -> Span:
     """Start a span that is current for the rest of this task; the caller must end it.
 
-    For generators that stream, use it instead of `span`: another task may close the generator, and
-    cannot restore this task's context. Raises ValueError for keys not in ATTRIBUTES.
+    Use it instead of `span` in generators that stream. Another task may close such a generator, and
+    that task cannot restore this task's context. Raises ValueError for keys not in ATTRIBUTES.
     """
     started = tracer.start_span(name, parent, kind, _allowed(attributes))
     attach(trace.set_span_in_context(started, parent))

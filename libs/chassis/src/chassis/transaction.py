@@ -1,8 +1,8 @@
 """An open transaction, and the scope of the caller for whom it reads and writes.
 
-`Tx` executes statements; its `Database` commits. Added rows, scheduled work, events and audit
-entries are buffered and written by one statement at the end. If another statement is executed
-first, the added rows and scheduled work are written before it.
+`Tx` executes statements; `Database` commits. Added rows, scheduled work, events and audit entries
+are buffered and written by one statement at the end. Before any other statement is executed, the
+added rows and scheduled work are written.
 """
 
 import json
@@ -35,7 +35,7 @@ CLOCK_TOLERANCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Scope:
-    """The caller of a transaction. Row-level security reads from it which rows may be seen."""
+    """The caller of a transaction; row-level security shows the rows that this scope may see."""
 
     kind: str
     name: str
@@ -100,7 +100,7 @@ class Tx:
         self._forget()
 
     async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
-        """Execute a statement, with the parameter values `rows` if any; return its result. Raises
+        """Execute a statement, with the parameter values `rows` if any; return the result. Raises
         SQLAlchemy's errors; never log their text, which may quote a row."""
         return await (await self._ready()).execute(statement, rows)
 
@@ -135,9 +135,9 @@ class Tx:
     def write_once(self, caller: str, request_id: UUID, content: bytes) -> None:
         """Have the commit store a caller's request id, and the added rows only if the id is new.
 
-        After the commit, `was_first` is whether the id was new. If it was used with other content,
-        the end of the transaction raises IdReused. The transaction must not execute statements:
-        RuntimeError is raised if one was executed before, or is executed later.
+        After the commit, `was_first` is True if the id was new. If the id was used with other
+        content, the end of the transaction raises IdReused. The transaction must not execute
+        statements: RuntimeError is raised if one was executed before, or is executed later.
         """
         self._require_no_statement()
         self._facts.request = idempotency.request_id_of(caller, request_id, content)
@@ -145,9 +145,9 @@ class Tx:
     def replace(
         self, table: Table, row: Mapping[str, Any], *, version: int, waits: bool = True
     ) -> None:
-        """Have the commit replace the row with the same primary key if it still has this `version`.
+        """Have the commit replace the stored row of this primary key if its version is `version`.
 
-        Otherwise the rows added to this transaction are not written either. After the commit,
+        If it is not, the rows added to this transaction are not written either. After the commit,
         `was_current` is True if all was written. `table` needs a column `version`; `row` needs a
         value for each column without a default. Without `waits`, a row that another transaction has
         locked counts as changed. The transaction must not execute statements: RuntimeError is
@@ -160,8 +160,8 @@ class Tx:
     def add(self, table: Table, row: Mapping[str, Any], *, or_ignored: bool = False) -> None:
         """Add a row, to be inserted before the next executed statement or at the transaction's end.
 
-        Columns that are missing get their defaults. With `or_ignored`, a row that exists already is
-        left as it is; without, inserting raises RowExists.
+        Columns that are missing get their defaults. If the row exists already, inserting raises
+        RowExists, or does nothing with `or_ignored`.
         """
         self._rows.add(table, row, or_ignored=or_ignored)
 
@@ -183,7 +183,7 @@ class Tx:
     ) -> AuditEntry:
         """Add an audit entry, to be written at the commit; return it. `object_ref` is "type:id".
 
-        Entries hold no personal data beside ids. A confidential one is sealed in the log like all
+        Entries hold no personal data beside ids. A confidential entry is sealed in the log like all
         others, but no auditor may read it.
         """
         entry = AuditEntry(
@@ -294,8 +294,8 @@ def driver_of(connection: AsyncConnection) -> Any:
 def seconds_apart(asked_at: datetime, theirs: datetime, answered_at: datetime) -> float:
     """Return by how many seconds `theirs` is before `asked_at` or after `answered_at`.
 
-    The database's clock gives `theirs`, this process's clock the others. The result is 0 or less
-    if `theirs` is in between.
+    The database's clock gives `theirs`, this process's clock the two others. The result is 0 or
+    less if `theirs` lies between them.
     """
     return max((asked_at - theirs).total_seconds(), (theirs - answered_at).total_seconds())
 

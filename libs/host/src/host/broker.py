@@ -87,8 +87,8 @@ class Broker:
     async def keep_key_current(self) -> None:
         """Reconnect whenever the file with the nkey seed is replaced; never returns.
 
-        The server accepts the old key for a while, and then closes connections that use it. Without
-        this function, the NATS client would not reconnect after that.
+        The server accepts the old key for a while, and then closes connections that use it. After
+        that, the NATS client would not reconnect without this function.
         """
         known = self._seed_stamp()
         while True:
@@ -176,8 +176,9 @@ def addresses_in(url: str) -> list[str]:
 def client_tls(cert: Path, key: Path, ca: Path) -> ssl.SSLContext:
     """Return a client's context for mutual TLS 1.2 or later; `cert`, `key` and `ca` are PEM files.
 
-    Certificate and key are read again for each connection. Raises CertificateUnusable if they are
-    missing or damaged, or OSError or ssl.SSLError if the authority's file `ca` is.
+    Certificate and key are read again for each connection. Raises CertificateUnusable if one of
+    them is missing or damaged, and OSError or ssl.SSLError for an authority's file `ca` that is
+    missing or damaged.
     """
     files = CertificateFiles(cert, key)
     files.read_settled()

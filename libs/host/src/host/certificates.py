@@ -1,7 +1,7 @@
 """A process's certificate and its private key: two PEM files, read again when they are renewed.
 
-The files may be replaced while the process runs, the key first. `CurrentCertificate` returns the
-pair that was read last until a complete new pair can be read.
+The files may be replaced while the process runs, the key first. `CurrentCertificate` keeps the last
+complete pair until a complete new pair can be read.
 """
 
 import logging
@@ -59,10 +59,10 @@ class CertificateFiles:
         return found
 
     def read_settled(self) -> Pem:
-        """Return the content of both files; wait up to a second for a key that fits the
-        certificate.
+        """Return the content of both files; wait up to a second until key and certificate match.
 
-        During a renewal, the key is replaced before the certificate. Raises the same as `read`.
+        During a renewal, the key is replaced before the certificate. Raises CertificateUnusable,
+        like `read`.
         """
         for _ in range(SETTLE_TRIES):
             try:
@@ -126,9 +126,10 @@ def days_left(path: Path) -> float:
 
 
 def share_left(path: Path) -> float:
-    """Return the part of its validity period that the first certificate in a PEM file has left.
+    """Return how much of the first certificate's validity period is left, as a share.
 
-    1 at the beginning of the period, 0 at its end, negative later. Raises CertificateUnusable.
+    The share is 1 at the beginning of the period, 0 at its end and negative later. `path` is a PEM
+    file with one or more certificates. Raises CertificateUnusable.
     """
     leaf = _parsed(path, _content(path))
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
@@ -153,7 +154,7 @@ def require_certificates(path: Path) -> None:
 
 def require_all_certificates(settings: Settings, *, serves_grpc: bool) -> None:
     """Raise CertificateUnusable if a service's certificate, its key or an authority's certificate
-    is missing or damaged. The authorities of callers are needed only if it `serves_grpc`."""
+    is missing or damaged. Authorities of callers are needed only with `serves_grpc`."""
     CertificateFiles(settings.tls_cert, settings.tls_key).read_settled()
     require_certificates(settings.tls_ca)
     if serves_grpc:

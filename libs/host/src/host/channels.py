@@ -1,4 +1,4 @@
-"""gRPC channels to peers that present the service's new certificate as soon as it is renewed.
+"""gRPC channels to peers, renewed together with the service's certificate.
 
 After a renewal, new calls use a new channel with the new certificate. The old channel is closed
 once the calls that began on it have ended.
@@ -25,7 +25,7 @@ class RenewingChannels(Channels):
         super().__init__(cert=cert, key=key, ca=ca)
 
     def opened(self, address: str, peer: str) -> grpc.aio.Channel:
-        """Return a new channel that follows renewals of the certificate; the caller closes it."""
+        """Return a new channel, to be closed by the caller, that follows certificate renewals."""
 
         def open_now() -> grpc.aio.Channel:
             pem, authority = self._certificate.get(), self._files["ca"].read_bytes()
@@ -38,8 +38,8 @@ class RenewingChannels(Channels):
 class RenewedChannel(grpc.aio.Channel):
     """A channel that makes each call over an inner channel with the current certificate.
 
-    Stubs may keep it for ever: it replaces the inner channel after each renewal. `open_now` opens
-    an inner channel that presents the pair which `certificate` returns.
+    Stubs may keep this channel for ever, since only the inner channel is replaced after a renewal.
+    `certificate` returns the current pair, and `open_now` opens an inner channel that presents it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class RenewedChannel(grpc.aio.Channel):
         self._replaced: list[_Generation] = []
 
     def unary_unary(self, *method: Any, **options: Any) -> Any:
-        """Return a callable that makes each call over the inner channel that is current then."""
+        """Return a callable that makes each call over the inner channel current at that moment."""
         return _Method(self, "unary_unary", method, options)
 
     def unary_stream(self, *method: Any, **options: Any) -> Any:
@@ -79,8 +79,8 @@ class RenewedChannel(grpc.aio.Channel):
         return self._channel
 
     async def close(self, grace: float | None = None) -> None:
-        """Close the inner channel and those that it replaced. Running calls have `grace` seconds to
-        end; None cancels them at once."""
+        """Close the current inner channel and all earlier ones. Running calls have `grace` seconds
+        to end; if `grace` is None, they are cancelled at once."""
         for generation in (*self._replaced, self._channel):
             await generation.channel.close(grace)
         self._replaced = []

@@ -1,7 +1,7 @@
 """The checks from which a process's `Health` is made: database, certificate, broker, outbox, peers.
 
-If the check of the broker or the outbox fails, the process is only degraded: the data that it
-accepted is in the database and is published later.
+If the check of the broker or the outbox fails, the process is only degraded: accepted data are in
+the database and are published later.
 """
 
 import time
@@ -29,8 +29,8 @@ _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 
 
 def database_check(db: Database, *, name: str = "database") -> Check:
-    """Return a check that fails if the database does not answer within DATABASE_SECONDS, or if its
-    clock differs from this process's by more than CLOCK_TOLERANCE_SECONDS."""
+    """Return a check that fails if the database does not answer within DATABASE_SECONDS, or if the
+    database's clock differs from this process's by more than CLOCK_TOLERANCE_SECONDS."""
 
     async def look() -> Reasons:
         try:
@@ -72,7 +72,7 @@ def broker_check(broker: Broker) -> Check:
 def outbox_check(db: Database, *, waiting_seconds: float = WAITING_SECONDS) -> Check:
     """Return a check that fails if one event has been the oldest unpublished for `waiting_seconds`.
 
-    The reason may be a broker that is connected, but refuses all events or those of a subject.
+    This happens if the broker is connected, but refuses all events or those of one subject.
     """
     oldest: int | None = None
     since = 0.0

@@ -1,11 +1,12 @@
 """Event consumers: fetch a batch, skip duplicates, call handlers, commit, acknowledge.
 
-Event ids (in the table `inbox`) and effects of a batch share one transaction; if it fails, each
-event is handled in a transaction of its own. If a handler raises `Poison`, the event becomes a dead
-letter at once. After any other exception it is delivered again with a delay. It becomes a dead
-letter after `LAST_DELIVERY` deliveries, or after `DELIVERIES_MAX` if the handler raises `Later`.
-While the database is unavailable, or its clock differs too much from this process's, nothing is
-fetched, and events already fetched wait.
+One transaction stores the event ids of a batch (table `inbox`) and the effects of the events. If
+this transaction fails, each event is handled in a transaction of its own.
+
+If a handler raises `Poison`, the event becomes a dead letter at once. After any other exception the
+event is delivered again, with a delay. It becomes a dead letter after `LAST_DELIVERY` deliveries,
+or after `DELIVERIES_MAX` if the handler raises `Later`. While the database is unavailable, or its
+clock differs too much from this process's, nothing is fetched, and events already fetched wait.
 """
 
 import asyncio
@@ -114,7 +115,7 @@ def _event_id(msg: Msg) -> str:
 
 
 class Consumer:
-    """Handles the events of `stream` that its durable consumer `durable` delivers.
+    """Handles the events that the durable consumer `durable` of `stream` delivers.
 
     `subscriptions` has a subscription for each subject; events of other subjects are acknowledged
     without being handled.

@@ -1,8 +1,9 @@
 """A service's three log-ins to its database schema, each with a connection pool of its own.
 
-Each log-in is a database role with rights of its own, so that none can hide what another did
-(`host.log_ins`): `calls` serves RPCs; `work` publishes events, handles events of other services and
-runs scheduled work and background loops; `seal` adds waiting entries to the sealed audit log.
+Each log-in is a database role with rights of its own (`host.log_ins`), so that no log-in can hide
+what another one did. The log-in `calls` serves RPCs. The log-in `work` publishes events, handles
+events of other services, and runs scheduled work and background loops. The log-in `seal` adds
+waiting entries to the sealed audit log.
 """
 
 from dataclasses import dataclass

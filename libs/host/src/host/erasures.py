@@ -1,15 +1,15 @@
 """The list of erasures: ids of destroyed data keys, kept outside the database and its backups.
 
-A database that is restored from a backup has the keys again that were destroyed since. So each id
-is also written into a file, `<service>.jsonl` in a folder that no backup contains, and a service
-destroys the listed keys again before it serves.
+A database that is restored from a backup has keys again that were destroyed after the backup. So
+the id of each destroyed key is also written into a file, `<service>.jsonl` in a folder that no
+backup contains, and a service destroys the listed keys again before it serves.
 
 The transaction that destroys a key also schedules the work to list its id
 (`chassis.work.LIST_ERASURE`). The scheduler does this work soon after the commit, and repeats it
 until it succeeds, so a key may be listed twice. Each line is JSON with a number, the key's id, the
 time, the hash of the line before, and a signature by the service's audit key: a line cannot be
-forged, and lines missing at the beginning or between two others are found. A crash may cut off the
-last line, which then lacks its newline. The work is then repeated, and writes the line anew.
+forged, and missing lines are found unless they were the last ones. A crash may cut off the last
+line, which then lacks its newline. In that case the work is repeated and writes the line anew.
 """
 
 import asyncio
@@ -53,8 +53,9 @@ class Erasure:
 class ReadErasures:
     """The authentic lines of a list of erasures, and the numbers of the damaged lines.
 
-    `damaged` counts lines of the file from 1. A line is damaged if it is not authentic, or if the
-    line before it is not the one that it names; in the second case it is in `erasures` too.
+    `damaged` has the positions of the damaged lines in the file, from 1 on. A line is damaged if it
+    is not authentic, or if it does not follow the line that it names. In the second case the line
+    is authentic and is in `erasures` too.
     """
 
     erasures: tuple[Erasure, ...] = ()
@@ -103,9 +104,9 @@ class ErasureList:
         await asyncio.to_thread(self._append, UUID(key_id))
 
     async def repeat(self, db: Database) -> int:
-        """Destroy the listed keys that the database has again after a restore; return their number.
+        """Destroy again the listed keys that a restore brought back; return how many there were.
 
-        The destructions are audited. Damaged lines are logged; those that are not authentic are
+        The destructions are audited. Damaged lines are logged, and lines that are not authentic are
         skipped. Raises a database error.
         """
         path = list_path(self.folder, self.service)

@@ -3,8 +3,8 @@
 It identifies the caller, admits the call within the caller's limits (`Shares`), opens a span,
 applies the service's policy, requires a deadline, and turns refusals and database outages into
 statuses. Any other exception is a bug: the caller gets INTERNAL with an error id, and the log has
-the details. Calls answered by a stream need no deadline. When a caller exceeds its limits often,
-further refusals are delayed. A delayed refusal is counted but gets no span.
+the details. Calls answered by a stream need no deadline. If a caller exceeds its limits often,
+further refusals of its calls are delayed. A delayed refusal is counted but gets no span.
 """
 
 import asyncio
@@ -219,9 +219,9 @@ class Gate(grpc.aio.ServerInterceptor):
                 await replies.aclose()
 
     async def end_endless_streams(self) -> None:
-        """End all streams without a deadline by the refusal `Stopping`; their callers reconnect.
+        """End all streams without a deadline by the refusal `Stopping`; the callers reconnect.
 
-        Waits at most `STREAM_END_SECONDS` for them.
+        Waits at most `STREAM_END_SECONDS` until the streams have ended.
         """
         self._stopping = True
         tasks = tuple(self._endless)

@@ -1,4 +1,4 @@
-"""The health of a process: checks run every few seconds, and their last results are the answer.
+"""The health of a process: checks run every few seconds, and their last results are reported.
 
 The standard health service (`grpc.health.v1.Health`) answers under these names:
 
@@ -7,9 +7,9 @@ The standard health service (`grpc.health.v1.Health`) answers under these names:
 - `tartip.degraded`: NOT_SERVING during a fault that prevents no call, such as a lost broker;
 - `tartip.live`: always SERVING; a process that does not answer in time hangs.
 
-A peer is asked only for "", which does not depend on its own peers: so two processes that need each
-other can both become ready. If the caller is a service, `Check` also returns what is wrong, in the
-trailing metadata REASONS_KEY.
+A process asks a peer only for "", which does not depend on the peer's own peers. So two processes
+that need each other can both become ready. If the caller is a service, `Check` also returns what is
+wrong, in the trailing metadata REASONS_KEY.
 """
 
 import asyncio
@@ -52,8 +52,8 @@ class Effect(enum.Enum):
 class Check:
     """A check that runs every CHECK_SECONDS: `look` returns what is wrong, or an empty mapping.
 
-    If `look` takes longer than `within_seconds`, the check has failed, except that a check with the
-    effect DEGRADED keeps its last result.
+    If `look` takes longer than `within_seconds`, the check has failed. A check with the effect
+    DEGRADED keeps its last result instead.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Health:
     """The checks of a process and their last results; before the first results nothing is ready.
 
     `needs` maps the full name of a service to the names of the PEER checks that the service needs.
-    The key "" stands for the process itself: it may need peers only if no peer checks this process.
+    The key "" stands for the process itself, which may need peers only if no peer checks it.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Health:
         return {**self.unready, **{n: peers[n] for n in self._needs[service] if peers[n]}}
 
     def serves(self, services: Sequence[str]) -> None:
-        """Add services by their full names; those that `needs` does not have need no peer."""
+        """Add services by their full names; a service that is not in `needs` needs no peer."""
         for service in services:
             self._needs.setdefault(service, ())
 
@@ -246,9 +246,10 @@ class HealthServicer:
 
 
 def reasons_in(metadata: Any) -> dict[str, str]:
-    """Return what is wrong with a process, from the trailing metadata of a call of its `Check`.
+    """Return what is wrong with a process, from the metadata that its `Check` returned.
 
-    Empty if the metadata names nothing. If the status is SERVING, the process is only degraded.
+    `metadata` is the trailing metadata of a call of `Check`. The result is empty if it names
+    nothing. If the status is SERVING, the process is only degraded.
     """
     for key, value in metadata or ():
         if key == REASONS_KEY:

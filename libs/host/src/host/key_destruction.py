@@ -34,7 +34,7 @@ async def schedule_discarding(tx: Tx, key_id: UUID) -> None:
 async def destroy_recorded(tx: Tx, key_id: UUID) -> None:
     """Destroy a data key, and add an audit entry about it.
 
-    Needs the log-in for background work; PostgreSQL refuses it to the log-in for calls.
+    Needs the log-in for background work; PostgreSQL does not let the log-in for calls destroy keys.
     """
     entry = tx.audit(DESTROY_KEY, f"key:{key_id}")
     await tx.keys.destroy(key_id, recorded_by=entry.entry_id)

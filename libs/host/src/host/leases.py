@@ -12,9 +12,9 @@ resumes late writes nothing. The database ends such a transaction if it is idle 
 Effects outside of the database are not fenced, so they must be safe to repeat.
 
 Expiry is measured by the database's own clock, since `service_now()` may be moved and differ
-between processes. If that clock jumps, a living holder may lose its lease, but two holders never
-both write. If the clock jumped back, an expiry may lie more than `EXPIRY_SECONDS` ahead: such a
-lease counts as expired.
+between processes. If the database's clock jumps, a living holder may lose its lease, but two
+holders never both write. After a jump back, a lease may expire more than `EXPIRY_SECONDS` in the
+future. Such a lease counts as expired.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """A lease that this process has; it opens the transactions of the work that it protects."""
+    """A lease that this process holds; `begin` opens the transactions of the protected work."""
 
     def __init__(self, db: Database, name: str, generation: int) -> None:
         self.name = name

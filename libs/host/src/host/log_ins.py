@@ -76,9 +76,9 @@ _NEVER_CHANGED = ("audit", "audit_leaves", "audit_nodes", "audit_heads", "reques
 def install_v4(op: Operations, schema: str) -> None:
     """Grant each log-in its rights on the tables that all services have; the roles must exist.
 
-    Row-level security of these tables binds neither superusers nor their owner. A trigger keeps
-    superusers, too, from changing the rows of the audit log and the request ids. It does not bind
-    the owner, who could drop it.
+    Row-level security of these tables binds neither superusers nor the tables' owner. A trigger
+    keeps even superusers from changing the rows of the audit log and the request ids. The owner
+    could drop this trigger.
     """
     for statement in _COLUMNS:
         op.execute(statement)

@@ -1,8 +1,8 @@
 """Alembic migrations: each service has a history and a schema, migrated by the schema's owner role.
 
-A service's `migrations/env.py` only calls `run_env`. Runs are serialised by an advisory lock. Each
-statement of a migration waits at most 5 s for any lock, since the service's statements would queue
-behind it.
+A service's `migrations/env.py` only calls `run_env`. Runs are serialised by an advisory lock. A
+statement of a migration waits at most 5 s for a lock, since the service's statements queue behind
+the waiting one.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
     """Upgrade `schema` to the newest version in the migration history in `folder`.
 
-    A schema whose version is not in the history was migrated by a later release, and is left as it
-    is. The earlier release can still use it, since the migrations of a release remove nothing that
-    the release before needs; so a service can be rolled back.
+    If the schema's version is not in the history, a later release has migrated the schema, and it
+    is left as it is. This release can still use the schema: migrations remove nothing that the
+    release before needs. So a service can be rolled back.
     """
     config = Config()
     config.set_main_option("script_location", str(folder))
@@ -38,7 +38,7 @@ def migrate(folder: Path, *, owner_url: str, schema: str) -> None:
 def run_env() -> None:
     """Run the pending migrations in the schema that `migrate` was called for.
 
-    Alembic calls it through a service's `migrations/env.py`.
+    Alembic calls this function through a service's `migrations/env.py`.
     """
     asyncio.run(_run_env())
 
@@ -82,7 +82,7 @@ def _is_of_later_release() -> bool:
 def runtime_role() -> str:
     """Return the role that serves calls in this schema, to which migrations grant privileges.
 
-    After the migrations, the role for background work is granted the same privileges.
+    After the migrations, the role for background work is granted these privileges too.
     """
     return f"{schema_name()}_runtime"
 

@@ -117,8 +117,8 @@ class Relay:
         """Publish the oldest unpublished rows concurrently; return how many were published.
 
         If a row cannot be published, all rows of its subject are skipped for PAUSE_SECONDS, and
-        longer after each further failure. Raises LeaseLost; the next holder then publishes again
-        the rows that are not marked yet.
+        longer after each further failure. Raises LeaseLost; the next holder of the lease then
+        publishes all rows that are not marked yet.
         """
         if await self._oldest() is None:
             return 0
@@ -220,7 +220,7 @@ class Relay:
 
 
 async def oldest_waiting(db: Database) -> int | None:
-    """Return the position in the outbox of the oldest unpublished event; None if there is none."""
+    """Return the outbox position of the oldest unpublished event; None if there is none."""
     async with db.engine.connect() as connection:
         position: int | None = await connection.scalar(_OLDEST_POSITION)
     return position

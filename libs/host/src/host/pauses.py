@@ -11,8 +11,8 @@ SWITCH_SECONDS = 0.0005
 def keep_pauses_short() -> None:
     """Make threads yield after `SWITCH_SECONDS`; exclude existing objects from garbage collection.
 
-    Call it once, after start-up: otherwise, each full collection would go through all loaded
-    modules while every call waits.
+    Call this function once, after start-up. Without it, each full collection would go through all
+    loaded modules while every call waits.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()

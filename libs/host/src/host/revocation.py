@@ -1,8 +1,8 @@
-"""Certificates that their authority has revoked, by X.509 revocation lists that may be replaced.
+"""X.509 revocation lists: the certificates that an authority has revoked.
 
-The list of an authority `partner.pem` is the file `partner.crl` beside it, signed by that
-authority; without the file nothing is revoked. A list never expires: it applies until another one
-can be read.
+The list of the authority `partner.pem` is the file `partner.crl` beside it, signed by the
+authority. Without this file nothing is revoked. The file may be replaced at any moment. A list
+never expires: it applies until a new one can be read.
 """
 
 import logging
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 class RevocationList:
     """The serial numbers of the certificates that one authority has revoked.
 
-    The file is checked for a change at most once in CHECK_SECONDS. If it is removed or damaged
-    later, the list that was read last stays in force.
+    The file of the list is checked for a change at most once in CHECK_SECONDS. While the file is
+    missing or damaged, the list that was read last stays in force.
     """
 
     def __init__(self, authority: Path) -> None:
@@ -88,7 +88,7 @@ class RevocationList:
 class Revocations:
     """The revocation lists of the authorities in a folder, one for each kind of caller.
 
-    Creating it raises CertificateUnusable if a list is damaged or its authority did not sign it.
+    The constructor raises CertificateUnusable if a list is damaged or not signed by the authority.
     """
 
     def __init__(self, authorities: Path) -> None:

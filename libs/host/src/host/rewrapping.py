@@ -1,9 +1,10 @@
 """Wraps (encrypts) all data keys of a service by new keys (`python -m <service> rotate-keys`).
 
 Each class of data keys gets a new wrapping key, which running processes use within seconds. Then
-the keys of the class are wrapped by it in batches. Before the older wrapping keys are destroyed,
-the rotation waits `settle_seconds` and looks for data keys again: a call that began earlier may
-still store one that is wrapped by an old key. An interrupted rotation goes on when it is run again.
+the data keys of the class are wrapped by the new key, in batches. Before the older wrapping keys
+are destroyed, the rotation waits `settle_seconds` and looks for data keys again: a call that began
+earlier may still store a data key that is wrapped by an old key. An interrupted rotation goes on
+when it is run again.
 """
 
 import asyncio
@@ -38,8 +39,9 @@ async def rotate_keys(
 ) -> None:
     """Wrap all data keys by new keys in `folder`, and destroy the older wrapping keys.
 
-    `progress` is called with a class of data keys, the number of its keys that are done, and their
-    number in all. Raises RotationRuns if another process is rotating the keys in this folder.
+    `progress` is called with a class of data keys, the number of keys done in that class, and the
+    number of all keys in that class. Raises RotationRuns if another process is rotating the keys in
+    this folder.
     """
     with _alone(folder):
         await _rotate(db, folder, settle_seconds, progress)

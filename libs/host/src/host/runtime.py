@@ -137,9 +137,9 @@ class Chassis(Generic[S]):
         """Register a gRPC servicer with the policy of its methods.
 
         `service` is the generated DESCRIPTOR.services_by_name[…], `add` the generated
-        add_…_to_server. `needs` names the peers without which the service is not ready. A
-        peer's address is in the setting <peer>_address, unless `Chassis.checks` has a check of its
-        name.
+        add_…_to_server. `needs` names the peers without which the service is not ready. A peer's
+        address is in the setting <peer>_address, unless `Chassis.checks` has a check with the
+        peer's name.
         """
         self.servicers.append((service, add, servicer))
         self.policy.update(policy)
@@ -164,7 +164,7 @@ class Chassis(Generic[S]):
     def share_by(self, quota_of: QuotaOf) -> None:
         """Use `quota_of(kind, name)` to get the `Quota` that limits a caller.
 
-        If it returns None, the default quota of the caller's kind applies.
+        If `quota_of` returns None, the default quota of the caller's kind applies.
         """
         self.quota_of = quota_of
 
@@ -175,7 +175,7 @@ class Chassis(Generic[S]):
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Register a coroutine function to run until the service stops.
 
-        It is called again if it ends or fails. `name` identifies it in the log.
+        The function is called again if it ends or fails. `name` identifies the function in the log.
         """
         self.loops.append((name, run))
 
@@ -271,7 +271,7 @@ async def run(service: Service[S], settings: S) -> None:
 @contextlib.asynccontextmanager
 async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[S]]:
     """Yield a `Chassis`, connected to the database if the service has a schema, and to the broker
-    if `settings` has its URL. The connections and gRPC channels are closed when the block ends."""
+    if `settings` has a broker's URL. All its connections are closed when the block ends."""
     async with contextlib.AsyncExitStack() as closing:
         channels = RenewingChannels(
             cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca

@@ -2,9 +2,9 @@
 
 Each row of the table `work` is due at a moment and done once its handler returns. A worker leases
 the row and calls the handler outside of any transaction; the handler opens its own. A handler that
-raises, or takes longer than 55 s, is called again with growing delays, without limit; `attempts`
-and the log show failures. A handler must be safe to repeat: it is called again if the process or
-the database fails before the row is marked as done.
+raises, or takes longer than 55 s, is called again with growing delays, without limit. The column
+`attempts` and the log show failures. A handler must be safe to repeat: it is called again if the
+process or the database fails before the row is marked as done.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Installs the tables of `chassis.tables` and row-level security in a service's schema.
 
-Only migrations use it. A service's Alembic history calls `install_v1(op, runtime_role)` once; later
-changes of these tables are `install_v2` and so on; `log_ins.install_v4` replaces the privileges
-that the first version gave the runtime role alone.
+Only migrations use this module. A service's Alembic history calls `install_v1(op, runtime_role)`
+once. Later changes of the tables are `install_v2` and so on. `install_v1` grants privileges to one
+runtime role; `log_ins.install_v4` replaces these by the privileges of three log-ins.
 """
 
 import re
@@ -129,7 +129,7 @@ def has_role(role: str) -> str:
 def install_v3(op: Operations) -> None:
     """Change the schema's row-level security policies to read regions and roles as JSON arrays.
 
-    Policies of earlier versions read them as texts split at commas.
+    The earlier policies split a text at commas instead.
     """
     for table, policy, using, check in op.get_bind().execute(_SPLITTING).all():
         clauses = {"USING": using, "WITH CHECK": check}

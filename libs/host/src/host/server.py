@@ -1,7 +1,7 @@
 """The gRPC server of a process: mutual TLS, the gate, health and reflection.
 
-Its options set how soon the calls of a vanished client stop counting against the client's limits,
-how often clients may ping, and how many concurrent calls a connection may have.
+The server's options set how soon the calls of a vanished client stop counting against the client's
+limits, how often clients may ping, and how many concurrent calls a connection may have.
 """
 
 from pathlib import Path

@@ -4,7 +4,7 @@ A service gives quotas in its `build`, and may change them at any moment:
 
     chassis.share_by(partners.quota_of)   # quota_of(kind, name) -> Quota | None
 
-Each caller has limits of its own, far below those of the process, so that none can exhaust the
+Each caller has limits of its own, far below those of the process, so that no caller can exhaust the
 process for the others. The limits of a caller and of the process reserve room for urgent calls.
 """
 
@@ -77,11 +77,11 @@ QuotaOf = Callable[[str, str], Quota | None]
 
 
 def no_quota(kind: str, name: str) -> None:
-    """Return None for any caller, so that the default quota of its kind applies."""
+    """Return None for any caller, so that the default quota of the caller's kind applies."""
 
 
 class Bucket:
-    """A token bucket: full at first; its capacity is BURST_SECONDS times its rate, at least 1."""
+    """A token bucket, full at first. The capacity is BURST_SECONDS times the rate, at least 1."""
 
     def __init__(self) -> None:
         self._spent, self._at = 0.0, 0.0
@@ -97,7 +97,7 @@ class Bucket:
         return max(0.0, missing / rate if rate > 0 else RETRY_SECONDS_MAX)
 
     def take(self, amount: float) -> None:
-        """Take an amount from the bucket; its level may become negative, and is refilled later."""
+        """Take an amount from the bucket; the level may become negative, and rises again later."""
         self._spent += amount
 
     def _refill(self, rate: float, now: float) -> None:
@@ -134,8 +134,8 @@ class Place:
 class Shares:
     """Admits calls within the limits of each caller and of the process.
 
-    `quota_of` returns a caller's limits, or None for the default of its kind; `now` returns a
-    monotonic time in seconds.
+    `quota_of` returns a caller's limits, or None for the default of the caller's kind; `now`
+    returns a monotonic time in seconds.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class PlateRules:
     """Rules on plates for automatic fines.
 
     `not_automatic` are the classes of plates (`law.plates`) that are never fined automatically;
-    `sure_from` is the confidence (0 to 1) from which a recognised character counts as read.
+    `sure_from` is the least confidence (0 to 1) at which a recognised character counts as read.
     """
 
     not_automatic: frozenset[str]
@@ -89,7 +89,7 @@ class PlateRules:
 class Articles:
     """An edition of the articles; `by_code` maps the code of an offence to its article.
 
-    `valid_until` is its last day in force, None if it lasts until a newer edition begins.
+    `valid_until` is the last day in force, None if the edition lasts until a newer one begins.
     """
 
     version: str

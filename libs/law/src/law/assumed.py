@@ -1,5 +1,4 @@
-"""Marks, in the version of a table, the years whose values were assumed because the table lacks
-them.
+"""Marks assumed years in the version of a table: years for which the table has no values.
 
 Only trial runs assume years. A decision stores the versions of its tables, so that an assumed year
 can be recognised later.

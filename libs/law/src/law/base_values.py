@@ -29,7 +29,8 @@ class BaseValue:
 class BaseValues:
     """Known values of the MCI in tiyn, each with the first day on which it applies (`steps`).
 
-    The last value applies up to the day `until`, or without end if `assumes` (trial runs only).
+    The last value applies up to the day `until`. In trial runs, `assumes` may be set: then the last
+    value applies without end.
     """
 
     steps: tuple[tuple[date, int], ...]

@@ -2,7 +2,8 @@
 
 The days off are the country's public holidays, the days to which holidays on a weekend are moved,
 and days moved by order of the minister. A year without a table raises TableYearMissing. Only a
-trial run may derive such a year (`Holidays.assumed_year`); its version then marks it as assumed.
+trial run may derive such a year (`Holidays.assumed_year`); the calendar's version then marks the
+year as assumed.
 """
 
 import hashlib
@@ -52,7 +53,10 @@ class CalendarYear:
 
 @dataclass(frozen=True)
 class Holiday:
-    """A public holiday with a fixed date. If it `moves` and is on a weekend, a weekday is off."""
+    """A public holiday with a fixed date.
+
+    If `moves` is set and the holiday is on a weekend, the next working day is off.
+    """
 
     name: str
     month: int
@@ -79,7 +83,7 @@ class Holidays:
     def assumed_year(self, year: int) -> CalendarYear:
         """Derive the days off of a year: the fixed holidays and the days to which they are moved.
 
-        Holidays without a fixed date and days moved by order are left out, as they are not known.
+        Holidays without a fixed date and days moved by order are not known, and so are left out.
         """
         dates = {date(year, holiday.month, holiday.day): holiday.moves for holiday in self.holidays}
         days_off = set(dates)
@@ -98,14 +102,13 @@ def _next_working(day: date, days_off: set[date]) -> date:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The tables of all known years; only in trial runs `assumes` is set, to derive later years."""
+    """The tables of all known years; only trial runs set `assumes`, to derive later years."""
 
     years: Mapping[int, CalendarYear]
     assumes: Holidays | None = None
 
     def year(self, year: int) -> CalendarYear:
-        """Return the exceptions of a year: from its table, or for a later year derived from
-        `assumes`.
+        """Return the exceptions of a year, from its table or, for a later year, from `assumes`.
 
         Raises TableYearMissing if neither is possible.
         """
@@ -130,9 +133,9 @@ class Calendar:
         return day
 
     def after(self, day: date, working_days: int) -> date:
-        """The last day of a term of `working_days` that begins on the day after `day` (KoAP 739).
+        """The last day of a time limit of `working_days` that begins on the day after `day`.
 
-        Raises TableYearMissing.
+        See KoAP 739. Raises TableYearMissing.
         """
         for _ in range(working_days):
             day = self.next_working(day + _ONE_DAY)

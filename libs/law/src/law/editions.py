@@ -1,7 +1,8 @@
 """Editions of a table of law: which edition was in force on a day.
 
-An edition is in force from its first day to its last, both inclusive, by the date in Almaty; a last
-day of None means until a newer edition begins. Where two overlap, the newer edition is in force.
+An edition is in force from its first day to its last, both inclusive, by the date in Almaty. An
+edition whose last day is None is in force until a newer edition begins. Where two editions overlap,
+the newer one is in force.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """The legal dates of a fine, counted from the day of delivery in working or calendar days.
 
-KoAP Art. 739: the starting day is not counted, a term ends at 24:00 of its last day, and terms in
-"сутки" (days) skip days off. See `law.fine_terms` for the length of each term, `law.calendar` for
-days off, `law.zone` for the day in Almaty.
+KoAP Art. 739: the starting day is not counted, a time limit ends at 24:00 of its last day, and time
+limits in "сутки" (days) skip days off. See `law.fine_terms` for the length of each time limit,
+`law.calendar` for days off, `law.zone` for the day in Almaty.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class DayCount(Enum):
-    """Whether the days of a fine's terms are counted as working days or as calendar days."""
+    """Whether the days of a fine's time limits are counted as working days or as calendar days."""
 
     WORKING = "WORKING"
     CALENDAR = "CALENDAR"
@@ -28,8 +28,8 @@ class DayCount(Enum):
 class LegalDates:
     """The legal dates of a fine, with the kind of days counted and the version of the calendar.
 
-    Dates named `_until` or `_by` are the last day of a term; `considered_on` is the day on which
-    the fine is deemed considered. `calendar_version` is "" if calendar days were counted.
+    Dates named `_until` or `_by` are the last day of a time limit; `considered_on` is the day on
+    which the fine is deemed considered. `calendar_version` is "" if calendar days were counted.
     """
 
     delivered_on: date
@@ -51,7 +51,7 @@ class LegalDates:
 def legal_dates(
     delivered_on: date, calendar: Calendar, editions: Editions[FineTerms], count: DayCount
 ) -> LegalDates:
-    """Compute the legal dates of a fine by the terms in force on the day of delivery.
+    """Compute the legal dates of a fine by the time limits in force on the day of delivery.
 
     KoAP Arts. 811, 817, 826-2, 883, 893 and 894. Raises EditionMissing or TableYearMissing.
     """
@@ -94,7 +94,7 @@ def last_day_of_liability(occurred_on: date, terms: FineTerms) -> date:
 
 
 def months_after(day: date, months: int) -> date:
-    """The same day of the month, `months` later; the last day of a month that has no such day."""
+    """The same day of the month, `months` later, or the last day of a month without that day."""
     month = day.month - 1 + months
     year, month = day.year + month // 12, month % 12 + 1
     next_month = date(year + month // 12, month % 12 + 1, 1)

@@ -1,4 +1,4 @@
-"""The lengths of a fine's legal terms and the discount for early payment, by edition of the law.
+"""The time limits of a fine and the discount for early payment, by edition of the law.
 
 See `law.fine_dates` for how days are counted.
 """
@@ -17,10 +17,10 @@ WHOLE_PERCENT = 100
 
 @dataclass(frozen=True)
 class FineTerms:
-    """The lengths of a fine's legal terms in one edition of the law, and the discount in percent.
+    """The lengths of a fine's time limits in one edition of the law, and the discount in percent.
 
     Fields named `_calendar_days` are in calendar days; other `_days` are working or calendar days,
-    as `fine_dates.DayCount` says (KoAP 739).
+    depending on `fine_dates.DayCount` (KoAP 739).
     """
 
     version: str
@@ -40,8 +40,8 @@ class FineTerms:
     def parse(cls, raw: bytes) -> "FineTerms":
         """Parse the content of a file `fine-terms-*.json`.
 
-        Raises ValueError for a term without a source, a length that is not above zero or a discount
-        that is not above 0 and below 100 %.
+        Raises ValueError for a time limit without a source, a length that is not above zero, or a
+        discount that is not strictly between 0 and 100 %.
         """
         table = json.loads(raw)
         last, terms = table["valid_until"], table["terms"]
@@ -61,7 +61,7 @@ class FineTerms:
         )
 
     def discounted(self, amount_minor: int) -> int:
-        """The amount to pay within the discount term (KoAP 811(1)), in tiyn, rounded down.
+        """The amount to pay while the discount applies (KoAP 811(1)), in tiyn, rounded down.
 
         `amount_minor` is the full fine in tiyn.
         """
@@ -70,7 +70,7 @@ class FineTerms:
 
 
 def read_fine_terms() -> Editions[FineTerms]:
-    """Read all editions of the legal terms of fines shipped with this library."""
+    """Read all editions of the time limits of fines shipped with this library."""
     return Editions(map(FineTerms.parse, tables("fine-terms-")))
 
 

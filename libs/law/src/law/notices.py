@@ -1,7 +1,7 @@
 """Warnings that dates and amounts may be invalid: the clock is offset, a table missing or assumed.
 
-The console shows them on every page, `tartip status` prints them. In production there should be
-none, or only those that name a table to be added.
+The console shows the warnings on every page, and `tartip status` prints them. In production there
+should be no warnings, except those that name a table to be added.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,7 @@ class Notice:
 
 
 def notices(now: datetime, tables: YearlyTables, clock_offset: timedelta) -> tuple[Notice, ...]:
-    """Return the warnings for the moment `now`: about the clock, then about missing or assumed
-    tables.
+    """Return the warnings at `now`: first about the clock, then about missing or assumed tables.
 
     `now` includes `clock_offset`, by which the clock is moved; an offset of 0 gives no warning.
     """

@@ -1,6 +1,6 @@
 """The kind of owner that a plate implies, and the age from which owners are fined automatically.
 
-Read from `tables/owners.json` and `tables/plates.json`, which name their sources.
+Both are read from `tables/owners.json` and `tables/plates.json`; each file names its sources.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Registration plates of vehicles: their normalised text and their classes.
 
 Normalised text has Latin letters only; Cyrillic look-alikes are converted. The file
-`tables/plates.json` defines the classes. `law.articles` says which of them are never fined
+`tables/plates.json` defines the classes. `law.articles` says which classes are never fined
 automatically.
 """
 

@@ -1,8 +1,9 @@
 """Deadlines for answering citizens' reports, by category and region, in working days or minutes.
 
-Terms in days begin on the day after registration; a report that arrives after office hours counts
-as registered on the next working day (APPC 64, 76). Terms skip days off and end at 24:00 of their
-last day. Without a calendar for the year, TableYearMissing is raised: a deadline is never guessed.
+Time limits in days begin on the day after registration; a report that arrives after office hours
+counts as registered on the next working day (APPC 64, 76). These time limits skip days off and end
+at 24:00 of the last day. Without a calendar for the year, TableYearMissing is raised: a deadline is
+never guessed.
 """
 
 import hashlib
@@ -61,7 +62,7 @@ class OfficeHours:
         return start_of(self.calendar.next_working(day) + _ONE_DAY)
 
     def version_of(self, first: datetime, due_at: datetime) -> str:
-        """The versions of the calendars used for a term from `first` to `due_at`, joined by commas.
+        """The versions of the calendars used from `first` to `due_at`, joined by commas.
 
         Raises TableYearMissing.
         """
@@ -72,10 +73,10 @@ class OfficeHours:
 
 @dataclass(frozen=True)
 class DeadlineRule:
-    """The term for reports of some categories, in minutes or working days, with its basis in law.
+    """A rule on the time, in minutes or working days, to answer reports of some categories.
 
-    `then` is the id of the rule that applies once work has begun or the answer is disputed; "" if
-    this rule continues to apply.
+    The rule states its basis in law. `then` is the id of the rule that applies once work has begun
+    or the answer is disputed; "" if this rule continues to apply.
     """
 
     id: str
@@ -94,7 +95,7 @@ class DeadlineRule:
 
 @dataclass(frozen=True)
 class EscalationStep:
-    """A step of escalation: `after_minutes` after its deadline, a report is escalated to `to`.
+    """A step of escalation: a report goes to `to` when it is `after_minutes` past its deadline.
 
     `to` is an office or official, such as "ministry" or "supervisor".
     """
@@ -142,8 +143,8 @@ class ReportDeadlines:
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
         """The deadline of a report once work on it has begun.
 
-        If the rule of the `current` deadline names a further rule (`then`), the term of that rule
-        is counted from registration; otherwise `current` is returned.
+        If the rule of the `current` deadline names a further rule (`then`), the time limit of that
+        rule is counted from registration. Otherwise `current` is returned.
         """
         rule = self._named(current.rule)
         return self._count(self._named(rule.then), registered_at) if rule.then else current

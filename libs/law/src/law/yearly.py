@@ -1,4 +1,4 @@
-"""The tables issued for each year (working calendar and base values), and which are missing.
+"""The tables of each year (working calendar and base values), and a check for missing ones.
 
 A base value is the amount of the monthly calculation index, by which fines are computed.
 """
@@ -32,14 +32,14 @@ class YearlyTables:
 
     @property
     def assumes(self) -> bool:
-        """Whether values of later years are derived, as in a trial run, instead of missing."""
+        """Whether values of later years are derived, as in a trial run, or are missing."""
         return self.base_values.assumes
 
     def missing(self, today: date) -> tuple[MissingTable, ...]:
-        """The tables that decisions need on `today` or soon afterwards, but that do not exist.
+        """The tables that do not exist, although decisions need them on `today` or soon afterwards.
 
-        Next year's calendar is needed from September on, its base value from December on. A table
-        that is only assumed counts as missing.
+        Next year's calendar is needed from September on, next year's base value from December on. A
+        table that is only assumed counts as missing.
         """
         holders: dict[str, Calendar | BaseValues] = {
             CALENDAR: self.calendar,

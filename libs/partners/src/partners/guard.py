@@ -27,8 +27,8 @@ _END = object()
 class PartnerGuard:
     """Wraps gRPC servicers so that calls which a partner may not make are refused.
 
-    The refusals are PartnerUnknown, PartnerRevoked and ScopeMissing, and CertificateRevoked for a
-    certificate that was revoked while a stream is open.
+    The refusals are PartnerUnknown, PartnerRevoked and ScopeMissing. If the certificate is revoked
+    while a stream is open, the refusal is CertificateRevoked.
     """
 
     def __init__(self, register: PartnerRegister, policy: Policy) -> None:

@@ -88,9 +88,9 @@ class QuotaTerms:
 class PartnerTerms:
     """The terms on which a partner may call: scopes, kinds of reports, quota and contact.
 
-    `kinds` are the categories of reports that the partner may hand in; an empty tuple allows all.
-    A witness is a partner that keeps the heads (signed roots) of our audit logs and signs them;
-    `witness_key` is its Ed25519 public key. It is b"" for other partners.
+    `kinds` are the categories of reports that the partner may hand in; an empty tuple allows all. A
+    witness is a partner that keeps the heads (signed roots) of our audit logs and signs them;
+    `witness_key` is a witness's Ed25519 public key, and b"" for other partners.
     """
 
     scopes: tuple[PartnerScope, ...]
@@ -109,7 +109,8 @@ ALL_SCOPES = PartnerTerms(scopes=tuple(PartnerScope))
 class Partner:
     """A partner as stored by one service, with the time and author of the last change.
 
-    `version` is 1 at first and grows by 1 with each change. `revoked_at` is None unless revoked.
+    `version` is 1 at first and grows by 1 with each change. `revoked_at` is None if the partner is
+    not revoked.
     """
 
     name: str

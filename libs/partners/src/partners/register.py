@@ -1,7 +1,7 @@
 """The partners of a service, held in memory so that each call can be checked.
 
-They are read again every `refresh_seconds`, so a change takes effect in every process within that
-time. While the database is unreachable, the partners that were read last remain valid.
+The partners are read again every `refresh_seconds`, so that a change takes effect in every process
+within this time. While the database is unreachable, the partners that were read last remain valid.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class PartnerRegister:
     async def run(self) -> None:
         """Read the partners every `refresh_seconds`, without end.
 
-        If the database is unreachable, this is logged and tried again; other errors are raised.
+        While the database is unreachable, each failure is logged. Other errors are raised.
         """
         while True:
             try:
@@ -91,7 +91,7 @@ class PartnerRegister:
         return partner.terms.quota.quota if partner else None
 
     def witness_key(self, name: str) -> bytes:
-        """Return a partner's public key as a witness (see `PartnerTerms`); b"" if it has none.
+        """Return the public key of a witness (see `PartnerTerms`); b"" for any other partner.
         Raises PartnerUnknown."""
         return self._known(name).terms.witness_key
 

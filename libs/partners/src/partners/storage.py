@@ -85,8 +85,8 @@ def install_witness_keys(op: Operations) -> None:
     A witness is a partner that keeps and signs the signed heads (size and root) of our audit logs.
     The column has the public key of a witness, and b"" for any other partner.
 
-    The table must exist: `install_partners` creates it. Where the column exists already, as in a
-    new schema, nothing is changed.
+    The table must exist: `install_partners` creates it. If the column exists already, as in a new
+    schema, nothing is changed.
     """
     op.execute(
         "ALTER TABLE partners ADD COLUMN IF NOT EXISTS witness_key bytea NOT NULL DEFAULT ''"

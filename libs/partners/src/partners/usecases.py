@@ -60,8 +60,7 @@ class PartnerDesk:
         content: bytes,
         caller: Caller,
     ) -> Partner:
-        """Replace the terms of a partner, if its version still is `from_version`; return the
-        partner.
+        """Replace the terms of a partner whose version still is `from_version`; return the partner.
 
         A repeated request id is handled as in `add`. Raises PartnerNotFound, PartnerRevoked,
         PartnerChangedMeanwhile or IdReused.

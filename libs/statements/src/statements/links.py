@@ -1,9 +1,9 @@
 """Groups the events and audit entries of a transaction, so that each can name its counterparts.
 
 A transaction may have a batch of items, each of which adds an event and an entry, in either order.
-If every event named every entry, the size of these lists would grow with the square of the batch.
-So events and entries that were added one after the other form a group, and only the members of a
-group name each other.
+If every event named every entry, the number of names would grow with the square of the batch. So
+events and entries that were added one after the other form a group, and only the members of a group
+name each other.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Group(Generic[E, A]):
 class Links(Generic[E, A]):
     """The events and audit entries of a transaction, grouped in the order in which they were added.
 
-    A new group begins when the current group has both kinds, and the kind with which it began is
+    A new group begins as soon as the current group has both kinds and the kind that came first is
     added again. If the last group has only one kind, it is merged with the group before it.
     """
 
@@ -41,9 +41,9 @@ class Links(Generic[E, A]):
         self._group(is_event=False).entries.append(entry)
 
     def groups(self) -> list[Group[E, A]]:
-        """Return all groups, to be called when nothing more is added.
+        """Return all groups; call it when nothing more will be added.
 
-        Each has events and entries, except that a single group may have only one kind.
+        Each group has both events and entries. If there is only one group, it may lack either kind.
         """
         if len(self._groups) > 1 and not _has_both(self._groups[-1]):
             last = self._groups.pop()

@@ -79,9 +79,9 @@ class Read:
         return await self._fetch(driver, self._alone.sql, self._alone.arguments(values))
 
     async def rows_under(self, driver: Any, scope: Mapping[str, str], **values: Any) -> list[Any]:
-        """Execute the SELECT outside of a transaction; returns the rows that `scope` may see.
+        """Execute the SELECT outside of a transaction; return the rows that `scope` may see.
 
-        `scope` has a value for each setting in `SCOPE`. Returns and raises the same as `rows`.
+        `scope` has a value for each setting in `SCOPE`. Rows and exceptions are as in `rows`.
         """
         prepared = self._under_scope
         arguments = [*prepared.arguments(values), *(scope[name] for name in SCOPE)]

@@ -13,8 +13,8 @@ SCOPE = ("kind", "name", "regions", "roles", "lookup")
 def settings_of_scope(number: "count[int]") -> str:
     """Return the column list of a SELECT that, when executed, sets the scope of its transaction.
 
-    Its parameters are the values of the settings `SCOPE`, in order; `number` yields the number of
-    each parameter ($1, $2).
+    The parameters of the SELECT are the values of the settings `SCOPE`, in order. The counter
+    `number` yields the number of each parameter ($1, $2).
     """
     return ", ".join(f"set_config('app.{name}', ${next(number)}, true) AS {name}" for name in SCOPE)
 
@@ -23,8 +23,8 @@ def settings_of_scope(number: "count[int]") -> str:
 def begin(settings: tuple[tuple[str, str], ...]) -> str:
     """Return the SQL text that begins a transaction and sets its scope from pairs (name, value).
 
-    It contains the scope's values as literals, for PostgreSQL's simple query protocol, which has no
-    parameters. Raises ValueError for a value with NUL.
+    The text contains the scope's values as literals, for PostgreSQL's simple query protocol, which
+    has no parameters. Raises ValueError for a value with NUL.
     """
     set_ = (f"set_config('app.{name}', {_literal(value)}, true)" for name, value in settings)
     return f"BEGIN; SELECT {', '.join(set_)}"

@@ -1,8 +1,8 @@
 """Lets concurrent calls under the same scope share a commit.
 
-A scope says who acts, and which rows row-level security lets them see. The rows of the first call
-are written without delay. Calls that arrive during that write are collected and written together
-next. Each call waits until its own rows are committed.
+A scope says who acts, and which rows row-level security lets the caller see. The rows of the first
+call are written without delay. Calls that arrive during that write are collected and written
+together next. Each call waits until its own rows are committed.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ class SharedCommits(Generic[S]):
     async def write(self, scope: S, writes: Writes) -> bool:
         """Write rows under a scope and wait for the commit.
 
-        Returns True if the rows were written, False if their request id was used before or the
-        row that they replace has changed meanwhile. Raises what the `Write` function raises. If
-        the caller is cancelled, the rows may still be written.
+        Returns True if the rows were written, False if the request id was used before or the row to
+        replace has changed meanwhile. Raises what the `Write` function raises. If the caller is
+        cancelled, the rows may still be written.
         """
         call: _Call = (writes, asyncio.get_running_loop().create_future())
         key = (scope, writes.shape)

@@ -1,15 +1,15 @@
 """Inserts all rows of a transaction with a single statement.
 
 The rows are those of the request id, the change itself, its events and its audit entries. If there
-is a request id, rows are inserted only if the id was not used before. A transaction can replace one
-row instead; its other rows are inserted only if the stored row still has the version that was read.
-Several transactions of one scope can be written by the same statement, and then share its commit
-(`shared_commits`).
+is a request id, rows are inserted only if the id was not used before. Instead of a request id, a
+transaction can have a row that replaces a stored row. Its other rows are then inserted only if the
+stored row still has the version that was read. Several transactions of one scope can be written by
+one statement and share its commit (`shared_commits`).
 
 The statement itself sets the scope that row-level security reads, so it can also be executed alone,
 without BEGIN and COMMIT, in a single round trip. All rows are joined to the row that sets the
-scope, so that the scope is set before row-level security checks them. Rows of one statement do not
-see each other: no policy may look up a row that the same statement adds.
+scope, so that the scope is set before row-level security checks the rows. Rows of one statement do
+not see each other: no policy may look up a row that the same statement adds.
 
 The most frequent case, one transaction with one row of each kind, has a statement with single
 values, which costs the driver and PostgreSQL less than one with lists.
@@ -67,7 +67,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Replacement:
-    """A row that replaces the stored row with the same primary key, if that still has `version`.
+    """A row that replaces the stored row with the same primary key, if that row has this `version`.
 
     The table has a column `version`. With `waits`, the statement waits for a row that another
     transaction has locked. Otherwise such a row counts as changed, so that the other writes of the
@@ -121,8 +121,8 @@ class Writes:
 
 @dataclass(frozen=True)
 class Shape:
-    """The tables and columns that a statement inserts into, whether it stores request ids, the
-    table in which it replaces rows, if any, and whether it waits for locked rows."""
+    """What a statement writes: tables and columns into which it inserts, whether it stores request
+    ids, and the table in which it replaces rows, if any. Also whether it waits for locked rows."""
 
     has_request: bool
     rows: tuple[Rows, ...]
@@ -134,9 +134,9 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
     """Insert several writes of the same shape by one statement, which takes effect as a whole.
 
     `driver` is an asyncpg connection; `scope` has a value for each setting in `SCOPE`. Writes whose
-    request id was used before, or whose row to replace has changed, are skipped; no two may have
-    the same request id or replace the same row. Returns the positions in `together` of the writes
-    that were not skipped.
+    request id was used before, or whose row to replace has changed, are skipped. No two writes may
+    have the same request id or replace the same row. Returns the positions in `together` of the
+    writes that were not skipped.
 
     Raises RowExists if a row violates a unique constraint, SQLAlchemy's IntegrityError for a
     constraint of another kind, SQLAlchemy's DBAPIError for any other error that PostgreSQL reports,

@@ -1,9 +1,9 @@
 """The data keys of one database schema: one for each person or object.
 
 A data key is stored encrypted by the key-encryption key of its class, a kind of data such as
-"person". Destroying a data key makes everything encrypted with it unreadable, copies included.
-Restoring an older copy of the table `data_keys`, as in a backup, would bring the key back; so the
-ids of destroyed keys are also kept outside the database (`host.erasures`).
+"person". Destroying a data key makes everything encrypted with it unreadable, copies included. If
+an older copy of the table `data_keys` is restored from a backup, the key is back. So the ids of
+destroyed keys are also kept outside the database (`host.erasures`).
 """
 
 from collections.abc import Callable, Mapping
@@ -97,7 +97,7 @@ class DataKeys:
         """Return a person's data key; create and store it if there is none.
 
         `person` is a unique number, such as an IIN (national identification number). Raises
-        KeyError if the person's key was destroyed: nothing more may be stored about them.
+        KeyError if the person's key was destroyed: nothing more may be stored about that person.
         """
         index = self.blind_index(key_class, "person", person)
         found = await self._find(BY_PERSON, key_class, person=index)
@@ -113,7 +113,7 @@ class DataKeys:
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
         """Decrypt a data key from a row already read, for instance by a join.
 
-        Returns None if `wrapped` is None (key destroyed). Raises InvalidTag as `Keyring.unwrap`.
+        Returns None if `wrapped` is None (key destroyed). Raises InvalidTag, like `Keyring.unwrap`.
         """
         return self._keyring.unwrapped(key_class, key_id, wrapped)
 
@@ -131,8 +131,8 @@ class DataKeys:
         """Destroy a key in this database only; `on_destroyed` is not called.
 
         If the database is restored to an earlier moment, the key is there again. This is for data
-        that the restored database still needs, such as an unfinished job: once the job is done
-        there, the key is discarded again. `recorded_by` is as for `destroy`.
+        that the restored database still needs, such as an unfinished job: once the job is done in
+        that database, the key is discarded again. `recorded_by` is as for `destroy`.
         """
         await self._tx.execute(
             update(data_keys)

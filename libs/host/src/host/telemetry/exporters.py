@@ -1,8 +1,8 @@
 """Exporters of spans, metrics and logs by OTLP, over gRPC or over HTTP.
 
-Headers, certificates and compression are read by the exporters themselves from the standard
-variables: OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE and
-_COMPRESSION. Over gRPC an address that begins with http:// is not encrypted.
+The exporters read headers, certificates and compression from the standard variables:
+OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE and _COMPRESSION. Over
+gRPC an address that begins with http:// is not encrypted.
 """
 
 from dataclasses import dataclass

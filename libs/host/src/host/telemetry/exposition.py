@@ -1,7 +1,7 @@
 """Metrics in the text exposition format of Prometheus, from OTLP messages.
 
 Metrics are named as by the Prometheus exporter of the OpenTelemetry Collector: dots become
-underscores, the unit follows unless it is a count of things, and counters end in _total. Every
+underscores, the unit is appended (except for counts of things), and counters end in _total. Every
 series has the labels service_name and service_instance_id.
 """
 

@@ -1,7 +1,7 @@
 """Log records as JSON lines on stdout and as OTLP log records, with the same content.
 
-Both carry the ids of the trace and span, and the event's id (`chassis.telemetry.about`). Of an
-exception they carry type, place and SQLSTATE, never the text, which may quote a database row.
+Both forms carry the ids of the trace, the span and the event (`chassis.telemetry.about`). An
+exception is given by type, place and SQLSTATE, never by its text, which may quote a database row.
 """
 
 import json
@@ -126,7 +126,10 @@ def _error(record: logging.LogRecord) -> LoggedError | None:
 
 
 def sqlstate_of(error: BaseException | None) -> str:
-    """Return the SQLSTATE of the database error that is, or caused, an exception; "" if none."""
+    """Return the SQLSTATE of the database error behind an exception; "" if there is none.
+
+    The database error is the exception itself or its cause.
+    """
     for _ in range(CAUSES_MAX):
         for found in (error, getattr(error, "orig", None)):
             if state := getattr(found, "sqlstate", None):

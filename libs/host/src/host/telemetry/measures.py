@@ -68,8 +68,11 @@ class DatabaseMeasures:
         self._kinds = kinds
 
     async def measure(self) -> None:
-        """Set all gauges; if the database does not answer within DATABASE_SECONDS, only those of
-        the pools, the clock and the database's reachability."""
+        """Set all gauges.
+
+        If the database does not answer within DATABASE_SECONDS, set only the gauges of the pools,
+        the clock and the database's reachability.
+        """
         self.measure_pools()
         try:
             async with asyncio.timeout(DATABASE_SECONDS), self._db.engine.connect() as connection:

@@ -61,7 +61,7 @@ def resource_of(service: str, environment: str, address: str) -> Resource:
     """Return the OpenTelemetry resource of a process: names, version and an instance id.
 
     The instance id is the same after each start of the same service on the same host and address,
-    so that its series of metrics continue. It is random if `address` is "".
+    so that the process's series of metrics continue. It is random if `address` is "".
     """
     place = f"{gethostname()}/{service}/{address}"
     instance = uuid.uuid5(_INSTANCES, place) if address else uuid.uuid4()

@@ -1,11 +1,11 @@
 """Trace sampling: all calls that may change data are traced, and a given share of the reads.
 
-A read is a call of a method List…, Get… and the like, or of HTTP's GET. Each process records the
-tree of spans of every call that it serves. Spans are exported at once, with one exception: a read
-outside the share, in a trace that its caller does not sample. The spans of such a read are exported
-when their tree has ended, but only if the read failed, was refused, or concerned one case, whose id
-is among the attributes (`chassis.telemetry.annotate`, `bind_story`). So errors and the steps of a
-case are always exported.
+A read is a call of a method List…, Get… and the like, or an HTTP GET. Each process records the tree
+of spans of every call that it serves. It exports all spans at once, except those of an unsampled
+read: a read outside the share, in a trace that its caller does not sample. The spans of such a read
+are exported only if the read failed, was refused, or concerned one case, and only when their tree
+has ended. A read concerns a case if the id of the case is among the attributes
+(`chassis.telemetry.annotate`, `bind_story`). So errors and the steps of a case are always exported.
 """
 
 from collections.abc import Sequence
@@ -87,7 +87,8 @@ class KeptAfterAll(SpanProcessor):
         self._trees.setdefault(root, [])
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Pass on a sampled span; collect any other until its tree has ended, and decide then."""
+        """Pass on a sampled span at once; collect other spans until their tree has ended, then
+        decide."""
         context = span.get_span_context()
         if context is None or context.trace_flags.sampled:
             self._inner.on_end(span)

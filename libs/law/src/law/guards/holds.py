@@ -1,6 +1,6 @@
 """The reasons for which a recorded offence is held, so that an officer decides on it.
 
-Clients get these values.
+Clients receive the values of `HoldReason`.
 """
 
 from enum import StrEnum

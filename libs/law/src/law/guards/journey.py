@@ -1,4 +1,4 @@
-"""Checks whether one vehicle can have been at two places at two moments, which is called a journey.
+"""Checks whether one vehicle can have made a journey between two places in a given time.
 
 If the journey is impossible, a plate was misread or copied, or a clock is wrong; only a person who
 sees both pictures can tell which.
@@ -15,7 +15,7 @@ METRES_PER_KM = 1000.0
 
 @dataclass(frozen=True)
 class Journey:
-    """The limits within which one vehicle can have made the journey between two sightings."""
+    """The limits within which one vehicle can have made a journey between two sightings."""
 
     speed_max_kmh: float
     # How far the clocks of two devices may differ, and how far a vehicle may be from its camera.

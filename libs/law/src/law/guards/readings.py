@@ -36,8 +36,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The least that is deducted from a speed measured by a kind of camera: the larger of `kmh` and
-    the fraction `share` (0 to 1) of the speed."""
+    """The least deduction from a speed that a kind of camera has measured.
+
+    It is the larger of `kmh` and the fraction `share` (0 to 1) of the speed.
+    """
 
     kmh: Decimal
     share: Decimal
@@ -101,8 +103,7 @@ class ReadingBounds:
         return self._signal_hold(measured)
 
     def excess_kmh(self, kind: str, measured: Measured, of_camera: float = 0.0) -> Decimal | None:
-        """Return measured speed less tolerance and limit, in km/h; None if speed or limit is
-        missing.
+        """Return speed minus tolerance and limit, in km/h; None if speed or limit is missing.
 
         `kind` is the kind of camera; `of_camera` is the tolerance set for this camera, in km/h.
         """

@@ -1,4 +1,4 @@
-"""Reads the bounds that the guards apply from JSON tables, one table for each edition.
+"""Reads the guards' bounds from JSON tables, one table for each edition.
 
 The bounds must lie within limits that are fixed in the code, so that no table disables a guard.
 """

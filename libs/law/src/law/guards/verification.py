@@ -1,7 +1,7 @@
 """Checks whether a measuring device had a valid verification (KoAP Arts. 31, 822-1) at a moment.
 
-A verification is valid from its own moment, not from the beginning of that day, until the end of
-the last day in Almaty that its certificate states.
+A verification begins at an exact moment, not at the beginning of a day. It is valid until the end
+of the last day, in Almaty, that the certificate states.
 """
 
 from datetime import datetime

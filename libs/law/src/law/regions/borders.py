@@ -46,9 +46,10 @@ class _Cell:
 class Borders:
     """The polygons of the regions, with a cache of the regions that lie in or near each H3 cell.
 
-    If the cell of a place lies wholly within one region, the place belongs to it; otherwise a
-    smaller cell is looked up, and then the polygons are tested. The polygons of cities overlap
-    those of the regions around them by up to 10 km2; a place in both belongs to the city.
+    If the cell of a place lies wholly within one region, the place belongs to that region.
+    Otherwise a smaller cell is looked up. If that does not decide either, the polygons are tested.
+    The polygons of cities overlap those of the regions around them by up to 10 km2; a place in both
+    belongs to the city.
     """
 
     def __init__(self, polygons: Mapping[str, BaseGeometry]) -> None:
@@ -60,7 +61,7 @@ class Borders:
         self._cell = lru_cache(_CELLS_MAX)(self._look_up)
 
     def region_of(self, latitude: float, longitude: float) -> Region | None:
-        """The region of a place, or the nearest one if the place is up to 5 km outside all regions.
+        """The region of a place, or the nearest region to a place up to 5 km outside all regions.
 
         Coordinates are WGS 84 degrees. Returns None for places farther away and for coordinates
         that are NaN or out of range.

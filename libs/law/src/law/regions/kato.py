@@ -1,7 +1,7 @@
 """KATO, the state classifier of administrative territories: the region to which a code belongs.
 
-A code has nine digits: two for the region, two for its district or town, and so on. The list of
-codes is not included: a code can be assigned to a region, but not checked for existence.
+A code has nine digits: two for the region, two for the district or town in it, and so on. There is
+no list of all codes here: a code can be assigned to a region, but not checked for existence.
 """
 
 import re

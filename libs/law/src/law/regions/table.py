@@ -1,7 +1,7 @@
 """The regions and cities of republican rank, twenty in all, by their ISO 3166-2 codes.
 
-Read from `regions.json`, which names its sources. The codes are those with digits, such as KZ-75;
-ISO has withdrawn the older codes with letters.
+Read from `regions.json`, which names its sources. The codes have digits, such as KZ-75; ISO has
+withdrawn the older codes with letters.
 """
 
 import json
