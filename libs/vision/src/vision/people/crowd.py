@@ -70,8 +70,8 @@ class CrowdCount:
 class CrowdFact:
     """A reported change in the number of people in a zone; `rule` is the zone's name.
 
-    It was reported at `at_seconds`. `since_seconds` is when the crowd began or, for RISING, the
-    start of the period in which the rise was measured. Both are times of frames in seconds.
+    The change was reported at `at_seconds`. The crowd began at `since_seconds`. For RISING, this is
+    the start of the period in which the rise was measured. Both are times of frames in seconds.
     """
 
     change: CrowdChange

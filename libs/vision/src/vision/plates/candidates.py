@@ -153,9 +153,10 @@ def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
 
 
 def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
-    """The whole picture as a candidate if it may be a crop of a plate, else an empty list.
+    """Return the whole picture as the only candidate if the picture may be a crop of a plate.
 
-    Such a picture is at most 160 pixels high and one to eight times as wide as high.
+    A crop of a plate is at most 160 pixels high and one to eight times as wide as high. For other
+    pictures, the result is empty.
     """
     height, width = picture.shape[:2]
     narrowest, widest = CUT_OUT_ASPECTS

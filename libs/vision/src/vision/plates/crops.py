@@ -34,10 +34,11 @@ MOST_CROPS: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views (crops with certain margins) in which candidates are read.
+    """The views in which candidates are read. A view is a crop with certain margins.
 
-    A candidate is read as one line in the views `line_with_rows` if rows were found on it, else in
-    `oblique` if it is narrow, else in `line`. Each of its rows is read in the views `row`.
+    If rows were found on a candidate, each row is read in the views `row`. Every candidate is also
+    read as one line: in `line_with_rows` if rows were found, else in `oblique` if it is narrow,
+    else in `line`.
     """
 
     line: tuple[View, ...]
@@ -77,8 +78,9 @@ class PlateLayout:
 class Texts:
     """The readings (texts read) of one plate candidate.
 
-    `line` has the readings of the candidate as one line, one for each view. `rows` has a list for
-    each row, from the top, with the row's readings, again one for each view.
+    The field `line` has the readings of the candidate as one line, one for each view. The field
+    `rows` has a list for each row, from the top. Each list has the row's readings, one for each
+    view.
     """
 
     line: list[Characters]
@@ -92,9 +94,9 @@ class Texts:
     def with_more(self, other: "Texts") -> "Texts":
         """Return these readings together with `other`, further readings of the same candidate.
 
-        The candidate must have the same number of rows in both. In the list of the line, the
-        readings of `other` come last; in the list of each row, they come first. The order decides
-        ties: of two texts that the readings support equally, the first is chosen.
+        Both must have the same number of rows. The readings of `other` come last in `line`, but
+        first in each list of `rows`. The order decides between texts that the readings support
+        equally: the first is chosen.
         """
         rows = zip(self.rows, other.rows, strict=True)
         return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
@@ -115,7 +117,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
     """Return as many of the first layouts in `shown` as fit in one batch of the text reader.
 
-    They fit if their candidates have at most `MOST_CROPS` crops in the views `MORE`.
+    Layouts fit if they have at most `MOST_CROPS` crops in all in the views `MORE`.
     """
     fitting, crops_in_all = [], 0
     for layout in shown:
@@ -129,8 +131,8 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
     """The crops of the candidate in the layout `shown`, to be read in the given views.
 
-    The first are those of the candidate as one line, followed by those of its rows. The crops of
-    rows are ordered by view, and for each view from the top row to the lowest.
+    The crops of the candidate as one line come first. The crops of its rows follow, ordered by
+    view. For each view, they are ordered from the top row to the lowest.
     """
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     level = tilted(shown.candidate.corners, shown.tilt)

@@ -45,9 +45,9 @@ Span = tuple[float, float]
 class Rows:
     """The rows of a plate, and their tilt.
 
-    `spans` has the upper and lower end of each row from the top, as shares of the plate's height;
-    it is empty for a plate of one line. `tilt` is how far the rows slope down to the right relative
-    to the plate's corners, as a share of the plate's height.
+    The field `spans` has the upper and lower end of each row, as shares of the plate's height; the
+    top row comes first. It is empty for a plate of one line. The field `tilt` says how far the rows
+    slope down to the right relative to the plate's corners, as a share of the plate's height.
     """
 
     spans: tuple[Span, ...]

@@ -87,9 +87,9 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kinds of the `given` hubs, without hubs that are not in service.
+    """Return the kinds of those `given` hubs that are in service.
 
-    A hub is given by its id and region; this pair is its key in the result.
+    A hub is given by its id and region. This pair is the hub's key in the result.
     """
     if not given:
         return {}

@@ -1,9 +1,9 @@
 """Streams the changes of all cameras in the register, in order.
 
-Each change gets a position, which says where it stands in this order. One replica of the service,
-which holds a lease (the exclusive right to do so), assigns positions about five times a second and
-deletes expired changes. Every replica reads the last position at the same rate; its streams read
-changes only when the last position has advanced.
+Each change gets a position, which says where it stands in this order. Only the replica of the
+service that holds a lease (an exclusive right) assigns positions, about five times a second. It
+also deletes expired changes. Every replica reads the last position about five times a second. Its
+streams read changes only when the last position has advanced.
 """
 
 import asyncio

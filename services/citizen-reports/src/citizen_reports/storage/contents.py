@@ -161,7 +161,8 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Encrypt and store the given fields (`question` or `plate`) of a report; "" deletes a field.
+    """Encrypt and store fields of a report: `question`, `plate` or both. An empty text deletes a
+    field.
 
     Raises KeyError if the report's key was destroyed.
     """
