@@ -139,9 +139,10 @@ class Keyring:
 
 
 def read_signing_key(raw: bytes, name: str) -> Ed25519PrivateKey:
-    """Return the Ed25519 key in `raw`, the content of the file `name`.key: PEM, or 32 raw bytes.
+    """Return the Ed25519 key in `raw`, which is the content of the file `name`.key.
 
-    Raises ValueError if a PEM file holds another kind of key, or raw bytes have another length.
+    The content is PEM or 32 raw bytes. Raises ValueError if PEM holds another kind of key, or if
+    raw bytes have another length.
     """
     if not raw.startswith(b"-----BEGIN"):
         return Ed25519PrivateKey.from_private_bytes(raw)

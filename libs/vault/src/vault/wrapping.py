@@ -28,7 +28,7 @@ READ_SECONDS = 5.0
 
 
 def wrap(wrapping: bytes, key_id: UUID, plain: bytes) -> bytes:
-    """Encrypt a data key with a wrapping key; return the nonce followed by the ciphertext."""
+    """Encrypt a data key with a wrapping key. Returns the nonce and, after it, the ciphertext."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(wrapping).encrypt(nonce, plain, key_id.bytes)
 

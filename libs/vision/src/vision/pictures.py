@@ -44,9 +44,9 @@ class PictureFault(StrEnum):
 
 
 class PictureUnusable(ValueError):
-    """A picture was refused for the reason `fault`.
+    """A picture was refused. The field `fault` is the reason.
 
-    `facts` are machine-readable details of the fault, such as the width.
+    The field `facts` has machine-readable details of the fault, such as the width.
     """
 
     def __init__(self, fault: PictureFault, **facts: str) -> None:

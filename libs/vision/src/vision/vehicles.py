@@ -94,8 +94,8 @@ class MovingObjects:
 def joined(
     recognised: Iterable[DetectedObject], moving: Iterable[DetectedObject]
 ) -> list[DetectedObject]:
-    """Return the vehicles among `recognised`, followed by the `moving` objects that overlap no such
-    vehicle."""
+    """Return the vehicles among `recognised` and, after them, the `moving` objects that overlap
+    none of these vehicles."""
     vehicles = [detected for detected in recognised if detected.label in VEHICLES]
     others = [
         detected

@@ -135,7 +135,8 @@ class StillScene:
         return outline, colours
 
     def absorb(self, box: Box) -> None:
-        """Copy the still pixels of a box into the background; they are no longer foreground."""
+        """Copy the still pixels of a box into the background, so that they are no longer
+        foreground."""
         place = _place(box, self._still.shape)
         body = self._still[place] > 0
         self._background[place][body] = self._frame[place][body]

@@ -1,7 +1,8 @@
 """The number and density of people in a zone, and whether the number is too high or rising.
 
 Counts are medians over a few seconds, so that a single wrong count has no effect. A crowd is
-reported once; its end is reported when the count has fallen to 80 % of the rule's `people`.
+reported once. The end of the crowd is reported when the count has fallen to 80 % of the rule's
+`people`.
 """
 
 from collections import deque

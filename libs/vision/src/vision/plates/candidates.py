@@ -58,7 +58,8 @@ def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """Cut out the first four vehicles at least 40 pixels wide and high, for the plate detector.
+    """Cut out up to four vehicles for the plate detector: the first ones at least 40 pixels wide
+    and high.
 
     Returns None if there is no such vehicle.
     """

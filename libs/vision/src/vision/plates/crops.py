@@ -47,14 +47,15 @@ class Views:
     oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
-        """Return the views in which the candidate in the layout `shown` is read as one line."""
+        """Return the views in which a candidate is read as one line; `shown` is the candidate's
+        layout."""
         if shown.spans:
             return self.line_with_rows
         narrow = aspect(shown.candidate.corners) < OBLIQUE
         return self.oblique if narrow else self.line
 
     def count(self, shown: "PlateLayout") -> int:
-        """Return how many crops are made of the candidate in the layout `shown`."""
+        """Return how many crops are made of a candidate; `shown` is the candidate's layout."""
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
@@ -64,9 +65,9 @@ MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
 
 @dataclass(frozen=True, slots=True)
 class PlateLayout:
-    """A candidate and its rows; `spans` is empty if the candidate has one line.
+    """A candidate and its rows. The fields `spans` and `tilt` are as in `Rows`.
 
-    `spans` and `tilt` are as in `Rows`.
+    If the candidate has one line, `spans` is empty.
     """
 
     candidate: PlateCandidate
@@ -129,9 +130,9 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
-    """The crops of the candidate in the layout `shown`, to be read in the given views.
+    """The crops of a candidate, to be read in the given views; `shown` is the candidate's layout.
 
-    The crops of the candidate as one line come first. The crops of its rows follow, ordered by
+    The crops of the candidate as one line come first. The crops of its rows come next, ordered by
     view. For each view, they are ordered from the top row to the lowest.
     """
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
@@ -141,10 +142,10 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """Return the readings of the candidate in each of the layouts `shown`, in the same order.
+    """Return the readings of one candidate for each layout in `shown`, in the order of `shown`.
 
     `answers` has the text reader's text for each crop. The crops must be those that `crops`
-    returned for each layout with the same `views`, in the order of `shown`.
+    returned for each layout, in the order of `shown`, with these `views`.
     """
     result, start = [], 0
     for layout in shown:

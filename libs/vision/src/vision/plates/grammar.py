@@ -2,9 +2,9 @@
 
 A text is first interpreted without corrections. A text that fits no Kazakh form is not forced into
 one. Similar characters are exchanged only if a form requires it, and the exchange is reported. O
-and 0, I and 1 have the same shape on many plates. Z and 2, B and 8, S and 5, G and 6 do not; they
-are exchanged only if the reader gave the other character some probability. Without this condition,
-a trailer's 29SLF02 would become a car's 295LF02.
+and 0, I and 1 have the same shape on many plates. Z and 2, B and 8, S and 5, G and 6 differ. So
+they are exchanged only if the reader gave the other character some probability. Without this
+condition, a trailer's 29SLF02 would become a car's 295LF02.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Tracks plates over the frames of a camera, and combines their readings by vote.
 
-Performs no I/O. A plate belongs to the track whose last text is the same. If there is none, it
-belongs to the track whose last box overlaps the plate's box most. All times are those of the
-frames.
+Performs no I/O. A plate belongs to the track whose last text equals the plate's text. If there is
+no such track, it belongs to the track whose last box overlaps the plate's box most. All times are
+those of the frames.
 """
 
 from collections import defaultdict

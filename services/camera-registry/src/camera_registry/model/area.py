@@ -132,8 +132,8 @@ class Polygon:
     def west(self) -> float:
         """The lowest longitude of the ring, in degrees.
 
-        If a place has a lower longitude, add 360 degrees to it before the place is compared with
-        the ring.
+        To compare a place of lower longitude with the ring, add 360 degrees to the place's
+        longitude.
         """
         return min(longitude for _, longitude in self.ring)
 

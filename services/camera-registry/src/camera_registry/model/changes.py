@@ -45,7 +45,8 @@ class Position:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a camera. The fields `version` and `status` are the camera's after the change."""
+    """A change of a camera. The fields `version` and `status` have the camera's values after the
+    change."""
 
     camera_id: UUID
     region: str

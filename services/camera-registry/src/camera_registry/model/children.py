@@ -4,8 +4,8 @@ A hub's reports change the status of a camera at most six times an hour. The fif
 hour makes the camera DEGRADED, with the reason FLAPPING, whatever is reported. The camera stays
 DEGRADED until two conditions hold: the hub has reported one state for ten minutes, and at most four
 changes lie within the last hour. If a hub falls silent, its cameras become UNKNOWN in any case.
-When the hub reports again, a camera with more than three changes within the last hour stays
-UNKNOWN. It stays so until at most three changes lie within the last hour.
+When the hub reports again, a camera stays UNKNOWN as long as more than three changes lie within the
+last hour.
 """
 
 from collections.abc import Iterable, Sequence

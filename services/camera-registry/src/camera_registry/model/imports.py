@@ -152,9 +152,9 @@ def decide(
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
     `known` are the registered cameras that have the id or serial number of any of the rows. `sees`
-    returns whether the caller may write in a region. `hubs` maps the id and region of a hub to the
-    hub's kind. It has every hub in service that the rows or the known cameras name. If two rows of
-    a batch describe one camera, the second is refused.
+    returns whether the caller may write in a region. `hubs` has the kinds of hubs by id and region.
+    It covers every hub in service that the rows or the known cameras name. If two rows of a batch
+    describe one camera, the second is refused.
     """
     known = list(known)
     ids = {camera.camera_id: camera for camera in known}

@@ -1,4 +1,5 @@
-"""The addresses at which a camera's pictures are fetched, with credentials kept apart from them."""
+"""The addresses at which a camera's pictures are fetched. Credentials are separate from
+addresses."""
 
 import re
 from collections.abc import Iterable, Iterator

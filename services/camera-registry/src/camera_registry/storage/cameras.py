@@ -184,7 +184,7 @@ def keep_version(condition: ColumnElement[bool]) -> Insert:
     """Return the INSERT that keeps the present descriptions of some cameras as superseded versions.
 
     `condition` selects the cameras. Make the INSERT a common table expression of the statement that
-    changes the cameras, so that it reads the rows as they were before the change.
+    changes the cameras. Then the INSERT reads the rows as they were before the change.
     """
     names = [column.name for column in versions.columns]
     return insert(versions).from_select(names, described(cameras).where(condition))

@@ -41,7 +41,8 @@ async def add(tx: Tx, hub: Hub) -> bool:
 
 
 async def note_change(tx: Tx, hub: Hub) -> None:
-    """Have the replica that processes hubs' reports read this hub and its cameras again."""
+    """Record that a hub changed. The replica that processes hubs' reports then reads it and its
+    cameras again."""
     await tx.execute(insert(hub_changes).values(hub_id=hub.hub_id, region=hub.region))
 
 

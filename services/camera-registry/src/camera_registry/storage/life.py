@@ -109,11 +109,11 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
 async def read_children(
     tx: Tx, ids: Collection[UUID], now: datetime, measures_speed: MeasuresSpeed
 ) -> dict[UUID, list[Child]]:
-    """Return the cameras in service of each of the hubs, by hub id.
+    """Return each hub's cameras in service, by hub id.
 
     `measures_speed` returns whether cameras of a kind need a verification. The field
-    `verified_until` of such a camera is the end of the verification in force at `now`, or `now` if
-    there is none.
+    `verified_until` of such a camera is the end of the verification in force at `now`. If there is
+    none, it is `now`.
     """
     found: dict[UUID, list[Child]] = {hub_id: [] for hub_id in ids}
     for row in await tx.execute(_CHILDREN, {"ids": list(ids)}):

@@ -32,7 +32,7 @@ async def indexes_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, bytes]:
 
 
 async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
-    """Return the IIN of a camera's owner, decrypted, and its blind index.
+    """Return the decrypted IIN of a camera's owner, and the blind index of this IIN.
 
     Both are empty if the owner is not a person, if the owner is hidden from the transaction's
     scope, or if the person's key was destroyed.

@@ -118,11 +118,11 @@ async def _reaches(tx: Tx, seeds: list[_Seed], start: UUID, number: int) -> dict
 async def page(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
 ) -> list[Any]:
-    """Return the rows of up to `size` cameras, in order of id, that match the filters and have a
-    (region, word) pair in `values`. These pairs are from `Seeds.values`.
+    """Return the rows of up to `size` cameras, in order of id.
 
-    The cameras come after `after` (None: from the first). Candidates are read in batches until the
-    page is full or no candidate is left.
+    The cameras match the filters, and have one of the (region, word) pairs that `Seeds.values`
+    added to `values`. They come after `after` (None: from the first). Candidates are read in
+    batches until the page is full or no candidate is left.
     """
     statement = _candidates(frozenset(values), filters.includes_retired)
     found: list[Any] = []

@@ -72,8 +72,8 @@ class ChangeFeed:
                 is_more = await changes.forget_old(tx) >= changes.FORGOTTEN_AT_ONCE
 
     async def poll(self) -> None:
-        """Read the last position every POLL_SECONDS and let the waiting streams check it, until
-        cancelled."""
+        """Until cancelled, read the last position every POLL_SECONDS and wake the waiting
+        streams."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if self._followers:

@@ -202,8 +202,8 @@ class Register:
         """Return up to `size` cameras that match the filters, after the place `after` (None: from
         the first), in the order of `Filters.sorted_by` and then of ids.
 
-        A search by an owner's IIN is audited with the IIN's blind index (keyed hash). It raises
-        NotAllowed if the caller has no role that may know which person owns a camera.
+        A search by an owner's IIN is audited with the IIN's blind index (keyed hash). Such a search
+        raises NotAllowed if the caller has no role that may know which person owns a camera.
         """
         if filters.owner_iin and not _may_know_persons(caller):
             raise NotAllowed

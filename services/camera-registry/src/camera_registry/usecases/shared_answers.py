@@ -1,5 +1,5 @@
-"""Lets concurrent callers with the same question share one answer that is computed after all have
-asked."""
+"""Lets concurrent callers share the answer to one question. The answer is computed after all of
+them have asked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable

@@ -45,10 +45,9 @@ class Followed:
     cameras_silent: int = 0
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
-        """Whether this hub must be processed: it has a new report, or its silence or its revocation
-        is not yet processed. `has_listened` says that no report was missed during the last
-        `silence`.
-        """
+        """Whether this hub must be processed: because it has a new report, or because its silence
+        or revocation is not yet processed. `has_listened` says that no report was missed during the
+        last `silence`."""
         if self.row.is_revoked:
             return not self.row.is_silent
         if self.report is not None:
@@ -163,7 +162,7 @@ class Watch:
 
         `hears_since` is the time since which no report was missed, or None if a report may have
         been missed just now. Incidents are opened only if `hears_since` is at least `self.silence`
-        ago. If this raises, get new `reports` from `begin`.
+        ago. If `look` raises an error, get new `reports` from `begin`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:

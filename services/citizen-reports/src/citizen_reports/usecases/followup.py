@@ -35,8 +35,8 @@ class EvidenceStore(Protocol):
 
 
 class FollowUp:
-    """Handlers of scheduled work. A handler may run more than once for the same work, so each
-    checks the report's current state first."""
+    """Handlers of scheduled work. A handler may run more than once for one piece of work, so it
+    first checks the report's current state."""
 
     def __init__(
         self,

@@ -76,8 +76,8 @@ class ReportRecorder:
         note: str = "",
         fact: Event | None = None,
     ) -> EntryOfRecord:
-        """Store and audit the decision that changed the report from `before` to `after`, and return
-        its audit entry.
+        """Store and audit the decision that changed the report from `before` to `after`. Returns
+        the audit entry of the decision.
 
         `actor`, `at` and `note` become part of the step in the report's history. The published
         event is `fact` if given, else `status_changed`.

@@ -48,9 +48,9 @@ def fact_holds(
 ) -> Iterator[Hold]:
     """Yield the reasons why a fine may not be issued automatically, the most important first.
 
-    Only one hold is yielded if the violation is unconfirmed, is held by the violations service
-    itself, rests on citizens' evidence, or has no known article. `articles` and `guards` are the
-    editions in force at the offence, None if there was none.
+    Only one hold is yielded if the violation is unconfirmed, has a hold of the violations service,
+    rests on citizens' evidence, or has no known article. `articles` and `guards` are the editions
+    in force at the offence, None if there was none.
     """
     article = articles.by_code.get(violation.offence_code) if articles else None
     if not violation.is_confirmed:
