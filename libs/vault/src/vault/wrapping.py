@@ -64,8 +64,8 @@ class WrappingKeys:
 class Rotation:
     """The replacement of the wrapping keys of a class by a new one.
 
-    `new` is the new wrapping key, and `number` the number in the name of its file. `older` are the
-    keys that wrapped before it, the first key of the class included.
+    The field `new` is the new wrapping key. The field `number` is part of the name of the new key's
+    file. The field `older` has the keys that wrapped before, also the first key of the class.
     """
 
     folder: Path

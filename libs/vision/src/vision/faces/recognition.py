@@ -289,7 +289,8 @@ def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[De
 
 
 def with_quality(picture: Picture, face: DetectedFace) -> Face:
-    """Measure the image quality of a detected face in its picture (BGR); return it as a `Face`."""
+    """Measure the image quality of a face detected in a BGR picture. Returns the face with its
+    quality."""
     grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
     eyes = face.landmarks[1] - face.landmarks[0]
     quality = Quality(

@@ -89,7 +89,7 @@ class Texts:
 
     @property
     def all(self) -> list[Characters]:
-        """All readings: of the line first, then of each row from the top."""
+        """All readings: first the readings as one line, then those of each row from the top."""
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":

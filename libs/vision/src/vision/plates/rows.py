@@ -90,8 +90,8 @@ def row_pictures(
 ) -> list[Picture]:
     """A picture of each row of a plate, from the top, for the text reader.
 
-    Pictures are BGR, uint8 [48, width, 3]. `spans` are as in `Rows`. `corners` [4, 2] are those of
-    the whole plate, after `tilted` was applied with the tilt of its rows.
+    Pictures are BGR, uint8 [48, width, 3]. `spans` are as in `Rows`. `corners` [4, 2] are the
+    corners of the whole plate, tilted with `tilted` by the tilt of the rows.
     """
     return [rectified(picture, _part(corners, span), view) for span in spans]
 
