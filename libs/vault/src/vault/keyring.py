@@ -1,18 +1,18 @@
 """Column encryption with data keys, and blind indexes.
 
-A data key is stored encrypted ("wrapped") by the key-encryption key of its class, a kind of data
-such as "person". The cipher is AES-256-GCM with a random nonce; the associated data names table,
-column and row, so that a value moved to another row cannot be decrypted. Once a data key is
-destroyed, nothing encrypted with it can be read.
+A class is a kind of data, such as "person". Each class has a key-encryption key, and its data keys
+are stored encrypted ("wrapped") by this key. The cipher is AES-256-GCM with a random nonce. The
+associated data names table, column and row, so that a value moved to another row cannot be
+decrypted. Once a data key is destroyed, nothing encrypted with it can be read.
 
-The first key of a class, in the file `<class>.key`, wraps its data keys until the class gets a
-wrapping key (`vault.wrapping`). Blind indexes and `Keyring.own_key` are always derived from the
-first key, so it is never replaced.
+The file `<class>.key` has the first key of a class. The first key wraps the class's data keys until
+the class gets a wrapping key (see `vault.wrapping`). Blind indexes and `Keyring.own_key` are always
+derived from the first key, so the first key is never replaced.
 
-A blind index is HMAC-SHA-256, truncated to 16 bytes, of a value that the caller has normalised. It
-shows which values are equal, and whoever has the key can test guesses. So only values that identify
-a person or vehicle on their own (identification number, plate, phone) are indexed, never those with
-few possible values.
+A blind index is HMAC-SHA-256, truncated to 16 bytes, of a value that the caller has normalised.
+Blind indexes show which values are equal, and whoever has the key can test guesses. So only values
+that identify a person or vehicle on their own (identification number, plate, phone) are indexed,
+never those with few possible values.
 """
 
 import hashlib
@@ -46,9 +46,9 @@ class DataKey:
     plain: bytes
 
     def seal(self, value: str | bytes, place: str) -> bytes:
-        """Encrypt a value for one place, "table.column:row id"; returns nonce and ciphertext.
+        """Encrypt a value for the place "table.column:row id"; return the nonce and the ciphertext.
 
-        `open` needs the same `place`. Text is encoded as UTF-8.
+        To decrypt the value, `open` needs the same place. Text is encoded as UTF-8.
         """
         raw = value.encode() if isinstance(value, str) else value
         nonce = os.urandom(NONCE_BYTES)
@@ -84,8 +84,11 @@ class Keyring:
         self._wrapping = WrappingKeys(folder)
 
     def new_data_key(self, key_class: str) -> DataKey:
-        """Return a new random data key of 32 bytes, not yet stored, wrapped by the newest wrapping
-        key of its class or, if it has none, by the class's first key."""
+        """Return a new random data key of 32 bytes, without storing it.
+
+        The newest wrapping key of the class wraps the data key. If the class has no wrapping key,
+        the first key of the class wraps it.
+        """
         key_id, plain = self._new_id(), AESGCM.generate_key(256)
         wrapping = self._wrapping.newest_first(key_class) or (self._key(key_class),)
         return DataKey(key_id, wrap(wrapping[0], key_id, plain), plain)
@@ -103,11 +106,13 @@ class Keyring:
         raise InvalidTag
 
     def unwrapped(self, key_class: str, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
-        """Decrypt a data key as `unwrap` does; None if `wrapped` is None: the key was destroyed."""
+        """Decrypt a data key as `unwrap` does. If `wrapped` is None, the key was destroyed: returns
+        None."""
         return None if wrapped is None else self.unwrap(key_class, key_id, wrapped)
 
     def blind_index(self, key_class: str, field: str, value: str) -> bytes:
-        """The blind index of a value: 16 bytes, equal for equal values of one class and field."""
+        """The blind index of a value: 16 bytes. Equal values of one class and field have equal
+        indexes."""
         index_key = hmac.digest(self._key(key_class), b"blind-index:" + field.encode(), "sha256")
         return hmac.digest(index_key, value.encode(), hashlib.sha256)[:INDEX_BYTES]
 
@@ -129,7 +134,7 @@ class Keyring:
         return DataKey(UUID(int=0), b"", plain)
 
     def signing_key(self, name: str) -> Ed25519PrivateKey:
-        """The Ed25519 key in the file `name`.key: PEM, or 32 raw bytes.
+        """The Ed25519 key in the file `name`.key, which contains PEM or 32 raw bytes.
 
         A missing file is created with 32 random bytes. Raises ValueError if a PEM file holds
         another kind of key.
@@ -143,9 +148,10 @@ class Keyring:
 
 
 def read_signing_key(raw: bytes, name: str) -> Ed25519PrivateKey:
-    """Return the Ed25519 key in `raw`, the content of the file `name`.key: PEM, or 32 raw bytes.
+    """Return the Ed25519 key in `raw`, which is the content of the file `name`.key.
 
-    Raises ValueError if a PEM file holds another kind of key, or raw bytes have another length.
+    The content is PEM or 32 raw bytes. Raises ValueError if PEM holds another kind of key, or if
+    raw bytes have another length.
     """
     if not raw.startswith(b"-----BEGIN"):
         return Ed25519PrivateKey.from_private_bytes(raw)

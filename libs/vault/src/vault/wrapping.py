@@ -1,9 +1,9 @@
 """The keys that wrap (encrypt) data keys, and the rotation of a class's wrapping key.
 
-A class of keys has no wrapping key at first; its data keys are wrapped by its first key, in the
-file `<class>.key`. Its wrapping keys are in files `<class>.wrap-<number>.key`. The one with the
-highest number wraps; data keys that any of them wrapped can be unwrapped. A rotation replaces the
-wrapping key:
+At first, a class has no wrapping key. Its data keys are wrapped by its first key, in the file
+`<class>.key`. Wrapping keys are in files `<class>.wrap-<number>.key`. The wrapping key with the
+highest number wraps new data keys; the older ones only unwrap. A rotation replaces the wrapping
+key:
 
     rotation = Rotation.begin(folder, "person")   # makes a new key, or resumes a rotation
     rotation.rewrapped(key_id, wrapped)           # for each data key, until all are rewrapped
@@ -28,7 +28,7 @@ READ_SECONDS = 5.0
 
 
 def wrap(wrapping: bytes, key_id: UUID, plain: bytes) -> bytes:
-    """Encrypt a data key with a wrapping key; return the nonce followed by the ciphertext."""
+    """Encrypt a data key with a wrapping key. Returns the nonce and, after it, the ciphertext."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(wrapping).encrypt(nonce, plain, key_id.bytes)
 
@@ -47,9 +47,9 @@ class WrappingKeys:
         self._known: dict[str, tuple[float, tuple[bytes, ...]]] = {}
 
     def newest_first(self, key_class: str, *, read_again: bool = False) -> tuple[bytes, ...]:
-        """Return the wrapping keys of a class, newest first; empty if only its first key wraps.
+        """Return the wrapping keys of a class, newest first. The result is empty if there are none.
 
-        The files are read if `read_again`, or if READ_SECONDS have passed since they were read.
+        The files are read if `read_again`, or if READ_SECONDS have passed since the last reading.
         """
         now = time.monotonic()
         read_at, keys = self._known.get(key_class, (-READ_SECONDS, ()))
@@ -64,8 +64,8 @@ class WrappingKeys:
 class Rotation:
     """The replacement of the wrapping keys of a class by a new one.
 
-    `new` is the new wrapping key, and `number` the number in the name of its file. `older` are the
-    keys that wrapped before it, the first key of the class included.
+    The field `new` is the new wrapping key. The field `number` is part of the name of the new key's
+    file. The field `older` has the keys that wrapped before, also the first key of the class.
     """
 
     folder: Path
@@ -88,9 +88,10 @@ class Rotation:
         return cls(folder, key_class, number, new, tuple(older))
 
     def rewrapped(self, key_id: UUID, wrapped: bytes) -> bytes | None:
-        """Return a data key wrapped by the new key; None if the new key wraps it already.
+        """Unwrap a data key, wrap it with the new key, and return the result.
 
-        Raises InvalidTag (cryptography) if no key of the class wrapped it.
+        Returns None if the data key is already wrapped by the new key. Raises InvalidTag
+        (cryptography) if no key of the class wrapped the data key.
         """
         with suppress(InvalidTag):
             unwrap(self.new, key_id, wrapped)

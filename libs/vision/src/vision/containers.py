@@ -30,7 +30,8 @@ _PICTURE_BRANDS: Final = {
 
 
 def container_of(start: bytes) -> str | None:
-    """The name of FFmpeg's demuxer for a film with these first bytes, None if it is not a film."""
+    """The name of FFmpeg's demuxer for a film that begins with `start`; None if it is not a
+    film."""
     if picture_format_of(start):
         return None
     if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):

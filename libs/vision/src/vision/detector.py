@@ -63,10 +63,10 @@ class Labelled(Protocol):
 class DetectionRequest:
     """What to detect in a picture. Reading plates includes detecting objects.
 
-    The object detector also runs at each of `scales`; what it detects there, low scores included,
-    is returned in `Detections.by_scale`. `outside_models` are names of external object models,
-    which an installation adds to the project's own. `faces` has no effect here: faces are detected
-    by the watch-list search.
+    The object detector also runs at each of `scales`. The objects detected at these scales, also
+    those with low scores, are returned in `Detections.by_scale`. The field `outside_models` has the
+    names of external object models, which an installation adds to the project's own. The field
+    `faces` has no effect here, because the watch-list search detects faces.
     """
 
     plates: bool = False
@@ -118,7 +118,7 @@ class Detector:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> Detections:
-        """Detect in a BGR picture what `request` names, and return it.
+        """Detect plates and objects in a BGR picture, as `request` asks, and return them.
 
         Errors of the models, timeouts included, are raised alone or in an ExceptionGroup.
         """

@@ -16,10 +16,10 @@ ASPECT_MAX: Final = Fraction(4)
 
 
 def pixel_aspect_of(stream: Any) -> Fraction:
-    """The width of the pixels of a PyAV video stream divided by their height.
+    """The width of a pixel of a PyAV video stream divided by the pixel's height.
 
-    It is 1 if the stated value is implausible. The value is read from the container or, if missing
-    there, from the codec.
+    The value is read from the container or, if it is missing there, from the codec. An implausible
+    value is replaced by 1.
     """
     stored = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     aspect = Fraction(stored or 1)

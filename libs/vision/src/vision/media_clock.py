@@ -25,13 +25,13 @@ CATCH_UP: Final = 4.0
 class MediaClock:
     """Gives each frame a time in seconds, in decoding order. Times never decrease.
 
-    For a stream, `date` gets each frame's arrival on a monotonic clock. A frame's time is on that
-    clock, never after its arrival and at most `late_max` seconds before it. The first frame is
-    dated `first_age` seconds before its arrival, so that later frames with less delay can still be
-    dated by their timestamps.
+    For a stream, the method `date` gets each frame's time of arrival on a monotonic clock. The
+    frame's time is on this clock too, never after the arrival and at most `late_max` seconds before
+    it. The first frame gets a time `first_age` seconds before its arrival. So later frames with
+    less delay can still get times from their timestamps.
 
-    For a film, no arrivals are given, and time counts from the first frame. `usual_step` is the
-    frame interval in seconds that is assumed until one was measured.
+    For a film, `date` gets no arrivals, and time counts from the first frame. Until a frame
+    interval was measured, it is assumed to be `usual_step` seconds.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MediaClock:
 
     @property
     def seconds(self) -> float:
-        """The time of the last dated frame in seconds; 0 before the first frame."""
+        """The time of the last frame in seconds; 0 before the first frame."""
         return self._seconds or 0.0
 
     @property
@@ -73,8 +73,8 @@ class MediaClock:
     def date(self, stamp: float | None, arrival: float | None = None) -> float:
         """The time of the next frame in seconds.
 
-        `stamp` is its timestamp in seconds, None if it has none; `arrival` is given for streams
-        only, in seconds of a monotonic clock.
+        `stamp` is the frame's timestamp in seconds, None if the frame has none. `arrival` is given
+        for streams only, in seconds of a monotonic clock.
         """
         stamped = self._by_stamp(stamp)
         if arrival is not None:

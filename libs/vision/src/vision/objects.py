@@ -55,9 +55,9 @@ def for_objects(picture: Picture, small: Picture) -> Scaled:
 def objects_of(anchors: Floats, scaled: Scaled) -> list[DetectedObject]:
     """The objects in the detector's output for one picture (`scaled`), highest score first.
 
-    `anchors` [a, 6] is the output. For each of the detector's fixed points, it has the distances
-    from the point to the left, upper, right and lower edge of a box in pixels of the input, the
-    box's score and its class code.
+    `anchors` [a, 6] is this output, with a row for each fixed point of the detector. A row begins
+    with the distances from the point to the left, upper, right and lower edge of a box, in pixels
+    of the input. The box's score and class code follow.
     """
     height, width = scaled.images.shape[1:3]
     centres = np.concatenate([_centres(height, width, stride) for stride in OBJECT_STRIDES])

@@ -16,7 +16,8 @@ RATES: Final = (1 / 3600, 240.0)
 def usual_step(stream: Any) -> float:
     """The frame interval of a PyAV video stream in seconds, from the rate that its file states.
 
-    If it states none, 25 frames a second are assumed. The rate is limited to the range `RATES`.
+    If the file states no rate, 25 frames a second are assumed. The rate is limited to the range
+    `RATES`.
     """
     least, most = RATES
     rate = float(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)

@@ -1,8 +1,8 @@
 """Decodes still pictures from untrusted sources, or refuses them with a reason (`PictureFault`).
 
-The format is detected from the content. Size and frame count are read from the header, and limited,
-before anything is decoded. The result is BGR [h, w, 3] as the picture is displayed: rotated by its
-EXIF orientation, transparency over white, sixteen bits reduced to eight.
+The format is detected from the content. Before anything is decoded, size and frame count are read
+from the header and checked against limits. The result is BGR [h, w, 3] as the picture is displayed:
+rotated by its EXIF orientation, transparency over white, sixteen bits reduced to eight.
 """
 
 import io
@@ -44,9 +44,9 @@ class PictureFault(StrEnum):
 
 
 class PictureUnusable(ValueError):
-    """A picture was refused for the reason `fault`.
+    """A picture was refused. The field `fault` is the reason.
 
-    `facts` are machine-readable details of the fault, such as the width.
+    The field `facts` has machine-readable details of the fault, such as the width.
     """
 
     def __init__(self, fault: PictureFault, **facts: str) -> None:
@@ -85,10 +85,10 @@ def read_picture(content: bytes) -> OpenedPicture:
 
 
 def check_format(start: bytes) -> None:
-    """Raise PictureUnusable (FORMAT_NOT_TAKEN) for three formats of files: HEIC, HEIF and AVIF.
+    """Raise PictureUnusable with FORMAT_NOT_TAKEN if a file is HEIC, HEIF or AVIF.
 
-    `start` is the beginning of the file, at least its first 12 bytes. Everything else passes:
-    also an unknown format and a file that is no picture. `read_picture` refuses those.
+    `start` is the beginning of the file, at least its first 12 bytes. This function accepts all
+    other files. `read_picture` refuses unknown formats, and files that are no picture.
     """
     if known := picture_format_of(start):
         raise PictureUnusable(PictureFault.FORMAT_NOT_TAKEN, format=known)

@@ -21,8 +21,9 @@ LETTERBOX_GREY: Final = 114
 class Scaled:
     """A batch of pictures for a detector, `images`: uint8 [n, h, w, 3].
 
-    For each picture, `scales` has the factors by which it was scaled, and `origins` the position of
-    its upper left corner in the original picture, both as (x, y).
+    The fields `scales` and `origins` have a pair (x, y) for each picture. A pair in `scales` has
+    the factors by which the picture was scaled. A pair in `origins` is the position of the
+    picture's upper left corner in the original picture.
     """
 
     images: Picture

@@ -1,8 +1,9 @@
 """Makes the copy of evidence that operators are shown: the picture or film without metadata.
 
 A file whose structure is valid is copied without loss. A picture whose EXIF orientation is not
-upright is rotated and encoded anew, so that boxes refer to the same pixels. The format is detected
-from the first bytes; names and stated types are not used.
+upright is rotated and encoded anew. So the boxes of detections, which are found in the upright
+picture, fit the copy. The format is detected from the first bytes; names and stated types are not
+used.
 """
 
 import io

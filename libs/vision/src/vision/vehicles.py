@@ -69,9 +69,11 @@ class MovingObjects:
         self._frames = 0
 
     def add(self, frame: Picture) -> list[DetectedObject]:
-        """Update the background with a BGR frame and return a box, in pixels of the frame, for
-        everything that moves. The result is empty during the first second, while the background
-        is learned."""
+        """Update the background with a BGR frame and return everything that moves.
+
+        Boxes are in pixels of the frame. The result is empty during the first second, while the
+        background is learned.
+        """
         scale = WORKING_WIDTH / frame.shape[1]
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         mask = self._background.apply(cv2.GaussianBlur(small, (5, 5), 0))
@@ -92,7 +94,8 @@ class MovingObjects:
 def joined(
     recognised: Iterable[DetectedObject], moving: Iterable[DetectedObject]
 ) -> list[DetectedObject]:
-    """Return the vehicles among `recognised`, and those of `moving` that overlap none of them."""
+    """Return the vehicles among `recognised` and, after them, the `moving` objects that overlap
+    none of these vehicles."""
     vehicles = [detected for detected in recognised if detected.label in VEHICLES]
     others = [
         detected
@@ -112,8 +115,8 @@ class _Counted:
 
 @dataclass(slots=True)
 class VehicleCounter:
-    """Counts the tracks that cross a line, for each class of vehicle. Each track counts once in
-    each direction."""
+    """Counts the tracks that cross a line, for each class of vehicle. Each track counts at most
+    once in each direction."""
 
     line: Line
     frame: FrameSize

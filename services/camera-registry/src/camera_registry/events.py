@@ -27,7 +27,11 @@ def camera_registered(camera: Camera) -> Event:
 
 
 def cameras_imported(import_id: UUID, outcome: Outcome, regions: list[str], now: datetime) -> Event:
-    """The event CamerasImported of a batch; its region is "" unless `regions` has exactly one."""
+    """Return the event CamerasImported for a batch with this outcome.
+
+    If `regions` has exactly one region, it is the event's region. Otherwise the event's region is
+    "".
+    """
     message = events_pb2.CamerasImported(
         import_id=str(import_id),
         number=outcome.number,
@@ -57,8 +61,8 @@ def camera_status_changed(
 ) -> Event:
     """Return the event CameraStatusChanged for the changes of status of a hub's cameras.
 
-    `versions` maps the id of each camera to its status version, the number of its changes of status
-    so far, this one included. `as_of` is the time of the changes.
+    `versions` maps the id of each camera to its status version: the number of the camera's changes
+    of status so far, this one included. `as_of` is the time of the changes.
     """
     standings = [each.state.standing for each in transitions]
     message = events_pb2.CameraStatusChanged(

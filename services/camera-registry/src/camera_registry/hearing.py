@@ -1,10 +1,10 @@
 """Detects whether a listener may have missed reports of hubs.
 
 Hubs are the control centres and edge boxes that report on cameras. A listener that may have missed
-reports cannot tell whether a hub was silent. It may have missed some while the broker was
-disconnected, when messages were lost, when its event loop stalled or when its clock jumped. It
-detects this by comparing its state at two moments about a second apart (`Look`). The module is
-pure: moments and counts are passed in.
+reports cannot tell whether a hub was silent. Reports may be missed while the broker is
+disconnected, when messages are lost, when the listener's event loop stalls or when its clock jumps.
+To detect this, two states of the listener (see `Look`), about a second apart, are compared. The
+module is pure: moments and counts are passed in.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Keyed hashes (blind indexes) of the secrets in a camera's description: IINs and passwords.
 
-An IIN is the identification number of a person who owns a camera. The hashes allow secrets to be
-compared and searched for without decryption. Unlike plain hashes of such short values, they cannot
-be tested against guesses without the key.
+An IIN is the identification number of a person who owns a camera. By their hashes, secrets can be
+compared and searched for without decryption. Whoever lacks the key cannot test guesses against a
+keyed hash, as would be possible with a plain hash of a short value.
 """
 
 from dataclasses import replace
@@ -19,7 +19,8 @@ class BlindIndexes(Protocol):
     """An object that computes keyed hashes: a keyring, or the data keys of a transaction."""
 
     def blind_index(self, key_class: str, field: str, value: str, /) -> bytes:
-        """Return the keyed hash of a value; equal for equal values of the same class and field."""
+        """Return the keyed hash of a value. Equal values of one class and field have equal
+        hashes."""
 
 
 def owner_index(keyring: BlindIndexes, iin: str) -> bytes:
@@ -28,7 +29,8 @@ def owner_index(keyring: BlindIndexes, iin: str) -> bytes:
 
 
 def keyed(description: Description, keyring: BlindIndexes) -> Description:
-    """Return the description with keyed hashes of its owner's IIN and its passwords added."""
+    """Return the description with keyed hashes added: those of the owner's IIN and of stream
+    passwords."""
     if not description.owner_iin and not description.streams:
         return description
     iin = description.owner_iin

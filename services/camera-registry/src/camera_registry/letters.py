@@ -22,14 +22,16 @@ def words_of(*texts: str) -> list[str]:
 
 
 def in_order(text: str) -> list[str]:
-    """Return the words of a text in the order of the text, including repetitions, normalised as
-    in `words_of`."""
+    """Return the words of a text, normalised as in `words_of`, in the order of the text.
+    Repetitions are kept."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     return [word[:WORD_MAX] for word in _WORD.findall(folded)]
 
 
 def name_order(name_folded: str) -> str:
-    """Return a key by which names are sorted alphabetically, compared by code points: spaces,
-    digits, the Kazakh alphabet, then Latin letters. Only the first ORDER_MAX characters count.
-    `name_folded` is a result of `storage.tables.name_folded`."""
+    """Return a key by which names are sorted. Keys are compared by code points.
+
+    The order is: spaces, digits, the Kazakh alphabet, Latin letters. Only the first ORDER_MAX
+    characters count. `name_folded` is a result of `storage.tables.name_folded`.
+    """
     return name_folded[:ORDER_MAX].translate(_ORDER)

@@ -99,7 +99,8 @@ async def read_batch(
     """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
     Raises BadRequest if a field outside the rows is invalid. `kinds` is as in `read_description`.
-    For the batch's `sha256`, each secret in the rows is replaced by its keyed hash (`keyring`).
+    The batch's `sha256` is computed from the rows with keyed hashes in place of secrets. `keyring`
+    makes these hashes.
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:
@@ -168,7 +169,8 @@ def _read_verification(check: Checks, at: str, paper: pb.Verification) -> Verifi
 
 
 def read_filters(request: pb.ListCamerasRequest) -> Filters:
-    """Return the filters of a request to list cameras. Raises BadRequest with every invalid one."""
+    """Return the filters of a request to list cameras. Raises BadRequest with every invalid
+    filter."""
     with checks() as check:
         check_region(check, request.region)
         given = (
@@ -194,7 +196,8 @@ def read_filters(request: pb.ListCamerasRequest) -> Filters:
 
 
 def to_proto(camera: Camera) -> pb.Camera:
-    """Convert a camera to its message, without passwords and its owner's personal number (IIN)."""
+    """Convert a camera to its message, without passwords and without its owner's personal number
+    (IIN)."""
     return pb.Camera(
         camera_id=str(camera.camera_id),
         description=description_to_proto(camera.description),
@@ -263,7 +266,8 @@ def _verification_to_proto(paper: Verification) -> pb.Verification:
 
 
 def statistics_to_proto(regions: list[RegionCounts]) -> pb.GetStatisticsResponse:
-    """Convert the camera counts of regions to a response, which also has their total."""
+    """Convert the camera counts of regions to a response. The response also has the total of all
+    regions."""
     return pb.GetStatisticsResponse(
         total=_region_to_proto(total(regions)), regions=map(_kept_region, regions)
     )

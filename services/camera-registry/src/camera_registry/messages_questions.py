@@ -30,7 +30,8 @@ def read_more_filters(check: Checks, request: pb.ListCamerasRequest) -> dict[str
     """Return arguments for `Filters`: area, owner, site category, text, KATO prefix and order.
 
     KATO is the classification of Kazakhstan's administrative areas by numeric codes. Every invalid
-    field is added to `check`, a polygon that crosses itself with the code POLYGON_CROSSES."""
+    field is added to `check`. A polygon that crosses itself is added with the code POLYGON_CROSSES.
+    """
     areas = _read_areas(check, request)
     check_enums(
         check,
@@ -79,8 +80,10 @@ def _read_areas(check: Checks, request: pb.ListCamerasRequest) -> dict[str, Area
 
 
 def read_nearest(request: pb.FindNearestCamerasRequest) -> tuple[Circle, Filters]:
-    """Return the centre, as a circle without extent, and the filters of a search for the nearest
-    cameras. Raises BadRequest with every invalid field."""
+    """Return the centre and the filters of a search for the nearest cameras.
+
+    The centre is a circle without extent. Raises BadRequest with every invalid field.
+    """
     with checks() as check:
         check_point(check, "", latitude=request.latitude, longitude=request.longitude)
         check.that(1 <= request.count <= NEAREST_MAX, "count", f"1 to {NEAREST_MAX}")

@@ -14,8 +14,10 @@ from camera_registry.model.streams import CameraStream, StreamRole, with_split_u
 
 
 def read_streams(given: Iterable[pb.CameraStream]) -> tuple[CameraStream, ...]:
-    """Convert streams; a user and password in an address are moved to the fields `user` and
-    `password`. An unknown role becomes None."""
+    """Convert streams. An unknown role becomes None.
+
+    If an address contains a user and password, they are moved to the fields `user` and `password`.
+    """
     return tuple(
         with_split_url(
             CameraStream(
@@ -45,7 +47,8 @@ def streams_to_proto(streams: Iterable[CameraStream]) -> Iterator[pb.CameraStrea
 def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> datetime | None:
     """Return the moment until which the camera's type approval certificate is valid.
 
-    Returns None if no moment is given. An invalid one is added to `check`, and EPOCH returned.
+    Returns None if no moment is given. If the moment is invalid, the field is added to `check`, and
+    EPOCH is returned.
     """
     if not given.HasField("certificate_valid_until"):
         return None
@@ -74,8 +77,8 @@ def content_of(given: pb.CameraDescription, keyring: BlindIndexes) -> bytes:
 def without_secrets(given: pb.CameraDescription, keyring: BlindIndexes) -> pb.CameraDescription:
     """Return a copy of a description with keyed hashes in place of secrets.
 
-    The secrets are the owner's IIN, and the URL and password of each stream. If the description has
-    neither an IIN nor streams, it is returned itself.
+    The secrets are the owner's IIN, and the URL and password of each stream. A description without
+    an IIN and without streams is returned itself, not copied.
     """
     if not given.owner_iin and not given.streams:
         return given

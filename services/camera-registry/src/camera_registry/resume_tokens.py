@@ -1,6 +1,7 @@
 """Resume tokens of the RPC WatchCameras: encrypted, and valid only for the same caller and region.
 
-All replicas of the service encrypt them with the key of page tokens. Tokens are not stored.
+All replicas of the service encrypt resume tokens with the key of page tokens. Tokens are not
+stored.
 """
 
 import base64

@@ -24,10 +24,10 @@ class WatchedChanges:
     async def responses(
         self, request: pb.WatchCamerasRequest, caller: Caller
     ) -> AsyncGenerator[pb.WatchCamerasResponse, None]:
-        """Yield a response with a resume token for each step of the change feed after the token in
-        `request`, or from now on if it has none.
+        """Yield a response with a resume token for each step of the change feed.
 
-        Raises BadRequest for an invalid region, ResumeTokenWrong or ResumeTokenTooOld.
+        The steps begin after the token in `request`. Without a token, only new steps follow. Raises
+        BadRequest for an invalid region, ResumeTokenWrong or ResumeTokenTooOld.
         """
         with checks() as check:
             check_region(check, request.region)

@@ -29,8 +29,8 @@ class InferenceGateway:
 
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
         """Stream the copy of a file that is shown to operators. `sha256` (hex) is the hash of the
-        original file, not of this copy. The caller's stated purpose is passed on to the gateway;
-        `confidential` hides the gateway's audit entry of this read from auditors."""
+        original file, not of this copy. The caller's stated purpose is passed on to the gateway.
+        With `confidential`, the gateway's audit entry of this read is hidden from auditors."""
         request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
         call = self._stub.ReadEvidence(request, timeout=READ_SECONDS)
         try:

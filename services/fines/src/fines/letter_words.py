@@ -1,4 +1,4 @@
-"""The texts of letters in Kazakh and Russian: labels, terms and the format of readings."""
+"""The texts of letters in Kazakh and Russian: labels, time limits and the format of readings."""
 
 from dataclasses import dataclass
 

@@ -35,7 +35,7 @@ SIGNATURE_PLACE = "<!-- signature -->"
 
 @dataclass(frozen=True)
 class LetterTerms:
-    """The legal terms that the letter states, and whether their days are working or calendar
+    """The time limits that the letter states, and whether they are counted in working or calendar
     days."""
 
     terms: FineTerms
@@ -43,8 +43,8 @@ class LetterTerms:
 
     @property
     def placeholders(self) -> dict[str, int]:
-        """The values inserted into the letter's texts, by the name of their placeholder: the legal
-        terms in days and the discount in percent."""
+        """The values inserted into the letter's texts, by the name of their placeholder: the time
+        limits in days and the discount in percent."""
         return {
             "discount": self.terms.discount_days,
             "percent": self.terms.discount_percent,
@@ -83,8 +83,8 @@ def prescription(
 
 
 def discount_notice(fine: Fine) -> str:
-    """Return the letter, as an HTML page, that the discount has ended and the full amount is due
-    (KoAP Art. 823(1))."""
+    """Return the letter which says that the discount has ended and the full amount is due (KoAP
+    Art. 823(1)). The letter is an HTML page."""
     assert fine.amount
     full = tenge(fine.amount.full_minor)
     return page(
@@ -98,8 +98,8 @@ def discount_notice(fine: Fine) -> str:
 
 
 def cancellation_notice(fine: Fine, payment: Payment | None) -> str:
-    """Return the letter, as an HTML page, that the fine is cancelled and nothing is owed. If
-    `payment` was refunded, the letter states the refund with its bank and dates."""
+    """Return the letter which says that the fine is cancelled and nothing is owed. The letter is an
+    HTML page. If `payment` was refunded, the letter states the refund with its bank and dates."""
     kk, ru = CANCELLED_KK, CANCELLED_RU
     parts = {"number": fine.number}
     if payment and payment.refund:

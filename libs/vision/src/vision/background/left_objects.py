@@ -1,8 +1,8 @@
 """Detects abandoned objects in the frames of a fixed camera.
 
-A model of the background is learned slowly and never from people or detected objects. A region that
-differs from the background, does not move and is not a person becomes an object if a person was
-beside it when it appeared. The object is left once nobody has been beside it for a while. Where
+A model of the background is learned slowly, and never from people or detected objects. An object is
+a still region that differs from the background and is not a person. A person must have been beside
+the region when it appeared. An object is left once nobody has been beside it for a while. Where
 part of the background itself was taken away, the frame's still pixels are copied into the model.
 """
 
@@ -63,9 +63,9 @@ class LeftObjectRule:
 class LeftObjectFact:
     """A report that an object reached `stage` at `at_seconds`.
 
-    `number` identifies the object among those of its camera; `box` is in pixels of the frame.
-    `still_since`, like `at_seconds`, is the time of a frame in seconds; `alone_seconds` is how long
-    nobody has been beside the object. `confidence` is 0 to 1.
+    The field `number` identifies the object among those of its camera. The field `box` is in pixels
+    of the frame. The fields `at_seconds` and `still_since` are times of frames in seconds. Nobody
+    has been beside the object for `alone_seconds`. The field `confidence` is 0 to 1.
     """
 
     stage: Stage

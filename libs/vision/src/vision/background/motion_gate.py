@@ -52,8 +52,11 @@ class Need(IntEnum):
 
 @dataclass
 class MotionGate:
-    """Decides for one camera which pictures need inference (`needs`), by comparison with the
-    picture of the last inference, which `looked` records."""
+    """Decides for one camera which pictures need inference.
+
+    The method `needs` compares a picture with the picture of the last inference. The method
+    `looked` records an inference.
+    """
 
     _last: Grey | None = None
     _again_at: float = 0.0

@@ -75,9 +75,9 @@ class StillScene:
     def learn(self, people: list[Box], objects: list[Box]) -> float | None:
         """Update the background, and the time for which each pixel has been still.
 
-        Within `people` and `objects`, boxes in pixels of the reduced frame, nothing is learned.
-        Returns the seconds since the previous frame, at most 1, or None while the background is
-        first learned: in the first seconds, and again whenever the light has changed.
+        Nothing is learned inside the boxes `people` and `objects`, in pixels of the reduced frame.
+        Returns the seconds since the previous frame, at most 1. Returns None while the background
+        is learned from nothing: in the first seconds, and whenever the light has changed.
         """
         if self._first:
             return None
@@ -135,7 +135,8 @@ class StillScene:
         return outline, colours
 
     def absorb(self, box: Box) -> None:
-        """Copy the still pixels of a box into the background; they are no longer foreground."""
+        """Copy the still pixels of a box into the background, so that they are no longer
+        foreground."""
         place = _place(box, self._still.shape)
         body = self._still[place] > 0
         self._background[place][body] = self._frame[place][body]

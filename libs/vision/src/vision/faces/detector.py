@@ -59,8 +59,9 @@ class FaceDetector:
     async def templates(self, picture: Picture, chosen: list[Face]) -> Floats:
         """The templates (embeddings) of the `chosen` faces in a picture: float32 [n, 128].
 
-        They are in the order of `chosen`, and computed by one request to the model. The array is a
-        writable copy; the caller overwrites it with `forget`. Raises the errors of `Models.run`.
+        They are in the order of `chosen`. One request to the model computes them all. The caller
+        must overwrite the returned array with `forget` after use. Raises the errors of
+        `Models.run`.
         """
         if not chosen:
             return np.zeros((0, recognition.TEMPLATE_LENGTH), np.float32)

@@ -1,9 +1,8 @@
 """Finds faces in the face detector's output, and cuts out aligned chips for the embedder.
 
 Performs no I/O. A face is detected with five landmarks: the eyes, the nose and the corners of the
-mouth. A chip is the face cut out so that a similarity transform moves its landmarks to the
-positions that the embedder, dlib's network, expects. `Usable` says whether a face is good enough to
-be compared.
+mouth. A chip is a cut-out face. A similarity transform moves its landmarks to the positions that
+the embedder, dlib's network, expects. `Usable` says whether a face is good enough to be compared.
 """
 
 import math
@@ -75,9 +74,10 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The image quality (`Quality`) that a face must have for a purpose, such as being compared.
+    """The image quality that a face must have for a purpose, such as being compared.
 
-    `turn` is a maximum, `brightness` a permitted range; all others are minima.
+    The fields are as in `Quality`. The field `turn` is a maximum and `brightness` is a permitted
+    range. All others are minima.
     """
 
     eye_pixels: float
@@ -121,10 +121,10 @@ Blurred faces resemble each other, whoever they are (docs/ACCURACY.md)."""
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in a picture.
+    """A face in a picture. All positions are in pixels of the picture.
 
-    `landmarks` [5, 2] are the positions (x, y) of the eyes, the nose and the corners of the mouth;
-    positions are in pixels of the picture.
+    The field `landmarks` [5, 2] has the points (x, y) of the eyes, the nose and the corners of the
+    mouth.
     """
 
     box: Box
@@ -156,7 +156,8 @@ class DetectedFace:
 class ScaledPicture:
     """A scaled picture for the face detector: `image`, uint8 [1, h, w, 3].
 
-    `scale` (horizontal, vertical) is its size divided by the size of the original picture.
+    The field `scale` has a horizontal and a vertical factor: the size of the scaled picture divided
+    by the size of the original picture.
     """
 
     image: Picture
@@ -189,7 +190,7 @@ def detected_faces(cells: Floats, look: ScaledPicture) -> list[DetectedFace]:
     """The faces in the detector's output for one scaled picture, without duplicates.
 
     Faces are in pixels of the original picture, highest score first, at most 32. `cells` [15, rows,
-    columns] is the output for `look`; its channels are the score, the logarithms of height and
+    columns] is the output for `look`. Its channels are: the score, the logarithms of height and
     width in cells, the vertical and horizontal offset of the centre, and five landmarks (y, x) as
     shares of the box.
     """
@@ -227,9 +228,10 @@ def distinct(looks: list[list[DetectedFace]]) -> list[DetectedFace]:
 class Windows:
     """Enlarged windows around small faces, as pictures uint8 [n, 160, 160, 3].
 
-    For each window, `places` has the index of its face in the list given to `windows`, `scales` the
-    factor by which the picture was scaled, and `origins` the position of the window's upper left
-    corner in the original picture.
+    The other fields have one item for each window. In `places`, it is the index of the window's
+    face in the list given to `windows`. In `scales`, it is the factor by which the picture was
+    scaled. In `origins`, it is the position of the window's upper left corner in the original
+    picture.
     """
 
     images: Picture
@@ -241,8 +243,9 @@ class Windows:
 def windows(picture: Picture, faces: list[DetectedFace]) -> Windows | None:
     """Cut out an enlarged window around each small face, for a second inference.
 
-    A face is small if the longer side of its box has less than `LARGE_ENOUGH` pixels when the
-    picture is scaled to the larger of its `sides`. Returns None if no face is small.
+    The face's size is measured after the picture is scaled to the larger result of `sides`. A face
+    is small if the longer side of its box then has less than `LARGE_ENOUGH` pixels. Returns None if
+    no face is small.
     """
     longest = max(picture.shape[:2])
     factor = sides(picture)[-1] / longest
@@ -286,7 +289,8 @@ def refined(cells: Floats, close: Windows, faces: list[DetectedFace]) -> list[De
 
 
 def with_quality(picture: Picture, face: DetectedFace) -> Face:
-    """Measure the image quality of a detected face in its picture (BGR); return it as a `Face`."""
+    """Measure the image quality of a face detected in a BGR picture. Returns the face with its
+    quality."""
     grey = cv2.cvtColor(chip(picture, face.landmarks), cv2.COLOR_BGR2GRAY).astype(np.float32)
     eyes = face.landmarks[1] - face.landmarks[0]
     quality = Quality(

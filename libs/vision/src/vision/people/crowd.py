@@ -1,7 +1,8 @@
 """The number and density of people in a zone, and whether the number is too high or rising.
 
 Counts are medians over a few seconds, so that a single wrong count has no effect. A crowd is
-reported once; its end is reported when the count has fallen to 80 % of the rule's `people`.
+reported once. The end of the crowd is reported when the count has fallen to 80 % of the rule's
+`people`.
 """
 
 from collections import deque
@@ -70,8 +71,8 @@ class CrowdCount:
 class CrowdFact:
     """A reported change in the number of people in a zone; `rule` is the zone's name.
 
-    It was reported at `at_seconds`. `since_seconds` is when the crowd began or, for RISING, the
-    start of the period in which the rise was measured. Both are times of frames in seconds.
+    The change was reported at `at_seconds`. The crowd began at `since_seconds`. For RISING, this is
+    the start of the period in which the rise was measured. Both are times of frames in seconds.
     """
 
     change: CrowdChange

@@ -2,8 +2,8 @@
 
 The detector recognises people only within a range of sizes in its input, so at each scale only
 people in that range count. A detection is a person if its mean score over the scales is above a
-threshold. The threshold is lower for counting people (`COUNTING`) than for boxes that must each be
-a person (`CERTAIN`).
+threshold. The rule `COUNTING` has a low threshold, for counting people. The rule `CERTAIN` has a
+higher one, for boxes that must each be a person.
 """
 
 from dataclasses import dataclass, field
@@ -129,10 +129,10 @@ def objects_at_scale(
 def people(
     by_scale: dict[InferenceScale, list[DetectedObject]], picture: Picture, rule: PeopleRule
 ) -> list[DetectedObject]:
-    """Combine the people detected at each scale (`by_scale`); returns them, highest score first.
+    """Combine the people detected at each scale (`by_scale`), and return them, highest score first.
 
     A person's score is the mean over those scales of `rule` at which a person of that size could be
-    detected. It must exceed the threshold of `rule`.
+    detected. The score must exceed the threshold of `rule`.
     """
     candidates: list[_Candidate] = []
     everything = [(scale, found) for scale in rule.scales for found in by_scale[scale]]

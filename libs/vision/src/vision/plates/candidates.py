@@ -58,7 +58,8 @@ def for_plates(picture: Picture, small: Picture, *, side: int) -> Scaled:
 
 
 def vehicle_crops(picture: Picture, objects: list[DetectedObject]) -> Scaled | None:
-    """Cut out the first four vehicles at least 40 pixels wide and high, for the plate detector.
+    """Cut out up to four vehicles for the plate detector: the first ones at least 40 pixels wide
+    and high.
 
     Returns None if there is no such vehicle.
     """
@@ -153,9 +154,10 @@ def distinct(candidates: list[PlateCandidate]) -> list[PlateCandidate]:
 
 
 def whole_as_plate(picture: Picture) -> list[PlateCandidate]:
-    """The whole picture as a candidate if it may be a crop of a plate, else an empty list.
+    """Return the whole picture as the only candidate if the picture may be a crop of a plate.
 
-    Such a picture is at most 160 pixels high and one to eight times as wide as high.
+    A crop of a plate is at most 160 pixels high and one to eight times as wide as high. For other
+    pictures, the result is empty.
     """
     height, width = picture.shape[:2]
     narrowest, widest = CUT_OUT_ASPECTS

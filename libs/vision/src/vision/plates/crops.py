@@ -34,10 +34,11 @@ MOST_CROPS: Final = 48
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views (crops with certain margins) in which candidates are read.
+    """The views in which candidates are read. A view is a crop with certain margins.
 
-    A candidate is read as one line in the views `line_with_rows` if rows were found on it, else in
-    `oblique` if it is narrow, else in `line`. Each of its rows is read in the views `row`.
+    If rows were found on a candidate, each row is read in the views `row`. Every candidate is also
+    read as one line: in `line_with_rows` if rows were found, else in `oblique` if it is narrow,
+    else in `line`.
     """
 
     line: tuple[View, ...]
@@ -46,14 +47,15 @@ class Views:
     oblique: tuple[View, ...] = ()
 
     def of_line(self, shown: "PlateLayout") -> tuple[View, ...]:
-        """Return the views in which the candidate in the layout `shown` is read as one line."""
+        """Return the views in which a candidate is read as one line; `shown` is the candidate's
+        layout."""
         if shown.spans:
             return self.line_with_rows
         narrow = aspect(shown.candidate.corners) < OBLIQUE
         return self.oblique if narrow else self.line
 
     def count(self, shown: "PlateLayout") -> int:
-        """Return how many crops are made of the candidate in the layout `shown`."""
+        """Return how many crops are made of a candidate; `shown` is the candidate's layout."""
         return len(self.of_line(shown)) + len(self.row) * len(shown.spans)
 
 
@@ -63,9 +65,9 @@ MORE: Final = Views(MORE_VIEWS, MORE_ROW_VIEWS, (), OBLIQUE_VIEWS)
 
 @dataclass(frozen=True, slots=True)
 class PlateLayout:
-    """A candidate and its rows; `spans` is empty if the candidate has one line.
+    """A candidate and its rows. The fields `spans` and `tilt` are as in `Rows`.
 
-    `spans` and `tilt` are as in `Rows`.
+    If the candidate has one line, `spans` is empty.
     """
 
     candidate: PlateCandidate
@@ -77,8 +79,9 @@ class PlateLayout:
 class Texts:
     """The readings (texts read) of one plate candidate.
 
-    `line` has the readings of the candidate as one line, one for each view. `rows` has a list for
-    each row, from the top, with the row's readings, again one for each view.
+    The field `line` has the readings of the candidate as one line, one for each view. The field
+    `rows` has a list for each row, from the top. Each list has the row's readings, one for each
+    view.
     """
 
     line: list[Characters]
@@ -86,15 +89,15 @@ class Texts:
 
     @property
     def all(self) -> list[Characters]:
-        """All readings: of the line first, then of each row from the top."""
+        """All readings: first the readings as one line, then those of each row from the top."""
         return [*self.line, *(text for row in self.rows for text in row)]
 
     def with_more(self, other: "Texts") -> "Texts":
         """Return these readings together with `other`, further readings of the same candidate.
 
-        The candidate must have the same number of rows in both. In the list of the line, the
-        readings of `other` come last; in the list of each row, they come first. The order decides
-        ties: of two texts that the readings support equally, the first is chosen.
+        Both must have the same number of rows. The readings of `other` come last in `line`, but
+        first in each list of `rows`. The order decides between texts that the readings support
+        equally: the first is chosen.
         """
         rows = zip(self.rows, other.rows, strict=True)
         return Texts(self.line + other.line, tuple(more + mine for mine, more in rows))
@@ -115,7 +118,7 @@ def of(picture: Picture, candidates: list[PlateCandidate]) -> list[PlateLayout]:
 def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
     """Return as many of the first layouts in `shown` as fit in one batch of the text reader.
 
-    They fit if their candidates have at most `MOST_CROPS` crops in the views `MORE`.
+    Layouts fit if they have at most `MOST_CROPS` crops in all in the views `MORE`.
     """
     fitting, crops_in_all = [], 0
     for layout in shown:
@@ -127,10 +130,10 @@ def affordable(shown: list[PlateLayout]) -> list[PlateLayout]:
 
 
 def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
-    """The crops of the candidate in the layout `shown`, to be read in the given views.
+    """The crops of a candidate, to be read in the given views; `shown` is the candidate's layout.
 
-    The first are those of the candidate as one line, followed by those of its rows. The crops of
-    rows are ordered by view, and for each view from the top row to the lowest.
+    The crops of the candidate as one line come first. The crops of its rows come next, ordered by
+    view. For each view, they are ordered from the top row to the lowest.
     """
     line = [rectified(picture, shown.candidate.corners, view) for view in views.of_line(shown)]
     level = tilted(shown.candidate.corners, shown.tilt)
@@ -139,10 +142,10 @@ def crops(picture: Picture, shown: PlateLayout, views: Views) -> list[Picture]:
 
 
 def texts(answers: list[Characters], shown: list[PlateLayout], views: Views) -> list[Texts]:
-    """Return the readings of the candidate in each of the layouts `shown`, in the same order.
+    """Return the readings of one candidate for each layout in `shown`, in the order of `shown`.
 
     `answers` has the text reader's text for each crop. The crops must be those that `crops`
-    returned for each layout with the same `views`, in the order of `shown`.
+    returned for each layout, in the order of `shown`, with these `views`.
     """
     result, start = [], 0
     for layout in shown:

@@ -2,9 +2,9 @@
 
 A text is first interpreted without corrections. A text that fits no Kazakh form is not forced into
 one. Similar characters are exchanged only if a form requires it, and the exchange is reported. O
-and 0, I and 1 have the same shape on many plates. Z and 2, B and 8, S and 5, G and 6 do not; they
-are exchanged only if the reader gave the other character some probability. Without this condition,
-a trailer's 29SLF02 would become a car's 295LF02.
+and 0, I and 1 have the same shape on many plates. Z and 2, B and 8, S and 5, G and 6 differ. So
+they are exchanged only if the reader gave the other character some probability. Without this
+condition, a trailer's 29SLF02 would become a car's 295LF02.
 """
 
 import re
@@ -48,8 +48,9 @@ class Owner(StrEnum):
 class PlateType:
     """A Kazakh plate form: the pattern of its text and what it says about the vehicle.
 
-    `proven` is false for a form that no source documents: it is accepted only on a plate with a KZ
-    mark. `automatic_fine` is whether the vehicle may be fined automatically.
+    The field `proven` is false for a form that no source documents. Such a form is accepted only on
+    a plate with a KZ mark. The field `automatic_fine` says whether the vehicle may be fined
+    automatically.
     """
 
     name: str
@@ -110,10 +111,10 @@ REGIONS_1993: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ForeignForm:
-    """A foreign plate form; `country` is "" if several countries share the form.
+    """A foreign plate form. The field `country` is "" if several countries share the form.
 
-    `seal_after` is the number of characters after which such plates have a round sticker, which
-    readers take for a character. It is None if such plates have no sticker.
+    Some plates have a round sticker, which readers take for a character. The field `seal_after` is
+    the number of characters before the sticker. It is None if such plates have no sticker.
     """
 
     country: str
@@ -145,8 +146,9 @@ SEALS: Final = frozenset("8B3S0")
 class Reading:
     """An interpretation of a plate's text: the corrected text, and what its form implies.
 
-    `country` is "" if unknown or shared by several, `plate_type` is "" if no form fits. `ambiguous`
-    is whether another interpretation fits as well.
+    The field `country` is "" if the country is unknown or several countries share the form. The
+    field `plate_type` is "" if no form fits. The field `ambiguous` says whether another
+    interpretation fits as well.
     """
 
     text: str
@@ -183,10 +185,10 @@ def understood(
 ) -> Reading:
     """The likeliest interpretation of the text of a plate with one line.
 
-    If no form fits, the result's `fits` is false. `marked_kz`: the plate has a KZ mark, so that
-    forms which no source documents are accepted too. `possible`: indices of the characters that may
-    be exchanged for their look-alikes (Z and 2, B and 8, S and 5, G and 6); the reader gave these
-    look-alikes some probability.
+    If no form fits, the result's `fits` is false. `marked_kz` says that the plate has a KZ mark:
+    then forms that no source documents are accepted too. `possible` has the indices of characters
+    that may be exchanged for a look-alike (Z and 2, B and 8, S and 5, G and 6). The reader gave
+    these look-alikes some probability.
     """
     plain = normalised(text)
     if plain.startswith("KZ") and (stripped := _kazakh(plain[2:], marked_kz=True)):
@@ -199,11 +201,12 @@ def understood(
 
 
 def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> Reading | None:
-    """The interpretation of a plate of two rows as a square Kazakh plate; None if it is not one.
+    """Interpret the text of a plate of two rows as a square Kazakh plate; None if no such form
+    fits.
 
     The upper row begins with the region. The resulting text is in the order of a plate with one
-    line: digits, letters, region. `possible` is as in `understood`; its indices are positions in
-    `upper + lower`.
+    line: digits, letters, region. `possible` is as in `understood`, with positions in `upper +
+    lower`.
     """
     marked, below = normalised(upper), normalised(lower)
     above = marked.removeprefix("KZ")
@@ -227,8 +230,8 @@ def two_rows(upper: str, lower: str, *, possible: frozenset[int] = NOWHERE) -> R
 def rows_understood(rows: tuple[str, ...], *, possible: frozenset[int] = NOWHERE) -> Reading:
     """The likeliest interpretation of a plate of several rows, given from top to bottom.
 
-    Only a plate of two rows can be Kazakh. `possible` is as in `understood`; its indices are
-    positions in the joined text of all rows.
+    Only a plate of two rows can be Kazakh. `possible` is as in `understood`, with positions in the
+    joined text of all rows.
     """
     kazakh = two_rows(*rows, possible=possible) if len(rows) == 2 else None
     if kazakh:

@@ -1,8 +1,8 @@
 """Derives plates from the character probabilities that the two plate readers return.
 
-Performs no I/O. The text reader reads plates of any country. The Kazakh reader is a second vote: if
-it agrees, a lower confidence suffices; if not, nothing changes. The confidence of a plate is that
-of its weakest character.
+Performs no I/O. The text reader reads plates of any country. The Kazakh reader gives a second vote:
+if it agrees, a lower confidence suffices; if it does not, nothing changes. The confidence of a
+plate is the confidence of its weakest character.
 """
 
 from collections import defaultdict
@@ -55,8 +55,9 @@ probability, wrong corrections had at most 0.03 (docs/ACCURACY.md)."""
 class Characters:
     """A text from a reader, with one confidence (0 to 1) per character.
 
-    `alternatives` are the probabilities of each character's look-alike, such as S for 5, or 0 if a
-    character has none; empty if the probabilities are not known.
+    The field `alternatives` has, for each character, the probability of its look-alike, such as S
+    for 5. The probability is 0 if a character has no look-alike. The field is empty if the
+    probabilities are not known.
     """
 
     text: str
@@ -86,10 +87,11 @@ NO_SECOND_VOTE: Final = Characters("", ())
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A plate that was read; its form, country and owner are as in `grammar.Reading`.
+    """A plate that was read. Its form, country and owner are as in `grammar.Reading`.
 
-    `confidence` (0 to 1) is that of the weakest character, `score` (0 to 1) that of the detected
-    plate. `box` and `corners` are in pixels of the original picture.
+    The field `confidence` (0 to 1) is the confidence of the weakest character. The field `score` (0
+    to 1) is the score of the detected plate. The fields `box` and `corners` are in pixels of the
+    original picture.
     """
 
     text: str
@@ -135,8 +137,8 @@ def characters(chances: Floats) -> Characters:
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
     """The indices of the candidates that should be read in further views.
 
-    These are the candidates of which some reading has at least three characters. `shots` has the
-    readings of each candidate.
+    `shots` has the readings of each candidate. A candidate should be read again if one of its
+    readings has at least three characters.
     """
     return [
         place
@@ -148,8 +150,8 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
     """Whether the first reading of a candidate is so certain that no further views are needed.
 
-    `views` are the readings so far, one for each view; with more than one, the result is False.
-    `kazakh` is the reading of the Kazakh reader.
+    `views` are the readings so far, one for each view. If there is more than one, the result is
+    False. `kazakh` is the reading of the Kazakh reader.
     """
     plate = read(candidate, views, kazakh) if len(views) == 1 else None
     return plate is not None and plate.legible and (plate.agreed or plate.confidence >= SETTLED)
@@ -161,10 +163,10 @@ def read(
     kazakh: Characters,
     rows: tuple[list[Characters], ...] = (),
 ) -> Plate | None:
-    """The plate that the readings of one candidate support most; None if it is not a plate.
+    """The plate that the readings of one candidate support most; None if the candidate is no plate.
 
-    `views` are the readings as one line, `kazakh` is the reading of the Kazakh reader, and `rows`
-    are the readings of each row, if rows were found.
+    `views` are the readings as one line, and `kazakh` is the reading of the Kazakh reader. If rows
+    were found, `rows` are the readings of each row.
     """
     line = _supported([(view, _understood(view)) for view in views])
     found = [_plate(candidate, *line, kazakh)] if line and _plausible(line[0], candidate) else []

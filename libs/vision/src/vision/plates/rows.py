@@ -45,9 +45,9 @@ Span = tuple[float, float]
 class Rows:
     """The rows of a plate, and their tilt.
 
-    `spans` has the upper and lower end of each row from the top, as shares of the plate's height;
-    it is empty for a plate of one line. `tilt` is how far the rows slope down to the right relative
-    to the plate's corners, as a share of the plate's height.
+    The field `spans` has the upper and lower end of each row, as shares of the plate's height; the
+    top row comes first. It is empty for a plate of one line. The field `tilt` says how far the rows
+    slope down to the right relative to the plate's corners, as a share of the plate's height.
     """
 
     spans: tuple[Span, ...]
@@ -90,8 +90,8 @@ def row_pictures(
 ) -> list[Picture]:
     """A picture of each row of a plate, from the top, for the text reader.
 
-    Pictures are BGR, uint8 [48, width, 3]. `spans` are as in `Rows`. `corners` [4, 2] are those of
-    the whole plate, after `tilted` was applied with the tilt of its rows.
+    Pictures are BGR, uint8 [48, width, 3]. `spans` are as in `Rows`. `corners` [4, 2] are the
+    corners of the whole plate, tilted with `tilted` by the tilt of the rows.
     """
     return [rectified(picture, _part(corners, span), view) for span in spans]
 

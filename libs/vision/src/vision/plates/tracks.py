@@ -1,7 +1,8 @@
 """Tracks plates over the frames of a camera, and combines their readings by vote.
 
-Performs no I/O. A plate belongs to the track with the same last text or, if there is none, to the
-track whose last box it overlaps most. All times are those of the frames.
+Performs no I/O. A plate belongs to the track whose last text equals the plate's text. If there is
+no such track, it belongs to the track whose last box overlaps the plate's box most. All times are
+those of the frames.
 """
 
 from collections import defaultdict
@@ -19,9 +20,10 @@ MOST_READINGS: Final = 50
 
 @dataclass(slots=True)
 class PlateTrack:
-    """One plate over several frames; `last_seen` is the time of its last frame in seconds.
+    """One plate over several frames.
 
-    `best` is its most confident reading, whose frame becomes the evidence; `last` is its latest
+    The field `last_seen` is the time of the plate's last frame in seconds. The field `best` is its
+    most confident reading, whose frame becomes the evidence. The field `last` is its latest
     reading.
     """
 

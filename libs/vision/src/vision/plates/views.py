@@ -22,7 +22,8 @@ KZ_SIZE: Final = (160, 32)
 class View:
     """The margins of a crop around a plate, as shares of the plate's width and height.
 
-    Negative margins cut off parts of the plate. `down` is the margin above and also the one below.
+    The field `down` is both the margin above the plate and the margin below it. Negative margins
+    cut off parts of the plate.
     """
 
     left: float

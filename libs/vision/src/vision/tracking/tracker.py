@@ -100,7 +100,7 @@ class Track:
 
 
 class Tracker:
-    """Follows the objects of one camera. Frames must be added in the order of their time."""
+    """Tracks the objects of one camera. Frames must be added in the order of their time."""
 
     def __init__(
         self, rule: TrackingRule | None = None, *, numbers: Iterator[int] | None = None

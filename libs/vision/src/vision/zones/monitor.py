@@ -79,8 +79,9 @@ class ZoneRule:
     """Reports tracks with one of `labels` that stay in a zone.
 
     A track is reported as ENTERED after `dwell_seconds` in the zone, and as LOITERING after
-    `loiter_seconds` (never if that is None). Raises RuleUnusable if `labels` is empty,
-    `dwell_seconds` is negative or `loiter_seconds` is not positive.
+    `loiter_seconds`. If `loiter_seconds` is None, no track is reported as LOITERING. Raises
+    RuleUnusable if `labels` is empty, `dwell_seconds` is negative or `loiter_seconds` is not
+    positive.
     """
 
     zone: Polygon
@@ -115,9 +116,9 @@ class LineRule:
 class ZoneFact:
     """An event of a track at a zone or line.
 
-    `rule` is the name of the zone or line, `confidence` the track's score. `box` is in pixels.
-    `since_seconds` is when the stay in the zone began, or when the track was last seen before it
-    crossed the line.
+    The field `rule` is the name of the zone or line, and `confidence` is the track's score. The
+    field `box` is in pixels. The field `since_seconds` is when the stay in the zone began. For a
+    line, it is when the track was last seen before it crossed the line.
     """
 
     event: ZoneEvent
@@ -153,8 +154,8 @@ class ZoneMonitor:
     ) -> list[ZoneFact]:
         """Add the tracks of a frame taken at `at` seconds; returns the new events.
 
-        `local` is the time in Almaty by which rules with a schedule apply or not. If it is None,
-        all rules apply.
+        `local` is the time in Almaty: a rule with a schedule applies only if the schedule covers
+        it. If `local` is None, all rules apply.
         """
         facts = []
         for track in tracks:

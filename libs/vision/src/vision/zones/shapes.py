@@ -15,7 +15,7 @@ SHORTEST_LINE: Final = 1e-3
 
 
 class PlaceUnusable(ValueError):
-    """An unusable polygon, line or calibration. `facts` state its name and the reason.
+    """An unusable polygon, line or calibration. `facts` has its name and the reason.
 
     Code that reads a camera's configuration turns this error into one for the caller.
     """

@@ -1,7 +1,8 @@
 """Areas on the ground in which cameras are searched for: circles, boxes and polygons.
 
-Areas are compared with discs around H3 cells to find the cells that cover them (`model.cover`).
-Places are in WGS 84 degrees; sides of boxes and polygons are straight in degrees.
+To find the H3 cells that cover an area, the area is compared with discs around the cells (see
+`model.cover`). Places are in WGS 84 degrees. The sides of boxes and polygons are straight in
+degrees.
 """
 
 import math
@@ -57,8 +58,8 @@ class Circle:
     radius_metres: float
 
     def overlaps(self, discs: Sequence[Disc]) -> list[Overlap]:
-        """For each disc, whether it is certain to lie within the circle (WHOLE) or outside of it
-        (NONE); otherwise PART."""
+        """Return for each disc: WHOLE if it is certain to lie within the circle, NONE if it is
+        certain to lie outside of the circle, otherwise PART."""
         return [self._overlap(disc) for disc in discs]
 
     def _overlap(self, disc: Disc) -> Overlap:
@@ -72,7 +73,8 @@ class Circle:
 
 @dataclass(frozen=True)
 class Box:
-    """The area between two parallels and meridians; it crosses the antimeridian if east < west."""
+    """The area between two parallels and two meridians. It crosses the antimeridian if east <
+    west."""
 
     south: float
     west: float
@@ -130,8 +132,8 @@ class Polygon:
     def west(self) -> float:
         """The lowest longitude of the ring, in degrees.
 
-        Before a place with a lower longitude is compared with the ring, 360 degrees must be added
-        to the place's longitude.
+        To compare a place of lower longitude with the ring, add 360 degrees to the place's
+        longitude.
         """
         return min(longitude for _, longitude in self.ring)
 
@@ -178,7 +180,7 @@ def distance_metres(
 
 
 def check_circle(check: Checks, circle: Circle) -> None:
-    """Add every invalid field of a circle, given as `area` in a list request, to `check`."""
+    """Add every invalid field of the circle, `area` in a list request, to `check`."""
     check_point(check, "area.", latitude=circle.latitude, longitude=circle.longitude)
     check.that(
         0 < circle.radius_metres <= RADIUS_METRES_MAX,
@@ -198,8 +200,10 @@ def check_box(check: Checks, box: Box) -> None:
 
 
 def check_polygon(check: Checks, polygon: Polygon) -> None:
-    """Add every invalid field of the `polygon` of a list request to `check`; the code is
-    POLYGON_CROSSES if its sides cross or touch each other."""
+    """Add every invalid field of the `polygon` of a list request to `check`.
+
+    A polygon whose sides cross or touch each other is added with the code POLYGON_CROSSES.
+    """
     count = len(polygon.points)
     if not POINTS_MIN <= count <= POINTS_MAX:
         check.wrong("polygon.points", f"{POINTS_MIN} to {POINTS_MAX} points")

@@ -102,11 +102,12 @@ class Camera:
         return cls(camera_id, description, CameraStatus.UNKNOWN, now, 1, now)
 
     def change(self, description: Description, now: datetime, *, from_version: int) -> "Camera":
-        """Return the next version, with this description; the camera itself if nothing differs.
+        """Return the camera's next version, with this description. If nothing differs, return the
+        camera itself.
 
         If the hub differs, the status is UNKNOWN until the new hub reports. If the description has
-        neither a BIN nor an IIN (the number of an organisation or person), an owner who is a person
-        is kept; if there is no such owner, BadRequest is raised. Raises CameraRetired, or
+        neither a BIN nor an IIN (the number of an organisation or person), the present owner is
+        kept. Raises BadRequest if that owner is not a person, CameraRetired, or
         CameraChangedMeanwhile if the current version is not `from_version`.
         """
         if self.retired_at is not None:
@@ -127,10 +128,11 @@ class Camera:
             raise CameraChangedMeanwhile(facts={"version": str(self.version)})
 
     def retire(self, now: datetime, *, why: str = "", merged_into: UUID | None = None) -> "Camera":
-        """Return the next version, retired at `now`; the camera itself if it is already retired.
+        """Return the camera's next version, retired at `now`. A camera that is already retired is
+        returned unchanged.
 
-        `why` is the stated reason. `merged_into` is the id of the camera that is kept if this one
-        is retired as its duplicate.
+        `why` is the stated reason. If this camera is retired as a duplicate, `merged_into` is the
+        id of the camera that is kept.
         """
         if self.retired_at is not None:
             return self
@@ -158,7 +160,7 @@ class Camera:
 def check_reason(check: Checks, reason: str) -> None:
     """Add the field `reason` of a retirement to `check` if it is invalid (see `check_line`).
 
-    It may be empty, and has at most REASON_MAX characters.
+    The reason may be empty. It may have at most REASON_MAX characters.
     """
     check_line(check, "reason", reason, longest=REASON_MAX)
 

@@ -33,8 +33,9 @@ class Position:
     """The place in the sequence of changes at which a stream resumes.
 
     The sequence consists of numbered sets. A set has the changes of one SQL statement, ordered by
-    region and camera id. The stream resumes in the set `number`, after the change of `camera_id` in
-    `region`. With the default region and camera id, it resumes at the first change of the set.
+    region and camera id. The field `number` is the number of a set. In this set, the stream resumes
+    after the change of `camera_id` in `region`. With the default region and camera id, it resumes
+    at the first change of the set.
     """
 
     number: int
@@ -44,7 +45,8 @@ class Position:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a camera; `version` and `status` are those after the change."""
+    """A change of a camera. The fields `version` and `status` have the camera's values after the
+    change."""
 
     camera_id: UUID
     region: str

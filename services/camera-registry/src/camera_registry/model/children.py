@@ -1,11 +1,11 @@
-"""The cameras of one hub, in memory: how their states follow the hub's reports and its silence.
+"""The cameras of one hub, in memory, and how the hub's reports and silence change their states.
 
 A hub's reports change the status of a camera at most six times an hour. The fifth change within an
-hour makes the camera DEGRADED, with the reason FLAPPING, whatever is reported. It stays so until
-the hub has reported the same state for ten minutes and at most four changes lie within the last
-hour. If a hub falls silent, its cameras become UNKNOWN in any case. When the hub reports again, a
-camera whose status changed more than three times within the last hour stays UNKNOWN until at most
-three changes lie within the last hour.
+hour makes the camera DEGRADED, with the reason FLAPPING, whatever is reported. The camera stays
+DEGRADED until two conditions hold: the hub has reported one state for ten minutes, and at most four
+changes lie within the last hour. If a hub falls silent, its cameras become UNKNOWN in any case.
+When the hub reports again, a camera stays UNKNOWN as long as more than three changes lie within the
+last hour.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,10 +31,11 @@ CHANGES_BEFORE_RETURN = 3
 
 @dataclass(frozen=True)
 class Child:
-    """A camera of a hub, as stored; `changed_at` are the times of its recent changes of state.
+    """A camera of a hub, as stored. `changed_at` has the times of its recent changes of state.
 
-    `verified_until` is None if the camera needs no verification. `joined_at` is when the camera was
-    assigned to this hub; it is None unless the state is UNHEARD (no report since).
+    The field `verified_until` is None if the camera needs no verification. In the state UNHEARD (no
+    report since the camera was assigned to this hub), `joined_at` is the time of the assignment. In
+    all other states it is None.
     """
 
     camera_id: UUID

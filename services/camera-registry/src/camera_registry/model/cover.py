@@ -1,8 +1,8 @@
 """Finds the H3 cells that cover an area on the ground, as ranges of cell numbers.
 
-A cell number has its resolution in bits 52 to 55, and in bits 44 to 0 one digit of three bits for
-each resolution from 1 to 15: 0 to 6, or 7 for resolutions finer than its own. So the cells of a
-fine resolution within a coarser cell form one range of numbers.
+Bits 52 to 55 of a cell number are the cell's resolution. Bits 44 to 0 have a digit of three bits
+for each resolution from 1 to 15. The digit is 0 to 6, or 7 for resolutions finer than the cell's
+own. So the cells of one fine resolution within a coarser cell form one range of numbers.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ _OWN_REACH = 1.001
 
 @dataclass(frozen=True)
 class Range:
-    """A range of cell numbers, ends included; `is_whole`: all its cells lie within the area."""
+    """A range of cell numbers, ends included. `is_whole` says that all its cells lie within the
+    area."""
 
     first: int
     last: int
@@ -34,9 +35,10 @@ class Range:
 def cover(area: Area, resolution: int) -> tuple[Range, ...]:
     """Return ranges of cells of this resolution that cover the area, in ascending order.
 
-    A range is one cell of this resolution, or all of them within a coarser cell. A coarser cell is
-    used if it is wholly within the area, or if otherwise there would be more than about
-    RANGES_MAX ranges. Cells may reach beyond the area, unless their range `is_whole`.
+    A range is one cell of this resolution, or all cells of this resolution within a coarser cell.
+    Coarser cells are used where they lie wholly within the area. They are also used if there would
+    otherwise be more than about RANGES_MAX ranges. Unless a range `is_whole`, its cells may reach
+    beyond the area.
     """
     done: list[tuple[int, bool]] = []
     cells = list(h3.get_res0_cells())

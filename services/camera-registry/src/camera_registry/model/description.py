@@ -166,8 +166,8 @@ class Description:
     def kept_from(self, known: "Description") -> "Description":
         """Return the description with missing parts taken from the `known` one.
 
-        A stream without a password hash gets that of the known stream with the same name and
-        server. If neither BIN nor an IIN's hash is given, the hash of the known IIN is taken.
+        A stream without a password hash gets the hash of the known stream with the same name and
+        server. If neither a BIN nor an IIN's hash is given, the hash of the known IIN is taken.
         """
         is_left = not (self.owner_bin or self.owner_index)
         if not self.streams and not is_left:
@@ -187,10 +187,10 @@ class Description:
 def check_description(
     check: Checks, given: Description, kinds: CameraKinds, *, is_person: bool = False
 ) -> None:
-    """Add every invalid field of a description to `check`, except enums and times, which were
-    checked when the request was converted.
+    """Add every invalid field of a description to `check`.
 
-    `is_person` says that the owner is a person; neither BIN nor IIN is required then.
+    Enums and times are not checked here, but when the request is converted. `is_person` says that
+    the owner is a person; neither BIN nor IIN is required then.
     """
     at = "description."
     _check_texts(check, given)

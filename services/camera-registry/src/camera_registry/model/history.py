@@ -1,4 +1,4 @@
-"""The versions of a camera's description, and what changed from each to the next."""
+"""The versions of a camera's description, and the differences between successive versions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -26,7 +26,7 @@ def differences(before: Description, after: Description) -> list[str]:
 def with_changes(versions: Sequence[Version], size: int) -> list[tuple[Version, list[str]]]:
     """Return the first `size` versions, each with the fields that differ from the next older one.
 
-    `versions` are ordered newest first; there must be `size` + 1 of them unless no more exist.
+    `versions` are ordered newest first. Pass `size` + 1 versions, or all if there are fewer.
     """
     changes = [
         differences(before.description, after.description) for after, before in pairwise(versions)

@@ -41,10 +41,10 @@ class HubNotFound(Refusal):
 
 
 def wrong_hub(kind: HubKind | None, *, connected: bool) -> FieldError | None:
-    """The error, if any, in a camera's description that names a hub of this `kind`.
+    """Return the error, if any, in a camera's description that names a hub of this `kind`.
 
-    `kind` is None if the hub is not in service in the camera's region. A control centre may only
-    be named if the camera is `connected`.
+    `kind` is None if no such hub is in service in the camera's region. A control centre may be
+    named only if the camera is `connected`.
     """
     if kind is None:
         return FieldError("description.hub_id", HubNotFound.code, EXPECTED_HUB)
@@ -87,7 +87,7 @@ class Hub:
 class HubLife:
     """A hub with the number and time of its last report (0 and None before the first).
 
-    `events` counts the published events about its cameras and its silence.
+    The field `events` is the number of published events about the hub's cameras and its silence.
     """
 
     hub_id: UUID
@@ -121,8 +121,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """A report of a hub: ids of cameras (ID_BYTES bytes each), their states, and how far their
-    clocks are ahead in milliseconds (empty if the report has no clock offsets)."""
+    """A report of a hub: the ids of cameras (ID_BYTES bytes each), their states and their clock
+    offsets.
+
+    A clock offset is how many milliseconds the camera's clock is ahead. A report may have no
+    offsets.
+    """
 
     hub_id: UUID
     number: int
@@ -149,8 +153,8 @@ def is_signed(public_key: bytes, report: bytes, signature: bytes) -> bool:
 def outcome_of_date(sent_at: datetime, arrived_at: datetime, silence: timedelta) -> Outcome:
     """Compare the time at which a report was sent, by the hub's clock, with its arrival.
 
-    Returns AHEAD if it was sent over AHEAD_MAX after its arrival, BEHIND if it was sent `silence`
-    or more before its arrival, otherwise HEARD.
+    Returns AHEAD if the report was sent more than AHEAD_MAX after its arrival. Returns BEHIND if it
+    was sent `silence` or more before its arrival. Otherwise returns HEARD.
     """
     if sent_at > arrived_at + AHEAD_MAX:
         return Outcome.AHEAD
@@ -160,8 +164,8 @@ def outcome_of_date(sent_at: datetime, arrived_at: datetime, silence: timedelta)
 def missed_between(last: int, number: int) -> int:
     """Return how many of a hub's reports are missing between the numbers `last` and `number`.
 
-    This is 0 if `last` is 0 (no report yet), or if the hub has restarted its numbering: `number` is
-    not above `last`, or over GAP_MAX reports would be missing.
+    This is 0 if `last` is 0 (no report yet), or if the hub has restarted its numbering. A hub has
+    restarted if `number` is not above `last`, or if over GAP_MAX reports would be missing.
     """
     missing = number - last - 1
     return missing if last and 0 < missing <= GAP_MAX else 0
@@ -170,9 +174,10 @@ def missed_between(last: int, number: int) -> int:
 def states_of(conditions: bytes, offsets: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
     """Return the states of `count` cameras by the conditions and clock offsets in a report.
 
-    `conditions` has a byte for each camera, the number of its CameraCondition (protobuf); if it is
-    empty, all cameras are online. If `offsets` (milliseconds) is empty, all clocks are right.
-    Raises ValueError if either has any other length than `count`, or if a condition is unknown.
+    `conditions` has a byte for each camera: the number of its CameraCondition (protobuf). If
+    `conditions` is empty, all cameras are online. If `offsets` (milliseconds) is empty, all clocks
+    are right. Raises ValueError if either has another length than `count`, or if a condition is
+    unknown.
     """
     if len(conditions) not in (0, count) or len(offsets) not in (0, count):
         raise ValueError("a condition and an offset for each camera, or none")

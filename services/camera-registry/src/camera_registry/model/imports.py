@@ -32,9 +32,10 @@ class ImportNotFound(Refusal):
 
 @dataclass(frozen=True)
 class Row:
-    """A row of an import: a camera, and the errors in its description; `number` counts from 1.
+    """A row of an import: a camera, and the errors in its description.
 
-    `version` is the version of the camera on which the description is based; 0 allows any.
+    The field `number` is the row's number, from 1. The field `version` is the version of the camera
+    on which the description is based; 0 allows any version.
     """
 
     number: int
@@ -71,7 +72,8 @@ class Finding:
 class Outcome:
     """The result of a batch: counts of cameras, and findings ordered by row.
 
-    `number` is the number of the batch, `last_row` that of its last row.
+    The field `number` is the number of the batch. The field `last_row` is the number of its last
+    row.
     """
 
     number: int
@@ -109,7 +111,7 @@ class Decision:
     def take(self, row: int, camera: Camera, before: Camera | None) -> None:
         """Record the camera of a row as added, changed or unchanged.
 
-        It is added if `before` is None, unchanged if `camera` is `before` itself, otherwise
+        The camera is added if `before` is None, unchanged if it is `before` itself, otherwise
         changed.
         """
         if before is None:
@@ -150,8 +152,8 @@ def decide(
     """Decide for each row whether its camera is added, changed, left as it is or refused.
 
     `known` are the registered cameras that have the id or serial number of any of the rows. `sees`
-    returns whether the caller may write in a region. `hubs` maps id and region of each hub in
-    service that the rows or the known cameras name to the hub's kind. If two rows of a batch
+    returns whether the caller may write in a region. `hubs` has the kinds of hubs by id and region.
+    It covers every hub in service that the rows or the known cameras name. If two rows of a batch
     describe one camera, the second is refused.
     """
     known = list(known)
@@ -176,8 +178,8 @@ def decide(
 def completed(given: Description, known: Description) -> Description:
     """Return a row's description, completed from the `known` description of its camera.
 
-    Files seldom contain the device key, the streams, the hub and the legal bases of functions;
-    those that the row lacks are taken from `known`, but not the hub if the row disconnects the
+    Files seldom contain the device key, the streams, the hub and the legal bases of functions.
+    Those that the row lacks are taken from `known`, except the hub if the row disconnects the
     camera. Known verifications are always kept, because past measurements are judged by them.
     """
     # In the order in which they are known, so that a row that names one of them changes nothing.
@@ -277,7 +279,7 @@ def _refuse_version(decision: Decision, row: Row, found: Camera | None) -> None:
 def outcome_of(batch: Batch, decision: Decision, duplicates: Mapping[int, UUID]) -> Outcome:
     """Return the outcome of a batch by the decision about its rows.
 
-    `duplicates` has, by row number, the id of another camera at the same place.
+    `duplicates` maps a row number to the id of another camera at the place of the row's camera.
     """
     return Outcome(
         batch.number,

@@ -64,16 +64,17 @@ class MapView:
     def reads_cameras(self) -> bool:
         """Whether the cameras themselves are read, instead of stored counts.
 
-        This is so if the view's cells are finer than those for which counts are stored.
+        They are read if the view's cells are finer than the cells for which counts are stored.
         """
         return self.resolution > STORED_RESOLUTION
 
     @property
     def shows_singles(self) -> bool:
-        """Whether the view asks for single cameras (`singles_max` above 0) and can show them.
+        """Whether single cameras may be returned: `singles_max` is above 0, and `reads_cameras` is
+        true.
 
-        It can if it `reads_cameras`. Then only cameras in the box are returned, one by one if there
-        are at most `singles_max` of them, otherwise in clusters.
+        Then only cameras in the box are returned. They are returned one by one if there are at most
+        `singles_max` of them, otherwise in clusters.
         """
         return self.singles_max > 0 and self.reads_cameras
 
@@ -99,9 +100,9 @@ class MapView:
     def ranges(self, finer: int) -> list[tuple[int, int]]:
         """Return ranges of H3 cells, each as its first and last number.
 
-        Together they contain all places in the view's cells. Their cells have the resolution
-        `finer`, at most STORED_RESOLUTION. If the view's own resolution is finer than this, the
-        ranges reach beyond the view's cells.
+        Together they contain all places in the view's cells. The ranges have cells of the
+        resolution `finer`, at most STORED_RESOLUTION. If the view's own cells are finer, the ranges
+        reach beyond them.
         """
         cells = self.cells
         if self.resolution > finer:

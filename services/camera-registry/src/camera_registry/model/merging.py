@@ -32,11 +32,11 @@ def merge(
 ) -> tuple[Camera, Camera]:
     """Return the next versions of the kept camera and of its duplicate, which is retired at `now`.
 
-    The kept camera itself is returned if it lacks nothing that the duplicate has.
+    If the kept camera lacks nothing that the duplicate has, it is returned unchanged.
 
-    Raises CameraRetired if one of them is retired, CameraChangedMeanwhile if the version of one is
-    not that in `seen`, KindsDiffer if their kinds differ, or BadRequest if both together have more
-    verifications than a camera may have.
+    Raises CameraRetired if one of them is retired, CameraChangedMeanwhile if the version of one
+    differs from that in `seen`, KindsDiffer if their kinds differ, or BadRequest if both together
+    have more verifications than a camera may have.
     """
     if duplicate.retired_at is not None:
         raise CameraRetired

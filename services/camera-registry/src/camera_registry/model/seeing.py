@@ -41,7 +41,8 @@ class Spot:
 
 @dataclass(frozen=True)
 class Sight:
-    """A camera that may have seen a place; `is_certain` if its field of view proves that it did."""
+    """A camera that may have seen a place. If `is_certain`, the camera's field of view proves
+    it."""
 
     camera: Camera
     distance_metres: float

@@ -1,4 +1,5 @@
-"""The addresses at which a camera's pictures are fetched, with credentials kept apart from them."""
+"""The addresses at which a camera's pictures are fetched. Credentials are separate from
+addresses."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -41,15 +42,15 @@ class CameraStream:
 
 
 def holds_password(text: str) -> bool:
-    """Whether a text has an address with a password in it, such as "rtsp://user:password@host"."""
+    """Whether a text contains an address with a password, such as "rtsp://user:password@host"."""
     return "@" in text and _PASSWORD_IN_ADDRESS.search(text) is not None
 
 
 def with_split_url(given: CameraStream) -> CameraStream:
     """Return the stream with the user and password in its URL moved to the fields for them.
 
-    If a field already has another value, the stream is returned unchanged; `check_streams` then
-    refuses it, because its URL contains credentials.
+    If one of these fields already has another value, the stream is returned unchanged.
+    `check_streams` then refuses the stream, because its URL contains credentials.
     """
     parts = _split(given.url)
     if parts is None or "@" not in parts.netloc:
@@ -115,11 +116,11 @@ def _host(url: str) -> str:
 def with_kept_passwords(
     given: Iterable[CameraStream], known: Iterable[CameraStream]
 ) -> Iterator[CameraStream]:
-    """Yield the given streams; those without a password hash get that of a known stream.
+    """Yield the given streams, with missing password hashes taken from known streams.
 
-    The known stream must have the same name and be on the same server; if there is none, the hash
-    stays empty. If the server could differ, whoever may change an address could have the password
-    sent to a server of their own.
+    A stream without a hash gets the hash of the known stream with the same name and the same
+    server. If there is none, the hash stays empty. The server must be the same: otherwise, whoever
+    may change an address could have the password sent to a server of their own.
     """
     kept = {(stream.name, _server(stream.url)): stream.password_index for stream in known}
     for stream in given:

@@ -46,8 +46,8 @@ _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 class Before:
     """The state of the database before a registration: its time, and a retired predecessor.
 
-    `retired` is the id of the most recently retired camera with the same make and serial number,
-    None if the caller sees none.
+    The field `retired` is the id of the most recently retired camera that has the new camera's make
+    and serial number. It is None if the caller sees no such camera.
     """
 
     now: datetime
@@ -73,9 +73,10 @@ def add(tx: Tx, camera: Camera, decision: Decision) -> None:
 def decided_row(
     tx: Tx, camera: Camera, decision: Decision, *, held_from: datetime
 ) -> dict[str, Any]:
-    """Add a decision about a camera to the audit log; return the row, which names the entry.
+    """Add a decision about a camera to the audit log, and return the camera's row.
 
-    The entry contains the hash of the row. `held_from` is when the description takes effect.
+    The row names the audit entry, and the entry contains the hash of the row. `held_from` is when
+    the description takes effect.
     """
     row = camera_row(camera, held_from=held_from)
     region = camera.description.place.region
@@ -92,8 +93,9 @@ def refusal_of(error: RowExists) -> Refusal | None:
 class Known:
     """The time range within which the register must last have processed hubs' reports.
 
-    If it did not, hubs may have fallen silent unnoticed. The statuses in REPORTED hold only while a
-    camera's hub reports; so where one of them is stored, UNKNOWN is read instead.
+    If reports were last processed outside of it, hubs may have fallen silent unnoticed. Then every
+    stored status in REPORTED is read as UNKNOWN, because it holds only while the camera's hub
+    reports.
     """
 
     looked_since: datetime
@@ -117,8 +119,8 @@ class Known:
 async def get(tx: Tx, camera_id: UUID, known: Known) -> Camera:
     """Return a camera. Raises CameraNotFound, also for a camera outside the caller's regions.
 
-    A status that holds only while a hub reports (REPORTED) is returned as UNKNOWN if hubs' reports
-    were last processed outside of `known`.
+    A status in REPORTED holds only while the camera's hub reports. It is returned as UNKNOWN if
+    hubs' reports were last processed outside of `known`.
     """
     return _found(await tx.read(_BY_ID, camera_id=camera_id, **known.parameters))
 
@@ -182,14 +184,14 @@ def keep_version(condition: ColumnElement[bool]) -> Insert:
     """Return the INSERT that keeps the present descriptions of some cameras as superseded versions.
 
     `condition` selects the cameras. Make the INSERT a common table expression of the statement that
-    changes the cameras, so that it reads the rows as they were before the change.
+    changes the cameras. Then the INSERT reads the rows as they were before the change.
     """
     names = [column.name for column in versions.columns]
     return insert(versions).from_select(names, described(cameras).where(condition))
 
 
 async def described_at(tx: Tx, camera_id: UUID, moment: datetime) -> Description | None:
-    """Return a camera's description valid at a moment, None before the camera's registration."""
+    """Return a camera's description at a moment; None if the camera was not yet registered."""
     rows = await tx.read(_DESCRIBED_AT, camera_id=camera_id, moment=moment)
     return description_of(rows[0]) if rows else None
 
@@ -215,9 +217,9 @@ def _found(rows: list[Any]) -> Camera:
 def known_camera(row: Any, *, is_watched: bool) -> Camera:
     """Convert a row to a camera.
 
-    The row has the camera's columns and the time `heard_at` of its hub's last report. If the status
-    is in REPORTED, it holds only while the hub reports: it gets the time of the last report, and is
-    replaced by UNKNOWN unless `is_watched`, the value of the condition `life.is_watched`.
+    The row has the camera's columns and the time `heard_at` of its hub's last report. A status in
+    REPORTED holds only while the hub reports. It gets the time of the last report, and is replaced
+    by UNKNOWN unless `is_watched`. `is_watched` is the value of the condition `life.is_watched`.
     """
     camera = camera_of(row)
     if camera.status not in REPORTED:

@@ -1,7 +1,8 @@
 """Counts cameras by H3 cells of a map view: from stored counts or, in small views, one by one.
 
-The database updates the counts by cell (migration 0019). `camera_cell_counts` plus the changes not
-yet added to it, `camera_cell_changes`, is exact at all times.
+The database updates the counts by cell (migration 0019). The table `camera_cell_counts` has the
+stored counts. The table `camera_cell_changes` has the changes that are not yet added to them. Both
+tables together are exact at all times.
 """
 
 from collections import Counter
@@ -78,7 +79,7 @@ class MapFilters:
     def values(self) -> dict[str, str]:
         """The SQL parameters, by name, for the kind and the function, if set.
 
-        The status has none: `clusters` filters by status after reading.
+        There is no parameter for the status, because `clusters` filters by status after reading.
         """
         given = {"kind": self.kind, "function": self.function}
         return {name: each.value for name, each in given.items() if each is not None}
@@ -128,9 +129,10 @@ class _Sums:
 async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> list[Cluster]:
     """Return clusters of the cameras in service that match the filters.
 
-    There is one for each cell of the view that has such cameras or, if the view asks for single
-    cameras and they are few enough, one for each camera. Statuses that hold only while a hub
-    reports (REPORTED) count as UNKNOWN if hubs' reports were last processed outside of `known`.
+    There is one cluster for each cell of the view that has such cameras. If the view asks for
+    single cameras, and they are few enough, there is one cluster for each camera. Statuses in
+    REPORTED hold only while a hub reports. They count as UNKNOWN if hubs' reports were last
+    processed outside of `known`.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     rows: list[_Row] = []
@@ -148,9 +150,9 @@ async def clusters(tx: Tx, view: MapView, filters: MapFilters, known: Known) -> 
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the stored counts and delete them; return their number.
+    """Add the oldest changes to the stored counts, and delete these changes.
 
-    At most FOLDED_AT_ONCE changes are taken.
+    Returns the number of these changes, at most FOLDED_AT_ONCE.
     """
     folded: int = await tx.scalar(_FOLD)
     return folded

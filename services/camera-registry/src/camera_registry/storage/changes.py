@@ -1,8 +1,8 @@
 """Assigns positions to sets of camera changes, reads the changes in order, and deletes old ones.
 
-Triggers store the changes of each SQL statement as a set without a position (migration 0018). Only
-one transaction at a time assigns positions, and only to committed sets; so whoever can read a
-position can also read all lower ones.
+Triggers store the changes of each SQL statement as a set without a position (migration 0018).
+Positions are assigned only to committed sets, by one transaction at a time. So whoever can read a
+position can also read all lower positions.
 """
 
 from collections.abc import Sequence
@@ -117,10 +117,10 @@ async def last_position(db: Database) -> int:
 async def after(tx: Tx, position: Position, region: str, size: int) -> Found:
     """Return up to `size` changes from `position` on, in order.
 
-    They are those of `region` or, if it is "", of all regions in scope. If there are fewer than
-    `size`, more may follow; the next read begins at the result's `following`. Raises
-    ResumeTokenTooOld if changes from `position` on were deleted, or ResumeTokenWrong if `position`
-    is beyond the one that will be assigned next.
+    Only changes of `region` are returned; "" stands for all regions in scope. More changes may
+    follow even if fewer than `size` are returned. The next read begins at the result's `following`.
+    Raises ResumeTokenTooOld if changes from `position` on were deleted, or ResumeTokenWrong if
+    `position` is beyond the one that will be assigned next.
     """
     watched = _watched(tx, region)
     await tx.read(_PLAN_ANEW)

@@ -79,7 +79,8 @@ _SEPARATOR = "\x1f"
 
 
 def columns_of(cameras: Sequence[Camera]) -> dict[str, Any]:
-    """Return the SQL parameters by column name; each has this column's values for all cameras."""
+    """Return SQL parameters by column name. Each parameter has the column's values for all
+    cameras."""
     described = [camera.description for camera in cameras]
     columns: dict[str, Any] = {"camera_id": [camera.camera_id for camera in cameras]}
     for name, (kind, value) in _DESCRIBED.items():

@@ -70,11 +70,12 @@ def total(regions: Iterable[RegionCounts]) -> RegionCounts:
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of the counts that a scope sees. While the state is the same, so are the counts.
+    """The state of the counts that a scope sees. While this state is unchanged, the counts are
+    unchanged.
 
-    `changes` is the number of all changes ever added to the stored counts, plus the number of
-    changes not yet added that the scope sees. It never decreases, and every new visible change
-    raises it. `is_watched` is the value of `life.is_watched`.
+    The field `changes` is the number of all changes ever added to the stored counts, plus the
+    number of changes not yet added that the scope sees. It never decreases, and every new visible
+    change raises it. The field `is_watched` is the value of `life.is_watched`.
     """
 
     changes: int
@@ -92,7 +93,7 @@ async def read_counts(
 ) -> list[RegionCounts]:
     """Return the counts of `region`, or of each region in the scope if `region` is "".
 
-    Unless `is_watched`, statuses that hold only while a hub reports (REPORTED) count as UNKNOWN.
+    Statuses in REPORTED hold only while a hub reports. Unless `is_watched`, they count as UNKNOWN.
     """
     rows = await (db.read(scope, _OF_REGION, region=region) if region else db.read(scope, _OF_ALL))
     return [_read_region(row.region, row.counts, is_watched) for row in sorted(rows)]
@@ -111,9 +112,9 @@ def _read_region(region: str, listed: str, is_watched: bool) -> RegionCounts:
 
 
 async def fold_changes(tx: Tx) -> int:
-    """Add the oldest changes to the stored counts and delete them; return their number.
+    """Add the oldest changes to the stored counts, and delete these changes.
 
-    At most FOLDED_AT_ONCE changes are taken.
+    Returns the number of these changes, at most FOLDED_AT_ONCE.
     """
     number: int = await tx.scalar(_FOLD)
     return number

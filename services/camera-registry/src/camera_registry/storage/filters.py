@@ -38,9 +38,11 @@ _SIDE = ("side_latitude", "side_longitude", "end_latitude", "end_longitude")
 
 @dataclass(frozen=True)
 class Place:
-    """The sort key of the last camera on a page of a list. A list is sorted by id, or by `cell` or
-    `text` and then by id. `text` is the sort key of the camera's name, or the KATO code of its
-    administrative area."""
+    """The sort key of the last camera on a page of a list.
+
+    A list is sorted by id alone, by `cell` and then id, or by `text` and then id. The field `text`
+    is the sort key of the camera's name, or the KATO code of its administrative area.
+    """
 
     camera_id: UUID
     cell: int = 0

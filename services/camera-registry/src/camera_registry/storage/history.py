@@ -15,7 +15,10 @@ NEWEST = 2**63 - 1
 
 
 async def versions_before(tx: Tx, camera_id: UUID, number: int, *, size: int) -> list[Version]:
-    """Return up to `size` versions below `number`, newest first; none for a camera out of scope."""
+    """Return up to `size` versions with numbers below `number`, newest first.
+
+    A camera out of scope has no versions.
+    """
     rows = await tx.read(_VERSIONS, camera_id=camera_id, before=number, size=size)
     return [Version(row.version, row.held_from, description_of(row)) for row in rows]
 

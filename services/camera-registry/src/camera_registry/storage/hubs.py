@@ -41,7 +41,8 @@ async def add(tx: Tx, hub: Hub) -> bool:
 
 
 async def note_change(tx: Tx, hub: Hub) -> None:
-    """Have the replica that processes hubs' reports read this hub and its cameras again."""
+    """Record that a hub changed. The replica that processes hubs' reports then reads it and its
+    cameras again."""
     await tx.execute(insert(hub_changes).values(hub_id=hub.hub_id, region=hub.region))
 
 
@@ -87,9 +88,9 @@ async def page(tx: Tx, region: str, *, is_silent: bool, after: UUID | None, size
 async def in_service(
     tx: Tx, given: Collection[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], HubKind]:
-    """Return the kinds of the `given` hubs, without hubs that are not in service.
+    """Return the kinds of those `given` hubs that are in service.
 
-    A hub is given by its id and region; this pair is its key in the result.
+    A hub is given by its id and region. This pair is the hub's key in the result.
     """
     if not given:
         return {}

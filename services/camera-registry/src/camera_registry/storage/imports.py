@@ -60,7 +60,7 @@ async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
 
 
 async def add_cameras(tx: Tx, added: Collection[Camera], audit_entry: UUID) -> set[UUID]:
-    """Add newly registered cameras, whose rows name the audit entry of their batch.
+    """Add newly registered cameras. Their rows name the audit entry of the batch.
 
     Returns the ids of the cameras that were added. A camera is not added if its id or serial number
     is taken, even by a camera that the transaction cannot see.
@@ -80,9 +80,10 @@ async def add_cameras(tx: Tx, added: Collection[Camera], audit_entry: UUID) -> s
 async def change_cameras(
     tx: Tx, changed: Mapping[int, Camera], audit_entry: UUID, *, held_from: datetime
 ) -> list[int]:
-    """Store changed cameras, whose rows are locked and shall name the audit entry of their batch.
+    """Store changed cameras, whose rows must be locked. Their rows name the audit entry of the
+    batch.
 
-    `changed` has the cameras by row number in the batch. Their descriptions take effect at
+    `changed` maps row numbers in the batch to cameras. The new descriptions take effect at
     `held_from`; the previous ones are kept as versions. Returns the row numbers of the cameras that
     were not stored, because another camera has their serial number.
     """
@@ -122,9 +123,11 @@ async def _change(
 def decided_rows(
     added: Iterable[Camera], changed: Iterable[Camera], *, held_from: datetime
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each stored camera of a batch (`object_ref`) with what the audit entry covers of it.
+    """Yield, for each stored camera of a batch, its `object_ref` and the fields that the audit
+    entry covers.
 
-    Descriptions of added cameras hold from their registration, those of changed from `held_from`.
+    The description of an added camera takes effect when the camera is registered. The description
+    of a changed camera takes effect at `held_from`.
     """
     for camera in added:
         yield camera.object_ref, decided_fields(camera, held_from=camera.registered_at)
@@ -133,10 +136,10 @@ def decided_rows(
 
 
 async def at_the_same_place(tx: Tx, written: Mapping[int, Camera]) -> dict[int, UUID]:
-    """Return the id of another camera at the same place, by row number.
+    """Return, by row number, the id of another camera at the place of the row's camera.
 
-    `written` has cameras by row number. The other camera is in service, of the same kind and has
-    equal coordinates; rows without such a camera are left out.
+    `written` maps row numbers to cameras. The other camera must be in service, of the same kind,
+    and have equal coordinates. Rows without such a camera are left out.
     """
     described = {number: each.description for number, each in written.items()}
     values = {

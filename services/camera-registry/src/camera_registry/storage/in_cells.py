@@ -31,8 +31,9 @@ _NAMES = ("lows", "highs", "ids", "wholes")
 def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
     """Return the SQL parameters for the ranges of H3 cells that cover an area, from `after` on.
 
-    They are lists with one item for each range: its first and last cell, the id after which to
-    begin in the first cell, and whether the range is wholly within the area.
+    Each parameter is a list with one value for each range. `lows` has the first cells and `highs`
+    the last cells of the ranges. `ids` has the ids after which to begin in the first cells.
+    `wholes` says whether a range is wholly within the area.
     """
     ranges = [
         (each.first, each.last, LEAST_ID, each.is_whole) for each in cover(area, CELL_RESOLUTION)
@@ -72,10 +73,10 @@ def _of_range(given: frozenset[str], conditions: list[Any]) -> Select[Any]:
 
 
 async def nearest(tx: Tx, circle: Circle, values: dict[str, Any], *, size: int) -> list[Any]:
-    """Return the rows of the `size` cameras in a circle nearest its centre, by distance, then id.
+    """Return the rows of the `size` cameras in a circle that are nearest to its centre.
 
-    `values` has the SQL parameters of the other conditions, among them `regions`, in which cameras
-    are searched for.
+    They are ordered by distance, then by id. `values` has the SQL parameters of the other
+    conditions. One of them is `regions`, the regions in which cameras are searched for.
     """
     given = {**values, **shape_values(circle)}
     statement = _nearest(frozenset(given), in_circle=True)
@@ -94,7 +95,7 @@ async def nearest_of_all(tx: Tx, circle: Circle, values: dict[str, Any], *, size
 async def are_few(tx: Tx, values: dict[str, Any]) -> bool:
     """Whether at most FEW cameras in service match the conditions with the parameters `values`.
 
-    False, without counting, if `values` has neither a kind nor a function.
+    If `values` has neither a kind nor a function, returns False without counting.
     """
     given = frozenset(values)
     if not given & {"kind", "function"}:

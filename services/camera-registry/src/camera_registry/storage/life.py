@@ -68,16 +68,18 @@ async def look(tx: Tx, now: datetime) -> None:
 async def take_changes(tx: Tx) -> set[UUID]:
     """Return the ids of hubs that changed, or whose cameras changed, since the last call.
 
-    Their rows are deleted from the table `hub_changes`.
+    The ids are deleted from the table `hub_changes`.
     """
     rows = await tx.execute(delete(hub_changes).returning(hub_changes.c.hub_id))
     return {row.hub_id for row in rows}
 
 
 async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife]:
-    """Return the hubs whose reports are followed; if `ids` is given, only those with these ids.
+    """Return the hubs whose reports are processed. If `ids` is given, only hubs with these ids are
+    read.
 
-    These are the hubs in service, and the revoked ones whose cameras are not yet set to UNKNOWN.
+    Reports are processed of hubs in service, and of revoked hubs whose cameras are not yet set to
+    UNKNOWN.
     """
     is_open = (hub_incidents.c.hub_id == hubs.c.hub_id) & hub_incidents.c.ended_at.is_(None)
     query = (
@@ -107,10 +109,11 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
 async def read_children(
     tx: Tx, ids: Collection[UUID], now: datetime, measures_speed: MeasuresSpeed
 ) -> dict[UUID, list[Child]]:
-    """Return the cameras in service of each of the hubs, by hub id.
+    """Return each hub's cameras in service, by hub id.
 
-    `measures_speed` returns whether cameras of a kind need a verification. If so, the camera's
-    `verified_until` is the end of the verification in force at `now`, or `now` if there is none.
+    `measures_speed` returns whether cameras of a kind need a verification. The field
+    `verified_until` of such a camera is the end of the verification in force at `now`. If there is
+    none, it is `now`.
     """
     found: dict[UUID, list[Child]] = {hub_id: [] for hub_id in ids}
     for row in await tx.execute(_CHILDREN, {"ids": list(ids)}):
@@ -136,9 +139,10 @@ def _verified_until(papers: Iterable[Mapping[str, str]], now: datetime) -> datet
 
 
 async def lock_cameras(tx: Tx, ids: Collection[UUID]) -> None:
-    """Lock the rows of cameras whose states change, in the order in which an import locks them.
+    """Lock the rows of cameras whose states change, in the order in which an import locks rows.
 
-    This prevents deadlocks with imports if one call locks all the cameras of a transaction.
+    If one call locks all the cameras of a transaction, the transaction cannot deadlock with an
+    import.
     """
     await tx.execute(_LOCK, {"ids": list(ids)})
 
@@ -201,7 +205,8 @@ async def keep_heard(tx: Tx, heard: Sequence[HubLife]) -> None:
 async def open_incident(tx: Tx, hub: HubLife, now: datetime, cameras_silent: int) -> Incident:
     """Open and return an incident of a silent hub; `cameras_silent` is how many cameras it affects.
 
-    If the hub's last incident ended less than REOPENED_WITHIN ago, it is reopened instead.
+    If the hub's last incident ended less than REOPENED_WITHIN ago, that incident is reopened
+    instead.
     """
     assert hub.heard_at is not None
     last = (

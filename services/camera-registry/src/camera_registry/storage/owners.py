@@ -26,13 +26,13 @@ camera_owners = Table(
 
 
 async def indexes_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """Return the blind index of the owner's IIN by camera id, for owners who are persons."""
+    """Return the blind indexes of the IINs of owners who are persons, by camera id."""
     rows = await tx.read(_INDEXES, camera_ids=list(camera_ids))
     return {row.camera_id: bytes(row.owner_index) for row in rows}
 
 
 async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
-    """Return the IIN of a camera's owner, decrypted, and its blind index.
+    """Return the decrypted IIN of a camera's owner, and the blind index of this IIN.
 
     Both are empty if the owner is not a person, if the owner is hidden from the transaction's
     scope, or if the person's key was destroyed.
@@ -45,10 +45,10 @@ async def open_iin(tx: Tx, camera_id: UUID) -> tuple[str, bytes]:
 
 
 async def save(tx: Tx, described: Mapping[UUID, Description]) -> None:
-    """Store the owners who are persons, of cameras that are already in the table `cameras`.
+    """Store the owners who are persons. Their cameras must already be in the table `cameras`.
 
-    The stored owner is deleted if a description has a BIN, and kept if it has neither BIN nor IIN.
-    Raises KeyError if a person's key was destroyed.
+    If a description has a BIN, the stored owner is deleted. If it has neither a BIN nor an IIN, the
+    stored owner is kept. Raises KeyError if a person's key was destroyed.
     """
     firms = [camera_id for camera_id, each in described.items() if each.owner_bin]
     if firms:
@@ -60,7 +60,7 @@ async def save(tx: Tx, described: Mapping[UUID, Description]) -> None:
 
 
 async def add(tx: Tx, described: Mapping[UUID, Description]) -> None:
-    """Store the owners who are persons, of new cameras.
+    """Store the owners of new cameras who are persons.
 
     Raises KeyError if a person's key was destroyed.
     """

@@ -24,7 +24,7 @@ def sort_column(of: Any, sorted_by: str) -> ColumnElement[Any]:
 def with_life(found: Select[Any], sorted_by: str) -> Select[Any]:
     """Return the query `found`, sorted by the column `sorted_by` and then by id.
 
-    It also has the column `heard_at`: the time at which each camera's hub last reported.
+    The returned query also has the column `heard_at`: when each camera's hub last reported.
     """
     listed = found.subquery("listed")
     return (

@@ -11,8 +11,8 @@ from camera_registry.storage import owners, streams
 
 
 async def completed(tx: Tx, cameras: Sequence[Camera]) -> list[Camera]:
-    """Return the cameras with their streams, and with the blind index (keyed hash) of the owner if
-    the owner is a person.
+    """Return the cameras with their streams and, if an owner is a person, the owner's blind index
+    (keyed hash).
 
     Two descriptions can be compared only after both were completed in this way.
     """

@@ -1,11 +1,11 @@
 """Lists cameras that match filters, page by page, by statements that read few rows for each answer.
 
 With row-level security alone, PostgreSQL would read all cameras in the order of the list and drop
-most. So the statements name the caller's regions or the cells of an area, and read at most a page
-for each region or range of cells, in the order of an index (migrations 0014 and 0016).
+most. So the statements name the caller's regions or the cells of an area. For each region or range
+of cells, they read at most a page, in the order of an index (migrations 0014 and 0016).
 
-`known` is the time range in which hubs' reports must last have been processed. If they were not,
-the statuses that hubs report are UNKNOWN.
+The parameter `known` is the time range in which hubs' reports must last have been processed. If
+they were not, the statuses that hubs report are returned as UNKNOWN.
 """
 
 from functools import lru_cache
@@ -66,11 +66,11 @@ async def page(
 async def nearest(
     tx: Tx, centre: Circle, filters: Filters, *, size: int, known: Known
 ) -> list[tuple[Camera, float]]:
-    """Return the `size` cameras in service nearest to a centre that match the filters, each with
-    its distance in metres; fewer if there are no more.
+    """Return the `size` cameras in service that match the filters and are nearest to a centre.
 
-    The radius of `centre` is ignored: circles of growing radius are searched until one contains
-    enough cameras.
+    Each camera comes with its distance in metres. Fewer are returned if there are no more. The
+    radius of `centre` is ignored: circles of growing radius are searched until one contains enough
+    cameras.
     """
     is_watched = await _begin(tx, known)
     values = values_of(filters, is_watched=is_watched) | {"regions": _regions(tx, filters)}

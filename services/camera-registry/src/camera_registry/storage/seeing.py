@@ -35,10 +35,9 @@ async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[C
     is returned with its description valid at `at`. That description may give a place farther away,
     so the caller must check the distance.
 
-    Hubs (control centres) report the statuses of their cameras. `known` is the time range in which
-    such reports must last have been processed. Pass `Known.at(now, interval)`, with the interval at
-    which hubs report. If the last processing was outside of the range, these statuses are returned
-    as UNKNOWN.
+    `known` is the time range in which hubs' reports must last have been processed. Pass
+    `Known.at(now, interval)`, with the interval at which hubs report. If reports were last
+    processed outside of the range, the statuses that hubs report are returned as UNKNOWN.
     """
     is_watched = (await tx.read(_BEGIN, **known.parameters))[0].is_watched
     ids = await _ids_near(tx, spot, at)

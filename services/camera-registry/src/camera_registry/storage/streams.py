@@ -99,7 +99,7 @@ async def streams_of(tx: Tx, camera_ids: Iterable[UUID]) -> dict[UUID, Streams]:
 async def save(tx: Tx, given: Mapping[UUID, Streams]) -> None:
     """Replace the stored streams of cameras that are already in the table `cameras`.
 
-    `given` maps the id of a camera to its streams. If a stream has no password, but the hash of the
+    `given` maps the id of a camera to its streams. If a stream has no password but the hash of the
     stored password, the stored password is kept.
     """
     known = await tx.read(_OF_CAMERAS, camera_ids=list(given))

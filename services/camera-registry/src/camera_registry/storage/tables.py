@@ -320,7 +320,7 @@ def description_row(given: Description) -> dict[str, Any]:
 
 
 def camera_of(row: Any) -> Camera:
-    """Convert a row of `cameras` to a camera. It has its status as stored, which may be out of
+    """Convert a row of `cameras` to a camera. The camera has the stored status, which may be out of
     date."""
     return Camera(
         row.camera_id,

@@ -1,8 +1,8 @@
 """Finds the cameras that have all given words in their name, site or address.
 
-The rarest of the words selects candidates, and each candidate is then checked for the other words,
-so that few cameras are read without being found. The last word may be incomplete: it stands for all
-words that begin with it.
+The rarest of the words selects candidates. Each candidate is then checked for the other words, so
+that few cameras are read in vain. The last word may be incomplete: it stands for all words that
+begin with it.
 """
 
 from dataclasses import dataclass, field
@@ -45,9 +45,9 @@ class Seeds:
     """The (region, word) pairs by which a search reads its candidates: each camera to be found has
     at least one of these pairs.
 
-    `are_all` says that the cameras with these pairs are few enough to be read all at once; with
-    `are_all` but no pairs, no camera matches. Without pairs and without `are_all`, too many words
-    match, and the search must read the cameras in another way.
+    If `are_all`, the cameras with these pairs are few enough to be read all at once; without pairs,
+    no camera matches. If there are no pairs and `are_all` is False, too many words match. The
+    search must then read the cameras in another way.
     """
 
     words: list[_Seed] = field(default_factory=list)
@@ -66,9 +66,10 @@ async def find_seeds(
 ) -> Seeds:
     """Return the (region, word) pairs of the rarest word that is searched for.
 
-    `values` has the regions, the whole words and, as `prefix`, the beginning of the last word.
-    Words are compared by the id of their PROBED-th camera after `after`, in order of id: the
-    greater this id, the rarer the word. A word with fewer than PROBED cameras is the rarest.
+    `values` has the regions, the whole words and, as `prefix`, the beginning of the last word. For
+    each word, the ids of its cameras after `after` are read in order, up to the PROBED-th. The
+    greater the PROBED-th id, the rarer the word. A word with fewer than PROBED cameras is the
+    rarest.
     """
     regions, *exact = values["regions"], *dict.fromkeys(values["words"])
     choices = [[(code, word) for code in regions] for word in exact]
@@ -117,11 +118,11 @@ async def _reaches(tx: Tx, seeds: list[_Seed], start: UUID, number: int) -> dict
 async def page(
     tx: Tx, filters: Filters, values: dict[str, Any], *, after: Place | None, size: int
 ) -> list[Any]:
-    """Return the rows of up to `size` cameras, in order of id, that match the filters and have one
-    of the (region, word) pairs in `values` (those of `Seeds.values`).
+    """Return the rows of up to `size` cameras, in order of id.
 
-    The cameras come after `after` (None: from the first). Candidates are read in batches until the
-    page is full or no candidate is left.
+    The cameras match the filters, and have one of the (region, word) pairs that `Seeds.values`
+    added to `values`. They come after `after` (None: from the first). Candidates are read in
+    batches until the page is full or no candidate is left.
     """
     statement = _candidates(frozenset(values), filters.includes_retired)
     found: list[Any] = []

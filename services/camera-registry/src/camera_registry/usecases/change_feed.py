@@ -1,9 +1,9 @@
 """Streams the changes of all cameras in the register, in order.
 
-Each change gets a position, which says where it stands in this order. One replica of the service,
-which holds a lease (the exclusive right to do so), assigns positions about five times a second and
-deletes expired changes. Every replica reads the last position at the same rate; its streams read
-changes only when the last position has advanced.
+Each change gets a position, which says where it stands in this order. Only the replica of the
+service that holds a lease (an exclusive right) assigns positions, about five times a second. It
+also deletes expired changes. Every replica reads the last position about five times a second. Its
+streams read changes only when the last position has advanced.
 """
 
 import asyncio
@@ -72,8 +72,8 @@ class ChangeFeed:
                 is_more = await changes.forget_old(tx) >= changes.FORGOTTEN_AT_ONCE
 
     async def poll(self) -> None:
-        """Read the last position every POLL_SECONDS and let the waiting streams check it, until
-        cancelled."""
+        """Until cancelled, read the last position every POLL_SECONDS and wake the waiting
+        streams."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if self._followers:

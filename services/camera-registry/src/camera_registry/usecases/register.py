@@ -105,12 +105,13 @@ class Register:
     async def change(
         self, camera_id: UUID, description: Description, *, from_version: int, caller: Caller
     ) -> Camera:
-        """Replace a camera's description and return the camera in its new version, or unchanged if
-        the description is the same. `from_version` is the version that the caller wants to replace.
+        """Replace a camera's description, and return the camera in its new version. `from_version`
+        is the version that the caller wants to replace. If the description is the same, the camera
+        is unchanged.
 
         Raises RegionNotYours, CameraNotFound, CameraRetired, CameraChangedMeanwhile, SerialTaken,
-        or BadRequest if the named hub may not report on the camera, or if no owner is given and the
-        stored owner is not a person.
+        or BadRequest. BadRequest means that the named hub may not report on the camera, or that no
+        owner is given and the stored owner is not a person.
         """
         _require_region(caller.scope, description)
         description = keyed(description, self.keyring)
@@ -166,10 +167,11 @@ class Register:
     async def versions(
         self, camera_id: UUID, *, before: int | None, size: int, caller: Caller
     ) -> list[tuple[Version, list[str]]]:
-        """Return up to `size` versions of a camera older than version `before` (None: the latest
-        ones), newest first, each with the names of the fields that it changed.
+        """Return up to `size` versions of a camera, newest first, each with the names of the fields
+        that it changed.
 
-        Raises CameraNotFound.
+        The versions are older than version `before`; None returns the latest ones. Raises
+        CameraNotFound.
         """
         async with self._db.begin(caller.scope) as tx:
             await cameras.get(tx, camera_id, self._known())
@@ -200,8 +202,8 @@ class Register:
         """Return up to `size` cameras that match the filters, after the place `after` (None: from
         the first), in the order of `Filters.sorted_by` and then of ids.
 
-        A search by an owner's IIN is audited with the IIN's blind index (keyed hash). It raises
-        NotAllowed if the caller has no role that may know which person owns a camera.
+        A search by an owner's IIN is audited with the IIN's blind index (keyed hash). Such a search
+        raises NotAllowed if the caller has no role that may know which person owns a camera.
         """
         if filters.owner_iin and not _may_know_persons(caller):
             raise NotAllowed
@@ -216,16 +218,22 @@ class Register:
     async def nearest(
         self, centre: Circle, filters: Filters, *, size: int, caller: Caller
     ) -> list[tuple[Camera, float]]:
-        """Return the `size` cameras in service nearest to a centre that match the filters, with
-        their distances in metres in ascending order; fewer if there are no more."""
+        """Return the `size` cameras in service that match the filters and are nearest to a centre.
+
+        Each camera comes with its distance in metres, the nearest first. Fewer are returned if
+        there are no more.
+        """
         async with self._db.begin(caller.scope) as tx:
             return await search.nearest(tx, centre, filters, size=size, known=self._known())
 
     async def clusters(
         self, view: MapView, filters: MapFilters, *, caller: Caller
     ) -> list[Cluster]:
-        """Return clusters of the cameras in service that match the filters: one for each map cell
-        of the view or, if the view asks for this and they are few enough, one for each camera."""
+        """Return clusters of the cameras in service that match the filters.
+
+        There is one cluster for each map cell of the view. If the view asks for single cameras, and
+        they are few enough, there is one cluster for each camera.
+        """
         async with self._db.begin(caller.scope) as tx:
             return await cell_counts.clusters(tx, view, filters, self._known())
 

@@ -1,5 +1,5 @@
-"""Lets concurrent callers with the same question share one answer that is computed after all have
-asked."""
+"""Lets concurrent callers share the answer to one question. The answer is computed after all of
+them have asked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -44,9 +44,8 @@ class SharedAnswers(Generic[Key, Answer]):
     async def of(self, key: Key, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return an answer whose computation begins after this call.
 
-        `make` computes an answer. Callers who share an answer share one call of `make`, so all
-        functions `make` that are passed with the same key must be equivalent. Raises whatever
-        `make` raises.
+        `make` computes an answer. Callers who share an answer share one call of `make`. So callers
+        with the same key must pass equivalent functions. Raises whatever `make` raises.
         """
         lock = self._locks.setdefault(key, asyncio.Lock())
         shared = self._next.setdefault(key, _Shared())

@@ -14,8 +14,8 @@ PAUSE_SECONDS = 1.0
 
 
 class Tally:
-    """Adds the changes of counts that the database has recorded to the stored counts of cameras, by
-    region and by H3 cell.
+    """Adds changes to the stored counts of cameras, by region and by H3 cell. The database has
+    recorded these changes.
 
     Statistics include the changes that are not yet added, so they are exact even while no update
     runs.
@@ -27,7 +27,7 @@ class Tally:
     def alone(self) -> AbstractAsyncContextManager[Lease]:
         """Return a context manager that waits until no other replica updates the counts.
 
-        It yields a lease, the exclusive right to do so, and releases it at the end.
+        It yields a lease (the exclusive right to update them), and releases the lease at the end.
         """
         return hold(self._db, "tally")
 
@@ -38,8 +38,8 @@ class Tally:
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def fold(self, lease: Lease) -> bool:
-        """Add the oldest recorded changes to the stored counts; return whether more may be left to
-        add."""
+        """Add the oldest recorded changes to the stored counts; return whether more changes may be
+        left."""
         async with lease.begin(SYSTEM) as tx:
             is_more = await fold_changes(tx) >= FOLDED_AT_ONCE
         async with lease.begin(SYSTEM) as tx:

@@ -1,5 +1,5 @@
-"""Processes the reports of hubs (control centres and edge boxes that report on cameras): sets the
-statuses of their cameras, and detects silent hubs."""
+"""Sets the statuses of cameras by the reports of hubs, and detects silent hubs. Hubs are control
+centres and edge boxes that report on cameras."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -35,8 +35,8 @@ READ_AGAIN_AFTER = timedelta(hours=1)
 
 @dataclass
 class Followed:
-    """A hub whose reports are processed, as kept in memory. `report` is its newest report until
-    that report has been processed, then None."""
+    """A hub whose reports are processed, as kept in memory. `report` is the hub's newest report, or
+    None once that report has been processed."""
 
     row: HubLife
     children: Children | None = None
@@ -45,10 +45,9 @@ class Followed:
     cameras_silent: int = 0
 
     def is_due(self, now: datetime, silence: timedelta, *, has_listened: bool) -> bool:
-        """Whether this hub must be processed: it has a new report, or its silence or its revocation
-        is not yet processed. `has_listened` says that no report was missed during the last
-        `silence`.
-        """
+        """Whether this hub must be processed: because it has a new report, or because its silence
+        or revocation is not yet processed. `has_listened` says that no report was missed during the
+        last `silence`."""
         if self.row.is_revoked:
             return not self.row.is_silent
         if self.report is not None:
@@ -112,11 +111,12 @@ class Reports:
         return hub.row.public_key if hub and not hub.row.is_revoked else None
 
     def take(self, report: Report, arrived_at: datetime) -> tuple[Outcome, int]:
-        """Store a report, whose signature must have been checked, if it is the hub's newest.
+        """Store a report if it is the newest of its hub. The report's signature must have been
+        checked.
 
-        Returns the outcome, and the number of statuses that were missed: the number of reports
-        missed before this one times the number of cameras in this one (0 if it was not stored).
-        Raises KeyError for a hub that is not in `hubs`.
+        Returns the outcome and the number of missed statuses. This number is the number of reports
+        missed before this one, times the number of cameras in this one; it is 0 if the report was
+        not stored. Raises KeyError for a hub that is not in `hubs`.
         """
         hub = self.hubs[report.hub_id]
         outcome = outcome_of_date(report.sent_at, arrived_at, self.silence)
@@ -143,13 +143,13 @@ class Watch:
     def alone(self) -> AbstractAsyncContextManager[Lease]:
         """Return a context manager that waits until no other replica processes reports.
 
-        It yields a lease, the exclusive right to process them, and releases it at the end.
+        It yields a lease (the exclusive right to process them), and releases the lease at the end.
         """
         return hold(self._db, "heartbeats")
 
     async def begin(self, lease: Lease) -> Reports:
-        """Read from the database all hubs whose reports are to be processed, and return them; none
-        has a report yet. Later, `look` applies changes of hubs to the returned object."""
+        """Read all hubs whose reports are to be processed, and return them without reports. Later,
+        `look` applies changes of hubs to the returned object."""
         async with lease.begin(SYSTEM) as tx:
             rows = await life.read_hubs(tx)
         return Reports(self.silence, {row.hub_id: Followed(row) for row in rows})
@@ -162,7 +162,7 @@ class Watch:
 
         `hears_since` is the time since which no report was missed, or None if a report may have
         been missed just now. Incidents are opened only if `hears_since` is at least `self.silence`
-        ago. If this raises, get new `reports` from `begin`.
+        ago. If `look` raises an error, get new `reports` from `begin`.
         """
         has_listened = hears_since is not None and now - hears_since >= self.silence
         async with lease.begin(SYSTEM) as tx:

@@ -1,8 +1,8 @@
 """Determines which actions an operator may take on a report now.
 
-An action is allowed if the operator has a role for it (`ROLES`) and the method of `Report` that
-performs it raises no refusal. The methods are called on trial; they change nothing. `ROLES` is also
-the source of the API's role policy.
+An action is allowed if `ROLES` names a role of the operator for it, and the method of `Report` for
+this action raises no refusal. The methods are called on trial, which changes nothing. `ROLES` is
+also the source of the API's role policy.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,8 +46,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Files:
-    """How many files of a report are in the evidence store (`stored`), and how many are not
-    (`waiting`)."""
+    """The numbers of a report's files: `stored` are in the evidence store, `waiting` are not."""
 
     stored: int = 0
     waiting: int = 0

@@ -157,9 +157,9 @@ class Deadlines:
             return self.table.of_dispute(category, region, disputed_at)
 
     def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """Return the deadline of a report after an operator has taken it. If the rule of the
-        deadline `current` names a further term, that term is counted from `registered_at`;
-        otherwise `current` is returned."""
+        """Return the deadline of a report after an operator has taken it. If the rule of `current`
+        names a further time limit, that limit is counted from `registered_at`. Otherwise `current`
+        is returned."""
         with _refused_by_name():
             return self.table.after_taking(current, registered_at)
 
@@ -345,8 +345,8 @@ class Report:
         return replace(self, escalation_step=step, version=self.version + 1)
 
     def with_outcome(self, outcome: str) -> "Report":
-        """Return the report with this outcome, such as "fine_issued". Returns the report unchanged
-        if its present outcome belongs to the same or a later stage (`OUTCOMES`)."""
+        """Return the report with this outcome, such as "fine_issued". The report is unchanged if
+        its present outcome belongs to the same stage or a later one (see `OUTCOMES`)."""
         if OUTCOMES[outcome] <= OUTCOMES.get(self.outcome, 0):
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
@@ -381,8 +381,9 @@ def drawn_numbers(
 ) -> Iterator[str]:
     """Yield random report numbers for a report that is registered at `at`.
 
-    Another report may already have a yielded number; the caller checks this and takes the next.
-    `draw` returns a random integer below its argument. Raises RuntimeError after DRAWS_MAX numbers.
+    Another report may already have a yielded number. The caller checks this, and then takes the
+    next. `draw` returns a random integer below its argument. Raises RuntimeError after DRAWS_MAX
+    numbers.
     """
     year = almaty_day(at).year
     for _ in range(DRAWS_MAX):

@@ -1,9 +1,9 @@
 """Numbers and reads the changes of reports; `storage.reports` adds them without numbers.
 
-The changes of each partner are numbered from 1 without gaps. A change gets its number only after it
-was committed, in a later transaction; only one such transaction runs at a time. So whoever can
+The changes of each partner are numbered from 1 without gaps. A change gets its number after it was
+committed, in a later transaction. Only one transaction at a time assigns numbers. So whoever can
 read a change can also read the partner's changes with lower numbers. Transactions that change
-reports never wait for each other's numbers.
+reports need not wait for numbers.
 """
 
 from dataclasses import dataclass

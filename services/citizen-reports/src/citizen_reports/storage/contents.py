@@ -161,7 +161,8 @@ async def officer_of(tx: Tx, report_id: UUID) -> str:
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Encrypt and store the given fields (`question` or `plate`) of a report; "" deletes a field.
+    """Encrypt and store fields of a report: `question`, `plate` or both. An empty text deletes a
+    field.
 
     Raises KeyError if the report's key was destroyed.
     """
@@ -177,8 +178,8 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 
 
 async def seal_answer(tx: Tx, report_id: UUID, answer: str) -> dict[str, Any]:
-    """Encrypt an answer and return the fields that the audited decision covers: the report's id and
-    the encrypted answer. Raises KeyError if the report's key was destroyed."""
+    """Encrypt an answer, and return the fields that the audited decision covers. They are the
+    report's id and the encrypted answer. Raises KeyError if the report's key was destroyed."""
     key = await report_key(tx, report_id)
     return {"report_id": report_id, "answer": _seal(key, "answer", report_id, answer)}
 

@@ -81,8 +81,8 @@ async def registered_before(
     """Return other reports, registered no later than `report`, that may be of the same incident.
 
     They have the same category as `report`, which must be registered. Their incidents lie in one of
-    these H3 cells, and were at most `within` before or after that of `report`. Returns at most
-    NEIGHBOURS_MAX reports, in the order of registration.
+    these H3 `cells`, and happened at most `within` before or after the incident of `report`.
+    Returns at most NEIGHBOURS_MAX reports, in the order of registration.
     """
     assert report.receipt is not None
     rows = await db.read(

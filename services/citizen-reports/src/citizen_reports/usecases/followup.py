@@ -35,8 +35,8 @@ class EvidenceStore(Protocol):
 
 
 class FollowUp:
-    """Handlers of scheduled work. A handler may run more than once for the same work, so each
-    checks the report's current state first."""
+    """Handlers of scheduled work. A handler may run more than once for one piece of work, so it
+    first checks the report's current state."""
 
     def __init__(
         self,
@@ -119,8 +119,8 @@ class FollowUp:
             await contents.drop_chunks(tx, current)
 
     async def find_duplicates(self, key: str) -> None:
-        """Mark a report as a possible duplicate of an earlier one of the same category, if their
-        incidents were at most 50 m and ten minutes apart. `key` is the report's id."""
+        """Mark a report as a possible duplicate of an earlier report of the same category, if the
+        two incidents were at most 50 m and ten minutes apart. `key` is the report's id."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
         original = await self._earlier(found)
@@ -153,8 +153,8 @@ class FollowUp:
         await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
 
     async def record_outcome(self, key: str) -> None:
-        """Record the outcome of a report unless one of the same or a later stage is already
-        recorded. `key` is "report id:outcome"."""
+        """Record the outcome of a report, unless the recorded outcome belongs to the same stage or
+        a later one. `key` is "report id:outcome"."""
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:

@@ -82,8 +82,8 @@ class Intake:
             return await self._view(tx, await reports.get(tx, report_id))
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
-        """Register and route the report in a single transaction, and return its receipt; a repeated
-        call returns the same receipt.
+        """Register and route the report in a single transaction, and return its receipt. A repeated
+        call returns the first receipt again.
 
         Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
         CalendarYearMissing.
@@ -124,7 +124,7 @@ class Intake:
         return views, [(one.opened_at.isoformat(), str(one.report_id)) for one in found]
 
     async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """Record the reporter's reply to a question; the suspended deadline continues to run.
+        """Record the reporter's reply to a question. The suspended deadline then runs again.
 
         Raises BadRequest, ReportNotFound, NothingAsked, StatusNotAllowed or CalendarYearMissing.
         """
@@ -141,7 +141,7 @@ class Intake:
             return await self._view(tx, replied)
 
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """Dispute the answer, which is possible once; an oversight role then takes the report.
+        """Dispute the answer, which is possible once. An oversight role then takes the report.
 
         Raises BadRequest, ReportNotFound, AlreadyDisputed, ReportNotAnswered or
         CalendarYearMissing.

@@ -1,7 +1,7 @@
 """Access to reports and media. Every access is authorised, and audited before data are returned.
 
-A report that row-level security hides from the caller is refused as not found, and so is a
-complaint that names the caller. Such an attempt is audited and published for internal security.
+A report is refused as not found if row-level security hides it from the caller, or if it is a
+complaint that names the caller. A refused attempt is audited and published for internal security.
 """
 
 from collections.abc import AsyncIterator
@@ -42,7 +42,8 @@ class Piece:
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
         """Stream the copy of a file that operators are shown. `sha256` (hex) is the hash of the
-        original file; `confidential` hides the audit entry of this access from auditors."""
+        original file. With `confidential`, the audit entry of this access is hidden from
+        auditors."""
         ...
 
 

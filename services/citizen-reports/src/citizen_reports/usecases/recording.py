@@ -76,8 +76,8 @@ class ReportRecorder:
         note: str = "",
         fact: Event | None = None,
     ) -> EntryOfRecord:
-        """Store and audit the decision that changed the report from `before` to `after`, and return
-        its audit entry.
+        """Store and audit the decision that changed the report from `before` to `after`. Returns
+        the audit entry of the decision.
 
         `actor`, `at` and `note` become part of the step in the report's history. The published
         event is `fact` if given, else `status_changed`.
@@ -96,8 +96,8 @@ class ReportRecorder:
     async def register(
         self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None, *, waits: bool
     ) -> Report:
-        """Store the report as registered and routed, and return it in that state; `key` is its data
-        key.
+        """Store the report as registered and routed, and return it in that state. `key` is the
+        report's data key.
 
         If the report has changed meanwhile, nothing is stored and `tx.was_current` is False. With
         `waits`, the end of `tx` waits for a transaction that has locked the report; otherwise a
@@ -133,9 +133,10 @@ class ReportRecorder:
             await self.start_clock(tx, after)
 
     async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedule one step by which the report is escalated if it is overdue. The legal tables
-        list these steps, each with its delay after the deadline; `step_index` counts from 0. No
-        effect if there is no such step or the report has no deadline."""
+        """Schedule an escalation of the report, which takes effect if the report is overdue. The
+        legal tables list the steps of escalation, each with its delay after the deadline.
+        `step_index` counts these steps from 0. Does nothing if there is no such step or the report
+        has no deadline."""
         ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
         if report.deadline is None or step_index >= len(ladder):
             return

@@ -13,12 +13,12 @@ from fines.model.refusals import RegisterAway, RegisterRecordWrong
 
 
 class VehicleFile:
-    """The embedded register: a JSON object that maps a plate to {"make", "model", "since", "until",
-    "owner": {"iin" or "bin", "name", "address", "phone"}}, or to a list of such records.
+    """The embedded register: a JSON object that maps a plate to a record, or to a list of records.
 
-    Each record is an ownership from `since` (included) to `until` (excluded; absent while the
-    ownership lasts). Both are times with a UTC offset, or days, which mean 00:00 in Almaty. The
-    file is read again when it changes.
+    A record is {"make", "model", "since", "until", "owner": {"iin" or "bin", "name", "address",
+    "phone"}}. It describes an ownership from `since` (included) to `until` (excluded). While the
+    ownership lasts, `until` is absent. Both are times with a UTC offset, or days, which mean 00:00
+    in Almaty. The file is read again when it changes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,8 +27,8 @@ class VehicleFile:
         self._records: dict[str, tuple[object, ...]] = {}
 
     async def registrations(self, plate: str, at: datetime) -> tuple[Registration, ...]:
-        """Return the registrations of a plate that are valid at `at`. Raises RegisterAway where
-        the file cannot be read, RegisterRecordWrong where any record of the plate is invalid."""
+        """Return the registrations of a plate that are valid at `at`. Raises RegisterAway if the
+        file cannot be read, or RegisterRecordWrong if any record of the plate is invalid."""
         try:
             records = (await asyncio.to_thread(self._current)).get(plate, ())
         except (OSError, ValueError, RecursionError) as error:

@@ -131,8 +131,9 @@ def total_to_proto(rows: list[RevenueRow], region: str) -> fines_pb2.Revenue:
 
 
 def state_filter(state: "fines_pb2.FineState.ValueType") -> str:
-    """Return the requested state as it is stored, for use in a filter; "" (no filter) if no state
-    is requested. APPEALED is in the contract but never stored: as a filter it matches no fine."""
+    """Return the requested state in the form in which it is stored, for use in a filter. If no
+    state is requested, return "", which sets no filter. APPEALED is in the contract but never
+    stored, so it matches no fine."""
     if state == fines_pb2.FINE_STATE_UNSPECIFIED:
         return ""
     return fines_pb2.FineState.Name(state).removeprefix("FINE_STATE_").lower()

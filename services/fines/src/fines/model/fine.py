@@ -104,8 +104,8 @@ class SealedText:
 
 @dataclass(frozen=True)
 class SealedParticulars:
-    """The personal data of a letter, encrypted with the owner's key, with keyed hashes of owner and
-    plate (blind indexes) by which the fine can be found without decryption."""
+    """The personal data of a letter, encrypted with the owner's key. Keyed hashes (blind indexes)
+    of owner and plate allow the fine to be found without decryption."""
 
     key_id: UUID
     sealed: bytes
@@ -176,13 +176,13 @@ class Fine:
         return replace(self._moved(Move.DELIVER), delivered_at=delivered_at, dates=dates)
 
     def come_into_force(self) -> "Fine":
-        """Return the fine with the state IN_FORCE. To be called once the term of appeal is over.
-        Raises MoveNotAllowed."""
+        """Return the fine with the state IN_FORCE. To be called once the time limit for an appeal
+        is over. Raises MoveNotAllowed."""
         return self._moved(Move.COME_INTO_FORCE)
 
     def fall_overdue(self) -> "Fine":
-        """Return the fine with the state OVERDUE. To be called once the term for voluntary payment
-        (KoAP Art. 893) is over. Raises MoveNotAllowed."""
+        """Return the fine with the state OVERDUE. To be called once the time limit for voluntary
+        payment (KoAP Art. 893) is over. Raises MoveNotAllowed."""
         return self._moved(Move.FALL_OVERDUE)
 
     def pay(self) -> "Fine":
@@ -210,8 +210,8 @@ class Fine:
         return replace(self, version=self.version + 1)
 
     def held(self, reason: str, conflicts: tuple[str, ...] = ()) -> "Fine":
-        """Return the fine with a reason why it is not issued; its state must be AWAITING. `reason`
-        is the name of a Hold, `conflicts` are the numbers of conflicting fines."""
+        """Return the fine with a reason why it is not issued. The fine's state must be AWAITING.
+        `reason` is the name of a Hold, and `conflicts` are the numbers of conflicting fines."""
         assert self.state is State.AWAITING
         return replace(self, hold_reason=reason, conflicts=conflicts)
 

@@ -1,7 +1,7 @@
 """The checks that prevent the issue of a fine: every fact is verified again before issue.
 
 Each failed check yields a hold: a named reason, shown to operators, why the fine is not issued. A
-fine is not issued if a legal term for issuing it has expired, if the device cannot have made the
+fine is not issued if a time limit for issuing it has passed, if the device cannot have made the
 readings, or if the device had no valid metrological verification when it measured the speed.
 """
 
@@ -27,10 +27,11 @@ MOMENT_IN_DOUBT = frozenset(
 
 
 def time_hold(occurred_at: datetime, now: datetime, terms: FineTerms) -> Hold:
-    """Return a hold if a term for issuing a fine has expired or the offence lies in the future.
-    Returns Hold.NONE otherwise.
+    """Return a hold if a time limit for issuing a fine has passed or the offence lies in the
+    future. Returns Hold.NONE otherwise.
 
-    The terms of KoAP Arts. 62 and 822-1(3) are counted in calendar days, which favours the owner.
+    The time limits of KoAP Arts. 62 and 822-1(3) are counted in calendar days, which favours the
+    owner.
     """
     occurred_on, today = almaty_day(occurred_at), almaty_day(now)
     if occurred_at > now:
@@ -47,7 +48,7 @@ def fact_holds(
 ) -> Iterator[Hold]:
     """Yield the reasons why a fine may not be issued automatically, the most important first.
 
-    Yields only one hold if the violation is unconfirmed, is itself held by the violations service,
+    Only one hold is yielded if the violation is unconfirmed, has a hold of the violations service,
     rests on citizens' evidence, or has no known article. `articles` and `guards` are the editions
     in force at the offence, None if there was none.
     """
