@@ -87,12 +87,12 @@ class InferencePool:
         deadline: float | None = None,
         patient: bool = False,
     ) -> AsyncIterator[None]:
-        """Wait for an inference slot and hold it for the block. `deadline` is in seconds of the
-        event loop's clock, by default WAIT_SECONDS from now (PATIENCE_SECONDS for a `patient`
+        """Wait for an inference slot and hold it while the block runs. `deadline` is in seconds of
+        the event loop's clock, by default WAIT_SECONDS from now (PATIENCE_SECONDS for a `patient`
         caller).
 
-        Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
-        `patient` caller waits without a limit; its deadline only sets its place in the queue.
+        Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue.
+        This does not apply to a `patient` caller, whose deadline only sets its place in the queue.
         """
         inside = False
         try:
@@ -190,8 +190,8 @@ class WaitQueue:
 class AdmissionQueue:
     """A limited number of slots, a queue of waiters, and counters of all callers.
 
-    Always, `offered` (all callers) = `done` + `inside` (holding a slot) + all `dropped` +
-    `waiting`.
+    The counters always agree: `offered` (all callers) = `done` + `inside` (holding a slot) + all
+    `dropped` + `waiting`.
     """
 
     def __init__(self, *, places: int, waiting_max: int) -> None:
@@ -215,11 +215,11 @@ class AdmissionQueue:
         deadline: float | None = None,
         patient: bool = False,
     ) -> AsyncIterator[None]:
-        """Wait for a slot and hold it for the block. `deadline` is in seconds of the event loop's
-        clock, by default WAIT_SECONDS from now (PATIENCE_SECONDS for a `patient` caller).
+        """Wait for a slot and hold it while the block runs. `deadline` is in seconds of the event
+        loop's clock, by default WAIT_SECONDS from now (PATIENCE_SECONDS for a `patient` caller).
 
-        Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue. A
-        `patient` caller waits without a limit; its deadline only sets its place in the queue.
+        Raises Shed if no slot is free by the deadline, or this caller is shed from a full queue.
+        This does not apply to a `patient` caller, whose deadline only sets its place in the queue.
         """
         self.offered += 1
         loop = asyncio.get_running_loop()

@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 def run_to_completion(step: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]:
     """Decorate a coroutine function so that it completes even if its caller is cancelled. The
-    caller gets CancelledError only after that, so decorate only short functions."""
+    caller gets CancelledError only after the function has ended, so decorate only short functions.
+    """
 
     @wraps(step)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,6 +1,6 @@
 """Calls Triton, the inference server, over mutual TLS; each call sends one batch to one model.
 
-No other module calls it. A call that was sent is never cancelled, because a cancelled call can
+No other module calls Triton. A call that was sent is never cancelled, because a cancelled call can
 crash this version of Triton. If a caller stops waiting, the call runs to its end and counts as in
 flight until then.
 """
@@ -70,8 +70,8 @@ class OutsideModel:
     """An external object model, added by its manifest (`docs/adding-a-model.md`).
 
     The input is [n, h, w, 3]: n pictures of BGR bytes; h and w are multiples of 32. The output is
-    [n, k, 6]: k rows for each picture. A row is an object, with x1, y1, x2, y2 in pixels of the
-    input, the score from 0 to 1 and the index in `labels`; or it is empty, with the score 0.
+    [n, k, 6]: k rows for each picture. Each row is one object: x1, y1, x2, y2 in pixels of the
+    input, the score from 0 to 1 and the index in `labels`. A row with the score 0 is empty.
     """
 
     labels: tuple[str, ...]

@@ -123,8 +123,8 @@ async def prove_consistency(
 async def list_attempts(
     service: ServiceName, listing: Annotated[Listing, Query()], context: AsOperator
 ) -> AttemptsPage:
-    """Attempts to open records that the person who tried was not permitted to see, newest first.
-    Role internal_security. The header Tartip-Purpose is required."""
+    """Attempts of people to open records that they were not permitted to see, newest first. Role
+    internal_security. The header Tartip-Purpose is required."""
     request = listing.message(audit_pb2.ListAttemptsRequest)
     return AttemptsPage.of(await context.call(_audit(context, service).ListAttempts, request))
 

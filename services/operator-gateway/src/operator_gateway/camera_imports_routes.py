@@ -78,9 +78,9 @@ class ImportOutcome(Answer):
 async def export_cameras(
     filters: Annotated[CameraFilters, Query()], context: AsOperator
 ) -> StreamingResponse:
-    """Streams all cameras that match the filters, one JSON object per line, each a row for an
-    import. If the export fails midway, the HTTP response is left incomplete, so that no client
-    mistakes it for a complete one."""
+    """Streams all cameras that match the filters, one JSON object per line. Each line is a row for
+    an import. If the export fails midway, the HTTP response is left incomplete, so that no client
+    takes it for a complete one."""
     wanted = filters.request()
     wanted.page.size = PAGE_SIZE_MAX
     # The first page is awaited before the status is sent, so that a refusal can set it.
@@ -91,8 +91,9 @@ async def export_cameras(
 @router.post("/import")
 async def import_cameras(body: ImportCameras, context: AsOperator) -> ImportOutcome:
     """Registers new cameras and changes existing ones, from one batch of an import. Wrong rows are
-    refused, with a list of their wrong fields. If a batch is sent again with the same `import_id`,
-    `number` and rows, the same outcome is returned. Role camera_administrator."""
+    refused, with a list of their wrong fields. The fields `import_id` and `number` identify a
+    batch. If a batch is sent again with the same rows, its first outcome is returned. Role
+    camera_administrator."""
     request = body.message(cameras_pb2.ImportCamerasRequest)
     telemetry.annotate(**{"import": body.import_id})
     stream = context.stream(context.peers.cameras.ImportCameras, iter([request]))

@@ -134,11 +134,14 @@ async def camera_tile(
     context: AsOperator,
     if_none_match: IfNoneMatch = "",
 ) -> Reply:
-    """A square of the map in Web Mercator as a vector tile (Mapbox Vector Tile 2.1). The points of
-    its layer `clusters` are groups of cameras, with count, online, degraded, offline, tampered and
-    unknown. The points of its layer `cameras` are single cameras, with id, status and, from zoom 16
-    on, kind. From zoom 16 on, a tile with at most 500 cameras shows each of them as a single
-    camera. 204: the tile is empty."""
+    """A square of the map in Web Mercator as a vector tile (Mapbox Vector Tile 2.1). The response
+    is 204 if the tile is empty.
+
+    In the layer `clusters`, a point is a group of cameras, with count, online, degraded, offline,
+    tampered and unknown. In the layer `cameras`, a point is a single camera, with id, status and,
+    from zoom 16 on, kind. From zoom 16 on, a tile with at most 500 cameras shows each of them as a
+    single camera.
+    """
     with checks() as check:
         for name, value in (("x", x), ("y", y)):
             check.that(value < 2**z, name, f"0 to {2**z - 1} at zoom {z}")

@@ -62,7 +62,7 @@ class FunctionBasis(Answer):
 
 
 class CameraStream(Answer):
-    """A video stream of a camera. No answer contains its password."""
+    """A video stream of a camera. The stream's password is never returned."""
 
     name: str
     url: str

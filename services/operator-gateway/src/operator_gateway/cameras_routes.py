@@ -82,8 +82,8 @@ class CameraFilters(Request):
         return self
 
     def request(self) -> cameras_pb2.ListCamerasRequest:
-        """Return the gRPC request for the cameras that match these filters; its page size and token
-        are not set."""
+        """Return the gRPC request for the cameras that match these filters. The request has no page
+        size and no token yet."""
         areas = {*_CIRCLE, *_BOX, "polygon"}
         given = self.model_dump(include=set(CameraFilters.model_fields) - areas)
         request = to_message(given, cameras_pb2.ListCamerasRequest)
@@ -139,8 +139,8 @@ async def list_cameras(
     listing: Annotated[CameraListing, Query()], context: AsOperator
 ) -> CameraPage:
     """Cameras, filtered by place, AI function, kind, status, owner, site category, words, serial
-    number or name. They are ordered by id or by name; in a search by area or polygon, however, by
-    H3 cell, and in a search by district by KATO (district) code."""
+    number or name. They are ordered by id or by name. A search by area or polygon is ordered by H3
+    cell instead; a search by district, by KATO (district) code."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 
@@ -177,11 +177,11 @@ async def get_camera(
     if_none_match: IfNoneMatch = "",
 ) -> CameraAnswer | Reply:
     """One camera with its current description, or with the one that was valid at `as_of`. The
-    response has an ETag, which a request to change the camera must send in If-Match. If it is sent
-    in If-None-Match and nothing has changed, the response is 304.
+    response has an ETag, which a request to change the camera must send in If-Match. If a read
+    sends the ETag in If-None-Match and nothing has changed, the response is 304.
 
-    If the owner is a person, the IIN (individual identification number) is returned to the roles
-    camera_administrator and supervisor if they send the header Tartip-Purpose; this is audited.
+    If the owner is a person, the roles camera_administrator and supervisor also get the IIN
+    (individual identification number) if they send the header Tartip-Purpose. This is audited.
     """
     request = to_message({"camera_id": camera_id, "as_of": as_of}, cameras_pb2.GetCameraRequest)
     reply = await context.call(context.peers.cameras.GetCamera, request)

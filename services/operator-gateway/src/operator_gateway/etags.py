@@ -1,8 +1,8 @@
 """Entity tags of cameras (RFC 9110, 8.8.3), for conditional reads and changes.
 
 A tag is strong. It has the camera's version, a dot and a digest of the whole camera, because the
-status can change without a new version. For a change only the version is compared, so a tag from
-before a change of the status is accepted, and so is a tag without a digest.
+status can change without a new version. For a change only the version is compared. So a tag is
+accepted even if the status has changed since, or if the tag has no digest.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def _version_read(
 
 def same_version(in_header: int, in_body: int) -> int:
     """Return `in_header`, the version in the header If-Match. Raises BadRequest if the request's
-    body has another version; 0 in the body means that it has none."""
+    body has another version. If `in_body` is 0, the body has none."""
     if in_body not in (0, in_header):
         wrong = FieldError("version", "BAD_REQUEST", "that of If-Match, or none")
         raise BadRequest(fields=(wrong,))

@@ -49,8 +49,8 @@ async def live_events(
 
     `ready` comes first; its id is the position at which the stream begins. `fact` tells what has
     happened to a record, with the record's id but not its content. `dropped` tells how many facts
-    were lost because the client was too slow. `gap` tells that facts may be missing. `expired` is
-    the last one, if the token has expired. `heartbeat` comes after 15 s without another event.
+    were lost because the client was too slow. `gap` tells that facts may be missing. `expired`
+    comes last, if the token has expired. `heartbeat` comes after 15 s without another event.
     """
     feed: LiveFeed = request.app.state.feed
     position = last_event_id or resume_after

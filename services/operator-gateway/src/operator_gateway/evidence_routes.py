@@ -44,8 +44,8 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 async def open_violation_evidence(
     violation_id: Id, sha256: Sha256, context: AsOperator
 ) -> StreamingResponse:
-    """Streams a picture of a violation. The header Tartip-Purpose is required; it is written to the
-    audit log."""
+    """Streams a picture of a violation. The header Tartip-Purpose is required, and is written to
+    the audit log."""
     telemetry.annotate(violation=violation_id)
     request = violations_pb2.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
     return await _opened(context.stream(context.peers.violations.OpenEvidence, request))
@@ -55,7 +55,7 @@ async def open_violation_evidence(
     "/reports/{report_id}/media/{media_id}", response_class=StreamingResponse, responses=ANSWERS
 )
 async def open_report_media(report_id: Id, media_id: Id, context: AsOperator) -> StreamingResponse:
-    """Streams a picture or film of a report. The header Tartip-Purpose is required; it is written
+    """Streams a picture or film of a report. The header Tartip-Purpose is required, and is written
     to the audit log."""
     telemetry.annotate(report=report_id)
     request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)

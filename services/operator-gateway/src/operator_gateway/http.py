@@ -1,7 +1,7 @@
 """Makes a FastAPI application that answers refused requests with problem+json (RFC 9457).
 
 ASGI middleware limits the size of request bodies while they stream, and opens a tracing span for
-each request. It never logs a query string. Every request begins a new trace, because the headers
+each request. Query strings are never logged. Every request begins a new trace, because the headers
 traceparent and baggage of clients are not trusted.
 """
 
@@ -128,7 +128,7 @@ def _language(request: Request) -> str:
 
 def negotiated_language(accepted: str) -> str:
     """Return the supported language ("en", "ru" or "kk") that the header Accept-Language prefers
-    (RFC 9110, 12.5.4); "en" if it names none of them."""
+    (RFC 9110, 12.5.4). Returns "en" if the header names none of the three."""
     best, best_quality = "en", 0.0
     for wish in accepted.lower().split(","):
         name, *parameters = wish.split(";")
@@ -149,8 +149,8 @@ def _quality(parameters: list[str]) -> float:
 
 
 class Edge:
-    """ASGI middleware for every HTTP request except health probes: opens a tracing span, limits the
-    size of the body, and responds to requests whose errors nothing else has handled."""
+    """ASGI middleware for every HTTP request except health probes. It opens a tracing span, limits
+    the size of the body, and answers requests that end in an unhandled error."""
 
     def __init__(self, app: ASGIApp, upload_paths: tuple[str, ...] = ()) -> None:
         self._app = app

@@ -1,9 +1,9 @@
 """The live feed: passes events on, as they happen, to operators who are permitted to know of them.
 
-An event has a subject, a record's id, a region and a time, but no payload: a client reads the
+An event has a subject, a record's id, a region and a time, but no payload. A client reads the
 record from the service that owns it, and that call is audited. A client that reconnects first gets
 the events that it missed, as far as they are still stored here. A client that is too slow loses its
-oldest events; it is told their number, and they are not sent again when it reconnects.
+oldest events. It is told how many, and does not get them when it reconnects.
 """
 
 import asyncio
@@ -68,9 +68,9 @@ class LiveEvent:
 
 @dataclass(frozen=True)
 class FeedMessage:
-    """A message to a client, of the kind "ready", "fact" (with an event), "dropped" (with the
-    number of missed events) or "gap". A client that reconnects with `position` resumes after this
-    message."""
+    """A message to a client. The field `kind` is "ready", "fact" (with an event), "dropped" (with
+    the number of missed events) or "gap". A client that reconnects with `position` resumes after
+    this message."""
 
     kind: str
     position: str
@@ -79,9 +79,9 @@ class FeedMessage:
 
 
 def may_know(operator: Operator, event: LiveEvent) -> bool:
-    """Whether the operator may be told of the event: the operator must have the event's region and
-    one of its permitted roles. These are listed in `AUDIENCES`, by the beginning of the event's
-    subject; the first entry that fits applies."""
+    """Whether the operator may be told of the event. The operator must have the event's region and
+    one of the roles in `AUDIENCES`. In `AUDIENCES`, the first entry that matches the beginning of
+    the event's subject applies."""
     if "*" not in operator.regions and event.region not in operator.regions:
         return False
     for prefix, roles in AUDIENCES.items():
@@ -231,8 +231,8 @@ class LiveFeed:
 
     def listen(self, operator: Operator, after: Position | None = None) -> Listener:
         """Register and return a listener to new events. If `after` is given, the listener first
-        gets the events after this position; if some of these are no longer stored, it gets a "gap"
-        message."""
+        gets the events after this position. If some of those are no longer stored, the listener
+        gets a "gap" message."""
         resumed = {
             stream: self._resumed(stream, number) for stream, number in (after or {}).items()
         }

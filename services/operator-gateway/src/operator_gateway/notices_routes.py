@@ -1,7 +1,7 @@
 """Notices over REST: warnings that users must know before they rely on a date or an amount.
 
-The console shows them on each page. They are public, also without signing in, because they contain
-no personal data.
+The console shows them on each page. They contain no personal data, so they can be read without
+signing in.
 """
 
 from datetime import datetime
@@ -18,9 +18,9 @@ router = APIRouter(prefix="/v1", tags=["notices"])
 
 
 class Notice(Answer):
-    """A notice in Kazakh, Russian and English. `code` is CLOCK_MOVED (the services' clock is set
-    off from the real time), YEAR_ASSUMED or YEAR_MISSING (the working calendar or the base value
-    for fines is only assumed, or missing, for a year)."""
+    """A notice in Kazakh, Russian and English. `code` is CLOCK_MOVED if the services' clock is set
+    off from the real time. It is YEAR_ASSUMED or YEAR_MISSING if a year's working calendar or base
+    value for fines is only assumed, or missing."""
 
     code: str
     kk: str

@@ -1,8 +1,8 @@
 """Passes an operator's request on to the service that owns the data (the peer).
 
-The gateway and the peer both verify the operator's bearer token. It is sent to the peer as gRPC
-metadata, together with the purpose (why personal data is read). Each call has a deadline. If the
-peer refuses, its refusal is raised here with the same reason.
+The gateway and the peer both verify the operator's bearer token. The token is sent to the peer as
+gRPC metadata, together with the purpose (why personal data is read). Each call has a deadline. If
+the peer refuses a call, the refusal is raised here with the peer's reason.
 """
 
 import base64
@@ -139,8 +139,8 @@ async def operator_context(
     request: Request, credentials: Bearer, purpose: Purpose = ""
 ) -> AsyncIterator[OperatorContext]:
     """FastAPI dependency: yields the context of an operator's request. Until the request is
-    answered, it counts against the limits of concurrent requests: that of the operator and that of
-    this process. Raises ShareExceeded if the first is reached, Overloaded if the second is.
+    answered, it counts against the limits of concurrent requests. Raises ShareExceeded if the
+    operator's limit is reached, Overloaded if the limit of this process is reached.
 
     Also raises the errors of `signed_in`.
     """

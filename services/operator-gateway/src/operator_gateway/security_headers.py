@@ -19,8 +19,9 @@ HEADERS = (
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the security headers that a response lacks. With them, pages run
-    scripts of this origin only, API responses are not cached, and no site may embed a response."""
+    """ASGI middleware that adds security headers to a response, unless it has them already. With
+    them, pages run scripts of this origin only, API responses are not cached, and no site may embed
+    a response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

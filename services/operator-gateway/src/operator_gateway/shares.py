@@ -15,18 +15,19 @@ STREAMS_MAX = 64
 
 
 def operators_shares() -> Shares:
-    """Return the limits of this process: how many calls and live streams each operator, and all
-    operators together, may have open at once."""
+    """Return the limits of this process on calls and live streams that are open at once. They hold
+    for each operator and for all operators together."""
     return Shares(calls_max=CALLS_MAX, urgent_reserved=0, streams_max=STREAMS_MAX)
 
 
 def place_of(
     request: Request, operator: Operator, *, stream: bool
 ) -> AbstractContextManager[object]:
-    """Return a context manager for serving an operator's request: while its block runs, the request
-    (a live stream if `stream`) counts against the limits of the operator and of the process.
+    """Return a context manager for serving an operator's request. While its block runs, the request
+    counts against the limits of requests or, if `stream`, of live streams.
 
-    Raises ShareExceeded if a limit of the operator is reached, Overloaded if one of the process is.
+    Raises ShareExceeded if the operator's limit is reached, Overloaded if the limit of this process
+    is reached.
     """
     length = request.headers.get("content-length", "")
     size = min(int(length), UPLOAD_BYTES_MAX) if length.isascii() and length.isdigit() else 0

@@ -1,9 +1,8 @@
 """Signing in, and the identity of the operator who is signed in.
 
-The development issuer of access tokens lists its operators, from whom the user chooses one. With
-any other issuer the console asks the user for an access token. The development issuer exists only
-in the embedded run (all services on one machine). It identifies itself in its OIDC discovery
-document.
+The development issuer of access tokens lists operators, from whom the user chooses one. It exists
+only in the embedded run (all services on one machine). It identifies itself in its OIDC discovery
+document. With any other issuer the console asks the user for an access token.
 """
 
 from typing import Annotated, Any
@@ -92,7 +91,7 @@ async def ways_in(request: Request) -> SignIn:
 @router.post("/sign-in/development")
 async def development_token(request: Request, body: DevelopmentSignIn) -> Token:
     """Returns an access token of the development issuer for an operator, without a password.
-    Refused if the configured issuer is another one."""
+    Refused if another issuer is configured."""
     discovery = await _discovery(request.app.state.issuer)
     if OPERATORS_CLAIM not in discovery:
         raise NotDevelopment

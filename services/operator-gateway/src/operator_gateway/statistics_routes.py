@@ -89,8 +89,9 @@ async def camera_statistics(
     query: Annotated[CameraStatisticsQuery, Query()], context: AsOperator
 ) -> CameraStatistics:
     """Numbers of cameras, in total and by region: all that are registered, those connected to a
-    control centre, those with AI functions, and those of each status; also by kind, function and
-    site category. Counted at the moment of the request; retired cameras are left out."""
+    control centre, those with AI functions, and those of each status. There are also numbers by
+    kind, function and site category. Retired cameras are left out. The cameras are counted at the
+    moment of the request."""
     request = query.message(cameras_pb2.GetStatisticsRequest)
     return CameraStatistics.of(await context.call(context.peers.cameras.GetStatistics, request))
 

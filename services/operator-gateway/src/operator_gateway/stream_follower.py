@@ -96,7 +96,8 @@ def live_event(message: Msg) -> LiveEvent:
     """Return the event that a message's headers describe. A missing header becomes "", a missing
     version 0. An event without a region is shown only to operators who have all regions.
 
-    `at` is the broker's time of the message plus the offset of the services' clock, if it has one.
+    `at` is the broker's time of the message, plus the offset of the services' clock if there is
+    one.
     """
     headers = message.headers or {}
     metadata = message.metadata

@@ -1,7 +1,7 @@
 """Tickets for the live feed: a ticket in the URL opens one stream, once, within 30 seconds.
 
-They replace the bearer token, because a browser's EventSource cannot send headers and a token in a
-URL would remain in browser histories and logs.
+A ticket replaces the bearer token, because a browser's EventSource cannot send headers and a token
+in a URL would remain in browser histories and logs.
 """
 
 import secrets
@@ -74,8 +74,8 @@ async def listening_operator(
     ticket: Annotated[str, Query(max_length=64)] = "",
 ) -> AsyncIterator[OperatorContext]:
     """FastAPI dependency: yields the context of the operator who opens a live stream with a bearer
-    token or a ticket. The stream counts against the limits of streams: that of the operator and
-    that of this process. Raises ShareExceeded if the first is reached, Overloaded if the second is.
+    token or a ticket. The stream counts against the limits of streams. Raises ShareExceeded if the
+    operator's limit is reached, Overloaded if the limit of this process is reached.
 
     Also raises NotAuthenticated, TokenExpired or TicketSpent.
     """

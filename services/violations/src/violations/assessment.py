@@ -27,8 +27,8 @@ reads_total = telemetry.meter.create_counter("tartip.violations.reads", unit="{r
 @dataclass(frozen=True)
 class Report:
     """A citizen's report whose evidence an operator accepted as traffic evidence. `shown_sha256`
-    are the hashes of the copies shown to officers, in the order of the originals
-    (`evidence_sha256`), "" where unknown. `story` is a correlation id."""
+    has the hashes of the copies shown to officers, in the order of the originals
+    (`evidence_sha256`). An unknown hash is "". `story` is a correlation id."""
 
     report_id: UUID
     place: Place
@@ -58,7 +58,7 @@ class Assessment:
     """Assesses plate reads and citizens' evidence.
 
     A plate read is assessed by the articles of the law in force at the time of measurement. The
-    limits of plausible measurements (guards) are those in force when its frame arrived.
+    limits of plausible measurements (guards) are those in force when the frame arrived.
     """
 
     def __init__(

@@ -19,9 +19,9 @@ from violations.storage import neighbours
 def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
     """Return the new violation with the ids of `others` as its conflicts.
 
-    If it has no hold yet and one of the conflicts requires a hold, it gets IMPOSSIBLE_JOURNEY. A
-    conflict requires a hold if the other violation is in review or confirmed, and devices measured
-    place and time of both violations, without doubt about either measurement.
+    If a conflict requires a hold, the violation gets IMPOSSIBLE_JOURNEY, unless it has a hold
+    already. A conflict requires a hold if the other violation is in review or confirmed, and
+    devices measured place and time of both violations, without doubt about either measurement.
     """
     others = list(others)
     held = any(_hold_each_other(violation, other) for other in others)
@@ -35,9 +35,9 @@ def beside(violation: Violation, others: Iterable[Neighbour]) -> Violation:
 async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now: datetime) -> None:
     """Store the conflicts of a new violation with `others`, whose rows this transaction has locked.
 
-    Each of `others` that is in review gets a new version; if the conflict requires a hold and none
-    is set, it also gets the hold IMPOSSIBLE_JOURNEY. If one of `others` is confirmed and the
-    conflict requires a hold, the event `conflict_found` is published instead.
+    A violation of `others` that is in review gets a new version. It also gets the hold
+    IMPOSSIBLE_JOURNEY if the conflict requires a hold and none is set. If a violation of `others`
+    is confirmed and the conflict requires a hold, the event `conflict_found` is published.
     """
     for other in others:
         holds = _hold_each_other(violation, other)
@@ -58,8 +58,8 @@ async def relate(tx: Tx, violation: Violation, others: Iterable[Neighbour], now:
 async def hold_for_evidence(
     tx: Tx, violation_id: UUID, others: Collection[UUID], now: datetime
 ) -> None:
-    """Hold a violation in review because some of its evidence is assigned to the violations
-    `others`, and store the conflicts with them. Those of `others` in review get a new version."""
+    """Hold a violation in review because some of its evidence is assigned to other violations.
+    Store the conflicts with these `others`. Each of them that is in review gets a new version."""
     locked = await neighbours.get_for_update(tx, {violation_id, *others})
     found = {neighbour.violation_id: neighbour for neighbour in locked}
     own = found.pop(violation_id)
@@ -90,7 +90,8 @@ class Conflicts:
 
     async def settle(self, key: str) -> None:
         """Scheduled work `settle_conflicts`: release the hold IMPOSSIBLE_JOURNEY of each violation
-        that conflicted with a rejected or annulled one, unless another conflict still requires it.
+        that conflicted with a rejected or annulled one. The hold stays if another conflict requires
+        it.
 
         `key` is "id:version" of the violation that was rejected or annulled.
         """

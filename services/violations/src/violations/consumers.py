@@ -76,7 +76,7 @@ def degradation_from(
 
 def read_from(event: inference_events.PlateRead, story: str) -> Read:
     """Return the plate read in an event. If a field is wrong, raises Poison, which makes the event
-    a dead letter. The exception has the field's name, not its content."""
+    a dead letter. Poison names the field, but does not contain the field's value."""
     given, read_id = event.readings, _id(event.read_id, "read_id")
     # An older gateway does not send received_at; it made the read's UUIDv7 during inference.
     arrived = event.HasField("received_at")

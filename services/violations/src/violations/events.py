@@ -75,8 +75,8 @@ def conflict_found(confirmed: Neighbour, held: Violation) -> Event:
     """Return the event that the confirmed violation `confirmed` conflicts with the new violation
     `held`.
 
-    The event's region is that of `confirmed`, because only a supervisor of that region can annul
-    `confirmed`, for which a fine may have been issued.
+    The event has the region of `confirmed`. Only a supervisor of that region can annul `confirmed`,
+    for which a fine may have been issued.
     """
     message = events_pb2.ViolationConflictFound(
         violation_id=str(confirmed.violation_id),

@@ -339,8 +339,8 @@ class Violation:
         return any(not frame.shown_sha256 for frame in self.frames)
 
     def with_forms(self, known: Mapping[str, str]) -> "Violation":
-        """Return the violation with missing hashes of shown forms (copies shown to officers) added
-        from `known`, which maps the hash of an original to that of its shown form.
+        """Return the violation with missing hashes of shown forms (copies shown to officers) added.
+        `known` maps the hash of an original to the hash of its shown form.
 
         The version rises by 1 if this changes the hashes that an officer signs.
         """
@@ -354,8 +354,8 @@ class Violation:
         return learnt if is_same else replace(learnt, version=self.version + 1)
 
     def check_version(self, shown: int) -> None:
-        """Raise ViolationChangedMeanwhile if `shown`, the version that the officer was shown, is
-        not the current one. If `shown` is 0, nothing is checked."""
+        """Raise ViolationChangedMeanwhile if the version has changed since an officer was shown
+        version `shown`. If `shown` is 0, nothing is checked."""
         if shown and shown != self.version:
             raise ViolationChangedMeanwhile(facts={"version": str(self.version)})
 
@@ -391,8 +391,8 @@ class Violation:
 
 
 def required_reason(verdict: Verdict, reason: str) -> str:
-    """Return `reason` stripped. Raises ReasonRequired if the result is longer than REASON_MAX,
-    contains a null character, or is empty; if `verdict` is CONFIRM, it may be empty."""
+    """Return `reason` stripped. Raises ReasonRequired if the result is too long, has a null
+    character, or is empty although `verdict` is not CONFIRM."""
     text = reason.strip()
     needed = verdict is not Verdict.CONFIRM
     if len(text) > REASON_MAX or "\x00" in text or (needed and not text):

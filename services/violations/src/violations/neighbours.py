@@ -1,5 +1,6 @@
-"""Compares a violation with others of the same vehicle. They may be of the same passage (one drive
-past one place), or contradict each other, because the vehicle cannot have been at both places.
+"""Compares a violation with others of the same vehicle. Two violations may be of the same passage
+(one drive past one place). Or they may contradict each other, because the vehicle cannot have been
+at both places.
 
 Pure: no clock, no storage.
 """
@@ -44,7 +45,7 @@ def sighting_of(violation: Violation) -> Sighting:
 
 
 def holds_others(violation: Violation | Neighbour) -> bool:
-    """Whether a violation is certain enough to justify a hold of others that contradict it: its
+    """Whether a violation is certain enough to justify a hold of others that contradict it. Its
     place and time must come from a device whose identity and clock are not in doubt."""
     return violation.source is Source.DEVICE and violation.hold not in MOMENT_IN_DOUBT
 
@@ -52,11 +53,11 @@ def holds_others(violation: Violation | Neighbour) -> bool:
 def is_same_passage(
     violation: Violation, rule: str, other: Neighbour, *, guards: Guards, camera_window: timedelta
 ) -> bool:
-    """Whether `other` belongs to the same passage (drive past one place) as the violation: a device
-    recorded it for the same `rule`, near enough in place and time.
+    """Whether `other` is of the same passage (drive past one place) as the violation. It is, if a
+    device recorded `other` for the rule `rule`, near enough in place and time.
 
-    For records of the same camera, near enough means at most `camera_window` apart in time; for
-    different cameras, `guards.passage` limits time and distance.
+    Records of one camera must be at most `camera_window` apart in time. For different cameras,
+    `guards.passage` limits time and distance.
     """
     if other.source is not Source.DEVICE or other.rule != rule:
         return False

@@ -1,7 +1,8 @@
-"""Access to violations and their frames; it is authorised and audited before anything is returned.
+"""Access to violations and their frames. Every access is authorised and audited before anything is
+returned.
 
-If row-level security hides a violation from the caller, the access is refused as ViolationNotFound,
-and the attempt is recorded and published for internal security.
+If row-level security hides a violation from the caller, the access is refused as ViolationNotFound.
+The attempt is recorded and published for internal security.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -49,8 +50,8 @@ class Evidence(Protocol):
 
 
 class Openings:
-    """Begins transactions in which a caller reads or changes one violation. If the caller does not
-    find it, because it is hidden or does not exist, the attempt is recorded."""
+    """Begins transactions in which a caller reads or changes one violation. If the violation is
+    hidden from the caller or does not exist, the attempt is recorded."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -84,7 +85,7 @@ class Frames:
 
     async def open(self, violation_id: UUID, sha256: str, caller: Caller) -> AsyncIterator[Piece]:
         """Stream a frame of a violation in the form shown to officers, after the audit entry has
-        been committed. `sha256` is the hash of this form or of the original.
+        been committed. `sha256` is the hash of the original or of the shown form.
 
         Raises ViolationNotFound or EvidenceNotFound.
         """
@@ -115,10 +116,10 @@ class Forms:
         self._evidence = evidence
 
     async def learn(self, key: str) -> None:
-        """Store the missing hashes of the shown forms of one violation, if it is in review. `key`
-        is the violation's id as text. This is the scheduled work `learn_forms`.
+        """Scheduled work `learn_forms`: store the missing hashes of the shown forms of one
+        violation, if it is in review. `key` is the violation's id as text.
 
-        A hash that another violation already uses is left out. This violation is then held (an
+        A hash that another violation already uses is left out. The violation `key` is then held (an
         officer cannot confirm it), because some of its evidence was used before.
         """
         violation_id = UUID(key)

@@ -69,8 +69,8 @@ class Finding:
     """An offence that readings show; each rule yields at most one. For speeding, it is the offence
     of the speed bracket in which the excess lies.
 
-    `over_kmh` is the excess over the speed limit after `tolerance_kmh`, the device's measuring
-    tolerance, was subtracted. Both are None if the rule is not about speed.
+    `over_kmh` is the excess over the speed limit after subtraction of `tolerance_kmh`, the device's
+    measuring tolerance. Both fields are None if the rule is not about speed.
     """
 
     rule: Rule
@@ -120,10 +120,10 @@ def hold_of(
 def caution_of(plate: Plate, articles: Articles, *, doubtful: bool) -> Caution:
     """Return the caution about how this plate was read, or Caution.NONE if it was read well.
 
-    A caution warns the officer who decides on the violation; it forbids no decision. It is
-    READ_WHILE_DEGRADED if `doubtful`: the plate was read while plate reading was unreliable.
-    Otherwise it is PLATE_NOT_SURE if the plate or one of its characters was read with a confidence
-    below `articles.plates.sure_from`.
+    A caution warns the officer who decides on the violation; it forbids no decision. If `doubtful`
+    (plate reading was unreliable at the time), the caution is READ_WHILE_DEGRADED. Otherwise, if
+    the plate or one of its characters was read with a confidence below `articles.plates.sure_from`,
+    the caution is PLATE_NOT_SURE.
     """
     if doubtful:
         return Caution.READ_WHILE_DEGRADED

@@ -73,7 +73,7 @@ def canonical_decision(
 
 class OfficerAuthority:
     """Verifies officers' signatures. An officer's certificate must have been issued directly by one
-    of the given certificate authorities, and not be on its revocation list."""
+    of the given certificate authorities, and must not be on that authority's revocation list."""
 
     def __init__(
         self, authorities: list[x509.Certificate], revoked: RevocationList | None = None
@@ -83,8 +83,8 @@ class OfficerAuthority:
 
     @classmethod
     def open(cls, path: Path) -> "OfficerAuthority":
-        """Read the authorities from a PEM file, and their revocation list from the file of the same
-        name with the suffix .crl, if there is one.
+        """Read the authorities from a PEM file. If there is a file of the same name with the suffix
+        .crl, read the revocation list from that file.
 
         Raises CertificateUnusable if the PEM file is missing or one of the files is damaged.
         """

@@ -70,9 +70,9 @@ class Desk:
         """Return the canonical bytes of a decision, which the officer has to sign. Stores nothing
         but an audit entry.
 
-        `version` is the version of the violation that the officer was shown; 0 means that it is not
-        checked. Raises ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile or a refusal of
-        `Violation.next_state`.
+        `version` is the version of the violation that the officer was shown. If it is 0, the
+        version is not checked. Raises ReasonRequired, ViolationNotFound, ViolationChangedMeanwhile
+        or a refusal of `Violation.next_state`.
         """
         required = required_reason(verdict, reason)
         async with self._openings.begin(violation_id, caller) as tx:
@@ -101,9 +101,10 @@ class Desk:
         certificate: bytes,
         caller: Caller,
     ) -> Violation:
-        """Confirm or reject a violation, and return it. `canonical` is the result of `prepare`,
-        `signature` the officer's signature of it, `certificate` the officer's certificate in PEM. A
-        repeated call with the same `decision_id` and `canonical` changes nothing.
+        """Confirm or reject a violation, and return it. `canonical` is the result of `prepare`.
+        `signature` is the officer's signature of `canonical`. `certificate` is the officer's
+        certificate in PEM. A repeated call with the same `decision_id` and `canonical` changes
+        nothing.
 
         Raises DecisionNotPrepared if `canonical` is not what `prepare` would return now, IdReused,
         ViolationNotFound, ReasonRequired, or a refusal of `OfficerAuthority.verify` or

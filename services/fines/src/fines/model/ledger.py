@@ -1,8 +1,8 @@
 """The ledger: immutable double entries in integer tiyn (1/100 tenge), corrected only by reversal.
 
-Accounts: `receivable:<number>` is what an owner owes, `treasury:<region>` the revenue from fines,
-`clearing:<bank>` what a bank has collected and owes the treasury, `discounts` and `cancellations`
-the amounts that need not be paid.
+Accounts: `receivable:<number>` is what is owed for the fine with this number. `treasury:<region>`
+is the revenue from fines. `clearing:<bank>` is what a bank has collected and owes the treasury.
+`discounts` and `cancellations` are the amounts that need not be paid.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -117,13 +117,13 @@ def balance(account: str, entries: Iterable[Entry]) -> int:
 
 
 def owed(fine: Fine) -> int:
-    """Return the balance in tiyn that the fine's receivable account must have: the full amount in
-    states in which the owner owes it (`OWED`), otherwise 0."""
+    """Return the balance in tiyn that the fine's receivable account must have. If the fine's state
+    is in `OWED`, it is the full amount, otherwise 0."""
     return fine.amount.full_minor if fine.amount and fine.state in OWED else 0
 
 
 def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
-    """Return the entry for the issue of a fine: its full amount is debited to the fine's receivable
+    """Return the entry for the issue of a fine. The full amount is debited to the fine's receivable
     account and credited to the region's treasury account."""
     return (
         _entry(
@@ -138,9 +138,9 @@ def on_issue(fine: Fine, now: datetime) -> tuple[Entry, ...]:
 
 
 def on_payment(fine: Fine, *, paid_minor: int, bank: str, now: datetime) -> tuple[Entry, ...]:
-    """Return the entries of a payment of `paid_minor` tiyn: one for the money and, if less than the
-    full amount was paid, one for the discount (KoAP Art. 811). They bring the fine's receivable
-    account to zero."""
+    """Return the entries of a payment of `paid_minor` tiyn. They bring the fine's receivable
+    account to zero. One entry is for the money. If less than the full amount was paid, a second one
+    is for the discount (KoAP Art. 811)."""
     assert fine.amount is not None
     let_off = fine.amount.full_minor - paid_minor
     assert paid_minor > 0 and let_off >= 0
@@ -160,15 +160,15 @@ def on_cancellation(fine: Fine, posted: Iterable[Entry], now: datetime) -> tuple
 
 
 def refund_in(reversal: Iterable[Entry], reason: RefundReason) -> Refund:
-    """Return the refund of a paid fine that is cancelled. `reversal` are the entries that reverse
-    the fine's entries; `reason` becomes the refund's reason."""
+    """Return the refund of a paid fine that is cancelled. `reversal` has the entries that reverse
+    the fine's ledger entries."""
     (entry,) = (entry for entry in reversal if entry.kind is EntryKind.REFUND)
     return Refund(entry.entry_id, entry.amount_minor, entry.posted_at, reason)
 
 
 def decided_entries(posted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the form in which a fine's ledger is audited: {"entries": [...]}. `posted` has the
-    fields of each entry of the fine, in the order of posting."""
+    """Return the ledger entries of a fine in the form for the audit log: {"entries": [...]}.
+    `posted` has the fields of each entry, in the order of posting."""
     return {"entries": [{name: each[name] for name in ENTRY_FIELDS} for each in posted]}
 
 

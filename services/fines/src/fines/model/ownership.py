@@ -56,8 +56,8 @@ def owner_holds(
 ) -> Iterator[Hold]:
     """Yield the reasons why the owner may not be fined automatically.
 
-    `found` are the registrations of `plate` that were valid at the offence; there must be exactly
-    one.
+    `found` has the registrations of `plate` that were valid at the time of the offence. If there is
+    not exactly one, this is the only reason.
     """
     if len(found) != 1:
         yield Hold.OWNER_NOT_UNIQUE if found else Hold.OWNER_NOT_FOUND

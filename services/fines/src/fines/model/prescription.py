@@ -14,7 +14,7 @@ from fines.model.violation import ConfirmedViolation
 
 @dataclass(frozen=True)
 class Particulars:
-    """The data that a prescription states. They are stored encrypted with the owner's key."""
+    """The data that a prescription states. Stored encrypted with the owner's key."""
 
     owner: Owner
     plate: str

@@ -1,9 +1,9 @@
-"""Recomputes legal dates after a correction of the calendar with which they were counted.
+"""Recomputes the legal dates of a fine after a correction of the calendar.
 
-Dates change only in the owner's favour: the later of the stored and the recomputed date applies. A
-transition that the new dates make premature is reversed: if the term of appeal is still open, the
-fine returns to DELIVERED; if only the term for voluntary payment is still open, an overdue fine
-returns to IN_FORCE. Amounts, payments and letters do not change.
+Dates change only in the owner's favour: of the stored and the recomputed date, the later one
+applies. If an appeal is still possible by the new dates, the fine returns to DELIVERED. If only
+voluntary payment is still possible, an overdue fine returns to IN_FORCE. Amounts, payments and
+letters do not change.
 """
 
 from dataclasses import replace
@@ -29,9 +29,9 @@ TERMS = (
 
 
 def redated(fine: Fine, calendar: Calendar, terms: Editions[FineTerms], today: date) -> Fine:
-    """Return the fine with its legal dates recomputed; a stored date that is later is kept. If the
-    new dates make the fine's state premature on `today`, the fine goes back to an earlier state.
-    Returns `fine` itself if no date changes.
+    """Return the fine with its legal dates recomputed. Of the stored and the recomputed date, the
+    later one is kept. If the new dates make the fine's state premature on `today`, the fine goes
+    back to an earlier state. If no date changes, `fine` itself is returned.
 
     Raises TableYearMissing if the calendar of a year is missing.
     """

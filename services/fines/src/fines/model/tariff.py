@@ -1,9 +1,9 @@
 """The amount of a fine, in full and discounted.
 
 The full amount is the base value (the monthly calculation index, MCI) times the number of base
-values that the article states. The edition of the article in force at the offence applies, and the
-base value of the day on which the prescription is sent (KoAP Arts. 44(1), 802(4)). `Amount` records
-the edition of the article and the version of the base value.
+values that the article states. The article applies in the edition in force at the time of the
+offence. The base value is that of the day on which the prescription is sent (KoAP Arts. 44(1),
+802(4)). `Amount` records the edition of the article and the version of the base value.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,14 @@ class Amount:
 
     @property
     def assumed_years(self) -> tuple[int, ...]:
-        """The years whose base value was assumed because the law has none yet, according to
-        `tariff_version`. Empty except in trial runs."""
+        """The years for which `tariff_version` has an assumed base value, because the law has none
+        yet. Empty except in trial runs."""
         return assumed_years(self.tariff_version)
 
 
 def amount_of(article: Article, base_value: BaseValue, terms: FineTerms) -> Amount:
-    """Return the amount of a fine under `article`: its number of base values times `base_value`.
+    """Return the amount of a fine under `article`: the article's number of base values times
+    `base_value`.
 
     The discounted amount equals the full one if the article allows no discount (KoAP Art. 811).
     """

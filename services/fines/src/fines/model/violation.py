@@ -9,8 +9,8 @@ from law.guards import Measured, Sighting
 
 @dataclass(frozen=True)
 class Device:
-    """The identity, certificate and verification of a measuring device at the time of its
-    measurement (KoAP Art. 822-1)."""
+    """The identity, certificate and verification of a measuring device at the time of a measurement
+    (KoAP Art. 822-1)."""
 
     name: str
     serial: str
@@ -74,7 +74,7 @@ class ConfirmedViolation:
 
     @property
     def measured(self) -> Measured:
-        """The device's measurements. Without device readings, all its fields are None or ""."""
+        """The device's measurements. If there are no device readings, every field is None or ""."""
         return self.readings.measured if self.readings else Measured()
 
     @property

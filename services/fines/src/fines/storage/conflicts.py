@@ -14,8 +14,8 @@ from fines.storage.tables import evidence, fines
 
 
 async def lock_vehicle(tx: Tx, plate_index: bytes) -> None:
-    """Lock the plate until the transaction ends, so that no other transaction decides about its
-    fines meanwhile. `plate_index` is the plate's blind index (keyed hash)."""
+    """Lock the plate until the transaction ends. Meanwhile no other transaction can decide about
+    fines of this plate. `plate_index` is the plate's blind index (keyed hash)."""
     name = f"fines:plate:{plate_index.hex()}"
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
@@ -31,8 +31,8 @@ async def claim_evidence(tx: Tx, number: str, frames: Iterable[str]) -> None:
 
 
 async def fines_on_evidence(tx: Tx, number: str, frames: Iterable[str]) -> tuple[str, ...]:
-    """Return the numbers of the fines other than `number`, cancelled ones included, for which any
-    of these frames (SHA-256 in hex) is recorded as evidence."""
+    """Return the numbers of all other fines that have any of these frames (SHA-256 in hex) as
+    evidence. Cancelled fines are included; the fine `number` itself is not."""
     found = await tx.execute(
         select(evidence.c.number)
         .where(evidence.c.sha256.in_(list(frames)), evidence.c.number != number)

@@ -39,9 +39,9 @@ _FOUND, _LOCKED = Read(_BY_NUMBER), Read(_BY_NUMBER.with_for_update())
 
 @dataclass(frozen=True)
 class FineFilter:
-    """The conditions of a search; a fine is found if it meets all of them. A field that is "" or
-    False sets no condition. `held` finds fines that are not issued for any recorded reason,
-    `hold_reason` those that are not issued for this one."""
+    """The conditions of a search. A fine is found if it meets all of them. A field that is "" or
+    False sets no condition. The field `held` finds fines that are not issued, for whatever reason.
+    The field `hold_reason` finds fines that are not issued for this reason."""
 
     state: str = ""
     region: str = ""
@@ -52,14 +52,14 @@ class FineFilter:
 
 
 def scope_of_key(scope: Scope, kind: str, value: str) -> Scope:
-    """Return the scope in which row-level security shows a bank only the fines that it looks up.
-    `kind` is "owner", "plate" or "number". `value` is the fine's number, or the blind index (keyed
-    hash) of the owner or plate in hex."""
+    """Return a scope in which a bank sees only the fines that it looks up. `kind` is "owner",
+    "plate" or "number". `value` is the fine's number, or the blind index (keyed hash) of the owner
+    or plate in hex."""
     return replace(scope, lookup=f"{kind}:{value}")
 
 
 async def add(tx: Tx, fine: Fine, decision: Decision) -> bool:
-    """Store a new fine, audit the decision and return True. If its violation already has a fine,
+    """Store a new fine, audit the decision and return True. If the violation already has a fine,
     store nothing and return False."""
     added = await tx.execute(
         insert(fines)
@@ -73,8 +73,8 @@ async def add(tx: Tx, fine: Fine, decision: Decision) -> bool:
 
 async def save(tx: Tx, fine: Fine, decision: Decision) -> EntryOfRecord:
     """Store the fine after a decision, and audit the decision with a hash over all columns of the
-    fine. Return the audit entry, to which the ledger entries, payments and refunds of the same
-    decision refer."""
+    fine. Return the audit entry; the decision's ledger entries, payments and refunds refer to it.
+    """
     row = _from_fine(fine)
     entry = audit_decision(tx, fine.object_ref, decision, {FINE: row}, region=fine.region)
     saved = await tx.execute(_SAVE, {"saved_number": fine.number, **row, **entry.columns})
@@ -83,14 +83,12 @@ async def save(tx: Tx, fine: Fine, decision: Decision) -> EntryOfRecord:
 
 
 async def get(tx: Tx, number: str) -> Fine:
-    """Return the fine. Raises FineNotFound if there is none or its region is outside the
-    transaction's scope."""
+    """Return the fine. Raises FineNotFound if there is none within the transaction's scope."""
     return await _one(tx, fines.c.number == number)
 
 
 async def find(tx: Tx, number: str) -> Fine | None:
-    """Return the fine, or None if there is none or its region is outside the transaction's
-    scope."""
+    """Return the fine, or None if there is none within the transaction's scope."""
     try:
         return await get(tx, number)
     except FineNotFound:
@@ -98,8 +96,8 @@ async def find(tx: Tx, number: str) -> Fine | None:
 
 
 async def find_alone(db: Database, scope: Scope, number: str) -> Fine | None:
-    """Return the fine, or None if there is none within `scope`, in a single round trip to the
-    database."""
+    """Find a fine in a single round trip to the database. Returns None if there is none within
+    `scope`."""
     rows = await db.read(scope, _FOUND, number=number)
     return to_fine(rows[0]) if rows else None
 
@@ -130,7 +128,7 @@ async def page(
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
     """Return a page of the fines that meet `wanted`, and each fine's key for keyset pagination.
 
-    Fines are in order of the time at which their violation was confirmed, the latest first.
+    Fines whose violation was confirmed last come first.
     """
     query = select(fines)
     if wanted.state:
@@ -160,10 +158,10 @@ async def count_issued(tx: Tx, region: str, after: str) -> int:
 async def payable_page(
     db: Database, scope: Scope, spec: PageSpec, *, kind: str, value: str
 ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-    """Return a page of the payable fines of one owner, plate or number, the latest issued first,
-    and for each fine its key for keyset pagination.
+    """Return a page of the payable fines of one owner, plate or number, the latest issued first.
+    Also return each fine's key for keyset pagination.
 
-    `scope` must be the result of `scope_of_key` for the same `kind` and `value`.
+    `scope` must be the result of `scope_of_key` for this `kind` and `value`.
     """
     exact: Any = value if kind == "number" else bytes.fromhex(value)
     values = {"exact": exact, "size": spec.size}
@@ -199,8 +197,9 @@ _PAYABLE = {
 
 
 async def seal(tx: Tx, number: str, particulars: Particulars) -> SealedParticulars:
-    """Return the personal data of the fine `number`, encrypted with the owner's key, with the blind
-    indexes (keyed hashes) of owner and plate. Raises OwnerErased if that key was destroyed."""
+    """Return the personal data of the fine `number`, encrypted with the owner's key. Also return
+    the blind indexes (keyed hashes) of owner and plate. Raises OwnerErased if the owner's key was
+    destroyed."""
     owner = particulars.owner.number
     try:
         key = await tx.keys.of_person(PERSON, owner)
@@ -221,8 +220,8 @@ def owner_index(tx: Tx, number: str) -> bytes:
 
 
 async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
-    """Return the decrypted personal data of the fine, or None if it was never issued or the owner's
-    data were erased."""
+    """Return the decrypted personal data of the fine. Returns None if the fine was never issued or
+    the owner's data were erased."""
     if fine.particulars is None:
         return None
     try:
@@ -235,8 +234,8 @@ async def open_particulars(tx: Tx, fine: Fine) -> Particulars | None:
 
 
 async def seal_cancel_reason(tx: Tx, number: str, reason: str) -> SealedText:
-    """Return the reason why the fine is cancelled, encrypted with a new key, because an operator
-    may name people in it."""
+    """Encrypt the reason why the fine is cancelled with a new key, and return the result. An
+    operator may name people in the reason."""
     key = await tx.keys.new(PERSON)
     return SealedText(key.key_id, key.seal(reason, f"fines.cancel_reason:{number}"))
 

@@ -59,8 +59,8 @@ def post(tx: Tx, posted: Iterable[Entry], audited: EntryOfRecord) -> None:
 
 
 def of_entries(posted: Iterable[Entry]) -> dict[RecordKind, dict[str, Any]]:
-    """Return {LEDGER: the fine's ledger}, to be audited with a decision on the fine. `posted` are
-    all ledger entries of the fine, in the order of posting."""
+    """Return {LEDGER: the fine's ledger} for the audit entry of a decision on the fine. `posted`
+    has all ledger entries of the fine, in the order of posting."""
     return {LEDGER: decided_entries(map(_from_entry, posted))}
 
 
@@ -69,9 +69,8 @@ async def entries_of(tx: Tx, number: str) -> tuple[Entry, ...]:
 
 
 def add_payment(tx: Tx, payment: Payment, audited: EntryOfRecord) -> None:
-    """Add a payment; the row is written later in the transaction. If the bank has already used the
-    payment's bank reference, the transaction then raises RowExists with the key
-    `BANK_REFERENCE_KEY`."""
+    """Add a payment. The row is written later in the transaction. If the bank has already used the
+    payment's bank reference, the write raises RowExists with the key `BANK_REFERENCE_KEY`."""
     tx.add(payments, payment_row(payment) | audited.columns)
 
 
@@ -96,8 +95,8 @@ async def payment_of_fine(tx: Tx, number: str) -> Payment | None:
 async def payments_page(
     tx: Tx, spec: PageSpec, partner: str, wanted: PaymentFilter
 ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-    """Return a page of the payments made through the bank `partner`, the latest posted first, and
-    for each payment its key for keyset pagination."""
+    """Return a page of the payments made through the bank `partner`, the latest posted first. Also
+    return each payment's key for keyset pagination."""
     query = with_refunds().where(payments.c.partner == partner, *_conditions(wanted))
     if spec.after:
         key = tuple_(payments.c.posted_at, payments.c.payment_id)
@@ -175,15 +174,14 @@ def _from_entry(entry: Entry) -> dict[str, Any]:
 
 
 def payment_row(payment: Payment) -> dict[str, Any]:
-    """Return the row of a payment by column; a decision's audit entry covers all these columns."""
+    """Return a payment's row as values by column. A decision's audit entry covers all columns."""
     values = dict(vars(payment))
     del values["refund"]  # has a row of its own
     return values
 
 
 def refund_row(payment: Payment, refund: Refund) -> dict[str, Any]:
-    """Return the row of a payment's refund by column; a decision's audit entry covers all these
-    columns."""
+    """Return a refund's row as values by column. A decision's audit entry covers all columns."""
     return {
         "partner": payment.partner,
         "payment_id": payment.payment_id,

@@ -22,8 +22,8 @@ async def numbers(tx: Tx, after: str, limit: int) -> list[str]:
 
 
 async def get_for_update(tx: Tx, number: str) -> Fine | None:
-    """Return the fine and lock its row, or return None if it is no longer delivered, in force or
-    overdue."""
+    """Return the fine and lock its row. Returns None if the fine is no longer delivered, in force
+    or overdue."""
     query = select(fines).where(fines.c.number == number, _open("")).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     return to_fine(row) if row else None

@@ -16,18 +16,16 @@ from fines.storage.tables import entries, fines, payments, refunds
 
 
 class Ledgers:
-    """The source of ledger records, one for each fine, in the order of the fines' numbers. A record
-    has the fine's entries, and the contradictions between the entries, the fine and its payments.
-    """
+    """Reads one ledger record for each fine, in the order of the fines' numbers. A record has the
+    ledger entries of the fine, and any contradictions between entries, fine and payments."""
 
     async def page(
         self, tx: Tx, after: tuple[str, ...], size: int
     ) -> tuple[list[StoredRecord], tuple[str, ...] | None]:
-        """Return the ledger records of the next `size` fines, and the value of `after` for the next
-        call (None if there are no more fines). `after` has the number of the last fine of the
-        previous call; for the first call it is ().
+        """Return the ledger records of the next `size` fines. Also return the value of `after` for
+        the next call, None if there are no more fines. For the first call, `after` is ().
 
-        Fines without entries and without contradictions have no record.
+        A fine with neither entries nor contradictions has no record.
         """
         query = select(fines).order_by(fines.c.number).limit(size)
         if after:

@@ -74,8 +74,8 @@ async def revenue_by_day(tx: Tx, first: date, last: date, region: str) -> list[R
 
 
 async def imbalance(tx: Tx) -> int:
-    """Return by how many tiyn the ledger's receivables differ from what the fines' states imply, 0
-    if they agree.
+    """Return the difference in tiyn between the ledger's receivables and what is owed by the states
+    of the fines; 0 if they agree.
 
     The absolute differences of all fines are added up, so that two errors cannot offset each other.
     """

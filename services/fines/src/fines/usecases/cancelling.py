@@ -14,9 +14,9 @@ from fines.storage import fines, ledger
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Why a fine is cancelled. `cause` is recorded in the audit log, and `reason` is told to the
-    bank if its payment is refunded. `words` is the reason that an operator wrote, encrypted; None
-    if no operator cancels the fine."""
+    """Why a fine is cancelled. The field `cause` is recorded in the audit log. If a payment is
+    refunded, the bank is told the field `reason`. The field `words` is the text that an operator
+    wrote, encrypted; None if no operator cancels the fine."""
 
     cause: str
     reason: rules.RefundReason = rules.RefundReason.FINE_CANCELLED
@@ -27,10 +27,11 @@ ANNULLED = Cancellation("annulled", rules.RefundReason.VIOLATION_ANNULLED)
 
 
 async def cancel_in(tx: Tx, fine: Fine, now: datetime, why: Cancellation) -> Fine:
-    """Cancel the fine, audit this and return the cancelled fine. Its row must be locked in `tx`.
+    """Cancel the fine, write an audit entry and return the cancelled fine. The fine's row must be
+    locked in `tx`. Raises FineAlreadyCancelled.
 
-    If the fine was issued, its ledger entries are reversed, its payment is refunded and events are
-    published; if it was delivered, the owner's notice is scheduled. Raises FineAlreadyCancelled.
+    If the fine was issued, its ledger entries are reversed and events are published. If it was
+    paid, the payment is refunded. If it was delivered, the notice to the owner is scheduled.
     """
     cancelled = replace(fine.cancel(), cancel_reason=why.words)
     facts = {"cause": why.cause}

@@ -20,9 +20,9 @@ from fines.storage import fines
 
 @dataclass(frozen=True)
 class Record:
-    """A violation that has a fine, to compare with other fines. `number` is the number of its fine,
-    `plate_index` is the blind index (keyed hash) of its plate, and `guards` are the rules by which
-    it is compared."""
+    """A violation and its fine, to be compared with other fines. The field `number` is the fine's
+    number. `plate_index` is the blind index (keyed hash) of the plate. `guards` has the rules of
+    the comparison."""
 
     number: str
     plate_index: bytes
@@ -60,10 +60,10 @@ async def claim(tx: Tx, record: Record) -> None:
 async def conflicts_of(tx: Tx, record: Record, counts: Callable[[Fine], bool]) -> list[Conflict]:
     """Return the conflicts of `record` with other fines, the most serious first.
 
-    A fine that has one of the same frames as evidence always conflicts. Other fines of the vehicle
-    are compared only if `counts` returns True for them. They conflict if they concern the same
-    passing of a camera, or if the vehicle could not have travelled from one place to the other in
-    time.
+    A fine always conflicts if one of its evidence frames is also a frame of `record`. Any other
+    fine of the vehicle is compared only if `counts` returns True for it. It conflicts if it
+    concerns the same passing of a camera, or if the vehicle could not have travelled between the
+    two places in time.
     """
     repeated = await stored.fines_on_evidence(tx, record.number, record.violation.frames)
     passages, journeys = [], []

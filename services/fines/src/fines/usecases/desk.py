@@ -34,8 +34,8 @@ class Desk:
         self._openings = Openings(db, clock)
 
     async def get(self, number: str, caller: Caller) -> tuple[Fine, str]:
-        """Return the fine and its owner's masked IIN or BIN. The latter is "" if the fine was never
-        issued or the owner's data were erased. Raises FineNotFound."""
+        """Return the fine and the owner's masked IIN or BIN. The masked number is "" if the fine
+        was never issued or the owner's data were erased. Raises FineNotFound."""
         async with self._openings.begin(number, caller) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -45,8 +45,8 @@ class Desk:
     async def page(
         self, spec: PageSpec, wanted: fines.FineFilter, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Return a page of the fines that meet `wanted`, and for each fine its key for keyset
-        pagination. The page contains no personal data."""
+        """Return a page of the fines that meet `wanted`, without personal data. Also return each
+        fine's key for keyset pagination."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await fines.page(tx, spec, wanted)
             tx.audit("list", "fines", region=wanted.region, facts={"found": str(len(found))})
@@ -55,9 +55,9 @@ class Desk:
     async def cancel(
         self, number: str, *, cancellation_id: UUID, reason: str, caller: Caller
     ) -> Fine:
-        """Cancel the fine and return it; a repeated call with the same `cancellation_id` has no
-        further effect. Raises IdReused if that id was used with other arguments, FineNotFound or
-        FineAlreadyCancelled."""
+        """Cancel the fine and return it. A repeated call with the same `cancellation_id` has no
+        further effect. Raises FineNotFound, FineAlreadyCancelled, or IdReused if `cancellation_id`
+        was used with other arguments."""
         content = canonical_json({"number": number, "reason": reason, "rpc": "CancelFine"})
         async with self._openings.begin(number, caller) as tx:
             if not await tx.once(caller.key, cancellation_id, content):
@@ -67,9 +67,9 @@ class Desk:
             return await cancel_in(tx, fine, self._clock(), Cancellation("supervisor", words=words))
 
     async def revenue(self, first: date, last: date, region: str, caller: Caller) -> RevenueReport:
-        """Return the revenue by day in Almaty, `first` and `last` included, and the tiyn by which
-        the ledger now differs from the fines. A region of "" means all regions that the caller may
-        read."""
+        """Return the revenue of each day in Almaty from `first` to `last`, both included. Also
+        return the present difference in tiyn between the ledger and the fines. A region of "" means
+        all regions that the caller may read."""
         async with self._db.begin(caller.scope) as tx:
             rows = await revenue.revenue_by_day(tx, first, last, region)
             imbalance = await revenue.imbalance(tx)
@@ -87,7 +87,7 @@ class Desk:
 class Openings:
     """Begins transactions in which an operator reads or changes one fine.
 
-    For a fine of another region the operator gets FineNotFound; the attempt is recorded, and
+    If the fine is of another region, the operator gets FineNotFound. The attempt is recorded, and
     internal security is notified.
     """
 
@@ -98,7 +98,7 @@ class Openings:
     @asynccontextmanager
     async def begin(self, number: str, caller: Caller) -> AsyncIterator[Tx]:
         """Begin a transaction in the caller's scope. If the block raises FineNotFound, the attempt
-        to read or change the fine is recorded and the error raised again."""
+        is recorded and the error is raised again."""
 
         async def find(tx: Tx) -> Record | None:
             region = await fines.region_of(tx, number)

@@ -26,8 +26,8 @@ E = TypeVar("E", bound=Edition)
 
 class ViolationsPeer(Protocol):
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
-        """Return the violation. `purpose` states why its data are read, for the audit log of the
-        violations service. Raises ViolationMissing."""
+        """Return the violation. `purpose` states why personal data are read, for the audit log of
+        the violations service. Raises ViolationMissing."""
         ...
 
 
@@ -51,8 +51,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ownership:
-    """`registration` is the only registration of the vehicle at the time of the offence; None if
-    there was none or more than one. `holds` are the reasons found why no fine may be issued."""
+    """The owner of a vehicle at the time of an offence. `registration` is None if the vehicle then
+    had no registration or more than one. `holds` are the reasons found why no fine may be issued.
+    """
 
     registration: Registration | None
     holds: tuple[Hold, ...]
@@ -74,8 +75,8 @@ class Inquiry:
         self._owners = owners
 
     async def facts(self, violation_id: str, purpose: str) -> Facts:
-        """Return a violation with the rules that apply to it, and the holds (reasons why no fine
-        may be issued) that follow from them. Raises ViolationMissing."""
+        """Return a violation, the rules that apply to it and the resulting holds (reasons why no
+        fine may be issued). Raises ViolationMissing."""
         violation = await self._violations.violation(violation_id, purpose)
         assert violation.violation_id == violation_id
         articles: Articles | None = _at(violation.occurred_at, self._law.articles)
@@ -101,9 +102,9 @@ class Inquiry:
         return False
 
     async def owner_at_offence(self, violation: ConfirmedViolation) -> Ownership:
-        """Return the vehicle's registration at the time of the offence, which may name another
-        owner than today's. Problems, also an unavailable register, are returned as holds (reasons
-        why no fine may be issued)."""
+        """Return the vehicle's registration at the time of the offence; the owner may be another
+        today. Problems are returned as holds (reasons why no fine may be issued). An unavailable
+        register is one of them."""
         plate = normalised_plate(violation.plate)
         if plate is None:
             return Ownership(None, (Hold.PLATE_WRONG,))

@@ -3,7 +3,7 @@ its legal dates.
 
 Event consumers reserve or cancel a fine, and schedule its next step. For a step, a worker queries
 other services outside of transactions and then decides in a single transaction. Each step is
-idempotent: the fine's state shows whether it is done.
+idempotent: the fine's state shows whether the step is done.
 """
 
 from collections.abc import Awaitable, Callable
@@ -60,8 +60,9 @@ class Seal(Protocol):
 
 @dataclass(frozen=True)
 class Confirmed:
-    """The fields that this service reads from the event that a violation was confirmed. `report_id`
-    is the citizen's report that the violation comes from ("" if a device detected it)."""
+    """The event that a violation was confirmed, with the fields that this service reads.
+    `report_id` is the citizen's report from which the violation comes, "" if a device detected it.
+    """
 
     violation_id: str
     report_id: str
@@ -164,7 +165,8 @@ class Issuing:
 
     async def issue(self, number: str) -> None:
         """Scheduled step: query the other services, then issue the fine or store why it is not
-        issued. Raises WaitUntilDue if that reason may pass (LOOKED_AT_AGAIN): then try again."""
+        issued. If the stored reason may pass (LOOKED_AT_AGAIN), raises WaitUntilDue, so that the
+        step is repeated."""
         fine = await self._read(number)
         if fine.state is not State.AWAITING:
             return
@@ -180,8 +182,8 @@ class Issuing:
             await self._issue(number, case, now)
 
     async def deliver(self, number: str) -> None:
-        """Scheduled step: send the letter and store the time of its delivery, from which every
-        legal term is counted. If the letter is too late by law, cancel the fine instead."""
+        """Scheduled step: send the letter and store the time of its delivery, from which all time
+        limits are counted. If the letter is too late by law, cancel the fine instead."""
         async with self._db.begin(DELIVERING) as tx:
             fine = await fines.get(tx, number)
             particulars = await fines.open_particulars(tx, fine)
@@ -231,8 +233,8 @@ class Issuing:
             await tx.schedule("tell_cancelled", number, due_at=self._clock())
 
     async def come_into_force(self, number: str) -> None:
-        """Scheduled step: mark the fine as in force. Raises WaitUntilDue before the start of the
-        day after the last day for an appeal."""
+        """Scheduled step: mark the fine as in force. Raises WaitUntilDue until the last day for an
+        appeal is over."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.DELIVERED:
@@ -246,8 +248,8 @@ class Issuing:
             await tx.reschedule("fall_overdue", number, due_at=after)
 
     async def fall_overdue(self, number: str) -> None:
-        """Scheduled step: mark the fine as overdue. Raises WaitUntilDue before the start of the day
-        after the last day for voluntary payment."""
+        """Scheduled step: mark the fine as overdue. Raises WaitUntilDue until the last day for
+        voluntary payment is over."""
         async with self._db.begin(SYSTEM) as tx:
             fine = await fines.get_for_update(tx, number)
             if fine.state is not State.IN_FORCE:

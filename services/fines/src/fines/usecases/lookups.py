@@ -35,8 +35,8 @@ class Lookups:
     async def find(
         self, asked: Lookup, spec: PageSpec, caller: Caller
     ) -> tuple[list[Fine], list[tuple[str, ...]]]:
-        """Return a page of payable fines, and for each fine its key for keyset pagination. The
-        look-up is audited, also if nothing is found."""
+        """Return a page of payable fines. Also return each fine's key for keyset pagination. The
+        look-up is audited, even if nothing is found."""
         index = _index(self._db, asked)
         key = asked.value if asked.kind == "number" else index
         scope = fines.scope_of_key(caller.scope, asked.kind, key)

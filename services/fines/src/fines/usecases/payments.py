@@ -71,8 +71,8 @@ class PaymentDesk:
         self._clock = clock
 
     async def quote(self, number: str, caller: Caller) -> Quote:
-        """Return the amount due now and the full amount, in tiyn, and the last day of the discount
-        while it applies. Raises FineNotFound or FineNotPayable."""
+        """Return the amount due now and the full amount, in tiyn. While a discount applies, also
+        return its last day. Raises FineNotFound or FineNotPayable."""
         fine = await fines.find_alone(
             self._db, fines.scope_of_key(caller.scope, "number", number), number
         )
@@ -132,8 +132,8 @@ class PaymentDesk:
     async def payments(
         self, spec: PageSpec, wanted: ledger.PaymentFilter, caller: Caller
     ) -> tuple[list[Payment], list[tuple[str, ...]]]:
-        """Return a page of the caller's payments that meet `wanted`, the latest posted first, and
-        for each payment its key for keyset pagination."""
+        """Return a page of the caller's payments that meet `wanted`, the latest posted first. Also
+        return each payment's key for keyset pagination."""
         async with self._db.begin(caller.scope) as tx:
             found, keys = await ledger.payments_page(tx, spec, caller.name, wanted)
             tx.audit("list_payments", "payments", facts={"found": str(len(found))})

@@ -44,9 +44,9 @@ class Recheck:
         self._inquiry = inquiry
 
     async def issued(self, region: str, after: str, caller: Caller) -> AsyncIterator[Rechecked]:
-        """Check and yield every fine that was issued and is not cancelled, with a number above
-        `after`, in order of number. A region of "" means all regions. Raises VehicleRegisterAway if
-        the vehicle register is unavailable."""
+        """Check every fine that was issued and is not cancelled, and yield the results. Only fines
+        with a number above `after` are checked, in order of number. A region of "" means all
+        regions. Raises VehicleRegisterAway if the vehicle register is unavailable."""
         async with self._db.begin(caller.scope) as tx:
             remaining = await fines.count_issued(tx, region, after)
         while page := await self._page(region, after, caller):

@@ -1,8 +1,8 @@
-"""Recomputes the legal dates of open fines (delivered, in force or overdue) with today's calendars,
-in a transaction for each fine.
+"""Recomputes the legal dates of open fines (delivered, in force or overdue) with today's calendars.
+Each fine has a transaction of its own.
 
-To be run after a calendar was corrected (`tartip fines redate`). The run is idempotent and may be
-interrupted and repeated.
+Run this (`tartip fines redate`) after a calendar was corrected. The run may be interrupted and
+repeated.
 """
 
 from collections.abc import AsyncIterator
@@ -29,9 +29,8 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Redated:
-    """A fine before and after its legal dates were recomputed. `refusal` is the reason why they
-    could not be recomputed, or "" if they were. `remaining` is the number of fines that the run has
-    not yet processed."""
+    """A fine before and after its legal dates were recomputed. If that failed, `refusal` is the
+    reason, otherwise "". `remaining` is the number of fines that the run has not yet processed."""
 
     before: Fine
     after: Fine
@@ -47,8 +46,8 @@ class Redating:
 
     async def run(self, after: str, caller: Caller, *, dry_run: bool) -> AsyncIterator[Redated]:
         """Recompute the legal dates of every open fine with a number above `after`, in order of
-        number, and yield each fine, except those paid or cancelled meanwhile. With `dry_run`,
-        nothing is saved."""
+        number. Yield a result for each fine; fines paid or cancelled meanwhile are left out. With
+        `dry_run`, nothing is saved."""
         scope = Scope("system", caller.name, ("*",), purpose=caller.purpose or PURPOSE)
         async with self._db.begin(scope) as tx:
             remaining = await open_fines.count(tx, after)

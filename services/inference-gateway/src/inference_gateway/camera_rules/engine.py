@@ -47,8 +47,8 @@ MOTION: Final = "vehicles"
 
 @dataclass(frozen=True, slots=True)
 class FrameFacts:
-    """What the rules found in a frame, and the frame's objects, each with the number of its track
-    (0 if it has none)."""
+    """What the rules found in a frame, and the objects of the frame. Each object has the number of
+    its track, 0 if it is not tracked."""
 
     facts: tuple[Fact, ...]
     objects: tuple[tuple[DetectedObject, int], ...]
@@ -90,8 +90,8 @@ class CameraRuleEngine:
         self._last: Moment | None = None
 
     def request(self, seconds: float) -> DetectionRequest:
-        """Return what to ask the models about the frame at this time; an empty request if no
-        inference is due. `seconds` counts from the start of the video or stream."""
+        """Return the request to the models for the frame at this time. It is empty if no inference
+        is due. `seconds` counts from the start of the video or stream."""
         if self._first_at is None:
             self._first_at = seconds
         passed, request = seconds - self._first_at, EMPTY_REQUEST
@@ -135,8 +135,8 @@ class CameraRuleEngine:
         )
 
     def tick(self, *, seconds: float, local: datetime) -> tuple[Fact, ...]:
-        """Run the rules on the last frame again, at a later time, because the picture has not
-        changed since. Return what they found now; () if no frame was added yet."""
+        """Run the rules again on the last frame, for a later time at which the picture has not
+        changed. Return what the rules found; () if no frame was added yet."""
         last = self._last
         if last is None:
             return ()

@@ -30,8 +30,8 @@ def outbound_event(
 ) -> OutboundEvent:
     """Return the event that reports a fact. `moment` converts seconds of the video to a time.
 
-    The event's id is a UUID derived from the namespace `names` and the fact, so a video that is
-    sent again emits events with the same ids.
+    The event's id is a UUID derived from the namespace `names` and the fact. So if a video is sent
+    again, its events get the ids that they had before.
     """
     thing_id, at = uuid5(names, fact.thing), moment(fact.seconds)
     context = EventContext(

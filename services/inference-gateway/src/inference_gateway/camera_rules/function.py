@@ -1,5 +1,5 @@
-"""The interfaces of AI functions that follow objects over several frames of a camera: how a
-function's rules are parsed, and how it is started and run.
+"""The interfaces of AI functions that follow objects over several frames of a camera: how the rules
+of a function are parsed, and how the function is started and run.
 
 No I/O: functions get frames with their detections and return facts (what their rules found). How to
 add a function: docs/adding-a-function.md.
@@ -91,7 +91,7 @@ class Function(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a function requests of the models, and how many times a second (`looks_per_second`)."""
+    """What a function requests of the models. `looks_per_second` is how many times a second."""
 
     request: DetectionRequest
     looks_per_second: float
@@ -101,10 +101,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of AI function. `field` is the name of its field in the protobuf message
-    CameraFunctions.
+    """A kind of AI function. `field` names the field of the protobuf message CameraFunctions that
+    has the function's rules.
 
-    `read` parses one rule from that field. `start` creates a running function from its rules and
+    `read` parses one rule from that field. `start` creates a running function from the rules and
     the size of the frames.
     """
 

@@ -43,9 +43,8 @@ def read_functions(
     check: Checks, configured: pb.CameraFunctions, outside: Mapping[str, Iterable[str]]
 ) -> CameraFunctions:
     """Convert a configuration message. Every wrong field is added to `check`; the result is valid
-    only if none was added. `outside` has the labels of each external object model that is served,
-    by the name of the model.
-    """
+    only if none was added. `outside` maps the name of each served external object model to its
+    labels."""
     check.that(configured.urgency in URGENCIES, "functions.urgency", "a known urgency")
     _check_models(check, tuple(configured.outside_models), outside)
     labels = OWN_LABELS.union(*(outside.get(name, ()) for name in configured.outside_models))

@@ -18,8 +18,8 @@ class ConfigurationChangedMeanwhile(Refusal):
 
 @dataclass(frozen=True)
 class CameraFunctions:
-    """The AI functions configured for one camera. `rules` maps the `field` of each kind in
-    `registry.KINDS` to the function's rules; a function without rules is off."""
+    """The AI functions configured for one camera. `rules` has the rules of each function, by the
+    `field` of its `Kind`. A function without rules is off."""
 
     urgency: Urgency = Urgency.NORMAL
     plates: bool = False

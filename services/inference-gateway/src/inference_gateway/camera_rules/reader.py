@@ -47,8 +47,8 @@ class Reader:
         return self._placed(field, ANY_LINE, lambda: Line(name, start, end))
 
     def place(self, field: str, make: Callable[[], object]) -> None:
-        """Check the line or calibration given in `field`. `make` builds it; if that raises
-        PlaceUnusable, an error in `field` is reported."""
+        """Check the line or calibration given in `field`, which `make` builds. If `make` raises
+        PlaceUnusable, report an error in `field`."""
         self._placed(field, None, make)
 
     def schedule(self, given: pb.Schedule, field: str = "schedule") -> Schedule:
@@ -73,8 +73,8 @@ class Reader:
     def number(
         self, given: float, field: str, *, most: float = SECONDS_MAX, otherwise: float = 0.0
     ) -> float:
-        """Return `given`, or `otherwise` if it is 0 (not set). A number that is negative, above
-        `most` or not finite is reported as an error in `field`, and `otherwise` is returned."""
+        """Return `given`, or `otherwise` if `given` is 0 (not set). If `given` is negative, above
+        `most` or not finite, report an error in `field` and return `otherwise`."""
         if not (math.isfinite(given) and 0 <= given <= most):
             self.unusable(field, f"0 to {most:g}")
             return otherwise

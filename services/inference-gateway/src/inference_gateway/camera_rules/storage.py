@@ -82,8 +82,8 @@ async def configure(tx: Tx, camera: Camera, content: bytes, *, from_version: int
 class Configurations:
     """The AI functions configured for each camera, cached for two seconds.
 
-    Every instance of the service applies a new configuration within two seconds. While the
-    version of a camera's configuration stays the same, `of` returns the same object.
+    Every instance of the service applies a new configuration within two seconds. `of` returns the
+    same object again until the version of the camera's configuration changes.
     """
 
     def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:

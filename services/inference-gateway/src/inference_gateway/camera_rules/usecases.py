@@ -34,12 +34,12 @@ class RulesDesk:
         self, camera_id: UUID, content: bytes, *, from_version: int, caller: Caller
     ) -> int:
         """Store a configuration and return its version. `from_version` is the version that the
-        caller wants to replace. If the stored configuration of version `from_version` or
-        `from_version` + 1 is the same, nothing is stored and its version is returned; so a call may
-        be repeated.
+        caller wants to replace.
 
-        Raises CameraNotFound or CameraRetired. In all other cases in which the stored version is
-        not `from_version`, raises ConfigurationChangedMeanwhile.
+        A call may be repeated: if version `from_version` or `from_version` + 1 is stored with the
+        content `content`, nothing is stored and that version is returned. Otherwise raises
+        ConfigurationChangedMeanwhile if the stored version is not `from_version`. Also raises
+        CameraNotFound or CameraRetired.
         """
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)

@@ -41,9 +41,9 @@ cameras = Table(
 
 @dataclass(frozen=True)
 class CachedCamera:
-    """The result of looking up a camera in the cache. `camera` is the stored copy, None if there is
-    none. `fetched_at` is when it was read from the camera register, None if it must be read again.
-    """
+    """The result of looking up a camera in the cache. The field `camera` is the stored copy, None
+    if there is none. `fetched_at` is when the copy was read from the camera register, None if it
+    must be read again."""
 
     camera: Camera | None
     fetched_at: datetime | None

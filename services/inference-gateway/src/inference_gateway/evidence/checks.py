@@ -50,7 +50,7 @@ class EvidenceCheck:
         self._looked_again_at = 0.0
 
     async def keep_checking(self) -> None:
-        """Wait until no other instance of the service checks evidence; then check the evidence that
+        """Wait until no other instance of the service checks evidence. Then check the evidence that
         is due, again and again, until cancelled. Raises LeaseLost."""
         poll = min(POLL_SECONDS_MAX, self._period.total_seconds() / 200)
         async with hold(self._db, "evidence check") as lease:
@@ -72,8 +72,8 @@ class EvidenceCheck:
         await asyncio.sleep(poll_seconds if is_done else 0)
 
     async def check(self, lease: Lease) -> bool:
-        """Read a batch of the evidence that is due and record damage; return whether nothing more
-        is due now.
+        """Read a batch of the evidence that is due, and record damage. Return True if no more
+        evidence is due now.
 
         Raises EvidenceAway if the object store is unavailable or empty, or LeaseLost.
         """

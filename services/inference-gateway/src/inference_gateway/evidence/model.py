@@ -30,8 +30,8 @@ class EvidenceDamaged(Refusal):
 
 @dataclass(frozen=True)
 class DamagedEvidence:
-    """A damaged object of the evidence store that is not repaired yet. `sha256` is the hash of its
-    plain content."""
+    """A damaged object of the evidence store that is not repaired yet. `sha256` is the hash of the
+    object's decrypted content."""
 
     damage_id: UUID
     sha256: str
@@ -44,10 +44,10 @@ class DamagedEvidence:
 
 @dataclass(frozen=True)
 class Round:
-    """One round of the evidence check, which reads all evidence once, in the order of its hashes.
+    """One round of the evidence check, which reads all evidence once, in the order of the hashes.
 
     `read_until` is the hash up to which everything was read, LAST_SHA256 if this round has ended.
-    `ended_at` is when the round before this one ended; None in the first round.
+    `ended_at` is when the previous round ended; None in the first round.
     """
 
     began_at: datetime

@@ -65,8 +65,12 @@ evidence = Table(
 @dataclass(frozen=True)
 class StoredEvidence:
     """An encrypted object in the object store. `key` decrypts it; `sha256` is the hash of its
-    decrypted content. `shown` is the version shown to operators; None if this object is shown
-    itself, or the version is not known. `is_showable` is False if no such version can be made."""
+    decrypted content.
+
+    `shown` is the version that operators see, if that is a separate object. It is None if operators
+    see this object, or if that version is not known. `is_showable` is False if no version for
+    operators can be made.
+    """
 
     sha256: str
     content_type: str
@@ -79,15 +83,15 @@ class StoredEvidence:
 
     @property
     def shown_sha256(self) -> str:
-        """The SHA-256 of the version without metadata, which operators are shown; "" if no such
-        version can be made."""
+        """The SHA-256 of the version that operators see, which has no metadata; "" if that version
+        cannot be made."""
         return (self.shown or self).sha256 if self.is_showable else ""
 
 
 @dataclass(frozen=True)
 class EvidencePlace:
-    """Who may read a piece of evidence: users of `region` and, unless `only_role` is "", only those
-    with that role."""
+    """Who may read a piece of evidence: the users of `region`. If `only_role` is not "", they must
+    also have that role."""
 
     region: str
     only_role: str = ""
@@ -153,8 +157,8 @@ async def _set_shown(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> None
 
 async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
     """Return the evidence whose content has this SHA-256: an original, or a version shown to
-    operators. Returns None if there is none within the transaction's scope, or its encryption key
-    was destroyed."""
+    operators. Returns None if there is none within the transaction's scope, or if the encryption
+    key was destroyed."""
     row = (
         await tx.execute(
             select(evidence).where(evidence.c.sha256 == sha256).order_by(evidence.c.only_role)
@@ -172,8 +176,8 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
 
 
 async def kept_in(tx: Tx, row: Any) -> StoredEvidence | None:
-    """Return the stored evidence of a row of the table of evidence; None if its key, and with it
-    the content, was destroyed."""
+    """Return the stored evidence of a row of the table of evidence; None if the encryption key was
+    destroyed."""
     try:
         key = await tx.keys.get(KEY_CLASS, row.key_id)
     except KeyError:
@@ -197,10 +201,10 @@ async def known_objects(tx: Tx, paths: list[str]) -> set[str]:
 
 
 async def is_shown_form(tx: Tx, sha256: str, place: EvidencePlace) -> bool:
-    """Whether `sha256` is the hash of a version that operators are shown in place of an original.
+    """Whether `sha256` is the hash of a version that operators see in place of an original.
 
-    Only originals with the region and role of `place` count. False if that version and its original
-    are identical.
+    Only originals with the region and role of `place` count. Returns False if operators see the
+    original itself.
     """
     query = select(evidence.c.sha256).where(
         evidence.c.shown_sha256 == sha256,

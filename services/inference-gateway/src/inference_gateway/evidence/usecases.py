@@ -92,9 +92,9 @@ class EvidenceStore:
         self._suspects: dict[str, float] = {}
 
     async def seal(self, content: bytes, content_type: str) -> StoredEvidence:
-        """Encrypt an original, write it to the object store and return a description of what was
-        written. If the version shown to operators differs from the original, do the same with that
-        version; its description is `StoredEvidence.shown`.
+        """Encrypt an original, write it to the object store and return its description. If the
+        version shown to operators differs from the original, encrypt and write that version too,
+        and describe it in the field `shown`.
 
         The objects become evidence only when `storage.store_evidence` has written their rows.
         Raises EvidenceAway if the object store is unavailable.
@@ -112,9 +112,9 @@ class EvidenceStore:
         caller: Caller,
         confidential: bool,
     ) -> StoredEvidence:
-        """Encrypt content and store it as evidence; `place` tells who may read it. If the content
-        is already stored for the same `place`, the stored one is kept. `confidential` hides the
-        audit entry from auditors.
+        """Encrypt content and store it as evidence. `place` says who may read it. If `place`
+        already has evidence with this content, the earlier evidence is kept. `confidential` hides
+        the audit entry from auditors.
 
         Raises EvidenceDigestMismatch if `sha256` is not the hash of the content, or EvidenceAway if
         the object store is unavailable.
@@ -166,9 +166,9 @@ class EvidenceStore:
         not stored yet, it is made from the original and stored.
 
         Call this outside a transaction, after the audit entry of the read is committed. Raises
-        EvidenceNotShowable if no such version can be made, EvidenceAway if the object store is
-        unavailable, or EvidenceDamaged if an object is missing or altered (the damage is then
-        stored).
+        EvidenceNotShowable if this version cannot be made, or EvidenceAway if the object store is
+        unavailable. Raises EvidenceDamaged if an object is missing or altered; the damage is then
+        stored.
         """
         if found.shown_sha256 is None:
             content = await self._opened(found.stored, found.place)
@@ -184,9 +184,8 @@ class EvidenceStore:
         return ShownEvidence(form.content_type, content, form.sha256, stored.sha256)
 
     async def look_again(self, *, after: str, size: int) -> str:
-        """Read again at most `size` objects that are recorded as damaged; those that are intact now
-        are recorded as repaired. Return the path of the last object of this page, "" if the page is
-        empty.
+        """Read a page of at most `size` objects that are recorded as damaged. Record those that are
+        now intact as repaired. Return the path of the page's last object, "" if the page is empty.
 
         An object whose key was destroyed is on the page, but is not read: nobody can decrypt it.
 
@@ -263,8 +262,8 @@ class EvidenceStore:
         )
 
     async def damaged(self, *, after: str, size: int) -> tuple[list[DamagedEvidence], Round | None]:
-        """Return at most `size` damaged objects that are not repaired, ordered by path, and the
-        current or last round of the check that reads all evidence (None before the first).
+        """Return at most `size` damaged objects that are not repaired, ordered by path. Also return
+        the current or last round of the check that reads all evidence; None before the first.
 
         `after` is the path of the last object on the previous page, "" for the first page.
         """
@@ -286,11 +285,11 @@ class EvidenceStore:
         orphan_age: timedelta = ORPHAN_AGE,
         suspected_seconds: float = SUSPECTED_SECONDS,
     ) -> int:
-        """Delete objects that a crash left without a row in the database; return how many were
-        deleted. `lease` ensures that only one instance of the service sweeps.
+        """Delete objects without a row in the database, which a crash can leave; return how many
+        were deleted. `lease` ensures that only one instance of the service sweeps.
 
-        An object without a row is deleted if it is older than `orphan_age`, and an earlier sweep,
-        at least `suspected_seconds` ago, found no row for it either.
+        An object is deleted if it is older than `orphan_age`, and an earlier sweep, at least
+        `suspected_seconds` ago, found no row for it either.
         """
         now, swept, suspects = self._clock(), 0, dict[str, float]()
         # The store dates its objects by its own clock, which nobody moves.

@@ -68,8 +68,8 @@ def plate_events(
 ) -> tuple[OutboundEvent, ...]:
     """Return an event for every plate of a frame; `frame.evidence_sha256` must be set.
 
-    `readings` are those of the measuring device; they are added only to the event of the plate that
-    `measured` selects. `received_at` is when a frame with readings reached this service.
+    `readings` are the measuring device's readings. Only the event of the plate that `measured`
+    selects has them. `received_at` is when a frame with readings reached this service.
     """
     about = measured(frame.plates)
     events = []

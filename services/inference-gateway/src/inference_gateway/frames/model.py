@@ -173,8 +173,8 @@ class ArrivedFrame:
 
 @dataclass(frozen=True)
 class ReadPlate:
-    """A plate that was read. Only a `legible` plate may be acted upon. `track` is the number of its
-    track in a video or stream, 0 if it has none."""
+    """A plate that was read. It may be acted upon only if `legible` is True. The field `track` is
+    the number of the plate's track in a video or stream, 0 if it has none."""
 
     text: str
     confidence: float
@@ -205,8 +205,8 @@ class FaceVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A detected face, and whether it may match a watch-list entry (`verdict`). `candidate_id` is
-    set only if it may match."""
+    """A detected face. The field `verdict` says whether the face may match a watch-list entry. Only
+    if it may, `candidate_id` is set."""
 
     box: Box
     verdict: FaceVerdict
@@ -272,9 +272,9 @@ def check_moment(captured_at: datetime, now: datetime) -> None:
 def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) -> None:
     """Check that a device's readings belong to this frame.
 
-    Raises ReadingsNotSigned if the camera's key did not sign them, ReadingsOfOtherFrame if they are
-    of another picture, or BadRequest if their serial number is not the camera's or their time is
-    too far from the frame's.
+    Raises ReadingsNotSigned if the readings are not signed with the camera's key. Raises
+    ReadingsOfOtherFrame if they are of another picture. Raises BadRequest if the serial number is
+    not the camera's, or the device's time is too far from the frame's.
     """
     if not signed.signed_by(camera.device_key):
         raise ReadingsNotSigned
@@ -297,8 +297,9 @@ def check_readings(signed: SignedReadings, frame: ArrivedFrame, camera: Camera) 
 def measured(plates: tuple[ReadPlate, ...]) -> int | None:
     """Return the index of the plate to which the device's readings belong, None if that is unclear.
 
-    If exactly one plate is legible, it is that one; illegible ones beside it (such as lettering on
-    a van) are ignored. Otherwise it is the frame's only plate, if there is just one.
+    If exactly one plate is legible, the readings belong to that plate. Illegible plates beside it
+    (such as lettering on a van) are ignored. If the frame has only one plate, the readings belong
+    to that plate, legible or not.
     """
     legible = [place for place, plate in enumerate(plates) if plate.legible]
     if len(legible) == 1:

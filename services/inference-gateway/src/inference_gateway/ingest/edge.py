@@ -1,11 +1,12 @@
 """Processes the frames that edge boxes (computers at cameras) stream: one at a time for each
 camera. Frames are answered in order of arrival.
 
-While a box has too many unanswered frames, no more are read from it. If a frame is answered "send
-again", the camera's later frames are refused until the box has sent that frame again and it got a
-final answer. Otherwise a later frame could be stored first, and the earlier one would be refused
-for its lower counter. The box sends the refused frames again, too. While a stream has frames of
+While a box has too many unanswered frames, no more are read from it. While a stream has frames of
 CAMERAS_MAX cameras in progress, frames of further cameras are refused.
+
+If a frame is answered "send again", the camera's later frames are refused until that frame has
+arrived again and got a final answer. Otherwise a later frame could be stored first, and the earlier
+one would be refused for its lower counter. The box also sends the refused frames again.
 """
 
 import asyncio
@@ -92,7 +93,7 @@ class EdgeStreams(Generic[F]):
 
     async def answers(self, frames: AsyncIterator[F]) -> AsyncIterator[Answer]:
         """Yield an answer for each frame of a stream, in order of arrival. If reading the stream
-        fails, that error is raised after the last answer."""
+        fails, the error is raised after the last answer."""
         unread: deque[Exception] = deque()
         waiting: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue()
         room = asyncio.Semaphore(UNANSWERED_MAX)

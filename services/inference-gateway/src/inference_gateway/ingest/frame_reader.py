@@ -1,7 +1,7 @@
 """Runs the blocking frame readers of `video` and `rtsp` in threads, for use in the event loop.
 
-A video is read only as fast as its frames are processed. A stream does not wait: while frames are
-processed, only the newest one is kept, or the newest ones that fit in the given memory. Every
+A video is read only as fast as its frames are processed. A stream does not wait. Of the frames that
+arrive meanwhile, as many of the newest are kept as fit in the given memory, but at least one. Every
 dropped frame is counted.
 """
 
@@ -50,9 +50,8 @@ async def live_frames(stream: StreamFrames, *, room: int) -> AsyncGenerator[Samp
     Frames that wait to be read take at most `room` bytes, but the newest is always kept.
 
     Raises StreamAway or StreamNotDecodable if the first connection yields no frame within ten
-    seconds, or if, after a later break, all attempts to reconnect fail. Raises StreamUnauthorized
-    and PictureTooLarge at once: a wrong password is never retried, since cameras lock their
-    accounts.
+    seconds, or if all attempts to reconnect fail. Raises StreamUnauthorized and PictureTooLarge at
+    once. A wrong password is never retried, because cameras lock accounts after several attempts.
     """
     by: float | None = asyncio.get_running_loop().time() + FIRST_FRAME_SECONDS
     failures = 0

@@ -115,8 +115,7 @@ def opened_stream(address: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class DatedFrame:
-    """A decoded frame. `at` is its time of capture, in seconds on the clock (`now`) of its
-    `Decoder`."""
+    """A decoded frame. Its time of capture is `at`, in seconds on the clock of the `Decoder`."""
 
     at: float
     frame: Any
@@ -134,9 +133,8 @@ class DatedFrame:
 
 
 class Decoder:
-    """Decodes the packets of one connection. Frames are dated by their timestamps, within bounds
-    set by their time of arrival (see `MediaClock`).
-    """
+    """Decodes the packets of one connection. The time of capture of a frame comes from its
+    timestamp, within bounds set by the time of arrival (see `MediaClock`)."""
 
     def __init__(self, container: Any, clock: MediaClock, now: Callable[[], float]) -> None:
         self._stream = container.streams.video[0]

@@ -207,9 +207,9 @@ def request_of(functions: CameraFunctions) -> DetectionRequest:
 
 @dataclass(frozen=True)
 class PendingResult:
-    """A result to store in one transaction, with its events (`facts`), evidence, camera and caller.
-    If the caller sends a frame with this id again, it must have the same `content`. `is_scene` is
-    True if the frame is of a video or stream, False if it was sent alone."""
+    """A result to store in one transaction, with the evidence, camera and caller. The field `facts`
+    has the events. If the caller sends a frame with this id again, the `content` must be the same.
+    `is_scene` is True if the frame is of a video or stream, False if it was sent alone."""
 
     camera: Camera
     caller: Caller
@@ -225,8 +225,8 @@ class PendingResult:
 
     @property
     def is_passing(self) -> bool:
-        """Whether the result is returned without being stored: it is of a frame of a video or
-        stream, and has neither events nor faces that may match a watch list."""
+        """Whether the result is returned without being stored. It is, if the frame is of a video or
+        stream, and there are no events and no faces that may match a watch list."""
         leads = self.faces is not None and self.faces.has_candidates
         return self.is_scene and not self.facts and not leads
 
@@ -241,9 +241,9 @@ async def persist_in(tx: Tx, pending: PendingResult) -> FrameResult:
     """Store the result, emit its events, and return it. If a result of this frame is already
     stored, return the stored one. If `pending.is_passing`, store nothing and return the result.
 
-    Raises IdReused if the stored result is of other content. Raises CounterWentBack if the
-    counter of the device's readings did not rise, or PictureSignedBefore if the device signed the
-    same picture before.
+    Raises IdReused if the frame stored with this id has other content. Raises CounterWentBack if
+    the counter of the device's readings did not rise, or PictureSignedBefore if the device signed
+    the same picture before.
     """
     if pending.is_passing:
         faces = pending.faces.faces if pending.faces else ()

@@ -56,8 +56,8 @@ class FilmTooLarge(Refusal):
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """A frame sampled from a video or stream. `number` is the number of its sampling interval.
-    `seconds` counts from the start of the video; for a stream, from
+    """A frame sampled from a video or stream. The field `number` is the number of the sampling
+    interval. `seconds` counts from the start of the video; for a stream, from
     `video_session.Subject.started_at`. `progress` is the share of the video up to this frame (0 to
     1), 0 if the video's length is not known."""
 
@@ -90,8 +90,8 @@ class Sampling:
 @dataclass(frozen=True)
 class VideoFile:
     """A video file that can be opened, and the name of its FFmpeg demuxer. `seconds` is the video's
-    length, measured from its packets; `announced_seconds` is the length that its header states, or
-    0 if the header states none or cannot be trusted."""
+    length, measured from its packets. `announced_seconds` is the length stated in its header, 0 if
+    there is none or it cannot be trusted."""
 
     file: IO[bytes]
     demuxer: str

@@ -42,7 +42,7 @@ class Outcome(IntEnum):
 @dataclass(frozen=True)
 class VideoSummary:
     """How much of a video was processed: its length, and the processed and omitted time, in
-    milliseconds. `notes` name what had to be repaired in order to read it."""
+    milliseconds. `notes` lists the repairs that were needed to read the video."""
 
     offered_ms: int
     looked_at_ms: int
@@ -101,8 +101,8 @@ class VideoAccount:
         self._ms[outcome] += until - self.offered_ms
 
     def end(self, seconds: float) -> None:
-        """Account for the time up to `seconds` from the start of the video: the end of its last
-        frame, or the limit at which reading stopped. Time without a frame gets the outcome
+        """Account for the time up to `seconds` from the start of the video. `seconds` is the end of
+        the last frame, or the limit at which reading stopped. Time without a frame gets the outcome
         NO_PICTURE, or UNDECODABLE if `undecodable` was called."""
         self.leave_out(seconds, self._gap)
 

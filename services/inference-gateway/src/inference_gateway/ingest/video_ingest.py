@@ -58,7 +58,7 @@ class Video:
 @dataclass(frozen=True)
 class VideoProgress:
     """A message about a video being processed: a result, and the share processed so far (0 to 1).
-    The last message has the account of the whole video (`summary`) instead of a result."""
+    In the last message, `summary` has the account of the whole video; there is no result."""
 
     result: FrameResult | None
     progress: float
@@ -86,8 +86,8 @@ class VideoIngest:
         self, film: Video, pieces: AsyncIterator[bytes], caller: Caller
     ) -> AsyncIterator[VideoProgress]:
         """Process an uploaded video, whose bytes come in `pieces`. Yield a result for each sampled
-        frame, and one for each plate when its track ends (a plate is followed from frame to frame);
-        then yield the summary. See `IngestFilm` in inference.proto."""
+        frame. A plate is tracked from frame to frame; when its track ends, yield a result for the
+        plate. At the end yield the summary. See `IngestFilm` in inference.proto."""
         camera, scope = await self._cameras.for_caller(film.camera_id, caller)
         check_camera_in_use(camera)
         check_moment(film.started_at, self._clock())
@@ -140,8 +140,8 @@ class VideoIngest:
         max_frames: int,
         caller: Caller,
     ) -> AsyncIterator[FrameResult]:
-        """Process an RTSP stream from now on. Yield a result for each sampled frame, and one for
-        each plate when its track ends (a plate is followed from frame to frame). Ends after
+        """Process an RTSP stream from now on. Yield a result for each sampled frame. A plate is
+        tracked from frame to frame; when its track ends, yield a result for the plate. Ends after
         `max_frames` sampled frames; 0 means no limit. See `WatchStream` in inference.proto."""
         camera, scope = await self._cameras.for_caller(camera_id, caller)
         check_camera_in_use(camera)

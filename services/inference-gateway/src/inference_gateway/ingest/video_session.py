@@ -1,9 +1,9 @@
 """Processes one video or stream: its frames pass through the models and the camera's rules.
 
-An event that the rules detect is reported with the frame in which it happened. A plate is followed
-from frame to frame (its track) and reported once, when the track ends: its text is a vote over the
-track's readings, its evidence the best frame. Ids are derived from the video's id, so a video sent
-again after a crash repeats no event. Nothing here accesses the database; `usecases.persist_in`
+An event that the rules detect is reported with the frame in which it happened. A plate is tracked
+from frame to frame and reported once, when the track ends. The reported text is a vote over the
+track's readings; the evidence is the best frame. Ids are derived from the video's id, so a video
+sent again after a crash repeats no event. Nothing here accesses the database; `usecases.persist_in`
 stores the results.
 """
 
@@ -99,10 +99,10 @@ class _Shown:
 
 @dataclass
 class VideoSession:
-    """The processing of one video or stream; `take` must be called with frames in order of time.
-    `slot` returns a context manager that holds an inference slot (the right to use the models); by
-    default one that waits for it without a limit. `configured` returns the camera's functions; it
-    is called before each frame."""
+    """The processing of one video or stream. `take` must be called with frames in order of time.
+    `slot` returns a context manager that holds an inference slot (the right to use the models). The
+    default one waits for a slot without a limit. `configured` returns the camera's functions and is
+    called before each frame."""
 
     subject: Subject
     parts: SessionParts
@@ -122,12 +122,12 @@ class VideoSession:
     _ready: list[PendingResult] = field(default_factory=list)
 
     async def take(self, shot: SampledFrame) -> list[PendingResult]:
-        """Process a frame. Return its result, followed by those of the plate tracks that have
+        """Process a frame. Return the frame's result, then the results of plate tracks that have
         ended.
 
         The caller must store all results, in this order. If Shed, ModelsAway or ListsAway is
-        raised, the frame was not processed. If EvidenceAway is raised, it was processed, and the
-        next call also returns its results.
+        raised, the frame was not processed. If EvidenceAway is raised, the frame was processed, and
+        the next call also returns these results.
         """
         engine = await self._engine_for(shot)
         request = engine.request(shot.seconds)
@@ -144,10 +144,9 @@ class VideoSession:
         return await self._sealed()
 
     async def tick(self, seconds: float) -> list[PendingResult]:
-        """Run the camera's rules for a moment at which the picture is still that of the last
-        `take`; `seconds` is this moment, counted from the start of the video. Return the new
-        results, also those of plate tracks that have ended. Raises EvidenceAway if evidence cannot
-        be stored."""
+        """Run the camera's rules again for a later time, at which the picture is still that of the
+        last `take`. `seconds` counts from the start of the video. Return the new results, also
+        those of plate tracks that have ended. Raises EvidenceAway if evidence cannot be stored."""
         if self._engine is not None and self._shown is not None:
             local = in_almaty(self.subject.moment(seconds))
             facts = await asyncio.to_thread(self._engine.tick, seconds=seconds, local=local)
@@ -165,12 +164,12 @@ class VideoSession:
         return len(self._unsealed)
 
     async def flush(self) -> list[PendingResult]:
-        """Store the evidence that earlier calls could not store, and return the results to which it
-        belongs. Raises EvidenceAway if it still cannot be stored."""
+        """Store the evidence that earlier calls could not store, and return the results that waited
+        for it. Raises EvidenceAway if it still cannot be stored."""
         return await self._sealed()
 
     async def finish(self) -> list[PendingResult]:
-        """End all open plate tracks at the end of the video; return their results. Raises
+        """End all open plate tracks at the end of the video, and return the results. Raises
         EvidenceAway if evidence cannot be stored."""
         self._unsealed += [self._passage(track) for track in self._tracks.finish()]
         return await self._sealed()
@@ -311,8 +310,8 @@ class VideoSession:
 
 
 def plate_of(track: PlateTrack) -> ReadPlate:
-    """Return the plate of a track: its text is a vote over the track's readings, its box is that of
-    the best frame."""
+    """Return the plate of a track. Its text is a vote over the track's readings; its box is the one
+    in the best frame."""
     best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:
         return best

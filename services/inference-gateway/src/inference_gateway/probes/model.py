@@ -54,9 +54,9 @@ class Probe:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """The models' answer to a probe, and the seconds it took. `sight` (plates and objects) or
-    `faces` is None if it was not requested or the model gave no answer. `template` is the embedding
-    of the first face."""
+    """The models' answer to a probe, and the seconds it took. `sight` has the plates and objects.
+    `sight` or `faces` is None if it was not requested or the model gave no answer. `template` is
+    the embedding of the first face."""
 
     probe: Probe
     seconds: float
@@ -68,8 +68,8 @@ class LookedAt:
 
 @dataclass(frozen=True)
 class Found:
-    """The result of one round for one AI function: the number of `probes`, and of answers that were
-    `right`."""
+    """The result of one round for one AI function. `probes` is the number of probes, and the field
+    `right` is the number of right answers."""
 
     function: Function
     probes: int
@@ -103,8 +103,8 @@ class Found:
 class Standing:
     """The state of one AI function (plates, faces or objects) after its last round of probes.
 
-    `right_at` is when a round last had all answers right and in time. `wrong_since` is None if the
-    last round was not wrong; otherwise it is the end of the first of the wrong rounds in a row.
+    `right_at` is when a round last had all answers right and in time. `wrong_since` is when the
+    first of the current wrong rounds in a row ended; None if the last round was not wrong.
     `degradation_id` and `since` (the start of the degradation) are None unless the function is
     degraded.
     """
@@ -125,8 +125,8 @@ class Standing:
 
     def after(self, found: Found, now: datetime, new_id: UUID) -> "Standing":
         """Return the state after a round with the result `found` that ended at `now`. If a
-        degradation begins, its id is `new_id`. If the returned state has another `degradation_id`
-        than this one, the caller must emit an event."""
+        degradation begins, its id is `new_id`. If the returned `degradation_id` differs from this
+        one, the caller must emit an event."""
         if found.is_whole:
             return Standing(self.function, right_at=now)
         if found.holds:
@@ -143,8 +143,8 @@ class Standing:
 
 
 def until_due(pause: float, *, last: datetime, now: datetime) -> float:
-    """Return the seconds left, from 0 to `pause`, until the next round of probes is due. It is due
-    `pause` seconds after the last round.
+    """Return the seconds left, from 0 to `pause`, until the next round of probes is due. A round is
+    due `pause` seconds after the last one.
 
     Returns 0 if `last` is more than `pause` seconds after `now`: the clock was set back.
     """
@@ -198,9 +198,9 @@ def knows_right(one: LookedAt, everybody: Sequence[LookedAt]) -> bool:
     """Whether the answer `one` has exactly one face, in the right place, and the person is clearly
     recognised. `everybody` has all answers of the round.
 
-    The person counts as clearly recognised if the greatest distance of the face's template
-    (embedding) to other pictures of the same person, times `NEARER`, is less than the smallest
-    distance to pictures of other people.
+    The face's template (embedding) is compared with all other pictures of the round. Take the
+    greatest distance to a picture of the same person, times `NEARER`. The person is clearly
+    recognised if this is less than the smallest distance to a picture of another person.
     """
     if one.faces is None or one.probe.face is None or one.template is None:
         return False
@@ -222,8 +222,8 @@ def _distances(one: LookedAt, everybody: Sequence[LookedAt], *, same: bool) -> l
 
 
 def load() -> tuple[Probe, ...]:
-    """Return the probes shipped with this package. Their pictures are synthetic, drawn by `python
-    -m tartip_scenes.probes`."""
+    """Return the probes shipped with this package. The pictures are synthetic, drawn by `python -m
+    tartip_scenes.probes`."""
     folder = resources.files("inference_gateway") / "probes" / "pictures"
     truth: list[dict[str, Any]] = json.loads((folder / "truth.json").read_text())
     return tuple(

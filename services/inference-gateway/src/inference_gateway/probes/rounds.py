@@ -1,9 +1,9 @@
 """Runs golden probes (pictures of known content) through the models in use; reports AI functions
 that degraded or recovered.
 
-A probe waits without a limit for an inference slot (the right to use the models); in the queue it
-ranks like a frame that must be processed within 30 seconds. Neither its picture nor what
-was detected in it is stored or published. One instance of the service probes at a time.
+A probe waits without a limit for an inference slot (the right to use the models). In the queue it
+ranks like a frame that must be processed within 30 seconds. Its picture is neither stored nor
+published, nor is anything detected in it. One instance of the service probes at a time.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Times:
-    """The times of probing, in seconds: `first_after` is the delay before the first round, `every`
-    the pause between rounds, `again_after` the pause while a function is degraded or its last round
-    was wrong, and `slowest` the longest allowed time for an answer."""
+    """The times of probing, in seconds. `first_after` is the delay before the first round. The
+    field `every` is the pause between rounds. `again_after` is the pause while a function is
+    degraded or its last round was wrong. `slowest` is the longest allowed time for an answer."""
 
     # From the start of the service to the first round.
     first_after: float

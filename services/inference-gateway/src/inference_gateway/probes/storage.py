@@ -34,7 +34,7 @@ async def standing(tx: Tx, function: Function) -> Standing:
 
 
 async def last_round(tx: Tx) -> datetime | None:
-    """Return when the last round of probes ended, by whichever instance of the service; None if
+    """Return when the last round of probes ended, whichever instance of the service ran it; None if
     there was no round yet."""
     found: datetime | None = await tx.scalar(select(func.max(probed_functions.c.probed_at)))
     return found

@@ -1,5 +1,5 @@
-"""Stores what suspicious frames state, unverified, before they are refused. Each frame's data are
-stored in a transaction of their own."""
+"""Stores the unverified data of suspicious frames before the frames are refused. Each frame has a
+transaction of its own."""
 
 import asyncio
 import logging

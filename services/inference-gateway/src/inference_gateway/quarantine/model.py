@@ -26,11 +26,11 @@ KEPT: Final = timedelta(days=180)
 
 @dataclass(frozen=True)
 class Quarantined:
-    """What a refused frame states, unverified, and who sent it; its picture is not stored.
+    """The unverified data of a refused frame, and who sent it. The picture is not stored.
 
-    `reason` is the reason of the refusal, `signed_sha256` the hash of the picture for which the
-    readings were signed, `counter_before` the last counter accepted from the camera's device, and
-    `story` a correlation id.
+    The field `reason` is the reason of the refusal. `signed_sha256` is the hash of the picture for
+    which the readings were signed. `counter_before` is the last counter accepted from the camera's
+    device. `story` is a correlation id.
     """
 
     quarantine_id: UUID
@@ -58,9 +58,9 @@ class Quarantined:
 
 
 def is_suspect(refusal: Refusal, frame: ArrivedFrame, now: datetime) -> bool:
-    """Whether a refused frame may be an attack: it is dated more than ten minutes ahead, or its
-    readings are not validly signed, are of another frame or repeat an earlier counter or picture.
-    """
+    """Whether a refused frame may be an attack: the frame is dated more than ten minutes ahead, or
+    the readings are wrong. Readings are wrong if they are not validly signed, are of another frame,
+    or repeat an earlier counter or picture."""
     if isinstance(refusal, FrameFromFuture):
         return frame.captured_at > now + FAR_AHEAD
     return isinstance(

@@ -55,8 +55,8 @@ quarantine_days = Table(
 
 
 async def count(tx: Tx, one: Quarantined) -> int:
-    """Count a suspicious frame. Return how many suspicious frames its sender has sent on the day of
-    its arrival (UTC), including this one."""
+    """Count a suspicious frame. Return the number of suspicious frames from this sender on this day
+    (UTC), including the frame itself."""
     new = insert(quarantine_days).values(sender=one.sender, day=one.day, arrived=1)
     counted = await tx.execute(
         new.on_conflict_do_update(
@@ -88,8 +88,8 @@ async def page(
 
 
 async def forget(tx: Tx, before: datetime) -> int:
-    """Delete quarantined frames that arrived before the time `before`, and the daily counts of
-    earlier days. Return the number of frames deleted."""
+    """Delete the quarantined frames that arrived before the time `before`, and the counts of the
+    days before that day. Return the number of frames deleted."""
     await tx.execute(delete(quarantine_days).where(quarantine_days.c.day < before.date()))
     gone = await tx.execute(delete(quarantine).where(quarantine.c.arrived_at < before))
     return int(gone.rowcount)

@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class StreamAssignment:
-    """A stream that this instance of the service processes under a lease, and the task that does
-    so. `sent` and `facts` are the frame outcomes and results now being written to the database. If
-    `leaving`, the stream is being given up: `finishing` is the task that stores the last results,
-    and then the lease ends."""
+    """A stream that this instance of the service processes under a lease. `task` processes it.
+    While results are being written to the database, `sent` has the frame outcomes and `facts` the
+    results. If `leaving` is True, the stream is being given up: `finishing` is the task that stores
+    the last results, and then the lease ends."""
 
     watch: StreamWatch
     task: "asyncio.Task[None]"
@@ -47,8 +47,8 @@ class StreamAssignment:
 
     def batch(self) -> Advance | None:
         """Return the frame outcomes to write to the database, None if nothing is new. Also set
-        `facts` to the results to write with them. Until `written` is called, further calls return
-        the same."""
+        `facts` to the results to write with them. Further calls return the same outcomes until
+        `written` is called."""
         if self.sent is None:
             self.watch.close_missed()
             begin, end, counts = self.watch.slots.take()
@@ -100,8 +100,8 @@ class CachedConfiguration:
 
 
 def portions(batch: Iterable[StreamAssignment], *, most: int) -> Iterator[list[StreamAssignment]]:
-    """Split assignments into groups, each to be written in one transaction, with at most `most`
-    results (`facts`) in each group. An assignment with more results forms its own group."""
+    """Split assignments into groups, each to be written in one transaction. A group has at most
+    `most` results (counted in `facts`). An assignment with more results forms its own group."""
     portion: list[StreamAssignment] = []
     facts = 0
     for assignment in batch:
@@ -120,8 +120,8 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """Drop the last results of an ended watch if their evidence could not be stored; log and count
-    them as lost."""
+    """Drop the last results of an ended watch if their evidence could not be stored. Log the
+    dropped results and count them as lost."""
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)

@@ -2,7 +2,7 @@
 
 From the moment when a stream was added, time is divided into slots of 1 / frames_per_second
 seconds, numbered from 0. One frame is due in each slot. Each slot gets exactly one outcome, in
-order, so the numbers of outcomes always add up to the number of slots accounted for.
+order. So the counts of the outcomes always add up to the number of slots that have an outcome.
 """
 
 import math
@@ -78,8 +78,8 @@ class Stream:
 
 @dataclass(frozen=True)
 class Advance:
-    """One update of a stream, written by the holder of its lease: the stream's state, and how many
-    slots had each outcome. A slot is one frame interval; the slots are those from `begin` up to,
+    """One update of a stream, written by the holder of its lease. It has the stream's state, and
+    the number of slots (frame intervals) with each outcome. The slots are those from `begin` up to,
     but not including, `end`."""
 
     camera_id: UUID
@@ -117,8 +117,8 @@ class Slots:
             self._came.add(slot)
 
     def skip_to(self, slot: int, missing: Outcome) -> None:
-        """Give an outcome to every slot (frame interval) before `slot` that has none: STALE if a
-        frame arrived for it, otherwise `missing`."""
+        """Give an outcome to every slot (frame interval) before `slot` that has none. The outcome
+        is STALE if a frame arrived for the slot, otherwise `missing`."""
         if slot <= self.until:
             return
         stale = sum(1 for came in self._came if came < slot)

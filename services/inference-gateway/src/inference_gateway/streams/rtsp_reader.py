@@ -50,8 +50,9 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that arrived (`dated`), a reduced grey copy of it, and the state of the picture
-    (`shows`): live, frozen or black. `at` is the time of capture in seconds since the epoch."""
+    """A frame that arrived. The field `dated` is the frame itself; `grey` is a reduced grey copy of
+    it. The field `shows` says whether the picture is live, frozen or black. The field `at` is the
+    time of capture in seconds since the epoch."""
 
     dated: DatedFrame
     grey: Grey
@@ -69,8 +70,8 @@ class Arrival:
 
 class RtspReader:
     """Reads one RTSP stream in a thread of its own. For each decoded frame it calls `wants` with
-    the time of capture; if the answer is True, it passes the frame to `offer`. `clock` returns the
-    time in seconds since the epoch."""
+    the time of capture. If `wants` returns True, it passes the frame to `offer`. `clock` returns
+    the time in seconds since the epoch."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """The database tables of streams and workers. Leases use the database's clock.
 
 Every write by the holder of a lease names the lease's generation and the first slot (frame
-interval) written. So a worker that lost its lease writes nothing, and a worker that does not know
-whether its write succeeded may repeat it.
+interval) written. So a worker that lost its lease writes nothing. A worker that does not know
+whether its write succeeded may repeat the write.
 """
 
 import time
@@ -81,8 +81,8 @@ _leased = and_(streams.c.worker.is_not(None), streams.c.leased_until > _now)
 @dataclass(frozen=True)
 class Holding:
     """The streams that are leased to a worker. `too_many` is the number of streams above the
-    worker's fair share, 0 if there are none. `now` is the database's time in seconds since the
-    epoch, read when this process's monotonic clock showed `told_at`."""
+    worker's fair share, 0 if there are none. `now` is a reading of the database's clock in seconds
+    since the epoch. At that moment this process's monotonic clock showed `told_at`."""
 
     # The database's moment, in seconds of the epoch, and when that was on our steady clock.
     now: float
@@ -126,10 +126,10 @@ async def remove_stream(tx: Tx, camera_id: UUID) -> bool:
 
 
 async def move_stream(tx: Tx, camera_id: UUID, region: str) -> bool:
-    """Move a camera's stream to the camera's new region. Returns False if there is no such stream
-    or it is in that region already.
+    """Move a camera's stream to the camera's new region. Returns False if there is no such stream,
+    or if the stream is in that region already.
 
-    The worker that watches the stream loses its lease; the next one continues the stream.
+    The worker that watches the stream loses its lease; the next worker continues the stream.
     """
     moved = await tx.execute(
         update(streams)
@@ -152,14 +152,16 @@ async def list_streams(tx: Tx, region: str, *, size: int, after: UUID | None) ->
 
 
 async def hold(tx: Tx, worker: str, *, leaving: Sequence[UUID], steady: bool) -> Holding:
-    """Record that a worker is alive, extend its leases, and lease free streams to it until it has
-    its `fair_share`. Raises ClockUnsure if the clocks of database and process differ too much.
+    """Record that a worker is alive and extend its leases. Lease free streams to the worker until
+    it has its `fair_share`. Raises ClockUnsure if the clocks of database and process differ too
+    much.
 
     Frames that were due while a stream had no worker are counted as NO_WORKER. Streams in
     `leaving`, which the worker is about to give back, do not count towards its share.
 
-    `steady` is False if the worker has just started or was cut off from the database: it then takes
-    no streams with expired leases, because the workers named in them are about to renew them.
+    `steady` is False if the worker has just started or was cut off from the database. The worker
+    then takes no streams with expired leases, because the holders of these leases are about to
+    renew them.
     """
     await _show_life(tx, worker)
     mine = streams.c.worker == worker
@@ -219,11 +221,11 @@ async def _take(tx: Tx, worker: str, most: int, steady: bool) -> list[Stream]:
 
 
 async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
-    """Store one step (`Advance`) for each of several streams; return the ids of the cameras whose
+    """Store one step (`Advance`) for each of several streams. Return the ids of the cameras whose
     step was stored.
 
     A camera is missing from the result if an earlier call already stored its step, or if the worker
-    has lost the stream's lease; call `progress` to find out which of these is the case.
+    has lost the stream's lease. Call `progress` to find out which of the two is the case.
     """
     if not steps:
         return set()
@@ -267,8 +269,8 @@ async def advance(tx: Tx, steps: Sequence[Advance]) -> set[UUID]:
 
 
 async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Return, by camera id, the lease generation of each stream and its first slot (due frame)
-    without an outcome. Streams that no longer exist are left out."""
+    """Return, for each camera, the lease generation of its stream and the stream's first slot
+    (frame interval) without an outcome. Streams that no longer exist are left out."""
     found = await tx.execute(
         select(streams.c.camera_id, streams.c.generation, streams.c.accounted_until).where(
             streams.c.camera_id.in_(cameras)
@@ -278,8 +280,8 @@ async def progress(tx: Tx, cameras: Sequence[UUID]) -> dict[UUID, tuple[int, int
 
 
 async def give_back(tx: Tx, worker: str, cameras: Sequence[UUID] | None = None) -> None:
-    """End a worker's leases on the streams of `cameras`. If `cameras` is None, end all the worker's
-    leases and remove it from the table of workers."""
+    """End a worker's leases on the streams of `cameras`. If `cameras` is None, end all leases of
+    the worker and delete the worker from the table of workers."""
     free = update(streams).where(streams.c.worker == worker)
     if cameras is not None:
         free = free.where(streams.c.camera_id.in_(cameras))

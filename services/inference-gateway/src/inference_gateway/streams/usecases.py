@@ -57,7 +57,7 @@ class StreamsDesk:
     ) -> list[Stream]:
         """Return at most `size` streams of `region` ("" for all regions) that the caller may see.
 
-        They are ordered by camera id; `after` is the last camera id of the previous page.
+        The streams are ordered by camera id. `after` is the last camera id of the previous page.
         """
         async with self._db.begin(caller.scope) as tx:
             return await storage.list_streams(tx, region, size=size, after=after)
@@ -68,14 +68,14 @@ class StreamsDesk:
 
 
 def seal_address(keyring: Keyring, camera_id: UUID, address: str) -> bytes:
-    """Return an RTSP address, which may contain a password, in encrypted form. It can be decrypted
-    only for the same camera."""
+    """Encrypt an RTSP address, which may contain a password, and return the result. The address can
+    be decrypted only for this camera."""
     return keyring.own_key(KEY_CLASS).seal(address, _place(camera_id))
 
 
 def open_address(keyring: Keyring, stream: Stream) -> str:
-    """Return the decrypted RTSP address of a stream. Raises cryptography's InvalidTag if it was
-    encrypted with another key or for another camera."""
+    """Return the decrypted RTSP address of a stream. Raises cryptography's InvalidTag if the
+    address was encrypted with another key or for another camera."""
     key = keyring.own_key(KEY_CLASS)
     return key.open_text(stream.address_sealed, _place(stream.camera_id))
 

@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 
 
 class StreamWatch:
-    """Watches one stream. `run` decides for each frame whether inference is needed, and performs it
-    if so; it ends only when cancelled. `clock` returns the time in seconds since the epoch; `news`
-    is called when there are results to store."""
+    """Watches one stream. For each frame, `run` decides whether inference is needed, and if so,
+    performs it. `run` ends only when cancelled. `clock` returns the time in seconds since the
+    epoch. `news` is called when there are results to store."""
 
     def __init__(
         self,
@@ -93,8 +93,9 @@ class StreamWatch:
             self._reader.stop()
 
     def close_missed(self) -> None:
-        """Record an outcome for every past slot without a processed frame: STALE if a frame came
-        but was replaced by a newer one, else the reason why none came, such as STREAM_AWAY.
+        """Record an outcome for every past slot without a processed frame. The outcome is STALE if
+        a frame came but was replaced by a newer one. Otherwise it is the reason why no frame came,
+        such as STREAM_AWAY.
 
         Does nothing while a frame waits or is processed.
         """
@@ -169,8 +170,8 @@ class StreamWatch:
         return True
 
     def keep(self, results: list[PendingResult]) -> None:
-        """Add results to `pending`, from which the worker stores them, except those that need
-        not be stored (`is_passing`)."""
+        """Add results to `pending`, from which the worker stores them. Results that need not be
+        stored (whose `is_passing` is True) are left out."""
         self.pending += [pending for pending in results if not pending.is_passing]
 
     def _wants(self, at: float) -> bool:

@@ -87,8 +87,8 @@ class Worker:
 
     @property
     def is_steady(self) -> bool:
-        """Whether this worker has run for at least the duration of a lease since its start or its
-        last failure to renew the leases."""
+        """Whether at least the duration of a lease has passed since this worker started or last
+        failed to renew its leases."""
         return time.monotonic() - self._steady_since >= storage.LEASE.total_seconds()
 
     async def run(self) -> None:

@@ -23,8 +23,8 @@ from inference_gateway.watchlists.search import StoredFaces
 
 @dataclass(frozen=True)
 class Found:
-    """A candidate (a face that resembles a watch-list entry), and the index of this face among all
-    detected faces of the frame."""
+    """A candidate (a face that resembles a watch-list entry). The field `face` is the index of the
+    candidate's face among all detected faces of the frame."""
 
     face: int
     candidate: Candidate
@@ -32,11 +32,11 @@ class Found:
 
 @dataclass(frozen=True)
 class MatchedFaces:
-    """The result of the face search in one frame: the detected faces (`seen`) and the candidates
-    among them (`found`).
+    """The result of the face search in one frame. The field `seen` has the detected faces. The
+    field `found` has the candidates among them.
 
-    `frame` is the encoded picture if there is a new candidate, else empty. `sealed` stores the
-    picture and returns a copy with `evidence` set and `frame` empty.
+    The field `frame` is the encoded picture if there is a new candidate, else empty. `sealed`
+    stores the picture and returns a copy with `evidence` set and `frame` empty.
     """
 
     clock: Clock

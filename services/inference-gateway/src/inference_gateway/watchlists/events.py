@@ -15,7 +15,7 @@ ACCESS_REFUSED = "inference.v1.access_refused"
 
 
 def access_refused(attempt: Attempt) -> Event:
-    """The event of a refused access; names neither the requested record nor the caller."""
+    """The event of a refused access. It names neither the requested record nor the caller."""
     message = events_pb2.AccessRefused(
         attempt_id=str(attempt.attempt_id),
         region=attempt.region,

@@ -75,8 +75,8 @@ class Shard:
         return int(free[0]) if len(free) else None
 
     def search(self, queries: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Return, for queries [n, 128], the nearest templates: their squared L2 distances and their
-        entry numbers, both [n, MOST_NEAR].
+        """Search the nearest templates to each of the queries [n, 128]. Return the squared L2
+        distances and the entry numbers of these templates, both [n, MOST_NEAR].
 
         In each row the nearest comes first. If there are too few templates, the last numbers are
         NOBODY.
@@ -92,8 +92,8 @@ class Shard:
 
 
 class RegionGallery:
-    """The templates of all watch-list entries in force in one region. The methods that change or
-    search them block the calling thread, and may be called from several threads."""
+    """The templates of all watch-list entries in force in one region. Methods that change or search
+    the templates block the calling thread, and may be called from several threads."""
 
     def __init__(self) -> None:
         self._shards: list[Shard] = []
@@ -132,9 +132,8 @@ class RegionGallery:
             self._remove(number)
 
     def search(self, queries: Floats, *, within: float) -> list[list[Near]]:
-        """Return for each of the float32 queries [n, 128] the MOST_NEAR nearest entries, or fewer:
-        only those at an L2 distance of at most `within`, nearest first.
-        """
+        """Return, for each of the float32 queries [n, 128], at most MOST_NEAR entries, nearest
+        first. Entries at an L2 distance above `within` are left out."""
         with self._lock:
             found = [shard.search(queries) for shard in self._shards]
         return [_nearest(found, place, within) for place in range(len(queries))]

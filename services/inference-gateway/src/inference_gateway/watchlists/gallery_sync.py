@@ -1,8 +1,8 @@
 """Keeps the galleries of this process in sync with the watch-lists in the database.
 
 Any instance of the service may change the watch-lists. Each instance checks once a second whether
-they have a new version; the instance that made a change reads it immediately. No face is searched
-for before the watch-lists have been read completely once.
+the watch-lists have a new version; the instance that made a change reads it immediately. Faces are
+searched for only after the watch-lists have been read completely once.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ class GallerySync:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def refresh(self) -> None:
-        """Read the changes of the watch-lists since the last call from the database, and apply them
-        to the galleries."""
+        """Read from the database what changed in the watch-lists since the last call, and apply the
+        changes to the galleries."""
         async with self._reading:
             async with self._db.begin(SYSTEM) as tx:
                 version = await storage.version(tx)

@@ -3,7 +3,7 @@
 This service overwrites face templates after comparison, but copies remain in buffers of TLS, gRPC,
 protobuf and Python. The C library overwrites these buffers when they are freed, if the process was
 started with `GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0`, as `tartip up`
-does. Python itself manages the memory blocks of up to 512 bytes; these are not overwritten. A
+does. Memory blocks of up to 512 bytes are not overwritten, because Python itself manages them. A
 template needs 512 bytes plus an object header, so it is never in such a block.
 """
 

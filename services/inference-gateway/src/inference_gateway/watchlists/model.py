@@ -85,8 +85,8 @@ class ReviewedAlready(Refusal):
 
 
 class ListsAway(Refusal):
-    """The refusal of a frame while the watch-lists are not loaded: its faces could not be compared
-    with them."""
+    """The refusal of a frame because the watch-lists are not loaded, so that its faces cannot be
+    compared with them."""
 
     kind = Kind.UNAVAILABLE
     code = "WATCH_LISTS_AWAY"
@@ -123,8 +123,8 @@ class Asked:
 
     @property
     def content(self) -> bytes:
-        """The content of the request as canonical JSON (RFC 8785), without its id. If a
-        request repeats an id, it must have the same content as the first request with that id."""
+        """The request without its id, as canonical JSON (RFC 8785). If a request repeats an id, it
+        must have the same content as the first request with that id."""
         return rfc8785.dumps(
             {
                 "region": self.region,
@@ -255,9 +255,9 @@ def closeness(distance: float) -> float:
 def check_asked(check: Checks, asked: Asked, now: datetime) -> None:
     """Check an officer's request for a watch-list entry, and add each wrong field to `check`.
 
-    The fields checked are `basis`, `case_number`, `purpose` and `expires_at`, which must be after
-    `now` by at most 180 days. Whether the officer may act for `asked.region` is for the caller of
-    this function to check.
+    The fields checked are `basis`, `case_number`, `purpose` and `expires_at`. `expires_at` must be
+    after `now`, by at most 180 days. The caller of this function must check whether the officer may
+    act for `asked.region`.
     """
     check.that(asked.basis is not None, "basis", "must name the lawful ground of the search")
     _check_text(check, asked.case_number, "case_number", CASE_NUMBER)

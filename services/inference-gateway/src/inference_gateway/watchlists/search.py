@@ -2,7 +2,7 @@
 in force in the camera's region.
 
 `FaceFindings.keep` stores the candidates (faces that resemble an entry) in the transaction that
-stores the frame. Of other faces nothing is stored: the answer to the frame has their boxes, and
+stores the frame. Nothing is stored of other faces. The answer to the frame has their boxes, and
 their templates are overwritten after comparison. If the region has no entries, no face is compared.
 """
 
@@ -33,7 +33,7 @@ class FaceFindings(Protocol):
 
     @property
     def faces(self) -> tuple[SeenFace, ...]:
-        """The faces to put in the answer if the frame is not stored. If it is stored, use
+        """The faces to put in the answer if the frame is not stored. If the frame is stored, use
         the faces that `keep` returns."""
 
     async def sealed(self) -> "FaceFindings":
@@ -46,15 +46,15 @@ class FaceFindings(Protocol):
 
     @property
     def has_candidates(self) -> bool:
-        """Whether `keep` has anything to store; a frame with candidates is always stored."""
+        """Whether `keep` has candidates to store. A frame with candidates is always stored."""
 
     async def keep(self, tx: Tx) -> StoredFaces:
         """Store candidates, their evidence and events, in the transaction that stores the frame.
         Return the faces and events for the answer.
 
-        The scope of `tx` must include the camera's region. If this camera saw a candidate for the
-        same entry less than 60 s before or after, the face gets the id of that candidate, and no
-        new one is stored. Nothing is stored for an entry that is no longer in force.
+        The scope of `tx` must include the camera's region. If this camera has a candidate for the
+        same entry from less than 60 s before or after, the face gets the id of that candidate, and
+        no new candidate is stored. Nothing is stored for an entry that is no longer in force.
         """
 
 

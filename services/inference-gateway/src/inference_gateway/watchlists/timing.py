@@ -35,12 +35,13 @@ EVERYBODY: Final = 10.0
 
 @dataclass(frozen=True)
 class SearchTiming:
-    """Times in milliseconds and memory in MiB of the gallery's search and (`bare_…`) of the
-    brute-force search in float32.
+    """Times in milliseconds and memory in MiB, of the gallery's search and of the brute-force
+    search in float32. The fields of the brute-force search begin with `bare_`.
 
     `recall` is the share of queries for which both searches found the same nearest template.
     `recall_of_known` is this share among only those queries that are near a template.
-    `decided_alike` is the share for which both agree whether the nearest is the same person.
+    `decided_alike` is the share of queries for which both searches agree whether the nearest
+    template is of the same person.
     """
 
     templates: int
@@ -96,8 +97,8 @@ def bench_search(*, templates: int = TEMPLATES, queries: int = QUERIES) -> Searc
 def bare(known: Floats, asked: Floats) -> tuple[list[float], npt.NDArray[np.int64], Floats]:
     """Search `known` [n, 128] for the template nearest to each query in `asked` by brute force.
 
-    Returns the times in milliseconds of the first TIMED queries, searched one by one, and for all
-    queries the indexes of the nearest templates and the L2 distances to them.
+    The first TIMED queries are searched one by one, and their times in milliseconds are returned.
+    Also returned are, for all queries, the index of the nearest template and its L2 distance.
     """
     lengths = np.einsum("ij,ij->i", known, known)
     times = []

@@ -72,15 +72,15 @@ class WatchlistDesk:
         self._attempts = Attempts(db, clock, access_refused)
 
     def check(self, check: Checks, asked: Asked, caller: Caller) -> None:
-        """Check that the caller may act for the region of a request for an entry, and that all its
-        fields except the picture are valid. Every wrong field is added to `check`."""
+        """Check that the caller may act for the region of a request for an entry. Also check all
+        fields of the request except the picture. Every wrong field is added to `check`."""
         check_asked(check, asked, self._clock())
         check.that(
             caller.scope.sees(asked.region), "region", "must be a region that you may act for"
         )
 
     async def request(self, asked: Asked, picture: bytes, caller: Caller) -> Entry:
-        """Store a new entry, which awaits approval by a second officer, and return it. If the same
+        """Store a new entry, which awaits approval by a second officer, and return it. If the
         request is repeated, return the stored entry. `asked` must have passed `check`.
 
         Raises IdReused, NoFace, SeveralFaces, FaceTooPoor, Shed, ModelsAway, or a refusal of
@@ -97,7 +97,8 @@ class WatchlistDesk:
             forget(template)
 
     async def approve(self, entry_id: UUID, caller: Caller) -> Entry:
-        """Put an entry in force and return it; the caller must not be the officer who requested it.
+        """Put an entry in force and return it. The caller must not be the officer who requested the
+        entry.
 
         Raises EntryNotFound, ApproverIsRequester or EntryClosed.
         """
@@ -111,9 +112,9 @@ class WatchlistDesk:
         return approved
 
     async def withdraw(self, entry_id: UUID, reason: str, caller: Caller) -> Entry:
-        """Close an entry as withdrawn and return it. Its template is deleted, the template's key
-        will be destroyed, and its open candidates are dismissed. An entry that is already closed
-        stays unchanged.
+        """Close an entry as withdrawn and return it. The template is deleted, the template's key
+        will be destroyed, and the entry's open candidates are dismissed. An entry that is already
+        closed stays unchanged.
 
         Raises EntryNotFound.
         """
@@ -183,7 +184,7 @@ class WatchlistDesk:
         self, candidate_id: UUID, verdict: Verdict, reason: str, caller: Caller
     ) -> Candidate:
         """Add the caller's verdict on a candidate and return the candidate. A second SAME_PERSON
-        makes it a lead, one OTHER_PERSON dismisses it.
+        makes the candidate a lead; one OTHER_PERSON dismisses it.
 
         Raises CandidateNotFound, or a refusal of `Candidate.review`.
         """

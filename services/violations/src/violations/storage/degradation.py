@@ -12,14 +12,14 @@ from violations.storage.tables import degradations, reads, violations
 
 
 async def lock_shared(tx: Tx) -> None:
-    """Take a shared lock until this transaction ends. While any transaction holds it, no other can
-    store the start or end of a degradation."""
+    """Take a shared lock until this transaction ends. While any transaction holds the lock, no
+    other transaction can store the start or end of a degradation."""
     await tx.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('pauses', 2))"))
 
 
 async def lock_exclusive(tx: Tx) -> None:
-    """Take the exclusive lock needed to store the start or end of a degradation: wait for all
-    transactions that called `lock_shared`, and block new calls until this transaction ends."""
+    """Take the exclusive lock that is needed to store the start or end of a degradation. Waits for
+    all transactions that called `lock_shared`, and blocks new calls until this transaction ends."""
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('pauses', 2))"))
 
 
@@ -75,10 +75,12 @@ _HELD = reads.c.held_by.is_not(None) & reads.c.outcome.is_(None)
 
 
 async def caution_since(tx: Tx, since: datetime, caution: Caution) -> int:
-    """Set a caution on the violations in review that devices detected at or after `since`. Return
-    the number of violations changed; those that have this caution already are left unchanged.
+    """Set a caution on the violations in review that devices detected at or after `since`.
+    Violations that already have this caution are left unchanged. Return the number of violations
+    changed.
 
-    Each changed violation gets a new version, so that decisions prepared before are refused.
+    Each changed violation gets a new version. Decisions prepared for the earlier version are then
+    refused.
     """
     changed = await tx.execute(
         update(violations)

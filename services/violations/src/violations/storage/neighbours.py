@@ -60,8 +60,8 @@ async def conflicting_with(tx: Tx, violation_id: UUID) -> list[UUID]:
 async def add_conflict(
     tx: Tx, violation_id: UUID, region: str, other: Neighbour, *, holds: bool, now: datetime
 ) -> None:
-    """Store a conflict between two violations, in both directions. `holds` means that each of them
-    must stay held while the other one is in review or confirmed."""
+    """Store a conflict between two violations, in both directions. If `holds`, each of the two must
+    stay held while the other one is in review or confirmed."""
     both = (
         (violation_id, other.violation_id, region),
         (other.violation_id, violation_id, other.region),
@@ -80,8 +80,8 @@ async def add_conflict(
 
 
 async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
-    """Whether a conflict requires that this violation stays held, because the other violation of
-    the conflict is in review or confirmed."""
+    """Whether a conflict requires that this violation stays held. That is so while the other
+    violation of the conflict is in review or confirmed."""
     other = violations.alias()
     query = (
         select(literal(True))
@@ -97,8 +97,8 @@ async def is_contradicted(tx: Tx, violation_id: UUID) -> bool:
 
 
 async def set_hold(tx: Tx, other: Neighbour, hold: Hold) -> None:
-    """Set the hold of the violation `other` and raise its version, so that decisions that were
-    prepared before are refused."""
+    """Set the hold of the violation `other` and raise its version. Decisions prepared for the
+    earlier version are then refused."""
     await tx.execute(
         update(violations)
         .where(violations.c.violation_id == other.violation_id)

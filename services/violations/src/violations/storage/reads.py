@@ -18,9 +18,9 @@ from violations.storage.violations import plate_from, plate_text, readings_from,
 
 @dataclass(frozen=True)
 class Read:
-    """A plate read, with readings of the measuring device, that is not assessed yet. `arrived_at`
-    is when its frame reached the inference gateway. `shown_sha256` is the hash of the picture as
-    shown to officers, "" if unknown; `was_held` means that it was held during a degradation."""
+    """A plate read that is not assessed yet, with readings of the measuring device. `arrived_at` is
+    when the frame reached the inference gateway. `shown_sha256` is the hash of the picture as shown
+    to officers, "" if unknown. `was_held` is True if the read was held during a degradation."""
 
     read_id: UUID
     camera_id: UUID
@@ -103,8 +103,8 @@ async def close_read(tx: Tx, read_id: UUID, outcome: str, now: datetime) -> None
     """Store the outcome of a read's assessment, delete the read's plate and destroy its data key. A
     resulting violation has its own copy of the plate.
 
-    A database that is restored to an earlier time has the key again, because it has to assess the
-    read again: the key is not on the list of erasures, which is applied after a restore.
+    The key is not put on the list of erasures, which is applied after the database is restored. So
+    a database restored to an earlier time has the key again, and can assess the read again.
     """
     closed = await tx.execute(
         update(reads)

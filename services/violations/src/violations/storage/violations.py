@@ -112,8 +112,8 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Store the violation's version and the hashes of the shown forms of its frames (the copies
-    shown to officers), but only if the violation is in review. This transaction must have locked
+    """Store the violation's version and the hashes of the copies of its frames that officers are
+    shown. If the violation is not in review, nothing is stored. This transaction must have locked
     the violation's row."""
     await tx.execute(
         update(violations)

@@ -11,8 +11,8 @@ from inference_gateway.evidence.model import Damage
 
 
 def evidence_damaged(damage_id: UUID, region: str, damage: Damage, found_at: datetime) -> Event:
-    """Return the event that stored evidence was found damaged. The event names neither the evidence
-    nor the report that it belongs to, because that may be a confidential complaint."""
+    """Return the event that stored evidence was found damaged. The event does not name the
+    evidence. Nor does it name the report, because the report may be a confidential complaint."""
     message = events_pb2.EvidenceDamaged(
         damage_id=str(damage_id),
         region=region,

@@ -77,9 +77,10 @@ async def keep_round(tx: Tx, now: Round) -> None:
 async def evidence_between(
     tx: Tx, after: str, until: str, limit: int
 ) -> tuple[list[tuple[StoredEvidence, EvidencePlace]], str]:
-    """Return the pieces of evidence with hashes above `after` and up to `until`, in the order of
-    their hashes: at most `limit`, and all with the same hash as the last. Also return the hash up
-    to which the result is complete. Evidence whose key was destroyed is left out."""
+    """Return evidence with hashes above `after` and up to `until`, in the order of hashes. The
+    result has `limit` pieces at most, plus all further pieces with the hash of the last one. Also
+    return the hash up to which the result is complete. Evidence whose key was destroyed is left
+    out."""
     query = (
         select(evidence)
         .where(evidence.c.sha256 > after, evidence.c.sha256 <= until)
@@ -96,7 +97,7 @@ async def note_damage(
     tx: Tx, kept: StoredEvidence, place: EvidencePlace, damage: Damage
 ) -> UUID | None:
     """Record that the stored object `kept` is damaged, and return the id of this finding. Returns
-    None if its damage is already recorded, or the evidence was deleted meanwhile."""
+    None if the damage is already recorded, or the evidence was deleted meanwhile."""
     of_row = select(
         evidence.c.object_path, literal(new_id()), literal(damage.value), service_now
     ).where(*is_evidence(kept.sha256, place), evidence.c.object_path == kept.object_path)
@@ -157,15 +158,15 @@ async def damaged(tx: Tx, *, after: str, size: int) -> list[DamagedEvidence]:
 
 
 async def damaged_objects(tx: Tx, *, after: str, size: int) -> dict[str, StoredEvidence | None]:
-    """Return the same page of damaged objects as `damaged`. The result maps each object's path to
-    the object with the key that decrypts it, or to None if that key was destroyed."""
+    """Return the page of objects that `damaged` returns, by path. Each object has the key that
+    decrypts it; the value is None if that key was destroyed."""
     page = _OPEN_DAMAGE.where(damaged_evidence.c.object_path > after).limit(size)
     rows = (await tx.execute(page)).all()
     return {row.object_path: await kept_in(tx, row) for row in rows}
 
 
 async def count_damaged(tx: Tx) -> dict[Damage, int]:
-    """Return the number of objects that are damaged and not repaired, for each kind of damage."""
+    """Return, for each kind of damage, the number of objects that are not repaired."""
     open_damage = _OPEN_DAMAGE.order_by(None).subquery()
     number = func.count().label("number")
     counted = select(open_damage.c.damage, number).group_by(open_damage.c.damage)

@@ -77,8 +77,8 @@ async def add_candidate(tx: Tx, one: Candidate, now: datetime) -> None:
 
 
 async def candidate(tx: Tx, candidate_id: UUID) -> Candidate:
-    """Return the candidate. Its field `reviews` is empty, even if it has reviews: they are not
-    loaded (see `candidate_for_review`). Raises CandidateNotFound."""
+    """Return the candidate without its reviews: the field `reviews` is always empty. To load the
+    reviews, use `candidate_for_review`. Raises CandidateNotFound."""
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -96,8 +96,8 @@ async def region_of_candidate(tx: Tx, candidate_id: UUID) -> str | None:
 async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, Entry]:
     """Return the candidate with its reviews, and its entry. Raises CandidateNotFound.
 
-    Locks the candidate's row. A concurrent transaction that closes the entry needs the same lock to
-    dismiss an open candidate, so it waits for the end of this one.
+    Locks the candidate's row. A concurrent transaction that closes the entry needs this lock to
+    dismiss an open candidate, so it waits until this transaction ends.
     """
     query = select(candidates).where(candidates.c.candidate_id == candidate_id)
     row = (await tx.execute(query.with_for_update())).one_or_none()
@@ -108,7 +108,7 @@ async def candidate_for_review(tx: Tx, candidate_id: UUID) -> tuple[Candidate, E
 
 
 async def add_review(tx: Tx, one: Candidate) -> None:
-    """Store the last of `one.reviews`, which is new, and the candidate's resulting state."""
+    """Store the newest of `one.reviews`, and the candidate's resulting state."""
     last = one.reviews[-1]
     await tx.execute(
         insert(reviews).values(
@@ -159,8 +159,7 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
     """Return at most `most` candidates that were found at least 24 hours before `now` and are still
     open (undecided). Locks their rows; rows locked by other transactions are skipped.
 
-    A returned candidate may have one review, since a decision can take two. Its field `reviews` is
-    empty nevertheless, because this query does not load reviews.
+    Reviews are not loaded: the field `reviews` is empty, even if a candidate already has a review.
     """
     query = select(candidates).where(
         candidates.c.state == CandidateState.OPEN.value,
@@ -172,8 +171,8 @@ async def unreviewed(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
     """Return at most `most` dismissed candidates whose evidence is due for deletion. Locks their
-    rows; rows locked by other transactions are skipped. The field `reviews` is empty in the result,
-    also for candidates that have reviews: they are not loaded.
+    rows; rows locked by other transactions are skipped. Reviews are not loaded: the field `reviews`
+    is empty.
 
     Evidence is due seven days after the dismissal if a reviewer decided OTHER_PERSON, otherwise
     immediately.
@@ -192,8 +191,8 @@ async def forgettable(tx: Tx, now: datetime, *, most: int) -> list[Candidate]:
 
 
 async def forget_evidence(tx: Tx, one: Candidate, now: datetime) -> None:
-    """Mark that a candidate lost its evidence at `now`, and delete the evidence unless another
-    candidate needs the same frame."""
+    """Mark that a candidate lost its evidence at `now`. Delete the evidence, unless another
+    candidate has the same frame as evidence."""
     await tx.execute(
         update(candidates)
         .where(candidates.c.candidate_id == one.candidate_id)

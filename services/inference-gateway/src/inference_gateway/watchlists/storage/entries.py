@@ -30,10 +30,12 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 @dataclass(frozen=True)
 class Changed:
     """An entry that came into force or was closed. Each such change gives the watch-lists a new
-    version, whose number is `change`. `number` identifies the entry in galleries.
+    version. The field `change` is the number of that version. The field `number` identifies the
+    entry in galleries.
 
-    `sealed` is the encrypted template, None if the entry was closed. The template is encrypted with
-    the data key `key_id`. `wrapped` is this key, itself encrypted; None if it was destroyed.
+    The field `sealed` is the encrypted template; None if the entry was closed. `key_id` is the id
+    of the data key that decrypts the template. The field `wrapped` is that key, itself encrypted;
+    None if the key was destroyed.
     """
 
     change: int
@@ -162,14 +164,15 @@ async def overdue(tx: Tx, now: datetime, *, most: int) -> list[Entry]:
 
 
 async def version(tx: Tx) -> int:
-    """Return the version of the watch-lists. It increases whenever an entry comes into force or is
-    closed."""
+    """Return the version of the watch-lists. The version increases whenever an entry comes into
+    force or is closed."""
     return int(await tx.scalar(select(changes.c.version)))
 
 
 async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]:
-    """Return at most `most` entries that came into force or were closed, ordered by (change,
-    number). `after` is the (change, number) of the last entry that the caller has already read."""
+    """Return at most `most` entries that came into force or were closed, ordered by the fields
+    `change` and `number`. `after` has these two fields of the last entry that the caller has
+    already read."""
     query = (
         select(entries, data_keys.c.wrapped)
         .join(data_keys, data_keys.c.key_id == entries.c.key_id)
@@ -192,8 +195,8 @@ async def changed(tx: Tx, *, after: tuple[int, int], most: int) -> list[Changed]
 
 
 async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
-    """Return a mapping of numbers to entry ids, for the entries among `numbers` that are in state
-    IN_FORCE."""
+    """Return the ids of the entries with these numbers, by number. Entries that are not in state
+    IN_FORCE are left out."""
     found = await tx.execute(
         select(entries.c.number, entries.c.entry_id).where(
             entries.c.number.in_(list(numbers)), entries.c.state == EntryState.IN_FORCE.value
@@ -203,7 +206,7 @@ async def entry_ids(tx: Tx, numbers: Iterable[int]) -> dict[int, UUID]:
 
 
 async def hold_in_force(tx: Tx, entry_id: UUID, now: datetime) -> bool:
-    """Whether an entry is in force at `now`; if so, lock its row until `tx` ends."""
+    """Return whether an entry is in force at `now`. If so, lock the entry's row until `tx` ends."""
     found = await tx.scalar(
         select(entries.c.entry_id)
         .where(
