@@ -119,8 +119,8 @@ class Keyring:
     def mac(self, key_class: str, content: bytes) -> bytes:
         """The message authentication code (HMAC-SHA-256, 32 bytes) of `content`.
 
-        Only who has the class's first key can compute it, so it shows that a row of the database
-        was written by the service and not by somebody who has one of its log-ins.
+        Only with the class's first key can the code be computed. So the code of a database row
+        shows that the service wrote the row, and not somebody who has one of the service's log-ins.
         """
         mac_key = hmac.digest(self._key(key_class), b"mac", "sha256")
         return hmac.digest(mac_key, content, "sha256")

@@ -1,8 +1,8 @@
 """Message authentication codes by which a service recognises rows that it wrote itself.
 
-Whoever has one of the service's log-ins to the database can mark scheduled work as done, move it,
-or mark an event as published or as handled. Without the service's keys he cannot compute the code
-that belongs to the changed row. `tartip verify` compares the codes (`audit_log.record_checks`).
+Whoever has one of the service's log-ins to the database can mark work as done, move work, or mark
+an event as published or handled. But the code of the changed row can be computed only with the
+service's keys. `tartip verify` compares the codes (see `audit_log.record_checks`).
 """
 
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ KEY_CLASS = "rows"
 
 
 def of_work(keyring: Keyring, kind: str, key: str, due_at: datetime, *, done: bool) -> bytes:
-    """The code of a row of `tables.work`, 32 bytes; it belongs to this moment and state."""
+    """The code of a row of `tables.work`, 32 bytes, for this due time and for done or not done."""
     state = "done" if done else "due"
     return _code(keyring, "work", state, due_at.astimezone(UTC).isoformat(), kind, key)
 
@@ -23,8 +23,9 @@ def of_work(keyring: Keyring, kind: str, key: str, due_at: datetime, *, done: bo
 def is_own_work(keyring: Keyring, row: Any) -> bool:
     """Whether the service itself scheduled, moved or ended the work of a row of `tables.work`.
 
-    A row that is older than the codes has none. It counts as the service's own while it is as it
-    was then: done, or not done and due at the same moment.
+    A row that is older than the codes has no code. It counts as the service's own if it is
+    unchanged since the codes were introduced: still done, or still not done and due at the same
+    moment.
     """
     done = row.done_at is not None
     if row.mac is None and not row.needs_mac:
@@ -45,7 +46,7 @@ def of_sent(keyring: Keyring, event_id: UUID, stream_sequence: int) -> bytes:
 def is_sent(keyring: Keyring, row: Any) -> bool:
     """Whether the service itself marked a row of `tables.outbox` as published.
 
-    Of a row that is older than the codes, it has to have a sequence number.
+    A row that is older than the codes counts as marked by the service if it has a sequence number.
     """
     if row.stream_sequence is None:
         return False

@@ -1,5 +1,5 @@
-"""Queries for what waits for scheduled work: each selects the keys of that work. `tartip verify`
-checks that the work is scheduled."""
+"""Queries for reports and files that need scheduled work. Each query selects the keys of the work.
+`tartip verify` checks that the work is scheduled."""
 
 from typing import Any
 
