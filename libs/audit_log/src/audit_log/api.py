@@ -225,8 +225,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         """Check a page of entries, leaves, events, data keys, work or handled events; return the
         contradictions found.
 
-        Also returns those events on the page that were published, each with its number in its
-        stream. Raises BadRequest or PageTokenWrong.
+        Also returns the published events on the page, each with its number in the NATS stream.
+        Raises BadRequest or PageTokenWrong.
         """
         page = self._pages.read(request, current_caller())
         async with self._db.begin(SYSTEM) as tx:

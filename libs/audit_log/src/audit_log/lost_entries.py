@@ -1,9 +1,9 @@
 """Watches that each audit entry which this process has committed gets into the sealed tree.
 
-Until it is sealed, nothing else shows that an entry was there, unless an event names it: whoever
-may delete rows of the log could remove it without a trace. The process that wrote it remembers its
-id until it has a leaf. If the entry is gone before, an entry with the action `lose_entry` records
-that, and `tartip verify` names it. What is deleted while the process ends is not found in this way.
+Until an entry is sealed, someone who may delete rows of the log could remove it without a trace,
+unless an event names it. So the process that wrote the entry remembers the id until the entry has a
+leaf. If the entry disappears before, a new entry with the action `lose_entry` records the loss, and
+`tartip verify` reports it. An entry that is deleted while the process ends is not found.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ class LostEntries:
             await self.look()
 
     async def look(self) -> None:
-        """Forget the entries that are sealed, and record those that are neither sealed nor there.
+        """Forget entries that are sealed, and record the loss of unsealed entries that are gone.
 
-        At most COMMITTED_MAX entries are remembered; if none is sealed for long, the newest are not
-        looked for.
+        At most COMMITTED_MAX entries are remembered. If sealing stops for long, the newest entries
+        are not remembered.
         """
         for db in self._databases:
             self._awaited += db.committed_entries()

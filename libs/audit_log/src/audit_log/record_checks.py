@@ -30,9 +30,9 @@ class RecordChecks:
     ) -> tuple[Checked, list[tuple[str, ...]]]:
         """Check the rows after the sort key `after`, or from the first row if it is ().
 
-        Checks up to `size` rows of a table, and continues with the next table if there were fewer.
-        Returns what was found, and the sort keys of the rows of the last table checked. Pass the
-        last key as `after` to continue; there are no keys if all tables are done.
+        Checks up to `size` rows of a table. If the table has fewer, continues with the next table.
+        Returns what was found, and the sort keys of the rows of the last table checked. To
+        continue, pass the last of these keys as `after`. If all tables are done, there are no keys.
         """
         first, key = (int(after[0]), after[1]) if after else (0, "")
         found = Checked()

@@ -57,11 +57,11 @@ Check = Callable[[Tx, str, int], Awaitable[Checked]]
 
 
 async def check_entries(tx: Tx, after: str, limit: int) -> Checked:
-    """Check that audit entries are sealed or wait for it, that none records the loss of another
-    (`lost_entries`), and that their events are in the outbox.
+    """Check at most `limit` audit entries after the position `after` ("" for the first part).
 
-    Checks at most `limit` entries after the position `after` ("" for the first). Events older than
-    LOOKED_FOR are not looked up, since the outbox may have deleted them.
+    An entry must be sealed or wait to be sealed, its events must be in the outbox, and it must not
+    record the loss of another entry (`lost_entries`). Events older than LOOKED_FOR are not looked
+    up, since the outbox may have deleted them.
     """
     is_sealed = select(audit_leaves.c.entry_id).where(audit_leaves.c.entry_id == audit.c.entry_id)
     waits = select(audit_pending.c.entry_id).where(audit_pending.c.entry_id == audit.c.entry_id)
@@ -121,8 +121,8 @@ async def check_waiting(tx: Tx, after: str, limit: int) -> Checked:
 
 
 def event_check(keyring: Keyring) -> Check:
-    """Return a check that the audit entries that events name exist, and that the service itself
-    marked each published event, with the sequence number of its message in a NATS stream."""
+    """Return a check of events: the audit entries that they name must exist, and only the service
+    may mark an event as published, with the sequence number of its message in a NATS stream."""
 
     async def check_events(tx: Tx, after: str, limit: int) -> Checked:
         query = select(outbox).where(outbox.c.position > int(after or 0))

@@ -13,12 +13,12 @@ from sqlalchemy import Select
 class AuditRules:
     """What auditors may read in the log of one service, and what the service records in it.
 
-    Auditors may read an entry of class OPEN, and an entry without a class unless the type of its
-    object is in `hidden_unclassified`. `records_attempts` says whether the service records attempts
-    to open records hidden from the caller. `unrecorded_keys` selects the data keys that may be
-    destroyed without an audit entry. By default no type is hidden, no attempt is recorded, and
-    each destroyed key needs an entry. `awaited` selects, by kind of scheduled work, the keys of the
-    work that records wait for; by default none.
+    Auditors may read entries of class OPEN. They may also read entries without a class, except
+    those whose type of object is in `hidden_unclassified`. `records_attempts` says whether the
+    service records attempts to open records hidden from the caller. `unrecorded_keys` selects the
+    data keys that may be destroyed without an audit entry. By default no type is hidden, no attempt
+    is recorded, and each destroyed key needs an entry. `awaited` selects, by kind of scheduled
+    work, the keys of the work that records wait for; by default none.
     """
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.

@@ -1,9 +1,9 @@
-"""Finds scheduled work and handled events that the service itself did not write, and missing work.
+"""Finds scheduled work that was altered or deleted, and events that were wrongly marked as handled.
 
-A row of the tables `work` and `inbox` bears a code that only the service can compute
-(`vault.row_codes`). Whoever marks work as done, moves it, or marks an event as handled through a
-log-in of the database leaves a row with a wrong code. Rows that were deleted are missed by the
-records that wait for the work (`AuditRules.awaited`).
+Each row of the tables `work` and `inbox` has a code that only the service can compute
+(`vault.row_codes`). If anyone else changes the row through a log-in of the database, the code is
+wrong. If a row of `work` was deleted, the records that wait for the work show it
+(`AuditRules.awaited`).
 """
 
 from collections.abc import Mapping

@@ -185,7 +185,7 @@ class Database:
     def committed_entries(self) -> list[UUID]:
         """Return the ids of the audit entries committed since the last call, at most COMMITTED_MAX.
 
-        Later ones are left out.
+        If more were committed, the latest are left out.
         """
         taken, self._committed = self._committed, []
         return taken

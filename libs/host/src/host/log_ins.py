@@ -2,11 +2,11 @@
 
 A service has three log-ins (`host.databases`): for calls, for background work and for sealing. None
 may change or delete an audit entry, a leaf or head (signed root) of the sealed audit log, or a
-request id, and none may cover up what another one did. The owner role is for migrations alone.
+request id. No log-in may cover up what another one did. The owner role is for migrations alone.
 
 `install_v4` and `install_v5` grant the rights on the tables that all services have (COMMON_TABLES).
-On a service's own tables, the log-in for work has the rights that migrations grant to the one for
-calls (`share_grants`, after every migration), and the sealer has none.
+On a service's own tables, migrations grant rights to the log-in for calls. After every migration,
+`share_grants` grants these rights to the log-in for work too. The log-in for sealing has none.
 """
 
 from dataclasses import dataclass
@@ -117,9 +117,10 @@ _COLUMNS = (
 def install_v5(op: Operations, schema: str) -> None:
     """Add the codes by which a service recognises its own rows of `work`, `inbox` and `outbox`.
 
-    The rows that are there already need none (`needs_mac`), a column that no log-in writes. Of
-    these, work that is not done keeps the moment at which it was due. Log-ins of the release before
-    write rows without a code, which `tartip verify` names (docs/releasing.md).
+    Rows that exist already need no code: the column `needs_mac`, which no log-in may write, is
+    false for them. For existing work that is not done, `due_before_mac` has the moment at which it
+    was due. Processes of the release before write rows without a code; `tartip verify` names these
+    rows (docs/releasing.md).
     """
     for statement in _PROOFS:
         op.execute(statement)
