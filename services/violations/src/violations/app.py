@@ -34,6 +34,11 @@ from violations.usecases import Desk
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
+AUDIT_RULES = AuditRules(
+    records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED, awaited=reads.AWAITED
+)
+
+
 async def build(chassis: Chassis[ViolationsSettings]) -> None:
     settings, clock = chassis.settings, chassis.clock
     authority = OfficerAuthority.open(settings.officer_ca)
@@ -57,10 +62,7 @@ async def build(chassis: Chassis[ViolationsSettings]) -> None:
         POLICY,
         needs=("inference-gateway",),
     )
-    rules = AuditRules(
-        records_attempts=True, unrecorded_keys=reads.KEYS_OF_CLOSED, awaited=reads.AWAITED
-    )
-    serve_audit_log(chassis, rules, records.SOURCES)
+    serve_audit_log(chassis, AUDIT_RULES, records.SOURCES)
     chassis.publish_from("VIOLATIONS")
     chassis.consume(
         "SIGHTINGS",
