@@ -1,5 +1,7 @@
 """`tartip verify` names a report whose escalation, draft or file was left without its work."""
 
+from datetime import UTC, timedelta
+
 import asyncpg
 from audit_log.work_checks import awaited_check
 from chassis.db import Database
@@ -12,6 +14,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Register, draft, jpeg, pieces_of, until
+from .test_following import followup
 
 AWAITED = {
     DEADLINE: awaited.escalations(read_law(assume_years=True).deadlines.table),
@@ -36,19 +39,21 @@ async def test_a_draft_and_a_report_are_named_without_their_work(
     await without_work(engines, db, given.report_id, f"deadline:{given.report_id}:1:1")
 
 
-async def test_a_report_awaits_the_next_escalation_while_its_deadline_runs(
+async def test_a_report_awaits_the_next_escalation_until_the_last(
+    register: Register, db: Database, engines: RunningTestMesh
+) -> None:
+    report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
+    late = followup(db, lambda: receipt.due_at.ToDatetime(tzinfo=UTC) + timedelta(seconds=1))
+    await late.check_deadline(f"{report_id}:1:1")
+    await without_work(engines, db, report_id, f"deadline:{report_id}:1:2")
+    await late.check_deadline(f"{report_id}:1:2")
+    assert await missing(db, report_id) == []
+
+
+async def test_a_report_awaits_nothing_while_its_deadline_is_suspended(
     register: Register, db: Database, dispatcher: As, engines: RunningTestMesh
 ) -> None:
-    report_id, _ = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
-    connection = await asyncpg.connect(engines.database.url)
-    reports = "UPDATE citizen_reports.reports SET"
-    for step, named in ((1, [f"work:deadline:{report_id}:1:2"]), (9, [])):
-        await connection.execute(
-            f"{reports} escalation_step = $2 WHERE report_id = $1::uuid", report_id, step
-        )
-        assert await missing(db, report_id) == named
-    await connection.execute(f"{reports} escalation_step = 0 WHERE report_id = $1::uuid", report_id)
-    await connection.close()
+    report_id, _ = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
     await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
     request = pb.AskReporterRequest(report_id=report_id, question="Where was it?")
     await dispatcher.at_desk("AskReporter", request)
