@@ -19,7 +19,7 @@ from .bench import Bench
 from .facts import REGION, Vehicles, under_another_id
 
 ASTANA = common_pb2.Place(latitude=51.16, longitude=71.44, region="KZ-71", address="Sample 1")
-TO_BE_ERASED = "750101400010"
+TO_BE_ERASED, ERASED_BEFORE_THE_LETTER = "750101400010", "710607331642"
 A_METRE = 1 / 111_195  # of latitude, in degrees
 
 
@@ -272,6 +272,19 @@ async def test_a_place_that_went_with_an_erased_owner_is_taken_for_the_same(
     vehicles.register(plate, number=TO_BE_ERASED)
     later = bench.violation(plate, at=moment + timedelta(minutes=5))
     assert await held(bench, later) == ("OWNER_ERASED", ())
+
+
+async def test_a_fine_whose_owner_was_erased_before_the_letter_ends_with_the_term_to_send_it(
+    bench: Bench, plate: str, vehicles: Vehicles
+) -> None:
+    vehicles.register(plate, number=ERASED_BEFORE_THE_LETTER)
+    fine = await bench.issued(bench.violation(plate))
+    await erase(bench, fine)
+    with pytest.raises(LookupError):
+        await bench.issuing.deliver(fine.number)
+    bench.clock.now += timedelta(days=11)  # KoAP Art. 822-1(3): ten days from detection
+    await bench.issuing.deliver(fine.number)
+    assert await bench.state(fine.number) == "cancelled"
 
 
 async def erase(bench: Bench, fine: Any) -> None:

@@ -190,13 +190,13 @@ class Issuing:
             tx.audit("deliver", f"fine:{number}", region=fine.region)
         if fine.state is not State.ISSUED:
             return
-        if particulars is None:
-            raise LookupError("the owner was erased before the letter went")
         telemetry.annotate(fine=number, violation=fine.violation_id)
         late = self._time_hold(fine.occurred_at, self._clock())
         if late:
             await self._withdraw(number, late)
             return
+        if particulars is None:  # tried again until it is too late for a letter
+            raise LookupError("the owner was erased before the letter was sent")
         # A table that lacks the year is found before the letter goes.
         foreseen = replace(fine, dates=self._dates_of(self._clock()))
         letter = prescription(
