@@ -65,8 +65,8 @@ class NatsNode:
             self.process.wait()
 
     def is_healthy(self) -> bool:
-        """Whether the server reports that its streams and consumers, and the server itself, are up
-        to date."""
+        """Whether the server says that it is healthy: it has caught up with the rest of the
+        cluster, and so have its streams and consumers."""
         try:
             with urllib.request.urlopen(
                 f"http://{LOOPBACK}:{self.ports[2]}/healthz", timeout=2

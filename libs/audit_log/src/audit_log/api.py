@@ -168,7 +168,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     async def CheckDecisions(
         self, request: audit_pb2.CheckDecisionsRequest, context: grpc.aio.ServicerContext
     ) -> audit_pb2.CheckDecisionsResponse:
-        """Return a page of the service's records, each with two hashes for the caller to compare.
+        """Return a page of the records that decisions determine, such as fines and reports. Each
+        record has two hashes for the caller to compare.
 
         One hash is stated in the audit entry that the record names. The other hash is computed from
         the present fields of the record. Raises BadRequest or PageTokenWrong.
@@ -300,7 +301,8 @@ async def _hashes(tx: Tx, path: Sequence[merkle.Leaves]) -> list[bytes]:
 
 
 async def _leaves_from(tx: Tx, first: int, limit: int) -> Sequence[Row[Any]]:
-    """The next leaves with their entries (`canonical`): None for those after a page is full."""
+    """The next leaves, with their entries in `canonical`: None for leaves that the page has no room
+    for."""
     leaf = (
         select(audit_leaves.c.leaf_index, audit.c.canonical)
         .join(audit, audit.c.entry_id == audit_leaves.c.entry_id)
@@ -325,7 +327,8 @@ async def _attempts_before(tx: Tx, before: int | None, limit: int) -> Sequence[R
 
 
 def _may_list(scope: Scope, attempt: AuditEntry) -> bool:
-    """Whether a caller may see an attempt; their own attempts would reveal which records exist."""
+    """Whether a caller may see an attempt. The caller's own attempts would reveal which records
+    exist."""
     return scope.sees(attempt.region) and attempt.actor != scope.actor
 
 

@@ -140,9 +140,9 @@ def event_check(keyring: Keyring) -> Check:
 
 
 def key_check(destroyed_unrecorded: Select[tuple[UUID]] | None) -> Check:
-    """Return a check that an audit entry records the destruction of each destroyed data key.
+    """Return the check that finds destroyed data keys whose destruction no audit entry records.
 
-    `destroyed_unrecorded` selects the ids of keys that may be destroyed without an entry.
+    `destroyed_unrecorded` selects the ids of keys that need no entry.
     """
 
     async def check_keys(tx: Tx, after: str, limit: int) -> Checked:

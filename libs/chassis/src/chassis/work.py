@@ -28,8 +28,8 @@ def row_of(keyring: Keyring, kind: str, key: str, due_at: datetime) -> dict[str,
 
 
 async def reschedule(connection: AsyncConnection, row: dict[str, Any]) -> None:
-    """Add a row of `row_of`. If the job is there already, move it to the moment of the row; a
-    finished job is done again."""
+    """Add a row made by `row_of`. If the job exists already, move it to the row's moment; a job
+    that is finished is then done again."""
     again = {
         "due_at": row["due_at"],
         "mac": row["mac"],

@@ -41,8 +41,8 @@ class _Errors:
 
 
 class _Client(Client):
-    """A client that reads its nkey seed for each connection; the library's own keeps the public key
-    of the first one."""
+    """A client that reads its nkey seed for each connection. The library's own client keeps the
+    public key of the first seed."""
 
     def _connect_command(self) -> bytes:
         self._setup_nkeys_connect()

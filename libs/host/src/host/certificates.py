@@ -27,7 +27,7 @@ class CertificateUnusable(Exception):
 
 
 class _HalfReplaced(CertificateUnusable):
-    """The key is not that of the certificate, or not yet."""
+    """The key does not belong to the certificate, or not yet."""
 
 
 @dataclass(frozen=True)

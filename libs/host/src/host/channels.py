@@ -105,7 +105,8 @@ class RenewedChannel(grpc.aio.Channel):
 
 
 class _Generation:
-    """A channel with one certificate, its methods as they were first called, its open calls."""
+    """A channel with one certificate, and what uses it: methods as they were first called, and open
+    calls."""
 
     def __init__(self, pem: Pem, channel: grpc.aio.Channel) -> None:
         self.pem = pem

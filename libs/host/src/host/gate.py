@@ -276,8 +276,8 @@ class Gate(grpc.aio.ServerInterceptor):
 
 @dataclass(frozen=True)
 class _Received:
-    """A request and its bytes; no message if it cannot be decoded: gRPC itself would answer UNKNOWN
-    and log a bug."""
+    """A request and its size. `message` is None if the request cannot be decoded: gRPC itself would
+    answer UNKNOWN and log a bug."""
 
     message: Any
     size: int
@@ -353,7 +353,8 @@ def _noted(error: Exception, span: Any) -> Refusal:
 
 
 def _not_admitted(error: Exception, parent: Context, of_call: dict[str, Any]) -> Refusal:
-    """Return the refusal of a call that had no span yet; it gets one, unless it is held back."""
+    """Return the refusal of a call that had no span yet. The call gets a span, unless it is held
+    back."""
     if isinstance(error, ShareExceeded) and error.pause_seconds:
         telemetry.refusals_total.add(1, {"reason": error.reason})
         return error
@@ -362,7 +363,8 @@ def _not_admitted(error: Exception, parent: Context, of_call: dict[str, Any]) ->
 
 
 async def _hold_back(seconds: float) -> None:
-    """Wait, even if the caller gives up: so long it may have no other call in this one's stead."""
+    """Wait, even if the caller gives up, so that the caller cannot make another call instead
+    meanwhile."""
     until = time.monotonic() + seconds
     task = asyncio.current_task()
     try:

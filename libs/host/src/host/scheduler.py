@@ -124,8 +124,8 @@ class Scheduler:
         await self._mark([row], [mac], _AGAIN, {"again_at": again_at, "reason": reason})
 
     def _code(self, row: _Work, due_at: datetime, *, done: bool) -> bytes | None:
-        """The code of a row as it will be. Work that somebody else added or moved is done, but
-        keeps its code, so that `tartip verify` still finds it."""
+        """The code of a row as it will be. Work that somebody other than this service added or
+        moved is done, but the row keeps its code, so that `tartip verify` still finds it."""
         if not row_codes.is_own_work(self._db.keyring, row):
             return bytes(row.mac) if row.mac else None
         return row_codes.of_work(self._db.keyring, row.kind, row.key, due_at, done=done)
@@ -157,7 +157,7 @@ class Scheduler:
 
 
 def _leasing(kinds: Sequence[str]) -> Any:
-    """Lease due work of these kinds, what is due longest first."""
+    """Lease due work of these kinds, beginning with the work that has been due longest."""
     now = bindparam("now", type_=work.c.due_at.type)
     due = (
         select(work.c.work_id)

@@ -34,7 +34,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """The calendar of working days, and the hour, in Almaty time, at which the offices close.
+    """The calendar of working days, and the hour at which the offices close, in Almaty time.
 
     From the closing time on, reports count as registered on the next working day.
     """

@@ -83,7 +83,7 @@ class SharedCommits(Generic[S]):
 
 
 def _next_batch(calls: list[_Call]) -> tuple[list[_Call], list[_Call]]:
-    """The next calls to write together, and the rest: of several calls with the same request id, or
+    """The next calls to write together, and the rest. Of several calls with the same request id, or
     for the same row, the later ones wait for the first."""
     batch: list[_Call] = []
     rest: list[_Call] = []

@@ -159,8 +159,8 @@ async def write(driver: Any, scope: Mapping[str, str], together: Sequence[Writes
 
 
 def _are_single(together: Sequence[Writes]) -> bool:
-    """Whether `_single_statement` can write them: one transaction that replaces nothing, with one
-    row of each kind."""
+    """Whether `_single_statement` can write these: a single transaction that replaces nothing and
+    has one row of each kind."""
     if len(together) > 1 or together[0].replaced is not None:
         return False
     return all(len(rows) == 1 for rows in together[0].rows.values())

@@ -118,7 +118,8 @@ class Detector:
     async def detect(
         self, picture: Picture, request: DetectionRequest = DEFAULT_REQUEST
     ) -> Detections:
-        """Detect plates and objects in a BGR picture, as `request` asks, and return them.
+        """Return the plates and objects that were found in a BGR picture; `request` says what is
+        sought.
 
         Errors of the models, timeouts included, are raised alone or in an ExceptionGroup.
         """

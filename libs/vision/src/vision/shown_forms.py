@@ -77,8 +77,8 @@ def _type_of(content: bytes) -> str:
 
 
 def _upright_picture(content: bytes) -> bytes:
-    """Return a picture upright and without metadata. Raises NotShowable above `MOST_PIXELS`, before
-    anything is decoded."""
+    """Return a picture upright and without metadata. Raises NotShowable, before anything is
+    decoded, for more than `MOST_PIXELS` pixels."""
     content_type = _type_of(content)
     strip = _STRIP[content_type]
     stripped = _stripped(strip, content)

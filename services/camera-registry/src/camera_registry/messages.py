@@ -99,8 +99,8 @@ async def read_batch(
     """Convert a batch of an import. Invalid fields of a row are kept as the row's `errors`.
 
     Raises BadRequest if a field outside the rows is invalid. `kinds` is as in `read_description`.
-    The batch's `sha256` is computed from the rows with keyed hashes in place of secrets. `keyring`
-    makes these hashes.
+    For the batch's `sha256`, each secret in the rows is first replaced by its keyed hash, made with
+    `keyring`.
     """
     given, rows, digest = request.cameras, [], hashlib.sha256()
     with checks() as check:
@@ -275,7 +275,8 @@ def statistics_to_proto(regions: list[RegionCounts]) -> pb.GetStatisticsResponse
 
 @lru_cache(maxsize=256)
 def _kept_region(counts: RegionCounts) -> pb.RegionStatistics:
-    """The same message for the same object; most regions' counts stay as they are for a while."""
+    """Convert a region's counts. The message is kept for the same object, because most regions'
+    counts stay the same for a while."""
     return _region_to_proto(counts)
 
 

@@ -57,7 +57,8 @@ def read_certificate_validity(check: Checks, given: pb.CameraDescription) -> dat
 
 
 def read_owner_filter(check: Checks, iin: str) -> str:
-    """Return the owner's IIN (personal number) by which a request filters cameras; "" for none.
+    """Return the IIN (personal number) of the owner whose cameras a request lists; "" if it names
+    none.
 
     If the IIN is invalid, the field is added to `check`.
     """

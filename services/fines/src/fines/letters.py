@@ -35,8 +35,8 @@ SIGNATURE_PLACE = "<!-- signature -->"
 
 @dataclass(frozen=True)
 class LetterTerms:
-    """The time limits that the letter states, and whether they are counted in working or calendar
-    days."""
+    """The time limits that the letter states. `day_count` says whether their days are working days
+    or calendar days."""
 
     terms: FineTerms
     day_count: DayCount

@@ -106,7 +106,7 @@ async def _lines(
     wanted: cameras_pb2.ListCamerasRequest,
     page: cameras_pb2.ListCamerasResponse,
 ) -> AsyncIterator[bytes]:
-    """The lines of a page and of those after it, a page at a time."""
+    """The lines of a page and of the pages after it, yielded a page at a time."""
     before = 0
     while True:
         yield "".join(map(_line, count(before + 1), page.cameras)).encode()

@@ -140,7 +140,7 @@ async def list_cameras(
 ) -> CameraPage:
     """Cameras, filtered by place, AI function, kind, status, owner, site category, words, serial
     number or name. They are ordered by id or by name. A search by area or polygon is ordered by H3
-    cell instead; a search by district, by KATO (district) code."""
+    cell instead. A search by district is ordered by KATO (district) code."""
     return CameraPage.of(await context.call(context.peers.cameras.ListCameras, listing.request()))
 
 

@@ -80,8 +80,8 @@ class Finding:
 
 
 def offence_of(code: str, articles: Articles) -> Offence:
-    """Return the offence with this code under this edition of the articles. Its `article` is "" if
-    the edition has no article for the code."""
+    """Return the offence with this code under this edition of the articles. The offence's `article`
+    is "" if the edition has no article for the code."""
     article = articles.by_code.get(code)
     return Offence(code, article.article if article else "", articles.version, articles.sha256)
 

@@ -151,9 +151,9 @@ async def _still_known(url: str, paths: list[str]) -> list[str]:
 
 
 def listed_erasures(home: DataDir, folder: Path) -> dict[str, int]:
-    """Return, for each service, the number of the newest line in its list of erasures (destroyed
-    keys). The number is 0 if the list is empty. The lists are in `folder`. Services that have no
-    audit key yet are left out. Raises BackupRefused if a list is damaged."""
+    """Return the number of the newest line in each list of erasures (destroyed keys), by service; 0
+    for an empty list. `folder` has one list for each service. Services that have no audit key yet
+    are left out. Raises BackupRefused if a list is damaged."""
     found = {}
     for service in GRPC_SERVICES:
         keys = home.keys / service.name

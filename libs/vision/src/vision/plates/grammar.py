@@ -46,10 +46,11 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlateType:
-    """A Kazakh plate form: the pattern of its text and what it says about the vehicle.
+    """A Kazakh plate form: the pattern of the plate's text, and what the form says about the
+    vehicle.
 
-    The field `proven` is false for a form that no source documents. Such a form is accepted only on
-    a plate with a KZ mark. The field `automatic_fine` says whether the vehicle may be fined
+    The field `proven` is false if the form is not documented in any source. Such a form is accepted
+    only on a plate with a KZ mark. The field `automatic_fine` says whether the vehicle may be fined
     automatically.
     """
 
@@ -282,8 +283,8 @@ def _kazakh(plain: str, *, marked_kz: bool) -> Reading | None:
 
 
 def _doubtful(plain: str, form: PlateType) -> tuple[int, ...]:
-    """Indices of characters whose twin would give another form, such as 0 and O in `360NZ11` (a
-    firm's car) and `36ONZ11` (a trailer), and of every O and Q.
+    """The indices of doubtful characters: every O and Q, and each character whose twin would give
+    another form. An example is 0 and O in `360NZ11` (a firm's car) and `36ONZ11` (a trailer).
 
     No letter is known to be excluded on Kazakh plates: `588OE18` and `588QE18` may both exist.
     """

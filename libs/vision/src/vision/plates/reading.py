@@ -135,10 +135,10 @@ def characters(chances: Floats) -> Characters:
 
 
 def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
-    """The indices of the candidates that should be read in further views.
+    """The indices of the possible plates that should be read again, from further crops.
 
-    `shots` has the readings of each candidate. A candidate should be read again if one of its
-    readings has at least three characters.
+    `shots` has the readings of each possible plate so far. A possible plate should be read again if
+    one of its readings has at least three characters.
     """
     return [
         place
@@ -148,9 +148,9 @@ def worth_reading_again(shots: list[list[Characters]]) -> list[int]:
 
 
 def settled(candidate: PlateCandidate, views: list[Characters], kazakh: Characters) -> bool:
-    """Whether the first reading of a candidate is so certain that no further views are needed.
+    """Whether the first reading of a possible plate is so certain that no further crops are read.
 
-    `views` are the readings so far, one for each view. If there is more than one, the result is
+    `views` are the readings so far, one for each crop. If there is more than one, the result is
     False. `kazakh` is the reading of the Kazakh reader.
     """
     plate = read(candidate, views, kazakh) if len(views) == 1 else None
@@ -179,7 +179,7 @@ def read(
 
 
 def _rows_together(rows: tuple[list[Characters], ...]) -> tuple[Characters, Reading] | None:
-    """The best supported text of all rows joined, None if there is none."""
+    """The text of all rows joined that the readings support best; None if there is none."""
     if not rows:
         return None
     joined = []
@@ -201,7 +201,7 @@ def _understood(view: Characters) -> Reading:
 
 
 def _joined(rows: tuple[Characters, ...]) -> Characters:
-    """The rows as one text; without alternatives if those of any row are not known."""
+    """The rows as one text. It has no alternatives if those of any row are not known."""
     known = all(len(row.alternatives) == len(row.text) for row in rows)
     return Characters(
         "".join(row.text for row in rows),

@@ -47,8 +47,8 @@ class Child:
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of a camera to `state`; `changed_at` are the times of its changes in the last hour,
-    this one included. The clock offset is 0 unless the state is CLOCK_OFF."""
+    """A change of a camera to `state`. `changed_at` has the times of the camera's changes in the
+    last hour, including this one. The clock offset is 0 unless the state is CLOCK_OFF."""
 
     camera_id: UUID
     state: State
@@ -58,7 +58,7 @@ class Transition:
 
 @dataclass
 class _Steady:
-    """Since when the reports of a flapping camera say the same."""
+    """The state that a flapping camera's reports say, and since when they say it."""
 
     state: int
     since: datetime
@@ -181,7 +181,8 @@ class Children:
     def _calm(
         self, place: int, reported: State, recent: tuple[datetime, ...], now: datetime
     ) -> Transition | None:
-        """Let a flapping camera have the reported state, once that has held for long enough."""
+        """Let a flapping camera have the reported state, once the reports have said it for long
+        enough."""
         steady = self._steady.get(place)
         if steady is None or steady.state != reported:
             self._steady[place] = _Steady(reported, now)
@@ -192,8 +193,8 @@ class Children:
         return self._change(place, reported, recent, now)
 
     def _recent(self, place: int, now: datetime) -> tuple[datetime, ...]:
-        """The times of the changes within the last hour; none after `now`, which date from before
-        the clock was set back."""
+        """The times of the changes within the last hour. Times after `now` are left out: they date
+        from before the clock was set back."""
         return tuple(at for at in self._changed_at.get(place, ()) if now - HOUR < at <= now)
 
     def _change(

@@ -218,7 +218,8 @@ def _decide_row(
     now: datetime,
     hubs: Mapping[tuple[UUID, str], HubKind],
 ) -> None:
-    """Decide a row that may be taken; `ids` and `serials` are all cameras as they are after it."""
+    """Decide a row that may be taken. `ids` and `serials` have all cameras as they are after the
+    rows decided so far, and are updated."""
     key = row.description.serial_key
     of_serial = serials.get(key)
     found = ids.get(row.camera_id) if row.camera_id else of_serial
@@ -266,7 +267,7 @@ def _wrong_hub(
 
 
 def _refuse_version(decision: Decision, row: Row, found: Camera | None) -> None:
-    """Do not take a row that was made from a version which its camera has no more."""
+    """Refuse a row that is based on a version which its camera no longer has."""
     if found is None:
         decision.refuse(row.number, "camera_id", CameraNotFound.code, "a camera that there is")
     elif found.retired_at is not None:

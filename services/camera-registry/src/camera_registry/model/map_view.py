@@ -35,8 +35,8 @@ _METRES_A_DEGREE = math.radians(EARTH_RADIUS_METRES)
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cameras of one H3 cell, or a single camera: their number by status and the mean of their
-    places (degrees)."""
+    """The cameras of one H3 cell, or a single camera: the number of cameras by status, and the mean
+    of their places in degrees."""
 
     latitude: float
     longitude: float

@@ -132,7 +132,7 @@ def with_kept_passwords(
 
 
 def _server(url: str) -> tuple[str, str | None, int | None]:
-    """The scheme, host and port: rtsps must not become rtsp unseen either."""
+    """The scheme, host and port. The scheme counts, so that rtsps cannot become rtsp unseen."""
     parts = _split(url)
     if parts is None:
         return "", url, None

@@ -44,7 +44,8 @@ _ID, _SERIAL = "cameras_pkey", "cameras_serials"
 
 @dataclass(frozen=True)
 class Before:
-    """The state of the database before a registration: its time, and a retired predecessor.
+    """What a registration reads from the database before it adds a camera: the database's current
+    time, and the retired camera that the new one replaces, if any.
 
     The field `retired` is the id of the most recently retired camera that has the new camera's make
     and serial number. It is None if the caller sees no such camera.
@@ -85,13 +86,15 @@ def decided_row(
 
 
 def refusal_of(error: RowExists) -> Refusal | None:
-    """Return the refusal for an error of `add`: SerialTaken or IdReused; None for another error."""
+    """Convert an error that `add` raised into a refusal, SerialTaken or IdReused. Returns None if
+    the error means neither."""
     return {_SERIAL: SerialTaken(), _ID: IdReused()}.get(error.key)
 
 
 @dataclass(frozen=True)
 class Known:
-    """The time range within which the register must last have processed hubs' reports.
+    """A time range: statuses that hubs report count only if the register last processed hubs'
+    reports within this range.
 
     If reports were last processed outside of it, hubs may have fallen silent unnoticed. Then every
     stored status in REPORTED is read as UNKNOWN, because it holds only while the camera's hub
@@ -274,7 +277,8 @@ _BEFORE = _before()
 
 
 def _described_at() -> Read:
-    """The present description or an earlier one: that with the latest version that held then."""
+    """The description that was in effect at a moment: of the versions that took effect by then, the
+    latest."""
     camera_id: BindParameter[UUID] = bindparam("camera_id")
     at = bindparam("moment", type_=moment_type)
     parts = [

@@ -205,9 +205,11 @@ def _listed(ranges: list[tuple[int, int]]) -> dict[str, list[int]]:
 
 
 def _parent(resolution: int) -> tuple[int, int]:
-    """The bits that a cell's parent of a resolution has of the cell, and those that are set in it.
+    """Two masks, from which a cell's parent at `resolution` follows: the bits to keep of the cell,
+    and the bits to set in it.
 
-    A cell's number holds its resolution in bits 52 to 55, and its digits finer than that are ones.
+    A cell's number holds its resolution in bits 52 to 55. The digits beyond this resolution are
+    ones.
     """
     return ~(0xF << 52) & (2**63 - 1), resolution << 52 | (1 << 3 * (15 - resolution)) - 1
 

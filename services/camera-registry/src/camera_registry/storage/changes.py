@@ -209,7 +209,8 @@ def _statement(*, is_limited: bool) -> Read:
 
 
 def _of_set(following: Any, *, is_limited: bool) -> Select[Any]:
-    """The next changes of one set. Limited for itself, so that each set is read by the index."""
+    """The next changes of one set. The query has a limit of its own, so that each set is read by
+    the index."""
     names = ("region", "camera_id", "version", "kind", "status")
     place = tuple_(changes.c.region, changes.c.camera_id)
     query = (
@@ -226,8 +227,8 @@ def _of_set(following: Any, *, is_limited: bool) -> Select[Any]:
 
 
 def _is_watched(*, is_limited: bool) -> Any:
-    """The condition that a change is of the regions that are watched. Who watches the region to
-    which a camera has moved is not told of its former one."""
+    """The condition that a change is returned: its region is watched. A camera's move is a change
+    in both regions. The former region's change is left out if the new region is watched too."""
     elsewhere = changes.c.elsewhere
     if not is_limited:
         return elsewhere.is_(None)

@@ -109,7 +109,8 @@ def array(name: str, kind: str) -> str:
 
 
 def _words(given: Description) -> str:
-    """In quotes, without which the word "null" would be none; no word holds quotes."""
+    """The words as an SQL array literal. They are quoted, because an unquoted "null" would be NULL.
+    No word contains quotes."""
     words = words_of(given.name, given.site, given.place.address)
     return "{" + ",".join(f'"{word}"' for word in words) + "}"
 

@@ -121,8 +121,8 @@ async def fold_changes(tx: Tx) -> int:
 
 
 def _current(*conditions: Any) -> Select[Any]:
-    """The counts with what has changed since, without those that are zero: of each region as the
-    JSON of an array of [property, value, status, count], which is the same while they are."""
+    """The counts with the changes recorded since, without counts of zero. Each region has the JSON
+    of an array of [property, value, status, count]. The JSON stays the same while the counts do."""
     parts = [
         select(*(table.c[name] for name in (*_KEY, "count"))) for table in (counts, count_changes)
     ]

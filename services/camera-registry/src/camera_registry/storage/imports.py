@@ -44,7 +44,7 @@ async def plan_anew(tx: Tx) -> None:
 
 
 async def known_cameras(tx: Tx, rows: Sequence[Row]) -> list[Camera]:
-    """Lock and return, ordered by id, the cameras with the id or serial number of a row.
+    """Lock the cameras with the id or serial number of a row, and return them in order of id.
 
     Retired cameras are found only by id. Rows with errors are ignored.
     """
@@ -100,7 +100,8 @@ async def change_cameras(
 async def _change(
     tx: Tx, changed: Sequence[Camera], audit_entry: UUID, *, held_from: datetime
 ) -> bool:
-    """Store all of these cameras; False, and none of them, if a serial number is another's."""
+    """Store all of these cameras. If a serial number is taken, store none of them and return
+    False."""
     if not changed:
         return True
     try:

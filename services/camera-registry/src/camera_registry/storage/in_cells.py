@@ -29,11 +29,12 @@ _NAMES = ("lows", "highs", "ids", "wholes")
 
 
 def ranges_of(area: Area, after: Place | None = None) -> dict[str, Any]:
-    """Return the SQL parameters for the ranges of H3 cells that cover an area, from `after` on.
+    """Return the SQL parameters for the ranges of H3 cells that cover an area. Cameras up to
+    `after` are left out.
 
-    Each parameter is a list with one value for each range. `lows` has the first cells and `highs`
-    the last cells of the ranges. `ids` has the ids after which to begin in the first cells.
-    `wholes` says whether a range is wholly within the area.
+    Each parameter is a list with one value for each range. `lows` has the first cells of the
+    ranges. `highs` has their last cells. In the first cell of a range, only cameras with ids after
+    the one in `ids` are read. `wholes` says whether the range is wholly within the area.
     """
     ranges = [
         (each.first, each.last, LEAST_ID, each.is_whole) for each in cover(area, CELL_RESOLUTION)

@@ -78,8 +78,8 @@ async def read_hubs(tx: Tx, ids: Collection[UUID] | None = None) -> list[HubLife
     """Return the hubs whose reports are processed. If `ids` is given, only hubs with these ids are
     read.
 
-    Reports are processed of hubs in service, and of revoked hubs whose cameras are not yet set to
-    UNKNOWN.
+    Only two kinds of hubs have their reports processed: hubs in service, and revoked hubs whose
+    cameras are not yet set to UNKNOWN.
     """
     is_open = (hub_incidents.c.hub_id == hubs.c.hub_id) & hub_incidents.c.ended_at.is_(None)
     query = (

@@ -234,7 +234,7 @@ def _is_after(sorted_by: str) -> Any:
 def _in_regions(
     given: frozenset[str], conditions: list[Any], sorted_by: str, *, with_retired: bool
 ) -> Select[Any]:
-    """The first cameras of each region, and of these the first."""
+    """A page of all regions, chosen from the first cameras of each region."""
     code: Any = region.c.code
     after: Any = bindparam("after_id")
     query = select(cameras).where(*conditions).limit(SIZE)

@@ -35,7 +35,7 @@ async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[C
     is returned with its description valid at `at`. That description may give a place farther away,
     so the caller must check the distance.
 
-    `known` is the time range in which hubs' reports must last have been processed. Pass
+    `known` is the time range within which hubs' reports must have been processed last. Pass
     `Known.at(now, interval)`, with the interval at which hubs report. If reports were last
     processed outside of the range, the statuses that hubs report are returned as UNKNOWN.
     """
@@ -50,7 +50,8 @@ async def cameras_near(tx: Tx, spot: Spot, at: datetime, known: Known) -> list[C
 
 
 async def _ids_near(tx: Tx, spot: Spot, at: datetime) -> set[UUID]:
-    """Of the cameras that are near now, and of those that were at or before a moment."""
+    """The ids of the cameras that are near `spot` now, or were near it at or before the time
+    `at`."""
     circle = Circle(spot.latitude, spot.longitude, spot.within_metres)
     ranges = cover(circle, CELL_RESOLUTION)
     near = await tx.read(

@@ -109,7 +109,8 @@ async def _endings(tx: Tx, regions: list[str], prefix: str) -> list[_Seed]:
 
 
 async def _reaches(tx: Tx, seeds: list[_Seed], start: UUID, number: int) -> dict[_Seed, UUID]:
-    """The id of the `number`th camera after `start` that has a word, of words that so many have."""
+    """For each word that at least `number` cameras after `start` have, the id of the `number`th of
+    them."""
     values = Seeds(seeds).values | {"after_id": start, "number": number}
     rows = await tx.execute(_REACHES, values)
     return {(row.region, row.word): row.camera_id for row in rows}
@@ -139,7 +140,8 @@ async def page(
 
 @lru_cache(maxsize=64)
 def _candidates(given: frozenset[str], with_retired: bool) -> Read:
-    """The next cameras with a seed, and of those that match the conditions their rows."""
+    """The next cameras that have a seed (a region and a word). Cameras that match the conditions
+    come with their rows."""
     of = camera_words
     each = (
         select(of.c.camera_id)
@@ -162,7 +164,7 @@ def _candidates(given: frozenset[str], with_retired: bool) -> Read:
 
 
 def _has_others() -> ColumnElement[bool]:
-    """Whether the camera of a row of words has the words besides the seed's that are sought."""
+    """Whether a camera has all sought words other than the seed's word."""
     given = func.unnest(bindparam("words", type_=ARRAY(Text)))
     other: Any = given.table_valued("word", name="other").render_derived()
     again = camera_words.alias("again")

@@ -88,7 +88,8 @@ class ChangeFeed:
         which to resume after it. A `region` of "" stands for all regions that the caller may see.
         If `position` is None, first yield the current position alone, then only new changes.
 
-        After TOKEN_SECONDS without a change to yield, a new position is yielded alone. A stream for
+        If there was no change to yield for TOKEN_SECONDS, but changes of other regions advanced the
+        position, a position is yielded alone, so that a client can resume from there. A stream for
         an operator ends after OPERATOR_SECONDS; a stream for a service never ends.
         Raises ResumeTokenTooOld or ResumeTokenWrong if the changes cannot be read from `position`
         on.
@@ -118,14 +119,15 @@ class ChangeFeed:
             self._followers -= 1
 
     async def _now(self) -> Position:
-        """After all that is committed now."""
+        """The position that follows all changes committed so far."""
         while await changes.are_any_new(self._db):
             async with self._db.begin(SYSTEM) as tx:
                 await changes.place_new(tx)
         return Position(await changes.last_position(self._db) + 1)
 
     async def _is_more(self, position: Position, until: float | None) -> bool:
-        """Wait until there is something from `position` on; False if there was not until then."""
+        """Wait until there is a change at `position` or later. False if there was none until the
+        time `until`."""
         try:
             async with asyncio.timeout_at(until), self._polled:
                 await self._polled.wait_for(lambda: self._last >= position.number)

@@ -14,11 +14,10 @@ PAUSE_SECONDS = 1.0
 
 
 class Tally:
-    """Adds changes to the stored counts of cameras, by region and by H3 cell. The database has
-    recorded these changes.
+    """Adds recorded changes to the stored counts of cameras, by region and by H3 cell.
 
-    Statistics include the changes that are not yet added, so they are exact even while no update
-    runs.
+    The database records each change. Statistics include the changes that are not yet added, so they
+    are exact even while no update runs.
     """
 
     def __init__(self, db: Database) -> None:
@@ -27,7 +26,8 @@ class Tally:
     def alone(self) -> AbstractAsyncContextManager[Lease]:
         """Return a context manager that waits until no other replica updates the counts.
 
-        It yields a lease (the exclusive right to update them), and releases the lease at the end.
+        It yields a lease, the exclusive right to update the counts, and releases the lease at the
+        end.
         """
         return hold(self._db, "tally")
 

@@ -74,8 +74,8 @@ class Followed:
 class Changed:
     """The status changes of a hub's cameras that follow from a report or from the hub's silence.
 
-    `as_of` is the time of the hub's last report. `foreign` counts the cameras in the report that
-    are not this hub's.
+    `as_of` is the time of the hub's last report. `foreign` counts the cameras in the report that do
+    not belong to this hub.
     """
 
     hub: Followed
@@ -203,7 +203,8 @@ class Watch:
     async def _with_children(
         self, tx: Tx, due: Sequence[Followed], now: datetime
     ) -> AsyncIterator[Followed]:
-        """Yield hubs one after another, with their cameras read, those of several hubs at once."""
+        """Yield hubs one after another, with their cameras. Cameras are read for several hubs at
+        once."""
         for start in range(0, len(due), HUBS_READ_AT_ONCE):
             part = due[start : start + HUBS_READ_AT_ONCE]
             unread = [hub for hub in part if hub.is_unread(now)]
@@ -251,8 +252,8 @@ class Watch:
         return transitions
 
     async def _write(self, tx: Tx, followed: Sequence[Changed]) -> None:
-        """Store what was found of hubs and their cameras, and publish changed states, those of a
-        hub in as few events as possible."""
+        """Store what was found out about hubs and their cameras. Publish changed states in as few
+        events as possible for each hub."""
         ids = {each.camera_id for changed in followed for each in changed.transitions}
         if ids:
             await life.lock_cameras(tx, ids)

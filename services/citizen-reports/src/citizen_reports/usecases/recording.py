@@ -123,7 +123,8 @@ class ReportRecorder:
         at: datetime,
         key: DataKey | None,
     ) -> None:
-        """Add what a decision writes beside the report: a change where its partner is told."""
+        """Add what a decision writes beside the report. If the report's partner is to be told, this
+        includes a change."""
         after = outcome.after
         contents.add_step(tx, after, actor=outcome.actor, at=at, note=outcome.note, key=key)
         if after.status != before.status or after.outcome != before.outcome:

@@ -14,8 +14,8 @@ from fines.storage import fines, ledger
 
 @dataclass(frozen=True)
 class Cancellation:
-    """Why a fine is cancelled. The field `cause` is recorded in the audit log. If a payment is
-    refunded, the bank is told the field `reason`. The field `words` is the text that an operator
+    """Why a fine is cancelled. The field `cause` is recorded in the audit log. The field `reason`
+    is sent to the bank if a payment is refunded. The field `words` is the text that an operator
     wrote, encrypted; None if no operator cancels the fine."""
 
     cause: str

@@ -60,7 +60,8 @@ class Lookups:
 
 
 def _index(db: Database, asked: Lookup) -> str:
-    """The blind index of the value, in hex; of owner and plate the one stored with their fines."""
+    """The blind index of the value, in hex. For an owner or a plate it is the one stored with their
+    fines."""
     key_class = fines.PLATE if asked.kind == "plate" else fines.PERSON
     return db.keyring.blind_index(key_class, asked.kind, asked.value).hex()
 

@@ -164,7 +164,7 @@ class PaymentDesk:
 
 
 def _payment(fine: Fine, order: PaymentOrder, bank: str, entry: Entry) -> Payment:
-    """Return the payment by which `order` is carried out; `entry` is that of the money."""
+    """Return the payment that carries out `order`; `entry` is the ledger entry of the money."""
     return Payment(
         payment_id=order.payment_id,
         partner=bank,

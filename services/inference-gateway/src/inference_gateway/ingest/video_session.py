@@ -310,8 +310,8 @@ class VideoSession:
 
 
 def plate_of(track: PlateTrack) -> ReadPlate:
-    """Return the plate of a track. Its text is a vote over the track's readings; its box is the one
-    in the best frame."""
+    """Return the plate of a track. The text is a vote over the track's readings. The box is that of
+    the plate in the best frame."""
     best, vote = replace(read_plate(track.best), track=track.number), track.vote
     if vote.text == best.text:
         return best

@@ -143,10 +143,11 @@ class Standing:
 
 
 def until_due(pause: float, *, last: datetime, now: datetime) -> float:
-    """Return the seconds left, from 0 to `pause`, until the next round of probes is due. A round is
-    due `pause` seconds after the last one.
+    """Return the seconds until the next round of probes is due, at most `pause`. Returns 0 or less
+    if it is due now. `last` is when the last round ended; the next is due `pause` seconds later.
 
-    Returns 0 if `last` is more than `pause` seconds after `now`: the clock was set back.
+    If the clock was set back, `last` can be later than `now`. Then `pause` is returned, or 0 if
+    `last` is more than `pause` seconds later than `now`.
     """
     ahead = (last - now).total_seconds()
     return 0.0 if ahead > pause else min(pause, pause + ahead)

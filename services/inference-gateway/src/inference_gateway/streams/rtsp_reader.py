@@ -50,8 +50,8 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame that arrived. The field `dated` is the frame itself; `grey` is a reduced grey copy of
-    it. The field `shows` says whether the picture is live, frozen or black. The field `at` is the
+    """What is passed on for one slot: the frame (field `dated`), a reduced grey copy of it, and
+    whether the stream's picture was live, frozen or black (field `shows`). The field `at` is the
     time of capture in seconds since the epoch."""
 
     dated: DatedFrame

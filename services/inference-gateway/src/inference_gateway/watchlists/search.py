@@ -52,9 +52,10 @@ class FaceFindings(Protocol):
         """Store candidates, their evidence and events, in the transaction that stores the frame.
         Return the faces and events for the answer.
 
-        The scope of `tx` must include the camera's region. If this camera has a candidate for the
-        same entry from less than 60 s before or after, the face gets the id of that candidate, and
-        no new candidate is stored. Nothing is stored for an entry that is no longer in force.
+        The scope of `tx` must include the camera's region. Nothing is stored for an entry that is
+        no longer in force. A face that resembles an entry is not stored as a new candidate if one
+        is already stored for that entry from the same camera, seen less than 60 s before or after
+        this frame. The face then gets that candidate's id.
         """
 
 

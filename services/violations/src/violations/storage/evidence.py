@@ -12,8 +12,8 @@ from violations.storage.tables import evidence_uses
 
 
 async def uses_of(tx: Tx, hashes: Collection[str]) -> dict[str, UUID]:
-    """Return, by SHA-256 (hex), the id of the violation to which that evidence is assigned. Hashes
-    that are not assigned are left out.
+    """Return the id of the violation to which each piece of evidence is assigned, by SHA-256 (hex).
+    Evidence that is not assigned is left out.
 
     Locks all the hashes, so that no concurrent transaction can assign any of them before this
     transaction ends.

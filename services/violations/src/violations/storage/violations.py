@@ -112,9 +112,9 @@ async def region_of(tx: Tx, violation_id: UUID) -> str | None:
 
 
 async def note_shown(tx: Tx, violation: Violation) -> None:
-    """Store the violation's version and the hashes of the copies of its frames that officers are
-    shown. If the violation is not in review, nothing is stored. This transaction must have locked
-    the violation's row."""
+    """Store the violation's version, and the hashes of the frames' copies that officers are shown.
+    If the violation is not in review, nothing is stored. This transaction must have locked the
+    violation's row."""
     await tx.execute(
         update(violations)
         .where(

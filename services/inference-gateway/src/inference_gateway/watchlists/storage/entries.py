@@ -30,8 +30,7 @@ from inference_gateway.watchlists.storage.tables import KEY_CLASS, candidates, c
 @dataclass(frozen=True)
 class Changed:
     """An entry that came into force or was closed. Each such change gives the watch-lists a new
-    version. The field `change` is the number of that version. The field `number` identifies the
-    entry in galleries.
+    version, the field `change`. In galleries the entry is identified by the field `number`.
 
     The field `sealed` is the encrypted template; None if the entry was closed. `key_id` is the id
     of the data key that decrypts the template. The field `wrapped` is that key, itself encrypted;
@@ -227,7 +226,8 @@ async def region_of_entry(tx: Tx, entry_id: UUID) -> str | None:
 
 
 async def _next_version(tx: Tx) -> int:
-    """Increment the version; its row stays locked until commit, so versions appear in order."""
+    """Increment the version. The version's row stays locked until commit, so versions appear in
+    order."""
     grown = await tx.execute(
         update(changes).values(version=changes.c.version + 1).returning(changes.c.version)
     )
