@@ -122,7 +122,10 @@ async def read_batch(
 def _content_of(given: pb.ImportedCamera, keyring: Keyring) -> bytes:
     hidden = without_secrets(given.description, keyring)
     if hidden is not given.description:
-        given = pb.ImportedCamera(row=given.row, camera_id=given.camera_id, description=hidden)
+        shown = pb.ImportedCamera()
+        shown.CopyFrom(given)
+        shown.description.CopyFrom(hidden)
+        given = shown
     return given.SerializeToString(deterministic=True)
 
 
