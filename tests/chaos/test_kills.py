@@ -245,7 +245,9 @@ async def assert_fined_once(
 
 async def assert_answered_once(journey: ReportToAnswer, watcher: Watcher) -> None:
     desk = journey.outside.as_operator(journey.dispatcher)
-    found = await desk.get(f"/v1/reports/{journey.report_id}", purpose="test")
+    found = await patiently(  # the part that was killed may be on its way
+        lambda: desk.get(f"/v1/reports/{journey.report_id}", purpose="test"), seconds=SECONDS
+    )
     steps = [(step["status"], step["note"]) for step in found.body["report"]["steps"]]
     assert len(steps) == len(set(steps)), steps
     heard = [change for change in watcher.seen if change.report_id == journey.report_id]

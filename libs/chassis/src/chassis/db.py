@@ -22,6 +22,7 @@ from uuid import UUID
 import asyncpg
 import rfc8785
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -78,12 +79,11 @@ def storage_is_away(error: BaseException) -> bool:
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
             return True
         return _means_away(error.orig)
-    if isinstance(error, asyncpg.PostgresError):
-        return _means_away(error)
-    if isinstance(error, asyncpg.InternalClientError):
-        # So it fails between the server's last word on a connection and its end.
-        return True
-    return isinstance(error, asyncpg.InterfaceError | OSError | asyncio.TimeoutError)
+    # SQLAlchemy's, if no connection could be made; InternalClientError, if the server ended it.
+    unmade = AsyncAdapt_asyncpg_dbapi
+    if isinstance(error, asyncpg.PostgresError | unmade.Error):
+        return _means_away(error) or isinstance(error, unmade.InterfaceError)
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
 
 
 def _means_away(error: BaseException | None) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import chassis.db
@@ -19,6 +20,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from host.scheduler import Scheduler
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from statements.reads import Read
+from vault.keyring import Keyring
 
 
 def fact(name: str = "one") -> Event:
@@ -175,6 +178,38 @@ async def test_what_may_work_later_is_told_from_what_never_will(
                 text(f"DO $$ BEGIN RAISE EXCEPTION 'told' USING ERRCODE = '{state}'; END $$")
             )
     assert storage_is_away(raised.value) is away
+
+
+@pytest.mark.parametrize("state", ["57P03", "53300"])
+@pytest.mark.parametrize("as_", ["begin", "read", "write"])
+async def test_a_database_that_takes_no_connection_yet_is_away(
+    tmp_path: Path, state: str, as_: str
+) -> None:
+    """As PostgreSQL answers while it starts (57P03), or when all its connections are taken."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told = f"SFATAL\0VFATAL\0C{state}\0Mnot now\0\0".encode()
+        await reader.read(8)
+        writer.write(b"N")  # no TLS
+        await reader.read(1024)
+        writer.write(b"E" + (len(told) + 4).to_bytes(4) + told)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"postgresql://nobody:none@127.0.0.1:{port}/none"
+    db = Database(url, service="test", keyring=Keyring(tmp_path), clock=system_clock)
+    with pytest.raises(Exception) as raised:
+        if as_ == "read":
+            await db.read(SYSTEM, Read(select(func.count().label("count"))))
+        async with db.begin(SYSTEM) as tx:
+            tx.audit("look", "thing:1")
+            if as_ == "begin":
+                await tx.execute(text("SELECT 1"))
+    assert storage_is_away(raised.value), raised.value
+    await db.close()
+    server.close()
 
 
 async def test_a_transaction_that_another_stood_in_the_way_of_may_be_tried_again(
