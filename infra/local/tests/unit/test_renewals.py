@@ -49,6 +49,13 @@ def test_all_are_renewed_at_half_of_their_life_but_tritons_that_lives_longer(
     assert {name for name in before if before[name] != after[name]} == set(renewed)
 
 
+def test_what_was_issued_while_the_clock_was_ahead_is_issued_anew(held: Certificates) -> None:
+    with later(1):
+        held.issue([("service", "fines")])
+    assert held.renew_due() == ["service/fines"]
+    assert held.renew_due() == []
+
+
 @pytest.mark.parametrize("harm", ["removed", "damaged", "another's"])
 @pytest.mark.parametrize("file", ["key", "certificate"])
 def test_a_damaged_pair_is_issued_anew(held: Certificates, harm: str, file: str) -> None:

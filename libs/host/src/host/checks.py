@@ -5,8 +5,9 @@ the database and are published later.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 from chassis.clock import real_clock
@@ -18,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry import context, trace
 
 from host.broker import Broker
+from host.certificates import CertificateFiles, CurrentCertificate
 from host.health import SERVING, Check, Effect, Reasons, reasons_in
 from host.outbox import oldest_waiting
 
@@ -43,14 +45,16 @@ def database_check(db: Database, *, name: str = "database") -> Check:
     return Check(name, Effect.UNREADY, look, within_seconds=DATABASE_SECONDS)
 
 
-def certificate_check(current: Callable[[], bytes]) -> Check:
+def certificate_check(cert: Path, key: Path) -> Check:
     """Return a check that fails if the process's certificate is expired or not valid yet.
 
-    `current` returns the certificate in PEM.
+    While its files are missing or damaged, the certificate that was read last counts: it is in use.
+    Raises CertificateUnusable.
     """
+    current = CurrentCertificate(CertificateFiles(cert, key))
 
     async def look() -> Reasons:
-        leaf, now = x509.load_pem_x509_certificates(current())[0], real_clock()
+        leaf, now = x509.load_pem_x509_certificates(current.get().certificate)[0], real_clock()
         if now < leaf.not_valid_before_utc:
             return {"certificate": f"is not valid before {leaf.not_valid_before_utc.isoformat()}"}
         if now > leaf.not_valid_after_utc:

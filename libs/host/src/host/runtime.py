@@ -343,7 +343,7 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
 def _checks(chassis: Chassis[Any]) -> list[Check]:
     """The checks of a process: its parts, the peers that it needs, and what `build` added."""
     settings = chassis.settings
-    checks = [certificate_check(settings.tls_cert.read_bytes), *chassis.checks]
+    checks = [certificate_check(settings.tls_cert, settings.tls_key), *chassis.checks]
     if settings.database_url:
         databases = chassis.databases
         checks.append(database_check(databases.calls))

@@ -149,7 +149,7 @@ def test_a_service_needs_only_what_is_looked_at() -> None:
 async def test_an_expired_certificate_ends_readiness(postgres: Any, tmp_path: Path) -> None:
     """Who is connected hears of it; new connections fail in the handshake."""
     pair = valid_until_soon(postgres, tmp_path)
-    check = certificate_check(pair.certificate.read_bytes)
+    check = certificate_check(pair.certificate, pair.key)
     health = Health((check,), every_seconds=OFTEN_SECONDS)
     async with answering(postgres, health, pair=pair) as asked:
         await asked.until(SERVING)

@@ -17,6 +17,7 @@ from host.certificates import (
     days_left,
     share_left,
 )
+from host.checks import certificate_check
 
 DAY = dt.timedelta(days=1)
 
@@ -83,6 +84,16 @@ def test_a_removed_file_leaves_the_running_process_what_it_had(
     first = current.get()
     getattr(files, lost).unlink()
     assert current.get() is first
+
+
+async def test_a_process_whose_file_was_removed_is_as_well_as_the_certificate_that_it_uses(
+    files: CertificateFiles,
+) -> None:
+    check = certificate_check(files.certificate, files.key)
+    files.certificate.unlink()
+    assert await check.look() == {}
+    write(files, *made(begun=2 * DAY, left=-DAY))
+    assert (await check.look())["certificate"].startswith("expired at ")
 
 
 @pytest.mark.parametrize(

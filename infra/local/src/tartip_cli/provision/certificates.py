@@ -220,8 +220,8 @@ class Certificates:
                 yield kind, path.stem, path
 
     def renew_due(self) -> list[str]:
-        """Renew each certificate that has less than half of its life left or whose files are
-        damaged. Returns the names of the renewed certificates as "kind/name".
+        """Renew each certificate that has less than half of its life left or is not valid yet, or
+        whose files are damaged. Returns the names of the renewed ones as "kind/name".
 
         Revoked certificates are not renewed, nor are those of partners whose private key is
         elsewhere. Raises Failure if the files of an authority are damaged.
@@ -274,14 +274,16 @@ class Certificates:
 
 
 def _is_due(pair: KeyPair, life: dt.timedelta) -> bool:
-    """Whether less than half of the life is left, or the files cannot be used."""
+    """Whether less than half of the life is left, the certificate is not valid yet (it was issued
+    while the clock was ahead), or the files cannot be used."""
     try:
         _check_pair(pair)
         found = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
     except (Failure, OSError):
         return True
-    whole = found.not_valid_after_utc - found.not_valid_before_utc
-    return found.not_valid_after_utc - real_clock() < min(whole, life) / 2
+    whole, now = found.not_valid_after_utc - found.not_valid_before_utc, real_clock()
+    is_early = now < found.not_valid_before_utc
+    return is_early or found.not_valid_after_utc - now < min(whole, life) / 2
 
 
 def _check_pair(files: KeyPair) -> None:
