@@ -86,6 +86,23 @@ def test_a_cluster_that_another_mesh_uses_is_not_touched(
     copy.postgres.unlink()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root the database is in the data folder")
+def test_a_lost_database_is_refused_and_not_begun_anew(tmp_path: Path) -> None:
+    """As if the disk on which it is were not mounted."""
+    with own_engines(tmp_path / "home") as own:
+        assert tartip(own.home.path, own.ports, "down").returncode == 0
+        own.supervisor.wait(60)
+        cluster = own.home.postgres.resolve()
+        cluster.rename(cluster.with_name("elsewhere"))
+        refused = tartip(own.home.path, own.ports, *UP)
+        assert refused.returncode == Exit.FINDINGS, refused.stderr
+        assert "the database of this mesh is gone" in refused.stderr
+        assert not cluster.exists()
+        cluster.with_name("elsewhere").rename(cluster)
+        assert tartip(own.home.path, own.ports, *UP).returncode == 0
+        assert tartip(own.home.path, own.ports, "down").returncode == 0
+
+
 async def test_a_whole_copy_lives_beside_its_original_with_its_own_database(
     tmp_path: Path, copy: DataDir
 ) -> None:

@@ -96,15 +96,18 @@ class Cluster:
         )
 
     async def prepare(self) -> None:
-        """Create the cluster if there is none, end processes that remain from a crash, and write
-        the configuration. Raises Failure if a file cannot be written, or if the mesh of another
-        data folder uses the cluster."""
+        """Create the cluster if there never was one, end processes that remain from a crash, and
+        write the configuration. Raises Failure if a file cannot be written, if the cluster is gone,
+        or if the mesh of another data folder uses it."""
         try:
             folder = self._folder()
             if self.user is not None:
                 self._make_outer(self.user)
             if not (folder / "PG_VERSION").exists():
+                self._require_never_made(folder)
                 await self._create(folder)
+            if self.user is not None and not self.home.postgres.is_symlink():
+                self.home.postgres.symlink_to(folder)
             require_unshared(folder)
             await _clear_crash(folder)
             self._write(folder / "postgresql.conf", self._rendered())
@@ -198,8 +201,15 @@ class Cluster:
                     Exit.FINDINGS,
                 )
             _move_tree(inside, outer / "pg", user)
-        if not inside.is_symlink():
-            inside.symlink_to(outer / "pg")
+
+    def _require_never_made(self, folder: Path) -> None:
+        """Raise Failure if there was a cluster: the link to it is made when it is there."""
+        if self.home.postgres.is_symlink():
+            raise Failure(
+                f"the database of this mesh is gone: nothing is in {folder}. Mount its disk, or "
+                f"restore a backup; to begin with an empty database, delete {self.home.postgres}",
+                Exit.FINDINGS,
+            )
 
     def _make_archive(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -227,6 +237,8 @@ def erase_cluster(home: DataDir) -> None:
     """Delete the PostgreSQL cluster of a data folder. Triton's folder is deleted too if it is
     outside the data folder. The mesh must not run."""
     place = home.postgres.resolve()
+    if home.postgres.is_symlink():
+        home.postgres.unlink()
     shutil.rmtree(place.parent if place.is_relative_to(_REACHABLE) else place, ignore_errors=True)
     shutil.rmtree(_REACHABLE / f"{home.identity()}.triton", ignore_errors=True)
 
