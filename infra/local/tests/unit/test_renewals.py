@@ -82,6 +82,24 @@ def test_what_is_revoked_or_held_elsewhere_is_left_alone(held: Certificates) -> 
     assert before["partner/halyk"] != after["partner/halyk"]
 
 
+@pytest.mark.parametrize("content", [None, b"garbage"])
+def test_a_lost_revocation_list_is_written_again(held: Certificates, content: bytes | None) -> None:
+    assert held.restore_lists() == []
+    [revoked] = held.revoke("partner", "kaspi", reason="its key was lost")
+    path = held.client_authorities / "partner.crl"
+    assert held.restore_lists() == []
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert held.restore_lists() == ["partner"]
+    [listed] = x509.load_pem_x509_crl(path.read_bytes())
+    assert f"{listed.serial_number:x}" == revoked.serial.lstrip("0")
+    path.unlink()
+    held.renew()
+    assert path.exists()
+
+
 def test_status_warns_below_a_third_of_a_life(held: Certificates) -> None:
     assert ending_soon(certificate_states(held)) == []
     held.issue([("partner", "outside-bank")])

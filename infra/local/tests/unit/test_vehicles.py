@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tartip_cli.clients.samples import next_vehicle
+from tartip_cli.data_dir import DataDir
+from tartip_cli.failures import Failure
 from tartip_cli.parts.mesh import Mesh
 from tartip_cli.provision import vehicles
 from tartip_cli.settings import Settings, find_checkout
@@ -49,6 +52,13 @@ def test_the_owner_of_today_is_read(tmp_path: Path) -> None:
     found = {vehicle.plate: vehicle for vehicle in vehicles.read(path)}
     assert {plate: found[plate].owner for plate in found} == {v.plate: v.owner for v in MADE_UP}
     assert [found[v.plate].since for v in MADE_UP] == [v.since for v in MADE_UP]
+
+
+def test_a_demonstration_without_a_usable_vehicle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vehicles.json"
+    path.write_text(json.dumps({vehicle.plate: undated(vehicle) for vehicle in MADE_UP}))
+    with pytest.raises(Failure, match="`tartip seed --again`"):
+        next_vehicle(DataDir(tmp_path), path)
 
 
 def test_a_plate_with_two_owners_of_today_or_with_none_is_left_out(tmp_path: Path) -> None:

@@ -108,6 +108,9 @@ def verify(
         print_json({"fits": fits, "logs": logs, "evidence": found})
     else:
         console.print(_table(findings))
+        # A table of a narrow terminal has no room for what is wrong.
+        for line in [f"{one.service}: {wrong}" for one in findings for wrong in one.wrong]:
+            console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         for line in _evidence_lines(evidence) if evidence else ():
             console.print(line, highlight=False, soft_wrap=True)
     if not fits:
@@ -245,9 +248,10 @@ def _table(findings: list[Finding]) -> Table:
     table.add_column("service", no_wrap=True)
     for header in ("entries", "sealed", "root", "proofs", "heads", "records", "verdict"):
         number = header in ("entries", "proofs", "heads", "records")
-        table.add_column(header, justify="right" if number else "left", no_wrap=header != "verdict")
+        table.add_column(header, justify="right" if number else "left", no_wrap=True)
+    table.columns[-1].min_width = len("99 wrong")
     for finding in findings:
-        verdict = "[red]" + "; ".join(finding.wrong) if finding.wrong else "[green]fits"
+        verdict = f"[red]{len(finding.wrong)} wrong" if finding.wrong else "[green]fits"
         empty = finding.entries == 0 and not finding.wrong
         table.add_row(
             finding.service,

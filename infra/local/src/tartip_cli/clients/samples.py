@@ -21,6 +21,7 @@ from chassis.refusals import Refusal
 from tartip_cli.clients.partner import Answer, Outside
 from tartip_cli.clients.readings import Device
 from tartip_cli.data_dir import DataDir, write_private
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.provision import vehicles
 from tartip_cli.provision.vehicles import Vehicle
 
@@ -184,9 +185,16 @@ def next_vehicle(home: DataDir, path: Path) -> Vehicle:
     one, the first follows again.
 
     The number of vehicles used so far is stored in the data folder `home`. Each demonstration takes
-    another vehicle, since the same offence of one vehicle is recorded only once in ten minutes.
+    the next vehicle, since the same offence of one vehicle is recorded only once in ten minutes.
+    Raises Failure if there is no such vehicle.
     """
     persons = [vehicle for vehicle in vehicles.read(path) if vehicle.of_a_person]
+    if not persons:
+        raise Failure(
+            f"no vehicle of {path} has one owner of today, a person, with `since`: correct its "
+            "records, or have them replaced with `tartip seed --again`",
+            Exit.FINDINGS,
+        )
     with (_folder(home) / "vehicle").open("a+") as counter:
         fcntl.flock(counter, fcntl.LOCK_EX)
         counter.seek(0)

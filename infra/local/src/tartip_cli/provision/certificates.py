@@ -212,6 +212,23 @@ class Certificates:
         self.revocations.write_list(kind, authority.files.certificate, authority.key())
         return revoked
 
+    def restore_lists(self) -> list[str]:
+        """Write each authority's revocation list again that is missing or malformed although
+        certificates were revoked. Returns the kinds of holder.
+
+        Without its list, a service that starts would accept revoked certificates.
+        """
+        written = []
+        for kind in sorted({each.kind for each in self.revocations.revoked()}):
+            authority = self._authority_of(kind)
+            path = authority.files.certificate.with_suffix(".crl")
+            try:
+                x509.load_pem_x509_crl(path.read_bytes())
+            except (OSError, ValueError):
+                self.revocations.write_list(kind, authority.files.certificate, authority.key())
+                written.append(kind)
+        return written
+
     def leaves(self) -> Iterator[tuple[str, str, Path]]:
         """Yield every certificate in the folder as kind of holder, name and file. Certificates
         whose private key is elsewhere are included."""
@@ -244,6 +261,7 @@ class Certificates:
         for kind in _NAMES:
             self._authority_of(kind)
         self.issue(self._valid_holders())
+        self.restore_lists()
         services, devices = (
             (self.client_authorities / f"{kind}.pem").read_bytes() for kind in ("service", "device")
         )

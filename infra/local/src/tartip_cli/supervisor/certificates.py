@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 
 async def keep_renewed(mesh: Mesh, on_renewal: Callable[[list[str]], None]) -> None:
-    """Renew certificates until cancelled: those past half of their validity, and missing or damaged
-    ones.
+    """Renew certificates past half of their validity, and missing or damaged ones, until cancelled;
+    write missing or malformed revocation lists again.
 
     `on_renewal` gets the names ("kind/name") of the renewed certificates. A failed renewal is
     logged and tried again at the next check, at most a minute later.
@@ -35,6 +35,8 @@ async def keep_renewed(mesh: Mesh, on_renewal: Callable[[list[str]], None]) -> N
     while True:
         await asyncio.sleep(pause)
         try:
+            for kind in await asyncio.to_thread(certificates.restore_lists):
+                log.error("the revocation list for %s certificates was written again", kind)
             renewed = await asyncio.to_thread(certificates.renew_due)
         except (Failure, OSError) as error:
             log.error("certificates are not renewed: %s", error)
