@@ -25,6 +25,8 @@ from audit_log.subtrees import add_roots
 
 BATCH = 1000
 HASH_BYTES = 32
+# Of the service's keys, the one with which heads are signed.
+SIGNING_KEY = "audit"
 
 
 class HeadForged(Exception):
@@ -42,7 +44,7 @@ class Sealer:
         self._clock = clock
         self._service = service
         self._every_seconds = every_seconds
-        self._key = db.keyring.signing_key("audit")
+        self._key = db.keyring.signing_key(SIGNING_KEY)
 
     async def run(self) -> None:
         """Seal waiting entries until cancelled.

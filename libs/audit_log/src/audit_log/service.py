@@ -9,6 +9,7 @@ from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from audit_log.api import POLICY, AuditApi
 from audit_log.decision_checks import RecordSource
 from audit_log.lost_entries import LostEntries
+from audit_log.own_key import own_key_check
 from audit_log.rules import AuditRules
 from audit_log.sealer import Sealer
 
@@ -33,6 +34,7 @@ def serve_audit_log(
         service=chassis.name,
         every_seconds=chassis.settings.seal_every_seconds,
     )
+    chassis.checks.append(own_key_check(chassis.db))
     chassis.loop("sealer", sealer.run)
     lost = LostEntries((chassis.work_db, chassis.db))
     chassis.loop("lost entries", lost.run)
