@@ -16,6 +16,7 @@ from tartip_cli.topology import CAMERA_REGISTRY
 
 from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
 from tartip_bench.outcomes import Figure
+from tartip_bench.profile import profiled
 from tartip_bench.register.inside import Period, inside, now
 from tartip_bench.register.questions import (
     PAGE,
@@ -93,7 +94,12 @@ async def ask_all(
             await _answer(stub, database, question, operators[question.is_of_person], calls)
         )
     took = await inside(bench, METHODS, [answer.period for answer in answers])
-    figures: list[Figure] = []
+    run.report("a profile of all queries")
+    async with profiled(bench.pid(CAMERA_REGISTRY.name), run.scratch) as profile:
+        for question in asked_for:
+            ask = asked(stub, question.request, operators[question.is_of_person])
+            await timed(ask, calls=calls)
+    figures: list[Figure] = [profile.figure(f"pages of {PAGE}, all queries in turn")]
     for answer, durations in zip(answers, took, strict=True):
         times = Times(answer.times.rows, durations)
         figures += _of_answer(answer, times, few[answer.question.name])
