@@ -34,9 +34,10 @@ ROOT = find_checkout()
 # Of the inference gateway one copy is enough for Triton on this machine.
 UPGRADED = ("camera-registry", "violations", "fines", "citizen-reports")
 GATEWAY = "operator-gateway"  # of this release
-# 0.1.0 was made before this rule: it sets scopes as policies no longer read them (`install_v3`).
-# Until a release follows it, the code from which the rule holds takes its place.
-BEFORE_THE_RULE, RULE_SINCE = "v0.1.0", "4c9fb8de5816b88ba68a3f5612e335b79afeaf2c"
+# 0.1.0 was made before this rule: it sets scopes as policies no longer read them (`install_v3`),
+# and handles events with the log-in for calls, which may not any more (`install_v4`). Until a
+# release follows it, the code from which the rule holds takes its place.
+BEFORE_THE_RULE, RULE_SINCE = "v0.1.0", "90de36e160eddc933209d1555bd8946a453ad965"
 
 
 def git(*arguments: str) -> str:
