@@ -12,7 +12,9 @@ from chassis.event import Event
 from google.protobuf.message import Message
 from tartip.reports.v1 import events_pb2, reports_pb2
 
-from citizen_reports.model.report import Category, Report, Status
+from citizen_reports.model.categories import Category
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 
 CATEGORIES = {
     category: reports_pb2.Category.Value(f"CATEGORY_{category.name}") for category in Category

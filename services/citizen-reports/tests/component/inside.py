@@ -11,9 +11,9 @@ from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.transaction import SYSTEM
+from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.law import read_law
-from citizen_reports.model.report import Category
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder

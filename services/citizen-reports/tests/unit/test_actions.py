@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from citizen_reports.grpc_api.desk import METHODS, POLICY
 from citizen_reports.model.actions import Actor, DeskAction, Files, allowed_actions
+from citizen_reports.model.categories import Category
 from citizen_reports.model.law import read_law
-from citizen_reports.model.report import QUEUE, Category, Report, Status
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import QUEUE, Status
 from law.calendar import Calendar
 
 from .test_transitions import DUE, NOW, a_report

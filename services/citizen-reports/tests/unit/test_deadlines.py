@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from citizen_reports.model.categories import Category
+from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.law import read_law
 from citizen_reports.model.refusals import CalendarYearMissing
-from citizen_reports.model.report import Category, Deadlines
 from law.assumed import assumed_years
 from law.report_deadlines import Deadline, OfficeHours
 from law.zone import UTC_PLUS_5

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import BadRequest
+from citizen_reports.model.categories import TAKEN_FROM_ABROAD, Category
 from citizen_reports.model.draft import CheckedDraft, Draft, Place, Reporter
 from citizen_reports.model.media import (
     Announced,
@@ -18,7 +19,6 @@ from citizen_reports.model.media import (
     check_piece,
 )
 from citizen_reports.model.refusals import MediaDiffers, MediaGap
-from citizen_reports.model.report import TAKEN_FROM_ABROAD, Category
 from citizen_reports.pictures import is_picture_or_film
 from law.identity_numbers import has_check_digit
 from law.plates import plate_as_read

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import Refusal
+from citizen_reports.model.categories import Category
 from citizen_reports.model.law import read_law
+from citizen_reports.model.numbers import SERIALS, number_of
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
     NothingAsked,
@@ -14,17 +16,8 @@ from citizen_reports.model.refusals import (
     ReportNotAnswered,
     StatusNotAllowed,
 )
-from citizen_reports.model.report import (
-    OUTCOMES,
-    SERIALS,
-    TRANSITIONS,
-    Category,
-    Move,
-    Receipt,
-    Report,
-    Status,
-    number_of,
-)
+from citizen_reports.model.report import OUTCOMES, Receipt, Report
+from citizen_reports.model.statuses import TRANSITIONS, Move, Status
 from law.report_deadlines import Deadline
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # a Monday, 11:00 in Almaty

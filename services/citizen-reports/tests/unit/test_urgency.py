@@ -3,7 +3,7 @@
 import pytest
 from citizen_reports.events import CATEGORIES
 from citizen_reports.grpc_api import APPS_POLICY
-from citizen_reports.model.report import EMERGENCIES, Category
+from citizen_reports.model.categories import EMERGENCIES, Category
 from tartip.reports.v1 import reports_pb2
 
 SERVICE = "/tartip.reports.v1.CitizenReports"

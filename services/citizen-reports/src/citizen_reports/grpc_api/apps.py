@@ -18,10 +18,11 @@ from partners.model import PartnerScope
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import CATEGORIES, STATUSES
+from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import EMERGENCIES, Receipt, Report
+from citizen_reports.model.report import Receipt, Report
 from citizen_reports.storage.app_views import AppView
 from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed

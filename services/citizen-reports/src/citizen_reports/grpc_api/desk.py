@@ -15,8 +15,9 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from citizen_reports.events import STATUSES
 from citizen_reports.grpc_api.apps import CATEGORY_OF, number_of, report_id_of, report_to_proto
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
+from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import MediaNotFound
-from citizen_reports.model.report import Category, Status
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.openings import SentMedia

@@ -12,8 +12,10 @@ from enum import StrEnum
 
 from chassis.refusals import Refusal
 
+from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.refusals import NoEvidence
-from citizen_reports.model.report import Deadlines, Report, Status
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 
 
 class DeskAction(StrEnum):

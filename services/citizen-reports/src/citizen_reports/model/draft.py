@@ -13,7 +13,7 @@ from law.regions import REGIONS
 from law.regions.borders import is_on_earth, nearest_to, region_of
 from law.regions.kato import check_kato, region_of_kato
 
-from citizen_reports.model.report import TAKEN_FROM_ABROAD, Category
+from citizen_reports.model.categories import TAKEN_FROM_ABROAD, Category
 
 TEXT_MAX = 4000
 ADDRESS_MAX = 500

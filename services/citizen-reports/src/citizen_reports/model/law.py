@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from law.report_deadlines import read_report_deadlines
 from law.report_routing import ReportRouting, read_report_routing
 
-from citizen_reports.model.report import Deadlines
+from citizen_reports.model.deadlines import Deadlines
 
 
 @dataclass(frozen=True)

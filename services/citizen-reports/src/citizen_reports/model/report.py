@@ -1,121 +1,27 @@
-"""A report, its transition table, a method for each decision, and its deadlines.
+"""A report and a method for each decision about it.
 
 A report contains no personal data: text, reporter, officer and exact place are stored separately,
 encrypted.
 """
 
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from uuid import UUID
 
 from audit_log.record_kinds import RecordKind
-from law.refusals import TableYearMissing
-from law.report_deadlines import Deadline, ReportDeadlines
-from law.zone import almaty_day
+from law.report_deadlines import Deadline
 
+from citizen_reports.model.categories import CONFIDENTIAL, EMERGENCIES, Category
+from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
-    CalendarYearMissing,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
     StatusNotAllowed,
 )
+from citizen_reports.model.statuses import CLOCK_RUNS, OVERSIGHT_ROLES, TRANSITIONS, Move, Status
 
-# Numbers of reports are drawn at random: they show neither category nor how many came before.
-# There is no check digit: six digits would leave a million for a region and year, which a large
-# city may need.
-SERIALS = 10**7
-# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
-DRAWS_MAX = 64
-
-
-class Category(StrEnum):
-    ROAD_ACCIDENT = "road_accident"
-    TRAFFIC_VIOLATION = "traffic_violation"
-    DOMESTIC_VIOLENCE = "domestic_violence"
-    INCIDENT = "incident"
-    INCIDENT_WITH_CHILD = "incident_with_child"
-    COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
-    OTHER = "other"
-
-
-EMERGENCIES = frozenset(
-    {Category.ROAD_ACCIDENT, Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD}
-)
-
-# Danger, crimes and threats are never refused (CPC 181; APPC 64(7)): where the place of one lies
-# abroad, perhaps because the phone located it wrongly, a person finds out.
-TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
-
-
-# Auditors do not see the audit entries of these.
-CONFIDENTIAL = frozenset(
-    {
-        Category.COMPLAINT_ABOUT_OFFICER,
-        Category.DOMESTIC_VIOLENCE,
-        Category.INCIDENT_WITH_CHILD,
-    }
-)
-
-
-class Status(StrEnum):
-    OPEN = "open"
-    REGISTERED = "registered"
-    ROUTED = "routed"
-    IN_WORK = "in_work"
-    WAITS_FOR_REPORTER = "waits_for_reporter"
-    ANSWERED = "answered"
-    DISPUTED = "disputed"
-    CLOSED = "closed"
-
-
-class Move(StrEnum):
-    SUBMIT = "submit"
-    ROUTE = "route"
-    TAKE = "take"
-    ASK = "ask"
-    REPLY = "reply"
-    ACCEPT = "accept"
-    ANSWER = "answer"
-    DISPUTE = "dispute"
-    CLOSE = "close"
-
-
-# The next status for each status and move; a missing pair is refused as STATUS_NOT_ALLOWED.
-TRANSITIONS: dict[tuple[Status, Move], Status] = {
-    (Status.OPEN, Move.SUBMIT): Status.REGISTERED,
-    (Status.REGISTERED, Move.ROUTE): Status.ROUTED,
-    (Status.ROUTED, Move.ROUTE): Status.ROUTED,
-    (Status.IN_WORK, Move.ROUTE): Status.ROUTED,
-    (Status.ROUTED, Move.TAKE): Status.IN_WORK,
-    (Status.DISPUTED, Move.TAKE): Status.IN_WORK,
-    (Status.IN_WORK, Move.ASK): Status.WAITS_FOR_REPORTER,
-    (Status.WAITS_FOR_REPORTER, Move.REPLY): Status.IN_WORK,
-    (Status.IN_WORK, Move.ACCEPT): Status.IN_WORK,
-    (Status.IN_WORK, Move.ANSWER): Status.ANSWERED,
-    (Status.WAITS_FOR_REPORTER, Move.ANSWER): Status.ANSWERED,
-    (Status.ANSWERED, Move.DISPUTE): Status.DISPUTED,
-    (Status.ANSWERED, Move.CLOSE): Status.CLOSED,
-}
-# Statuses in which the desk still has to act.
-QUEUE = (
-    Status.REGISTERED,
-    Status.ROUTED,
-    Status.IN_WORK,
-    Status.WAITS_FOR_REPORTER,
-    Status.DISPUTED,
-)
-# Statuses in which nobody has asked or answered the reporter yet.
-BEFORE_WORK = frozenset({Status.OPEN, Status.REGISTERED, Status.ROUTED})
-# Statuses in which the clock of the deadline runs.
-CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
-# Roles that may take a disputed report, instead of the desk that answered it.
-OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
 OUTCOMES = {
     "violation_detected": 1,
     "violation_confirmed": 2,
@@ -137,37 +43,6 @@ REPORT = RecordKind(
     ),
 )
 ANSWER = RecordKind("answer", ("report_id", "answer"))
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """Computes the legal deadlines of reports. Each method raises CalendarYearMissing if the
-    calendar of a year that it needs is missing."""
-
-    table: ReportDeadlines
-
-    def of(self, category: Category, region: str, registered_at: datetime) -> Deadline:
-        """Return the deadline of a report of this category registered at `registered_at`."""
-        with _refused_by_name():
-            return self.table.of(category, region, registered_at)
-
-    def of_dispute(self, category: Category, region: str, disputed_at: datetime) -> Deadline:
-        """Return the new deadline of a report whose answer was disputed at `disputed_at`."""
-        with _refused_by_name():
-            return self.table.of_dispute(category, region, disputed_at)
-
-    def after_taking(self, current: Deadline, registered_at: datetime) -> Deadline:
-        """Return the deadline of a report after an operator has taken it. If the rule of `current`
-        names a further time limit, that limit is counted from `registered_at`. Otherwise `current`
-        is returned."""
-        with _refused_by_name():
-            return self.table.after_taking(current, registered_at)
-
-    def after_waiting(self, current: Deadline, waited: timedelta) -> Deadline:
-        """Return the deadline `current`, extended by `waited`, the time spent waiting for the
-        reporter."""
-        with _refused_by_name():
-            return self.table.after_waiting(current, waited)
 
 
 @dataclass(frozen=True)
@@ -361,31 +236,3 @@ class Report:
         return replace(
             self, deadline=deadline, deadline_number=self.deadline_number + 1, escalation_step=0
         )
-
-
-@contextmanager
-def _refused_by_name() -> Iterator[None]:
-    try:
-        yield
-    except TableYearMissing as missing:
-        raise CalendarYearMissing(facts={"year": str(missing.year)}) from missing
-
-
-def number_of(region: str, year: int, serial: int) -> str:
-    """Return a report number such as KZ75-2026-4081937, for a region such as KZ-75."""
-    return f"{region.replace('-', '')}-{year}-{serial:07d}"
-
-
-def drawn_numbers(
-    region: str, at: datetime, draw: Callable[[int], int] = secrets.randbelow
-) -> Iterator[str]:
-    """Yield random report numbers for a report that is registered at `at`.
-
-    Another report may already have a yielded number. The caller checks this, and then takes the
-    next. `draw` returns a random integer below its argument. Raises RuntimeError after DRAWS_MAX
-    numbers.
-    """
-    year = almaty_day(at).year
-    for _ in range(DRAWS_MAX):
-        yield number_of(region, year, draw(SERIALS))
-    raise RuntimeError(f"no free number was drawn for {region} in {year}")

@@ -11,7 +11,8 @@ from sqlalchemy import Select, bindparam, func, select
 from statements.reads import Read
 
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import BEFORE_WORK, Report
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import BEFORE_WORK
 from citizen_reports.storage.contents import REPORT, question_and_answer
 from citizen_reports.storage.reports import to_report
 from citizen_reports.storage.tables import contents, media, reports

@@ -6,8 +6,9 @@ from typing import Any
 from law.report_deadlines import ReportDeadlines
 from sqlalchemy import Select, Text, case, cast, func, select
 
+from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.media import MediaState
-from citizen_reports.model.report import CLOCK_RUNS, EMERGENCIES, Status
+from citizen_reports.model.statuses import CLOCK_RUNS, Status
 from citizen_reports.storage.tables import media, reports
 
 _REPORT = cast(reports.c.report_id, Text)

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
-from citizen_reports.model.report import Status
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage.tables import changes, partner_sequences
 
 _TO_NUMBER = changes.c.sequence.is_(None)

@@ -25,7 +25,8 @@ from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
 from citizen_reports.model.media import Announced, Media, MediaState
-from citizen_reports.model.report import Report, Status
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage.tables import contents, media, media_chunks, reporters, steps
 
 PERSON = "person"

@@ -22,18 +22,11 @@ from law.report_deadlines import Deadline
 from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 from statements.reads import Read
 
+from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.media import Media
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import (
-    CLOCK_RUNS,
-    EMERGENCIES,
-    QUEUE,
-    REPORT,
-    Category,
-    Receipt,
-    Report,
-    Status,
-)
+from citizen_reports.model.report import REPORT, Receipt, Report
+from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
 from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.tables import (
     changes,

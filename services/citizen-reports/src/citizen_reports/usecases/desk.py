@@ -24,7 +24,8 @@ from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
-from citizen_reports.model.report import ANSWER, Report, Status
+from citizen_reports.model.report import ANSWER, Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter

@@ -15,7 +15,8 @@ from host.scheduler import WaitUntilDue
 from citizen_reports import events
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
-from citizen_reports.model.report import Report, Status
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, nearby, reports
 from citizen_reports.storage.nearby import Located, Neighbour
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace

@@ -23,7 +23,8 @@ from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import BEFORE_WORK, Receipt, Report, Status
+from citizen_reports.model.report import Receipt, Report
+from citizen_reports.model.statuses import BEFORE_WORK, Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.app_views import AppView, view_of
 from citizen_reports.storage.contents import Written

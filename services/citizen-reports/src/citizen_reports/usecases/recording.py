@@ -16,7 +16,9 @@ from chassis.transaction import Tx
 from vault.keyring import DataKey
 
 from citizen_reports import events
-from citizen_reports.model.report import Deadlines, Receipt, Report, drawn_numbers
+from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.numbers import drawn_numbers
+from citizen_reports.model.report import Receipt, Report
 from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"

@@ -23,7 +23,8 @@ from citizen_reports.model.refusals import (
     ReportAlreadySubmitted,
     TooManyMedia,
 )
-from citizen_reports.model.report import Report, Status
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.pictures import is_picture_or_film
 from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import bind_trace

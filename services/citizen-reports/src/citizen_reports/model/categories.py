@@ -1,0 +1,32 @@
+"""What a report can be about, and what follows from its category."""
+
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    ROAD_ACCIDENT = "road_accident"
+    TRAFFIC_VIOLATION = "traffic_violation"
+    DOMESTIC_VIOLENCE = "domestic_violence"
+    INCIDENT = "incident"
+    INCIDENT_WITH_CHILD = "incident_with_child"
+    COMPLAINT_ABOUT_OFFICER = "complaint_about_officer"
+    OTHER = "other"
+
+
+EMERGENCIES = frozenset(
+    {Category.ROAD_ACCIDENT, Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD}
+)
+
+# Danger, crimes and threats are never refused (CPC 181; APPC 64(7)): where the place of one lies
+# abroad, perhaps because the phone located it wrongly, a person finds out.
+TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
+
+
+# Auditors do not see the audit entries of these.
+CONFIDENTIAL = frozenset(
+    {
+        Category.COMPLAINT_ABOUT_OFFICER,
+        Category.DOMESTIC_VIOLENCE,
+        Category.INCIDENT_WITH_CHILD,
+    }
+)
