@@ -108,6 +108,13 @@ OPERATORS = (
         id="supervisor-almaty", name="Marat Supervisor", roles=("supervisor",), regions=("KZ-75",)
     ),
     Operator(id="security-1", name="Saule Security", roles=("internal_security",), regions=("*",)),
+    Operator(id="security-2", name="Bolat Security", roles=("internal_security",), regions=("*",)),
+    Operator(
+        id="personnel-1",
+        name="Zhanar Personnel",
+        roles=("personnel_administrator",),
+        regions=("*",),
+    ),
     Operator(id="cameras-1", name="Timur Cameras", roles=("camera_administrator",), regions=("*",)),
     Operator(id="finance-1", name="Zarina Finance", roles=("finance",), regions=("*",)),
     Operator(
@@ -130,6 +137,23 @@ OPERATORS = (
         id="partners-1", name="Gulnar Partners", roles=("partner_administrator",), regions=("*",)
     ),
     Operator(id="auditor-1", name="Madina Auditor", roles=("auditor",), regions=("*",)),
+)
+
+
+# The units to which made-up operators are posted, with made-up family names. Those of internal
+# security see complaints about officers only because of their posting.
+POSTINGS = {
+    "security-1": ("internal-security", "Nurpeisova"),
+    "security-2": ("inspectorate", "Akhmetov"),
+    "dispatcher-almaty": ("KZ-75-duty", "Serikova"),
+    "supervisor-almaty": ("KZ-75", "Ospanov"),
+    "inspector-almaty": ("KZ-75-traffic", "Zhumabekova"),
+    "inspector-astana": ("KZ-71-traffic", "Kairatov"),
+}
+TRIAL_OFFICERS = ";".join(
+    f"{operator.id}:{':'.join(POSTINGS[operator.id])}:{operator.name.partition(' ')[0]}"
+    for operator in OPERATORS
+    if operator.id in POSTINGS
 )
 
 

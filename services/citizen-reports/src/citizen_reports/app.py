@@ -9,20 +9,32 @@ from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
 from partners.service import serve_partners
-from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+from tartip.reports.v1 import personnel_pb2, personnel_pb2_grpc, reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
 from citizen_reports.clients import InferenceGateway
-from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
+from citizen_reports.grpc_api import (
+    APPS_POLICY,
+    COMPLAINTS_POLICY,
+    DESK_POLICY,
+    PERSONNEL_POLICY,
+    CitizenReportsApi,
+    ComplaintsApi,
+    PersonnelApi,
+    ReportDeskApi,
+)
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
 from citizen_reports.usecases.change_feed import ChangeFeed
+from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.openings import Openings, SentMedia
+from citizen_reports.usecases.personnel import RELEASE_CASES, Personnel
 from citizen_reports.usecases.recording import CLOSE, DEADLINE, ReportRecorder
+from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -40,7 +52,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
     apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
-    desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence), pages)
+    complaints = Complaints(db, clock, law, recorder, openings)
+    desk = ReportDeskApi(desk_usecases, complaints, SentMedia(db, openings, evidence), pages)
+    _serve_personnel(chassis, recorder, complaints, pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -76,6 +90,34 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)
     chassis.loop("watching", change_feed.run)
+
+
+def _serve_personnel(
+    chassis: Chassis[ReportsSettings],
+    recorder: ReportRecorder,
+    complaints: Complaints,
+    pages: Pages,
+) -> None:
+    personnel = Personnel(chassis.db, chassis.clock, recorder)
+    services = personnel_pb2.DESCRIPTOR.services_by_name
+    chassis.serve(
+        services["Personnel"],
+        personnel_pb2_grpc.add_PersonnelServicer_to_server,
+        PersonnelApi(personnel, pages),
+        PERSONNEL_POLICY,
+    )
+    chassis.serve(
+        services["Complaints"],
+        personnel_pb2_grpc.add_ComplaintsServicer_to_server,
+        ComplaintsApi(complaints),
+        COMPLAINTS_POLICY,
+    )
+    at_work = Personnel(chassis.work_db, chassis.clock, recorder)
+    chassis.do(RELEASE_CASES, at_work.release_cases)
+    chassis.do(MATCH_OFFICER, complaints.match_officer)
+    if chassis.settings.trial_officers:
+        trial = TrialOfficers(personnel, chassis.settings.trial_officers, chassis.clock)
+        chassis.loop("trial officers", trial.run)
 
 
 SERVICE = Service(

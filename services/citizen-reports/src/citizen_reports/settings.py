@@ -9,8 +9,12 @@ class ReportsSettings(PartnerSettings):
     for_trials_alone: ClassVar[tuple[str, ...]] = (
         *PartnerSettings.for_trials_alone,
         "assume_years",
+        "trial_officers",
     )
 
     inference_gateway_address: str = ""
     # Years of which the law has not told the calendar follow from the last known.
     assume_years: bool = False
+    # Officers who are added at the start if nobody has their log-in: "log-in:unit:family:given",
+    # with semicolons between.
+    trial_officers: str = ""

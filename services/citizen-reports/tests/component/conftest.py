@@ -28,8 +28,8 @@ from PIL import Image
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
+from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
-from tartip.reports.v1 import reports_pb2_grpc
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
 from vault.keyring import Keyring
@@ -105,6 +105,8 @@ def service(
         TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address,
         TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
         TARTIP_SEAL_EVERY_SECONDS="1",
+        TARTIP_TRIAL_OFFICERS="security-1:internal-security:Nurpeisova:Saule;"
+        "security-2:inspectorate:Akhmetov:Bolat;dispatcher-almaty:KZ-75-duty:Serikova:Aigul",
     )
     log = tmp_path_factory.mktemp("log") / "service.log"
     with serving(engines, SERVICE, environment, log) as address:
@@ -121,12 +123,16 @@ class As:
     apps: Any = field(init=False)
     desk: Any = field(init=False)
     partners: Any = field(init=False)
+    personnel: Any = field(init=False)
+    complaints: Any = field(init=False)
 
     def __post_init__(self) -> None:
         channel = self.channels.to(self.address, SERVICE)
         self.apps = reports_pb2_grpc.CitizenReportsStub(channel)
         self.desk = reports_pb2_grpc.ReportDeskStub(channel)
         self.partners = partners_pb2_grpc.PartnersStub(channel)
+        self.personnel = personnel_pb2_grpc.PersonnelStub(channel)
+        self.complaints = personnel_pb2_grpc.ComplaintsStub(channel)
 
     async def app(self, method: str, request: Any) -> Any:
         """Like a bank's client: beyond its share it waits as RetryInfo says, and sends again. On a
@@ -146,6 +152,14 @@ class As:
 
     async def of_partners(self, method: str, request: Any) -> Any:
         return await getattr(self.partners, method)(request, timeout=10, metadata=self.metadata)
+
+    async def of_personnel(self, method: str, request: Any) -> Any:
+        method = getattr(self.personnel, method)
+        return await method(request, timeout=10, metadata=self.metadata)
+
+    async def of_complaints(self, method: str, request: Any) -> Any:
+        method = getattr(self.complaints, method)
+        return await method(request, timeout=10, metadata=self.metadata)
 
     async def open_media(self, report_id: str, media_id: str) -> list[pb.OpenEvidenceResponse]:
         request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id)

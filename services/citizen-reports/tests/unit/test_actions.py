@@ -19,7 +19,7 @@ DISPATCHER = Actor("dispatcher-1", frozenset({"dispatcher"}))
 SUPERVISOR = Actor("supervisor-1", frozenset({"supervisor"}))
 INSPECTOR = Actor("inspector-1", frozenset({"inspector"}))
 SECURITY = Actor("security-1", frozenset({"internal_security"}))
-TAKE, ROUTE, ASK, ANSWER, ACCEPT = DeskAction
+TAKE, ROUTE, ASK, ANSWER, ACCEPT, RAISE = DeskAction
 
 
 def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> set[DeskAction]:
@@ -30,12 +30,12 @@ def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> se
     ("status", "actions"),
     [
         (Status.REGISTERED, {ROUTE}),
-        (Status.ROUTED, {TAKE, ROUTE, ACCEPT}),
-        (Status.IN_WORK, {ROUTE, ASK, ANSWER, ACCEPT}),
-        (Status.WAITS_FOR_REPORTER, {ANSWER}),
-        (Status.ANSWERED, set()),
-        (Status.DISPUTED, set()),
-        (Status.CLOSED, set()),
+        (Status.ROUTED, {TAKE, ROUTE, ACCEPT, RAISE}),
+        (Status.IN_WORK, {ROUTE, ASK, ANSWER, ACCEPT, RAISE}),
+        (Status.WAITS_FOR_REPORTER, {ANSWER, RAISE}),
+        (Status.ANSWERED, {RAISE}),
+        (Status.DISPUTED, {RAISE}),
+        (Status.CLOSED, {RAISE}),
     ],
 )
 def test_a_status_offers_what_its_transitions_allow(
@@ -46,8 +46,11 @@ def test_a_status_offers_what_its_transitions_allow(
 
 def test_a_disputed_report_is_offered_to_oversight_alone() -> None:
     disputed = a_report(Status.DISPUTED)
-    assert [offered(disputed, actor) for actor in (DISPATCHER, INSPECTOR)] == [set(), set()]
-    assert [offered(disputed, actor) for actor in (SUPERVISOR, SECURITY)] == [{TAKE}, {TAKE}]
+    assert [offered(disputed, actor) for actor in (DISPATCHER, INSPECTOR)] == [{RAISE}, {RAISE}]
+    assert [offered(disputed, actor) for actor in (SUPERVISOR, SECURITY)] == [
+        {TAKE, RAISE},
+        {TAKE, RAISE},
+    ]
 
 
 def test_evidence_is_accepted_once_of_traffic_with_something_to_look_at() -> None:

@@ -11,6 +11,7 @@ from citizen_reports.model.law import read_law
 from citizen_reports.model.numbers import SERIALS, number_of
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
+    CategoryNotRaised,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
@@ -20,6 +21,7 @@ from citizen_reports.model.report import OUTCOMES, Receipt, Report
 from citizen_reports.model.statuses import TRANSITIONS, Move, Status
 from law.report_deadlines import Deadline
 
+COMPLAINT = Category.COMPLAINT_ABOUT_OFFICER
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # a Monday, 11:00 in Almaty
 DEADLINES = read_law().deadlines
 DUE = DEADLINES.of(Category.TRAFFIC_VIOLATION, "KZ-75", NOW)
@@ -56,6 +58,8 @@ def act(move: Move, report: Report) -> Report:
         Move.ANSWER: lambda: report.answer("o", later),
         Move.DISPUTE: lambda: report.dispute(later, DUE),
         Move.CLOSE: report.close,
+        Move.RAISE: lambda: report.raise_to(COMPLAINT, "internal-security", later, DEADLINES),
+        Move.RELEASE: report.release,
     }
     return moves[move]()
 
@@ -74,8 +78,9 @@ def test_the_table_alone_says_what_is_allowed(move: Move, status: Status) -> Non
         assert (moved.status, moved.version) == (target, report.version + 1)
 
 
-def test_a_closed_report_never_moves_again() -> None:
-    assert not [move for status, move in TRANSITIONS if status is Status.CLOSED]
+def test_a_closed_report_moves_again_only_where_it_turns_out_to_be_more_secret() -> None:
+    moves = {move for status, move in TRANSITIONS if status is Status.CLOSED}
+    assert moves == {Move.RAISE}
 
 
 def test_a_disputed_report_is_taken_by_oversight_alone() -> None:
@@ -148,3 +153,37 @@ def test_a_rerouted_report_belongs_to_nobody() -> None:
     routed = report.route("KZ-75-duty")
     assert (routed.operator, routed.unit, routed.deadline) == ("", "KZ-75-duty", report.deadline)
     assert isinstance(routed.deadline, Deadline)
+
+
+def test_a_report_is_raised_to_a_more_secret_category_alone() -> None:
+    violence = a_report(Status.IN_WORK, Category.DOMESTIC_VIOLENCE)
+    raised = violence.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
+    assert (raised.category, raised.unit, raised.operator) == (COMPLAINT, "internal-security", "")
+    for category in (Category.OTHER, Category.INCIDENT_WITH_CHILD, Category.DOMESTIC_VIOLENCE):
+        with pytest.raises(CategoryNotRaised):
+            violence.raise_to(category, "KZ-75-protection", NOW, DEADLINES)
+    with pytest.raises(CategoryNotRaised):
+        raised.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
+
+
+def test_the_app_keeps_the_category_that_it_gave() -> None:
+    other = a_report(Status.ROUTED, Category.OTHER)
+    violence = other.raise_to(Category.DOMESTIC_VIOLENCE, "KZ-75-protection", NOW, DEADLINES)
+    complaint = violence.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
+    assert {one.category_of_app for one in (other, violence, complaint)} == {Category.OTHER}
+
+
+def test_an_emergency_is_counted_from_when_it_was_recognised() -> None:
+    later = NOW + timedelta(days=2)
+    raised = a_report(Status.IN_WORK).raise_to(
+        Category.INCIDENT_WITH_CHILD, "KZ-75-protection", later, DEADLINES
+    )
+    assert raised.due_at == later + timedelta(minutes=7)
+
+
+def test_a_deadline_that_runs_already_is_not_put_off_by_raising() -> None:
+    emergency = a_report(Status.ROUTED, Category.DOMESTIC_VIOLENCE)
+    due = DEADLINES.of(Category.DOMESTIC_VIOLENCE, "KZ-75", NOW)
+    emergency = replace(emergency, deadline=due)
+    raised = emergency.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
+    assert raised.due_at == due.due_at

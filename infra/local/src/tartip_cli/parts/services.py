@@ -21,6 +21,7 @@ from tartip_cli.topology import (
     INFERENCE_GATEWAY,
     PARTNERS,
     SERVICES,
+    TRIAL_OFFICERS,
     VIOLATIONS,
     Service,
 )
@@ -129,7 +130,7 @@ class ServiceParts:
                 "TARTIP_LETTERS_DIR": str(self.home.letters),
             }
         if service is CITIZEN_REPORTS:
-            return trial
+            return trial and trial | {"TARTIP_TRIAL_OFFICERS": TRIAL_OFFICERS}
         if service is INFERENCE_GATEWAY:
             caller = self.certificates.triton_caller(service.name)
             return ERASING | {

@@ -4,5 +4,20 @@ from citizen_reports.grpc_api.apps import POLICY as APPS_POLICY
 from citizen_reports.grpc_api.apps import CitizenReportsApi
 from citizen_reports.grpc_api.desk import POLICY as DESK_POLICY
 from citizen_reports.grpc_api.desk import ReportDeskApi
+from citizen_reports.grpc_api.personnel import (
+    COMPLAINTS_POLICY,
+    PERSONNEL_POLICY,
+    ComplaintsApi,
+    PersonnelApi,
+)
 
-__all__ = ["APPS_POLICY", "DESK_POLICY", "CitizenReportsApi", "ReportDeskApi"]
+__all__ = [
+    "APPS_POLICY",
+    "COMPLAINTS_POLICY",
+    "DESK_POLICY",
+    "PERSONNEL_POLICY",
+    "CitizenReportsApi",
+    "ComplaintsApi",
+    "PersonnelApi",
+    "ReportDeskApi",
+]

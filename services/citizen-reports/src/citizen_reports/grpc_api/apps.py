@@ -222,7 +222,9 @@ def _moment(stamp: Timestamp) -> datetime | None:
 
 
 def _app_report_to_proto(view: AppView) -> reports_pb2.Report:
-    return report_to_proto(view.report, view.question, view.answer, view.media_count)
+    shown = report_to_proto(view.report, view.question, view.answer, view.media_count)
+    shown.category = CATEGORIES[view.report.category_of_app]
+    return shown
 
 
 def _change_to_proto(change: Change) -> reports_pb2.WatchReportsResponse:

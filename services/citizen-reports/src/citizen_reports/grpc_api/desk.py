@@ -19,6 +19,7 @@ from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import MediaNotFound
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.complaints import Complaints
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.openings import SentMedia
 
@@ -31,6 +32,7 @@ METHODS = {
     "AskReporter": DeskAction.ASK,
     "AnswerReport": DeskAction.ANSWER,
     "AcceptTrafficEvidence": DeskAction.ACCEPT_TRAFFIC_EVIDENCE,
+    "RaiseReport": DeskAction.RAISE,
 }
 POLICY: Policy = {
     f"/tartip.reports.v1.ReportDesk/{method}": allow(
@@ -47,8 +49,9 @@ POLICY: Policy = {
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk, sent: SentMedia, pages: Pages) -> None:
+    def __init__(self, desk: Desk, complaints: Complaints, sent: SentMedia, pages: Pages) -> None:
         self._desk = desk
+        self._complaints = complaints
         self._sent = sent
         self._pages = pages
 
@@ -118,6 +121,18 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     ) -> reports_pb2.AnswerReportResponse:
         view = await self._desk.answer(_shown(request), request.answer, current_caller())
         return reports_pb2.AnswerReportResponse(report=_desk_report_to_proto(view))
+
+    async def RaiseReport(
+        self, request: reports_pb2.RaiseReportRequest, context: Context
+    ) -> reports_pb2.RaiseReportResponse:
+        caller, shown = current_caller(), _shown(request)
+        hidden = await self._complaints.raise_report(
+            shown, _category_or_none(request.category), request.reason, caller
+        )
+        if hidden:
+            return reports_pb2.RaiseReportResponse(hidden=True)
+        view = await self._desk.by_id(shown.report_id, caller)
+        return reports_pb2.RaiseReportResponse(report=_desk_report_to_proto(view))
 
     async def AcceptTrafficEvidence(
         self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context

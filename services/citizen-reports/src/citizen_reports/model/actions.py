@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from chassis.refusals import Refusal
 
+from citizen_reports.model.categories import Category
 from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.refusals import NoEvidence
 from citizen_reports.model.report import Report
@@ -24,6 +25,7 @@ class DeskAction(StrEnum):
     ASK = "ask"
     ANSWER = "answer"
     ACCEPT_TRAFFIC_EVIDENCE = "accept_traffic_evidence"
+    RAISE = "raise"
 
 
 DESK_ROLES = frozenset({"dispatcher", "supervisor", "inspector", "internal_security"})
@@ -35,6 +37,7 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
     DeskAction.ANSWER: DESK_ROLES,
     # Complaints are never traffic evidence.
     DeskAction.ACCEPT_TRAFFIC_EVIDENCE: DESK_ROLES - {"internal_security"},
+    DeskAction.RAISE: DESK_ROLES,
 }
 
 
@@ -83,6 +86,10 @@ def allowed_actions(
         DeskAction.ANSWER: lambda: report.answer(actor.operator_id, now),
         DeskAction.ACCEPT_TRAFFIC_EVIDENCE: lambda: accept_evidence(
             report, report.offence_code, actor, deadlines, files
+        ),
+        # What can be raised at all can be raised to a complaint.
+        DeskAction.RAISE: lambda: report.raise_to(
+            Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
         ),
     }
     return tuple(

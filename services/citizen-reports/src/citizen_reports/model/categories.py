@@ -30,3 +30,16 @@ CONFIDENTIAL = frozenset(
         Category.INCIDENT_WITH_CHILD,
     }
 )
+
+# How secret reports of a category are kept; of categories that are missing here, 0. A report may be
+# raised to a category of a higher rank, never lowered.
+SECRECY = {
+    Category.DOMESTIC_VIOLENCE: 1,
+    Category.INCIDENT_WITH_CHILD: 1,
+    Category.COMPLAINT_ABOUT_OFFICER: 2,
+}
+
+
+def is_more_secret(category: Category, than: Category) -> bool:
+    """Whether reports of a category are kept more secret than those of another."""
+    return SECRECY.get(category, 0) > SECRECY.get(than, 0)

@@ -82,3 +82,37 @@ class NoEvidence(Refusal):
 class CalendarYearMissing(Refusal):
     kind = Kind.UNAVAILABLE
     code = "CALENDAR_YEAR_MISSING"
+
+
+class CategoryNotRaised(Refusal):
+    """The report already has this category, or one that is kept more secret."""
+
+    code = "CATEGORY_NOT_RAISED"
+
+
+class NotAComplaint(Refusal):
+    code = "NOT_A_COMPLAINT"
+
+
+class OfficerNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "OFFICER_NOT_FOUND"
+
+
+class PostingNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "POSTING_NOT_FOUND"
+
+
+class PostingEnded(Refusal):
+    code = "POSTING_ENDED"
+
+
+class LogInTaken(Refusal):
+    kind = Kind.EXISTS
+    code = "LOG_IN_TAKEN"
+
+
+class BadgeTaken(Refusal):
+    kind = Kind.EXISTS
+    code = "BADGE_TAKEN"

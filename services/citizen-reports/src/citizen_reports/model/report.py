@@ -11,10 +11,17 @@ from uuid import UUID
 from audit_log.record_kinds import RecordKind
 from law.report_deadlines import Deadline
 
-from citizen_reports.model.categories import CONFIDENTIAL, EMERGENCIES, Category
+from citizen_reports.model.categories import (
+    CONFIDENTIAL,
+    EMERGENCIES,
+    Category,
+    is_more_secret,
+)
 from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
+    CategoryNotRaised,
+    NotAComplaint,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
@@ -40,9 +47,12 @@ REPORT = RecordKind(
         *("receipt_due_at", "receipt_rule", "receipt_unit", "content_sha256", "due_at"),
         *("deadline_rule", "deadline_number", "waits_since", "escalation_step", "unit"),
         *("operator", "answered_at", "disputed_at", "outcome", "offence_code", "duplicate_of"),
+        "reported_category",
     ),
 )
 ANSWER = RecordKind("answer", ("report_id", "answer"))
+# Whom a complaint is about.
+SUBJECT = RecordKind("subject", ("report_id", "officer_id", "unit", "settled_at"))
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,13 @@ class Report:
     outcome: str = ""
     offence_code: str = ""
     duplicate_of: UUID | None = None
+    # What the app gave, where an operator has raised the report to another category.
+    reported_category: Category | None = None
+
+    @property
+    def category_of_app(self) -> Category:
+        """The category that the app gave. The app is not told that the report was raised."""
+        return self.reported_category or self.category
 
     @property
     def is_complaint(self) -> bool:
@@ -210,6 +227,43 @@ class Report:
             raise ReportNotAnswered
         disputed = replace(self._moved(Move.DISPUTE), disputed_at=now, operator="")
         return disputed._due(unit_deadline)
+
+    def raise_to(
+        self, category: Category, unit: str, now: datetime, deadlines: Deadlines
+    ) -> "Report":
+        """Return the report with this more secret category, the status ROUTED, this unit, no
+        operator and the deadline of the new category.
+
+        Emergencies are counted from `now`, complaints from their registration. An earlier deadline
+        that runs already stays. Raises CategoryNotRaised, StatusNotAllowed or CalendarYearMissing.
+        """
+        if not is_more_secret(category, self.category):
+            raise CategoryNotRaised(facts={"category": self.category.value})
+        raised = replace(
+            self._moved(Move.RAISE),
+            category=category,
+            reported_category=self.category_of_app,
+            unit=unit,
+            operator="",
+            waits_since=None,
+        )
+        assert self.receipt is not None
+        counted_from = now if category in EMERGENCIES else self.receipt.registered_at
+        deadline = deadlines.of(category, self.region, counted_from)
+        if self.due_at is not None and self.due_at < deadline.due_at:
+            return raised
+        return raised._due(deadline)
+
+    def settle_subject(self) -> "Report":
+        """Return the complaint after it was settled whom it is about. Raises NotAComplaint."""
+        if not self.is_complaint:
+            raise NotAComplaint
+        return replace(self, version=self.version + 1)
+
+    def release(self) -> "Report":
+        """Return the report without its operator, whose posting has ended; a report in work gets
+        the status ROUTED. Raises StatusNotAllowed."""
+        return replace(self._moved(Move.RELEASE), operator="")
 
     def close(self) -> "Report":
         """Return the report with the status CLOSED. Raises StatusNotAllowed."""

@@ -24,6 +24,8 @@ class Move(StrEnum):
     ANSWER = "answer"
     DISPUTE = "dispute"
     CLOSE = "close"
+    RAISE = "raise"
+    RELEASE = "release"
 
 
 # The next status for each status and move; a missing pair is refused as STATUS_NOT_ALLOWED.
@@ -41,6 +43,16 @@ TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.WAITS_FOR_REPORTER, Move.ANSWER): Status.ANSWERED,
     (Status.ANSWERED, Move.DISPUTE): Status.DISPUTED,
     (Status.ANSWERED, Move.CLOSE): Status.CLOSED,
+    # It turned out to be of a more secret category: its new unit begins anew.
+    (Status.ROUTED, Move.RAISE): Status.ROUTED,
+    (Status.IN_WORK, Move.RAISE): Status.ROUTED,
+    (Status.WAITS_FOR_REPORTER, Move.RAISE): Status.ROUTED,
+    (Status.ANSWERED, Move.RAISE): Status.ROUTED,
+    (Status.DISPUTED, Move.RAISE): Status.ROUTED,
+    (Status.CLOSED, Move.RAISE): Status.ROUTED,
+    # The posting of its operator has ended.
+    (Status.IN_WORK, Move.RELEASE): Status.ROUTED,
+    (Status.WAITS_FOR_REPORTER, Move.RELEASE): Status.WAITS_FOR_REPORTER,
 }
 # Statuses in which the desk still has to act.
 QUEUE = (

@@ -1,5 +1,7 @@
-"""The records of this service that `CheckDecisions` compares with the audit log: registered reports
-and their answers."""
+"""The records of this service that `CheckDecisions` compares with the audit log.
+
+They are registered reports, their answers, and whom complaints are about.
+"""
 
 from typing import Any
 
@@ -7,9 +9,9 @@ from audit_log.decision_checks import RecordSource, RecordTable
 from sqlalchemy import Row, select
 
 from citizen_reports.model.categories import CONFIDENTIAL, Category
-from citizen_reports.model.report import ANSWER, REPORT
+from citizen_reports.model.report import ANSWER, REPORT, SUBJECT
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage.tables import contents, reports
+from citizen_reports.storage.tables import complaint_subjects, contents, reports
 
 
 def _ref(row: Row[Any]) -> str:
@@ -26,7 +28,11 @@ _ANSWERED = (
     .join(reports, reports.c.report_id == contents.c.report_id)
     .where(contents.c.answer.is_not(None))
 )
+_SETTLED = select(complaint_subjects, reports.c.number, reports.c.category).join(
+    reports, reports.c.report_id == complaint_subjects.c.report_id
+)
 SOURCES: tuple[RecordSource, ...] = (
     RecordTable(REPORT, _REGISTERED, (reports.c.report_id,), _ref, _is_confidential),
     RecordTable(ANSWER, _ANSWERED, (contents.c.report_id,), _ref, _is_confidential),
+    RecordTable(SUBJECT, _SETTLED, (complaint_subjects.c.report_id,), _ref, _is_confidential),
 )

@@ -130,6 +130,17 @@ async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
     return to_report(row) if row else None
 
 
+async def held_by(tx: Tx, operator: str, unit: str) -> list[Report]:
+    """Return the unit's reports on which an operator works or waits for the reporter, and lock
+    their rows."""
+    held = (Status.IN_WORK.value, Status.WAITS_FOR_REPORTER.value)
+    query = select(reports).where(
+        reports.c.operator == operator, reports.c.unit == unit, reports.c.status.in_(held)
+    )
+    query = query.order_by(reports.c.report_id).with_for_update()
+    return [to_report(row) for row in await tx.execute(query)]
+
+
 async def get_by_number(tx: Tx, number: str) -> Report:
     """Return the report. Raises ReportNotFound, also for a report outside the scope."""
     query = select(reports).where(reports.c.number == number)
@@ -306,6 +317,7 @@ def to_row(report: Report) -> dict[str, Any]:
         "outcome": report.outcome,
         "offence_code": report.offence_code,
         "duplicate_of": report.duplicate_of,
+        "reported_category": report.reported_category and report.reported_category.value,
     }
 
 
@@ -344,6 +356,7 @@ def to_report(row: Any) -> Report:
         outcome=row.outcome,
         offence_code=row.offence_code,
         duplicate_of=row.duplicate_of,
+        reported_category=Category(row.reported_category) if row.reported_category else None,
     )
 
 

@@ -25,6 +25,8 @@ reports = Table(
     Column("report_id", Uuid, primary_key=True),
     Column("partner", Text, nullable=False),
     Column("category", Text, nullable=False),
+    # As the app gave it, where an operator has raised the report to another category.
+    Column("reported_category", Text),
     Column("complaint", Boolean, Computed("category = 'complaint_about_officer'")),
     Column("region", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -138,3 +140,62 @@ partner_sequences = Table(
 )
 
 report_numbers = Table("report_numbers", metadata, Column("number", Text, primary_key=True))
+
+units = Table(
+    "units",
+    metadata,
+    Column("unit", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("parent", Text),
+    Column("region", Text, nullable=False),
+    Column("name_kk", Text, nullable=False),
+    Column("name_ru", Text, nullable=False),
+    Column("valid_from", _moment, nullable=False),
+    Column("valid_until", _moment),
+)
+
+officers = Table(
+    "officers",
+    metadata,
+    Column("officer_id", Uuid, primary_key=True),
+    Column("log_in", Text),
+    Column("badge_index", LargeBinary),
+    Column("key_id", Uuid, nullable=False),
+    # Badge and names.
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+officer_words = Table(
+    "officer_words",
+    metadata,
+    Column("officer_id", Uuid, primary_key=True),
+    # Keyed hash of a word by which a complaint may mean the officer.
+    Column("word", LargeBinary, primary_key=True),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    Column("posting_id", Uuid, primary_key=True),
+    Column("officer_id", Uuid, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("starts_at", _moment, nullable=False),
+    Column("ends_at", _moment),
+)
+
+complaint_subjects = Table(
+    "complaint_subjects",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("officer_id", Uuid),
+    Column("unit", Text),
+    Column("settled_at", _moment, nullable=False),
+    *record_columns(),
+)
+
+complaint_candidates = Table(
+    "complaint_candidates",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("officer_id", Uuid, primary_key=True),
+)

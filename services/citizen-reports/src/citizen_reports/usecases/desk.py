@@ -29,7 +29,7 @@ from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
-from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
+from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import CLOSE, ReportRecorder, audit, bind_trace
 
 REASON_MAX = 500
@@ -82,8 +82,8 @@ class Desk:
         """Return a page of the queue of reports, the earliest deadline first, and for each report
         its sort key for a page token.
 
-        The reports come without contents, reporter, media and steps. Complaints that name the
-        caller are not listed. Raises BadRequest for an unknown region.
+        The reports come without contents, reporter, media and steps. Raises BadRequest for an
+        unknown region.
         """
         now = self._clock()
         with checks() as check:
@@ -92,7 +92,7 @@ class Desk:
         if overdue_only:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
-            listed = await _page_for(tx, wanted, spec, caller)
+            listed = await reports.reports_for_desk(tx, wanted, spec)
             stored = await contents.stored_counts(tx, [report.report_id for report in listed])
             _record_listing(tx, listed, wanted)
         views = []
@@ -122,7 +122,7 @@ class Desk:
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock(tx, shown.report_id, caller)
+            report = await self._lock(tx, shown.report_id)
             if report.status is Status.IN_WORK and report.operator == operator:
                 return await self._view(tx, report, caller)
             shown.require_unchanged(report)
@@ -139,7 +139,7 @@ class Desk:
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown, caller)
+            report = await self._lock_unchanged(tx, shown)
             with checks() as check:
                 known = self._law.routing.units_for(report.category, report.region)
                 check.that(
@@ -180,7 +180,7 @@ class Desk:
         _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown, caller)
+            report = await self._lock_unchanged(tx, shown)
             asked = report.ask(now)
             await contents.set_content(tx, shown.report_id, question=question)
             await self._recorder.record(
@@ -201,7 +201,7 @@ class Desk:
         _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown, caller)
+            report = await self._lock_unchanged(tx, shown)
             answered = report.answer(operator, now)
             sealed = await contents.seal_answer(tx, shown.report_id, answer)
             decision = Decision("answer", beside={ANSWER: sealed})
@@ -225,7 +225,7 @@ class Desk:
         now, operator = self._clock(), caller.scope.name
         normal = plate_as_read(plate)
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown, caller)
+            report = await self._lock_unchanged(tx, shown)
             with checks() as check:
                 check.that(
                     bool(normal), "plate", "as it stands on the vehicle", code="PLATE_INVALID"
@@ -257,19 +257,17 @@ class Desk:
             )
             return await self._view(tx, accepted, caller)
 
-    async def _lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
-        report = await self._lock(tx, shown.report_id, caller)
+    async def _lock_unchanged(self, tx: Tx, shown: Shown) -> Report:
+        report = await self._lock(tx, shown.report_id)
         shown.require_unchanged(report)
         return report
 
-    async def _lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
+    async def _lock(self, tx: Tx, report_id: UUID) -> Report:
         report = await reports.get_for_update(tx, report_id)
-        await bar_who_is_complained_about(tx, report, caller)
         bind_trace(report)
         return report
 
     async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        await bar_who_is_complained_about(tx, report, caller)
         bind_trace(report)
         audit(tx, "read", report)
         if caller.operator is None:
@@ -299,18 +297,6 @@ class Desk:
         visible = Contents(place=written.place, plate=written.plate)
         overdue = report.is_overdue(self._clock())
         return DeskView(report, overdue, contents=visible, media=tuple(items))
-
-
-async def _page_for(tx: Tx, wanted: QueueFilter, spec: PageSpec, caller: Caller) -> list[Report]:
-    """Return a page without complaints that name the caller, filled up so that its length does
-    not reveal an omission."""
-    page: list[Report] = []
-    while True:
-        found = await reports.reports_for_desk(tx, wanted, spec)
-        page += [report for report in found if not await is_about(tx, report, caller)]
-        if len(page) >= spec.size or len(found) < spec.size:
-            return page[: spec.size]
-        spec = replace(spec, after=reports.place_in_queue(found[-1]))
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:

@@ -25,7 +25,7 @@ from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
 from citizen_reports.model.report import Receipt, Report
 from citizen_reports.model.statuses import BEFORE_WORK, Status
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import complaints, contents, personnel, reports
 from citizen_reports.storage.app_views import AppView, view_of
 from citizen_reports.storage.contents import Written
 from citizen_reports.storage.reports import Submitted
@@ -189,6 +189,7 @@ class Intake:
         since it was read, or with `is_shared` if it is locked."""
         report, written, now = found.report, found.written(self._db), self._clock()
         receipt = self._receipt(report, found.media, written, now)
+        meant = await self._officers_meant(report, written)
         for number in self._recorder.numbers(report, now):
             numbered = replace(receipt, number=number)
             try:
@@ -196,12 +197,21 @@ class Intake:
                     routed = await self._recorder.register(
                         tx, report, numbered, written.key, waits=not is_shared
                     )
+                    complaints.add_candidates(tx, report.report_id, meant)
                     await _schedule(tx, report, found.media, now)
                 return routed if tx.was_current else None
             except RowExists as error:
                 if error.key != reports.NUMBER_KEY:
                     raise
         raise AssertionError("numbers end with an error")
+
+    async def _officers_meant(self, report: Report, written: Written) -> list[UUID]:
+        """The officers whom a complaint may mean: none of them may see it."""
+        if not report.is_complaint:
+            return []
+        return await personnel.meant_by(
+            self._db, f"{written.contents.officer}\n{written.contents.text}"
+        )
 
     def _receipt(
         self, report: Report, items: list[Media], written: Written, now: datetime

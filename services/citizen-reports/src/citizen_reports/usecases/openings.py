@@ -1,7 +1,7 @@
 """Access to reports and media. Every access is authorised, and audited before data are returned.
 
-A report is refused as not found if row-level security hides it from the caller, or if it is a
-complaint that names the caller. A refused attempt is audited and published for internal security.
+A report is refused as not found if row-level security hides it from the caller. A refused attempt
+is audited and published for internal security.
 """
 
 from collections.abc import AsyncIterator
@@ -19,7 +19,6 @@ from chassis.transaction import Tx
 from citizen_reports.events import access_refused
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
-from citizen_reports.model.report import Report
 from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
@@ -94,7 +93,6 @@ class SentMedia:
         """
         async with self._openings.begin(report_id, caller) as tx:
             report = await reports.get(tx, report_id)
-            await bar_who_is_complained_about(tx, report, caller)
             bind_trace(report)
             item = await _stored(tx, report_id, media_id)
             audit(tx, "open_evidence", report, media=str(media_id), sha256=item.evidence_sha256)
@@ -109,20 +107,6 @@ class SentMedia:
         recorded."""
         async with self._db.begin(caller.scope) as tx:
             await contents.save_media(tx, replace(item, shown_sha256=shown_sha256))
-
-
-async def bar_who_is_complained_about(tx: Tx, report: Report, caller: Caller) -> None:
-    """Raise ReportNotFound where the report is a complaint that names the caller."""
-    if await is_about(tx, report, caller):
-        raise ReportNotFound
-
-
-async def is_about(tx: Tx, report: Report, caller: Caller) -> bool:
-    """Whether the report is a complaint that names the caller."""
-    if not report.is_complaint:
-        return False
-    officer = await contents.officer_of(tx, report.report_id)
-    return caller.scope.name.casefold() in officer.casefold()
 
 
 async def _stored(tx: Tx, report_id: UUID, media_id: UUID) -> Media:

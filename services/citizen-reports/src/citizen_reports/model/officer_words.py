@@ -1,0 +1,49 @@
+"""Compares the words of a complaint with badge, log-in and family name of officers.
+
+Words of a text come with endings: "Ивановым", "Ивановтың". So a word of a text stands for its own
+beginnings too, and a family name for its stems. A match only proposes an officer: until a person
+has settled whom a complaint is about, everyone who may be meant is kept from it. Too many are
+therefore better than too few.
+"""
+
+import re
+import unicodedata
+
+from citizen_reports.model.personnel import Officer
+
+# The longest ending that is taken off a word of a text: Kazakh "-тарының" has eight letters, but
+# the case and possessive endings of names have four at most.
+_ENDING_MAX = 4
+_BEGINNING_MIN = 3
+_STEM_MIN = 5
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+
+
+def words_of_officer(officer: Officer) -> frozenset[str]:
+    """Return the words by which a text may mean this officer, each with its kind ("name:…")."""
+    words = {f"login:{_plain(officer.log_in)}", f"badge:{_plain(officer.badge)}"}
+    for name in (officer.kk.family, officer.ru.family):
+        for part in _WORD.findall(_plain(name)):
+            words |= {f"name:{stem}" for stem in _stems(part)}
+    return frozenset(word for word in words if not word.endswith(":"))
+
+
+def words_of_text(text: str) -> frozenset[str]:
+    """Return all words that `words_of_officer` might return for an officer meant by this text."""
+    found = set[str]()
+    for word in _WORD.findall(_plain(text)):
+        found |= {f"login:{word}", f"badge:{word}"}
+        for part in {word, *word.split("-")}:
+            shortest = max(_BEGINNING_MIN, len(part) - _ENDING_MAX)
+            found |= {f"name:{part[:end]}" for end in range(shortest, len(part) + 1)}
+            found.add(f"name:{part}")
+    return frozenset(found)
+
+
+def _stems(name: str) -> set[str]:
+    """The name, and without its last one and two letters if enough is left: "Иванова", "Иванов"."""
+    return {name, *(name[:-cut] for cut in (1, 2) if len(name) - cut >= _STEM_MIN)}
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().replace("ё", "е").strip()

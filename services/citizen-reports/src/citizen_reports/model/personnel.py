@@ -1,0 +1,83 @@
+"""Units of the police, officers and their postings; they decide who may see a complaint.
+
+Units form a tree. An officer is posted to a unit from one moment until another. Ended postings are
+kept, since a complaint is also hidden from those who served with its subject when it happened.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+UNIT_MAX, NAME_MAX, LOG_IN_MAX, BADGE_MAX = 64, 200, 64, 32
+
+
+class UnitKind(StrEnum):
+    MINISTRY = "ministry"
+    DEPARTMENT = "department"
+    DESK = "desk"
+    INTERNAL_SECURITY = "internal_security"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of the police, such as "KZ-75-duty", from `valid_from` until `valid_until`.
+
+    `parent` is the unit above, "" for a root. `region` is an ISO 3166-2 code, "" for a unit that
+    belongs to no region.
+    """
+
+    unit: str
+    kind: UnitKind
+    parent: str
+    region: str
+    name_kk: str
+    name_ru: str
+    valid_from: datetime
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OfficerName:
+    """The family and given names of an officer in one language."""
+
+    family: str = ""
+    given: str = ""
+
+
+@dataclass(frozen=True)
+class Posting:
+    """The time that an officer serves in a unit; `ends_at` is None while the posting lasts."""
+
+    posting_id: UUID
+    unit: str
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Officer:
+    """An officer. `log_in` is his name as an operator, `badge` his badge number; "" if he has none.
+
+    Names and badge are personal data: they are stored encrypted.
+    """
+
+    officer_id: UUID
+    log_in: str = ""
+    badge: str = ""
+    kk: OfficerName = OfficerName()
+    ru: OfficerName = OfficerName()
+    postings: tuple[Posting, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom a complaint is about: an officer, else a unit, else nobody knows yet."""
+
+    officer_id: UUID | None = None
+    unit: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an officer or a unit is named."""
+        return self.officer_id is not None or bool(self.unit)

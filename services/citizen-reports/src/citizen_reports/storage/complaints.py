@@ -1,0 +1,62 @@
+"""Stores whom complaints about officers are about, and whom they may be about."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from audit_log.decisions import EntryOfRecord
+from chassis.transaction import Tx
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from citizen_reports.model.categories import Category
+from citizen_reports.model.personnel import Subject
+from citizen_reports.storage.tables import complaint_candidates, complaint_subjects, reports
+
+
+def add_candidates(tx: Tx, report_id: UUID, officer_ids: Iterable[UUID]) -> None:
+    """Add officers whom a complaint may mean; those added before stay."""
+    for officer_id in sorted(officer_ids):
+        row = {"report_id": report_id, "officer_id": officer_id}
+        tx.add(complaint_candidates, row, or_ignored=True)
+
+
+async def candidates_of(tx: Tx, report_id: UUID) -> list[UUID]:
+    """Return the ids of the officers whom a complaint may mean. `tx` must have the scope SYSTEM."""
+    query = select(complaint_candidates.c.officer_id)
+    found = await tx.execute(query.where(complaint_candidates.c.report_id == report_id))
+    return list(found.scalars())
+
+
+async def find_subject(tx: Tx, report_id: UUID) -> Subject | None:
+    """Return whom the complaint is about; None if nobody has settled it yet."""
+    query = select(complaint_subjects).where(complaint_subjects.c.report_id == report_id)
+    row = (await tx.execute(query)).one_or_none()
+    return Subject(row.officer_id, row.unit or "") if row else None
+
+
+def to_row(report_id: UUID, subject: Subject, settled_at: datetime) -> dict[str, Any]:
+    """Return the fields of a decision whom a complaint is about."""
+    unit = subject.unit or None
+    ids = {"report_id": report_id, "officer_id": subject.officer_id, "unit": unit}
+    return {**ids, "settled_at": settled_at}
+
+
+async def save_subject(tx: Tx, row: dict[str, Any], entry: EntryOfRecord) -> None:
+    """Store whom a complaint is about, in the place of what was settled before. `row` is the
+    result of `to_row`, `entry` the audit entry of the decision."""
+    added = insert(complaint_subjects).values(**row, **entry.columns)
+    changed = {name: added.excluded[name] for name in (*row, *entry.columns) if name != "report_id"}
+    await tx.execute(added.on_conflict_do_update(index_elements=["report_id"], set_=changed))
+
+
+async def unsettled(tx: Tx) -> list[UUID]:
+    """Return the ids of the registered complaints whose officer or unit nobody has named yet."""
+    named = exists().where(
+        complaint_subjects.c.report_id == reports.c.report_id,
+        complaint_subjects.c.officer_id.is_not(None) | complaint_subjects.c.unit.is_not(None),
+    )
+    is_complaint = reports.c.category == Category.COMPLAINT_ABOUT_OFFICER.value
+    query = select(reports.c.report_id).where(is_complaint, reports.c.number.is_not(None), ~named)
+    return list((await tx.execute(query)).scalars())

@@ -1,0 +1,161 @@
+"""The use cases of personnel: units, officers and postings; each change is audited."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from audit_log.decisions import Decision
+from chassis.clock import Clock
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import checks
+from chassis.transaction import SYSTEM, Tx
+
+from citizen_reports.model.personnel import Officer, Posting, Unit
+from citizen_reports.model.refusals import PostingEnded
+from citizen_reports.storage import personnel, reports
+from citizen_reports.usecases.complaints import MATCH_OFFICER
+from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, bind_trace
+
+RELEASE_CASES = "release_cases"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to change personnel: its id, its serialised content and its caller."""
+
+    request_id: UUID
+    content: bytes
+    caller: Caller
+
+
+class Personnel:
+    """The use cases of personnel. A repeated request id with the same content changes nothing and
+    returns what is stored; with other content it raises IdReused."""
+
+    def __init__(self, db: Database, clock: Clock, recorder: ReportRecorder) -> None:
+        self._db = db
+        self._clock = clock
+        self._recorder = recorder
+
+    async def put_unit(self, unit: Unit, asked: Asked) -> Unit:
+        """Add a unit or change it. Raises BadRequest if its parent is unknown or below it."""
+        async with self._db.begin(asked.caller.scope) as tx:
+            if await self._is_new(tx, asked):
+                await _check_parent(tx, unit)
+                await personnel.put_unit(tx, unit)
+                facts = {"kind": unit.kind.value, "parent": unit.parent}
+                tx.audit("put_unit", f"unit:{unit.unit}", region=unit.region, facts=facts)
+            return await personnel.find_unit(tx, unit.unit) or unit
+
+    async def put_officer(self, officer: Officer, asked: Asked) -> Officer:
+        """Add an officer or change log-in, badge and names. Complaints that may mean him are found
+        by scheduled work. Raises LogInTaken or BadgeTaken."""
+        async with self._db.begin(asked.caller.scope) as tx:
+            if await self._is_new(tx, asked):
+                await self._put(tx, officer, asked.request_id)
+            return await personnel.officer_with_id(tx, officer.officer_id)
+
+    async def add_posting(self, officer_id: UUID, posting: Posting, asked: Asked) -> Officer:
+        """Post an officer to a unit. Raises BadRequest for an unknown unit, or OfficerNotFound."""
+        async with self._db.begin(asked.caller.scope) as tx:
+            officer = await personnel.officer_with_id(tx, officer_id)
+            if not await self._is_new(tx, asked):
+                return officer
+            with checks() as check:
+                known = await personnel.find_unit(tx, posting.unit) is not None
+                check.that(known, "posting.unit", "a unit of the police", code="UNIT_UNKNOWN")
+            personnel.add_posting(tx, officer_id, posting)
+            tx.audit("add_posting", f"officer:{officer_id}", facts={"unit": posting.unit})
+            if posting.ends_at is not None:
+                await tx.schedule(RELEASE_CASES, str(posting.posting_id), posting.ends_at)
+            return await personnel.officer_with_id(tx, officer_id)
+
+    async def end_posting(self, posting_id: UUID, ends_at: datetime, asked: Asked) -> Officer:
+        """End a posting. From `ends_at` on, the officer's open reports of that unit have no
+        operator. Raises BadRequest, PostingNotFound or PostingEnded."""
+        async with self._db.begin(asked.caller.scope) as tx:
+            is_new = await self._is_new(tx, asked)
+            officer_id, posting = await personnel.posting_for_update(tx, posting_id)
+            if is_new:
+                if posting.ends_at is not None:
+                    raise PostingEnded
+                with checks() as check:
+                    after = ends_at >= posting.starts_at
+                    check.that(after, "ends_at", "not before the posting began")
+                await personnel.end_posting(tx, posting_id, ends_at)
+                tx.audit("end_posting", f"officer:{officer_id}", facts={"unit": posting.unit})
+                await tx.schedule(RELEASE_CASES, str(posting_id), ends_at)
+            return await personnel.officer_with_id(tx, officer_id)
+
+    async def units(self, *, after: str, size: int, caller: Caller) -> list[Unit]:
+        """At most `size` units ordered by name, beginning after the name `after`."""
+        async with self._db.begin(caller.scope) as tx:
+            return await personnel.page_of_units(tx, after=after, size=size)
+
+    async def officers(
+        self, unit: str, *, after: UUID | None, size: int, caller: Caller
+    ) -> list[Officer]:
+        """At most `size` officers in order of id, beginning after the id `after`; those alone who
+        serve or served in `unit`, if it is given. Audited."""
+        async with self._db.begin(caller.scope) as tx:
+            found = await personnel.page_of_officers(tx, unit=unit, after=after, size=size)
+            tx.audit("list_officers", f"unit:{unit or 'all'}", facts={"read": str(len(found))})
+            return found
+
+    async def release_cases(self, key: str) -> None:
+        """Take the open reports of an ended posting from its officer. `key` is the posting's id."""
+        now = self._clock()
+        async with self._db.begin(SYSTEM) as tx:
+            officer_id, posting = await personnel.posting_for_update(tx, UUID(key))
+            officer = await personnel.officer_with_id(tx, officer_id)
+            if (
+                posting.ends_at is None
+                or not officer.log_in
+                or _serves_still(officer, posting, now)
+            ):
+                return
+            for report in await reports.held_by(tx, officer.log_in, posting.unit):
+                bind_trace(report)
+                released = report.release()
+                await self._recorder.record(
+                    tx, report, released, Decision("release"), at=now, actor=SYSTEM_ACTOR
+                )
+
+    async def add_for_trial(self, officer: Officer) -> None:
+        """Add an officer with his postings unless an officer has his log-in; for trials alone."""
+        async with self._db.begin(SYSTEM) as tx:
+            if await personnel.officer_with_log_in(tx, officer.log_in) is not None:
+                return
+            await self._put(tx, officer, officer.officer_id)
+            for posting in officer.postings:
+                personnel.add_posting(tx, officer.officer_id, posting)
+
+    async def _put(self, tx: Tx, officer: Officer, request_id: UUID) -> None:
+        await personnel.put_officer(tx, officer)
+        tx.audit("put_officer", f"officer:{officer.officer_id}")
+        key = f"{officer.officer_id}:{request_id}"
+        await tx.schedule(MATCH_OFFICER, key, self._clock())
+
+    async def _is_new(self, tx: Tx, asked: Asked) -> bool:
+        return await tx.once(asked.caller.key, asked.request_id, asked.content)
+
+
+async def _check_parent(tx: Tx, unit: Unit) -> None:
+    if not unit.parent:
+        return
+    above = await personnel.units_above(tx, unit.parent)
+    with checks() as check:
+        check.that(bool(above), "unit.parent", "a unit of the police", code="UNIT_UNKNOWN")
+        check.that(unit.unit not in above, "unit.parent", "not the unit itself or one below it")
+
+
+def _serves_still(officer: Officer, ended: Posting, now: datetime) -> bool:
+    """Whether the officer serves in the unit of an ended posting by another posting."""
+    return any(
+        other.unit == ended.unit
+        and other.posting_id != ended.posting_id
+        and other.starts_at <= now
+        and (other.ends_at is None or other.ends_at > now)
+        for other in officer.postings
+    )
