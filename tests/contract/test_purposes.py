@@ -12,7 +12,12 @@ from audit_log.witnesses import POLICY as WITNESSES
 from camera_registry.grpc_api import POLICY as CAMERAS
 from camera_registry.grpc_hubs import POLICY as HUBS
 from chassis.identity import Allow
-from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY
+from citizen_reports.grpc_api import (
+    APPS_POLICY,
+    COMPLAINTS_POLICY,
+    DESK_POLICY,
+    PERSONNEL_POLICY,
+)
 from fines.grpc_api.desk import POLICY as FINES
 from fines.grpc_api.payments import POLICY as FINE_PAYMENTS
 from inference_gateway.camera_rules.grpc_api import POLICY as FUNCTIONS
@@ -29,6 +34,8 @@ POLICIES: Mapping[str, Allow] = {
     **AUDIT,
     **APPS_POLICY,
     **DESK_POLICY,
+    **COMPLAINTS_POLICY,
+    **PERSONNEL_POLICY,
     **FINE_PAYMENTS,
     **FINES,
     **FUNCTIONS,

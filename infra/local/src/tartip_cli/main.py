@@ -30,6 +30,7 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "fines": ("fines",),
     "partners": ("partners",),
     "revoking": ("officers",),
+    "personnel": ("personnel",),
     "keys": ("keys",),
     "cameras": ("cameras",),
     "hubs": ("hubs",),

@@ -6,7 +6,7 @@ the leaf hashes of the other entries. Reading entries or attempts is audited in 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -143,7 +143,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
     ) -> audit_pb2.ListAttemptsResponse:
         """Return a page of the attempts to open hidden records, newest first.
 
-        The caller's own attempts, and those in regions that the caller may not see, are left out.
+        The caller's own attempts are left out, as are those in regions that the caller may not see,
+        and those to open objects of which the caller must not learn (`AuditRules.hides`).
         Raises BadRequest or PageTokenWrong.
         """
         caller = current_caller()
@@ -156,7 +157,12 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
                 else []
             )
             entries = [entry for row in rows if (entry := read_entry(bytes(row.canonical)))]
-            shown = [entry for entry in entries if _may_list(caller.scope, entry)]
+            hidden = await self._hidden(caller.scope, entries)
+            shown = [
+                entry
+                for entry in entries
+                if _may_list(caller.scope, entry) and entry.object_ref not in hidden
+            ]
             if shown:
                 tx.audit("read_attempts", f"audit:{self._service}", facts={"read": str(len(shown))})
         keys: list[tuple[str, ...]] = [(str(row.position),) for row in rows]
@@ -164,6 +170,11 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
             attempts=[_attempt_to_proto(entry) for entry in shown],
             next_page_token=page.next_token(keys),
         )
+
+    async def _hidden(self, scope: Scope, entries: Sequence[AuditEntry]) -> Collection[str]:
+        if self._rules.hides is None or not entries:
+            return ()
+        return await self._rules.hides(scope, {entry.object_ref for entry in entries})
 
     async def CheckDecisions(
         self, request: audit_pb2.CheckDecisionsRequest, context: grpc.aio.ServicerContext

@@ -1,11 +1,12 @@
 """The rules of a service's audit log: what auditors may read, which data keys may be destroyed
 without an audit entry, and for which scheduled work its records wait."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from chassis.audit_entry import OPEN, AuditEntry
+from chassis.transaction import Scope
 from sqlalchemy import Select
 
 
@@ -18,7 +19,8 @@ class AuditRules:
     service records attempts to open records hidden from the caller. `unrecorded_keys` selects the
     data keys that may be destroyed without an audit entry. By default no type is hidden, no attempt
     is recorded, and each destroyed key needs an entry. `awaited` selects, by kind of scheduled
-    work, the keys of the work that records wait for; by default none.
+    work, the keys of the work that records wait for; by default none. `hides` returns, of objects
+    that others tried to open, those that the caller must not learn of; by default none.
     """
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.
@@ -29,6 +31,8 @@ class AuditRules:
     unrecorded_keys: Select[tuple[UUID]] | None = None
     # By kind of scheduled work: selects the keys of what must be scheduled and not done yet.
     awaited: Mapping[str, Select[tuple[str]]] = field(default_factory=dict)
+
+    hides: Callable[[Scope, Collection[str]], Awaitable[Collection[str]]] | None = None
 
     def are_open(self, entry: AuditEntry) -> bool:
         """Whether an entry may be read by the auditors of its region."""

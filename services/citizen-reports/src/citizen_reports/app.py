@@ -1,5 +1,6 @@
 """Composition root: builds the use cases, gRPC services, consumers and workers of the service."""
 
+from functools import partial
 from pathlib import Path
 
 from audit_log.rules import AuditRules
@@ -26,6 +27,7 @@ from citizen_reports.grpc_api import (
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
+from citizen_reports.storage.complaints import hidden_from
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
 from citizen_reports.usecases.desk import Desk
@@ -73,6 +75,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     rules = AuditRules(
         hidden_unclassified=frozenset({"report"}),
         records_attempts=True,
+        hides=partial(hidden_from, db),
         awaited={
             DEADLINE: awaited.escalations(law.deadlines.table),
             DROP_DRAFT: awaited.DRAFTS,

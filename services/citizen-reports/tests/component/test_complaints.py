@@ -12,10 +12,11 @@ from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from sqlalchemy import text
+from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from tartip.reports.v1 import personnel_pb2 as staff
 from tartip.reports.v1 import reports_pb2 as pb
 
-from .conftest import As, Register, complaint, draft, refused, until
+from .conftest import SERVICE, As, Register, complaint, draft, refused, until
 from .test_secrecy import attempts_of, audited
 
 badges = itertools.count(700_000)
@@ -258,6 +259,29 @@ async def test_who_settles_that_it_is_about_himself_does_not_see_it_again(
     assert not await sees(security, report_id)
     assert len(await attempts_of(db, "security-1", report_id)) == 2
     assert await sees(as_(operator="security-2"), report_id), "of another branch"
+
+
+async def test_attempts_of_others_do_not_tell_of_a_complaint_about_who_lists_them(
+    as_: Callable[..., As], dispatcher: As, security: As, register: Register
+) -> None:
+    report_id, receipt = await register(of_now())
+    get = pb.ReportDeskGetReportRequest(report_id=report_id)
+    assert (await refused(dispatcher.at_desk("GetReport", get))).code == "REPORT_NOT_FOUND"
+    other = as_(operator="security-2")
+    ref = f"report:{receipt.number}"
+    assert ref in await attempted(security) and ref in await attempted(other)
+    await security.of_complaints("NameSubject", naming(report_id, unit="inspectorate"))
+    assert ref in await attempted(security)
+    assert ref not in await attempted(other)
+
+
+async def attempted(one: As) -> set[str]:
+    """The objects of the newest attempts that an operator is shown."""
+    request = audit_pb2.ListAttemptsRequest()
+    request.page.size = 200
+    audit = audit_pb2_grpc.AuditStub(one.channels.to(one.address, SERVICE))
+    answer = await audit.ListAttempts(request, timeout=10, metadata=one.metadata)
+    return {attempt.object for attempt in answer.attempts}
 
 
 async def test_the_unit_complained_about_is_kept_out_without_an_officer(

@@ -13,6 +13,7 @@ from operator_gateway import (
     camera_map_routes,
     camera_schemas,
     cameras_routes,
+    complaints_routes,
     fines_routes,
     reports_routes,
     statistics_routes,
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 from tartip.audit.v1 import audit_pb2
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
-from tartip.reports.v1 import reports_pb2
+from tartip.reports.v1 import personnel_pb2, reports_pb2
 from tartip.violations.v1 import violations_pb2
 
 ANSWERS: list[tuple[type[Answer], type[Message]]] = [
@@ -42,6 +43,9 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (fines_routes.Entries, fines_pb2.ListEntriesResponse),
     (reports_routes.DeskReportAnswer, reports_pb2.ReportDeskGetReportResponse),
     (reports_routes.DeskReportPage, reports_pb2.ReportDeskListReportsResponse),
+    (complaints_routes.RaisedReport, reports_pb2.RaiseReportResponse),
+    (complaints_routes.Candidates, personnel_pb2.ListCandidatesResponse),
+    (complaints_routes.SettledSubject, personnel_pb2.NameSubjectResponse),
     (statistics_routes.CameraStatistics, cameras_pb2.GetStatisticsResponse),
     (statistics_routes.RevenueFigures, fines_pb2.GetRevenueResponse),
     (audit_routes.HeadAnswer, audit_pb2.GetHeadResponse),
@@ -67,6 +71,9 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (reports_routes.AskReporter, reports_pb2.AskReporterRequest),
     (reports_routes.AnswerReport, reports_pb2.AnswerReportRequest),
     (reports_routes.AcceptTrafficEvidence, reports_pb2.AcceptTrafficEvidenceRequest),
+    (complaints_routes.RaiseReport, reports_pb2.RaiseReportRequest),
+    (complaints_routes.NameSubject, personnel_pb2.NameSubjectRequest),
+    (complaints_routes.SubjectRequest, personnel_pb2.Subject),
 ]
 
 

@@ -1,13 +1,14 @@
 """Stores whom complaints about officers are about, and whom they may be about."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from audit_log.decisions import EntryOfRecord
-from chassis.transaction import Tx
-from sqlalchemy import exists, select
+from chassis.db import Database
+from chassis.transaction import SYSTEM, Scope, Tx
+from sqlalchemy import Text, cast, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from citizen_reports.model.categories import Category
@@ -49,6 +50,20 @@ async def save_subject(tx: Tx, row: dict[str, Any], entry: EntryOfRecord) -> Non
     added = insert(complaint_subjects).values(**row, **entry.columns)
     changed = {name: added.excluded[name] for name in (*row, *entry.columns) if name != "report_id"}
     await tx.execute(added.on_conflict_do_update(index_elements=["report_id"], set_=changed))
+
+
+async def hidden_from(db: Database, scope: Scope, refs: Collection[str]) -> set[str]:
+    """Return those of `refs` ("report:<number or id>") that are complaints hidden from `scope`."""
+    keys = {ref.removeprefix("report:") for ref in refs}
+    is_named = reports.c.number.in_(keys) | cast(reports.c.report_id, Text).in_(keys)
+    query = select(reports.c.number, reports.c.report_id).where(
+        is_named, reports.c.category == Category.COMPLAINT_ABOUT_OFFICER.value
+    )
+    async with db.begin(SYSTEM) as tx:
+        every = {str(key) for row in await tx.execute(query) for key in row}
+    async with db.begin(scope) as tx:
+        visible = {str(key) for row in await tx.execute(query) for key in row}
+    return {f"report:{key}" for key in every - visible}
 
 
 async def unsettled(tx: Tx) -> list[UUID]:
