@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +23,8 @@ from tartip_cli.provision.dead_letters import (
     dismissed_letters,
     drive_again,
 )
+from vault import row_codes
+from vault.keyring import Keyring
 
 SCHEMA, SUBJECT = "chassis_scratch", "cameras.v1.registered"
 WHY = {"by": "sre-1", "reason": "a test message of the partner's"}
@@ -63,11 +67,11 @@ async def audited(owner: asyncpg.Connection, action: str) -> list[dict[str, Any]
 
 
 async def test_a_dismissed_letter_says_who_and_why_and_is_listed_apart(
-    db: Database, owner: asyncpg.Connection
+    db: Database, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:
     event_id, waits = await died(db), await died(db)
     [before, _] = await dead_letters(owner, [SCHEMA])
-    [letter] = await dismiss(owner, [SCHEMA], event_id, **WHY)
+    [letter] = await dismiss(owner, [SCHEMA], event_id, keys=tmp_path, **WHY)
     assert letter.event_id == event_id
     assert [one.event_id for one in await dead_letters(owner, [SCHEMA])] == [waits]
     [gone] = await dismissed_letters(owner, [SCHEMA])
@@ -80,13 +84,15 @@ async def test_a_dismissed_letter_says_who_and_why_and_is_listed_apart(
 
 
 async def test_the_content_of_a_dismissed_letter_is_destroyed(
-    db: Database, owner: asyncpg.Connection
+    db: Database, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:
     event_id = await died(db)
     key_id = await owner.fetchval("SELECT key_id FROM dead_letters WHERE event_id = $1", event_id)
-    await dismiss(owner, [SCHEMA], event_id, **WHY)
-    work = await owner.fetch("SELECT key FROM work WHERE kind = $1", DISCARD_KEY)
-    assert [row["key"] for row in work] == [str(key_id)]
+    await dismiss(owner, [SCHEMA], event_id, keys=tmp_path, **WHY)
+    [work] = await owner.fetch("SELECT * FROM work WHERE kind = $1", DISCARD_KEY)
+    assert work["key"] == str(key_id)
+    order = SimpleNamespace(**dict(work))
+    assert row_codes.is_own_work(Keyring(tmp_path / SCHEMA), order), "as if the service gave it"
     await handlers_of(db)[DISCARD_KEY](str(key_id))
     key = await owner.fetchrow("SELECT * FROM data_keys WHERE key_id = $1", key_id)
     assert key["wrapped"] is None and key["destroyed_at"] is not None
@@ -95,28 +101,28 @@ async def test_the_content_of_a_dismissed_letter_is_destroyed(
 
 
 async def test_a_dismissal_can_be_taken_back_while_the_event_is_kept(
-    db: Database, owner: asyncpg.Connection
+    db: Database, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:
     kept, forgotten = await died(db), await died(db, in_outbox=False)
     await owner.execute("UPDATE outbox SET published_at = service_now()")
     for event_id in (kept, forgotten):
-        await dismiss(owner, [SCHEMA], event_id, **WHY)
-    await drive_again(owner, [SCHEMA], kept, by="sre-2")
+        await dismiss(owner, [SCHEMA], event_id, keys=tmp_path, **WHY)
+    await drive_again(owner, [SCHEMA], kept, keys=tmp_path, by="sre-2")
     assert await owner.fetchval("SELECT redriven FROM outbox WHERE published_at IS NULL") == 1
     with pytest.raises(Failure, match="seven days"):
-        await drive_again(owner, [SCHEMA], forgotten, by="sre-2")
+        await drive_again(owner, [SCHEMA], forgotten, keys=tmp_path, by="sre-2")
     assert [one.event_id for one in await dismissed_letters(owner, [SCHEMA])] == [forgotten]
     [entry] = await audited(owner, "redrive_dead_letter")
     assert (entry["object"], entry["facts"]["by"]) == (f"event:{kept}", "sre-2")
 
 
 async def test_what_is_no_dead_letter_cannot_be_dismissed(
-    db: Database, owner: asyncpg.Connection
+    db: Database, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:
     event_id = await died(db)
-    await dismiss(owner, [SCHEMA], event_id, **WHY)
+    await dismiss(owner, [SCHEMA], event_id, keys=tmp_path, **WHY)
     for unknown in (event_id, str(uuid4()), "CAMERAS:7"):
         with pytest.raises(Failure) as told:
-            await dismiss(owner, [SCHEMA], unknown, **WHY)
+            await dismiss(owner, [SCHEMA], unknown, keys=tmp_path, **WHY)
         assert told.value.code is Exit.NOT_FOUND
     assert len(await audited(owner, "dismiss_dead_letter")) == 1

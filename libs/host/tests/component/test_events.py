@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -165,7 +166,11 @@ async def test_poison_stops_nothing_and_is_kept(
 
 
 async def test_a_dead_letter_that_is_driven_again_has_its_effect_once(
-    db: Database, producer: Broker, consumer_broker: Broker, postgres: Any
+    db: Database,
+    producer: Broker,
+    consumer_broker: Broker,
+    postgres: Any,
+    tmp_path: Path,
 ) -> None:
     is_mended = False
 
@@ -182,16 +187,16 @@ async def test_a_dead_letter_that_is_driven_again_has_its_effect_once(
             while not (letters := await listed(owner, [SCHEMA])):
                 await asyncio.sleep(0.1)
         is_mended = True
-        [letter] = await drive_again(owner, [SCHEMA], letters[0].event_id, by="t")
+        [letter] = await drive_again(owner, [SCHEMA], letters[0].event_id, keys=tmp_path, by="t")
         assert await effects(db, at_least=2) == ["a", "bad"]
     assert await listed(owner, [SCHEMA]) == []
     with pytest.raises(Failure, match="no dead letter"):
-        await drive_again(owner, [SCHEMA], letter.event_id, by="t")
+        await drive_again(owner, [SCHEMA], letter.event_id, keys=tmp_path, by="t")
     await owner.close()
 
 
 async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
-    db: Database, postgres: Any
+    db: Database, postgres: Any, tmp_path: Path
 ) -> None:
     async with db.begin(SYSTEM) as tx:
         key = await tx.keys.new("dead_letter")
@@ -208,7 +213,7 @@ async def test_a_dead_letter_whose_event_is_no_longer_kept_says_so_and_stays(
     owner = await asyncpg.connect(postgres.database.url)
     [letter] = await listed(owner, [SCHEMA])
     with pytest.raises(Failure, match="seven days"):
-        await drive_again(owner, [SCHEMA], letter.event_id, by="t")
+        await drive_again(owner, [SCHEMA], letter.event_id, keys=tmp_path, by="t")
     assert await listed(owner, [SCHEMA]) == [letter]
     await owner.close()
 

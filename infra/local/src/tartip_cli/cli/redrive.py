@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -130,12 +131,12 @@ async def _listed(url: str) -> tuple[list[DeadLetter], list[Dismissed]]:
 
 async def _drive_again(url: str, event_id: str, by: str) -> list[DeadLetter]:
     async with _connected(url) as connection:
-        return await drive_again(connection, SCHEMAS, event_id, by=by)
+        return await drive_again(connection, SCHEMAS, event_id, keys=_keys(), by=by)
 
 
 async def _dismiss(url: str, event_id: str, by: str, reason: str) -> list[DeadLetter]:
     async with _connected(url) as connection:
-        return await dismiss(connection, SCHEMAS, event_id, by=by, reason=reason)
+        return await dismiss(connection, SCHEMAS, event_id, keys=_keys(), by=by, reason=reason)
 
 
 @asynccontextmanager
@@ -151,6 +152,11 @@ async def _connected(url: str) -> AsyncIterator[Any]:
         yield connection
     finally:
         await connection.close(timeout=5)
+
+
+def _keys() -> Path:
+    """The folder that has a folder of keys for each service."""
+    return DataDir(read_settings().home).keys
 
 
 def _database_url() -> str:

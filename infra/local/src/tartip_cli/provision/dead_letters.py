@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chassis.audit_entry import AuditEntry
 from chassis.clock import new_id, system_clock
+from host.key_destruction import DISCARD_KEY
+from vault import row_codes
+from vault.keyring import Keyring
 
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import COMMAND_LINE, SERVICES
@@ -99,12 +103,12 @@ async def dismissed_letters(
 
 
 async def drive_again(
-    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str
+    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, keys: Path, by: str
 ) -> list[DeadLetter]:
     """Have an event published again, and return its dead letters, which are deleted. In one
     transaction, the event is marked as unpublished in its producer's outbox, and all its dead
-    letters are deleted, including dismissed ones. `by` is the person who decided this, for the
-    audit log. Raises Failure if the event has no dead letter, or if no outbox has the event any
+    letters are deleted, including dismissed ones. `keys` has a folder of keys for each service;
+    `by` is the person who decided this, for the audit log. Raises Failure if the event has no dead letter, or if no outbox has the event any
     more."""
     async with connection.transaction():
         dead = await dead_letters(connection, schemas, event_id)
@@ -119,23 +123,29 @@ async def drive_again(
                 Exit.NOT_FOUND,
             )
         for letter in letters:
-            await _remove(connection, letter)
+            await _remove(connection, letter, keys)
             await _audit(connection, letter, "redrive_dead_letter", by=by)
     return letters
 
 
 async def dismiss(
-    connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, by: str, reason: str
+    connection: asyncpg.Connection,
+    schemas: Sequence[str],
+    event_id: str,
+    *,
+    keys: Path,
+    by: str,
+    reason: str,
 ) -> list[DeadLetter]:
     """Dismiss the dead letters of an event in one transaction, and return these letters. Each is
     kept with the reason and the person who decided (`by`), but without the content of the event.
-    Raises Failure if the event has no dead letter."""
+    `keys` has a folder of keys for each service. Raises Failure if the event has no dead letter."""
     async with connection.transaction():
         letters = await dead_letters(connection, schemas, event_id)
         if not letters:
             raise _no_letter(event_id)
         for letter in letters:
-            await _remove(connection, letter)
+            await _remove(connection, letter, keys)
             await connection.execute(
                 f"INSERT INTO {letter.schema}.dismissed_letters (event_id, subject, error, died_at,"
                 " dismissed_at, dismissed_by, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -171,9 +181,13 @@ async def _publish_again(
     return False
 
 
-async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
+async def _remove(connection: asyncpg.Connection, letter: DeadLetter, keys: Path) -> None:
     """Delete a dead letter and have the service destroy its encryption key, which encrypts nothing
-    else; of a dismissed one only the row is left."""
+    else; of a dismissed one only the row is left.
+
+    The order to destroy the key bears the service's code: without one, `tartip verify` would take
+    it for somebody else's.
+    """
     if isinstance(letter, Dismissed):
         await connection.execute(
             f"DELETE FROM {letter.schema}.dismissed_letters WHERE event_id = $1", letter.event_id
@@ -183,11 +197,13 @@ async def _remove(connection: asyncpg.Connection, letter: DeadLetter) -> None:
         f"DELETE FROM {letter.schema}.dead_letters WHERE event_id = $1 RETURNING key_id",
         letter.event_id,
     )
+    now = system_clock()
+    keyring = Keyring(keys / letter.service)
     await connection.execute(
-        f"INSERT INTO {letter.schema}.work (kind, key, due_at, traceparent, story)"
-        " VALUES ('discard_key', $1, $2, '', '') ON CONFLICT DO NOTHING",
-        str(key_id),
-        system_clock(),
+        f"INSERT INTO {letter.schema}.work (kind, key, due_at, traceparent, story, mac)"
+        " VALUES ($1, $2, $3, '', '', $4) ON CONFLICT DO NOTHING",
+        *(DISCARD_KEY, str(key_id), now),
+        row_codes.of_work(keyring, DISCARD_KEY, str(key_id), now, done=False),
     )
 
 
