@@ -105,11 +105,13 @@ async def dismissed_letters(
 async def drive_again(
     connection: asyncpg.Connection, schemas: Sequence[str], event_id: str, *, keys: Path, by: str
 ) -> list[DeadLetter]:
-    """Have an event published again, and return its dead letters, which are deleted. In one
-    transaction, the event is marked as unpublished in its producer's outbox, and all its dead
-    letters are deleted, including dismissed ones. `keys` has a folder of keys for each service;
-    `by` is the person who decided this, for the audit log. Raises Failure if the event has no dead letter, or if no outbox has the event any
-    more."""
+    """Have an event published again, and return its dead letters, which are deleted.
+
+    In one transaction, the event is marked as unpublished in its producer's outbox, and all its
+    dead letters are deleted, including dismissed ones. `keys` has a folder of keys for each
+    service; `by` is the person who decided this, for the audit log. Raises Failure if the event has
+    no dead letter, or if no outbox has the event any more.
+    """
     async with connection.transaction():
         dead = await dead_letters(connection, schemas, event_id)
         dismissed = await dismissed_letters(connection, schemas, event_id)
