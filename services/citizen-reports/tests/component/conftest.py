@@ -154,12 +154,12 @@ class As:
         return await getattr(self.partners, method)(request, timeout=10, metadata=self.metadata)
 
     async def of_personnel(self, method: str, request: Any) -> Any:
-        method = getattr(self.personnel, method)
-        return await method(request, timeout=10, metadata=self.metadata)
+        call = getattr(self.personnel, method)
+        return await call(request, timeout=10, metadata=self.metadata)
 
     async def of_complaints(self, method: str, request: Any) -> Any:
-        method = getattr(self.complaints, method)
-        return await method(request, timeout=10, metadata=self.metadata)
+        call = getattr(self.complaints, method)
+        return await call(request, timeout=10, metadata=self.metadata)
 
     async def open_media(self, report_id: str, media_id: str) -> list[pb.OpenEvidenceResponse]:
         request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id)

@@ -67,7 +67,8 @@ async def post_to(
     began = to_timestamp(system_clock() - timedelta(days=since_days))
     posting = staff.Posting(posting_id=str(new_id()), unit=unit, starts_at=began)
     request = staff.AddPostingRequest(officer_id=officer_id, posting=posting)
-    return (await administrator.of_personnel("AddPosting", request)).officer
+    answer: staff.AddPostingResponse = await administrator.of_personnel("AddPosting", request)
+    return answer.officer
 
 
 async def end(administrator: As, posting: staff.Posting) -> None:
@@ -88,8 +89,8 @@ def lasting(officer: staff.Officer, unit: str) -> staff.Posting:
 async def own_officer(administrator: As, log_in: str) -> staff.Officer:
     request = staff.ListOfficersRequest()
     request.page.size = 200
-    listed = (await administrator.of_personnel("ListOfficers", request)).officers
-    return next(officer for officer in listed if officer.log_in == log_in)
+    answer: staff.ListOfficersResponse = await administrator.of_personnel("ListOfficers", request)
+    return next(officer for officer in answer.officers if officer.log_in == log_in)
 
 
 async def sees(one: As, report_id: str) -> bool:
