@@ -90,6 +90,13 @@ class PartnerRegister:
         partner = (self._partners or {}).get(name) if kind == "partner" else None
         return partner.terms.quota.quota if partner else None
 
+    def callback_url(self, name: str) -> str:
+        """Return the address of a partner's webhooks, "" if it has none. Raises PartnerUnknown,
+        PartnerRevoked or ScopeMissing unless the partner may hand in reports."""
+        partner = self._known(name)
+        partner.require(PartnerScope.REPORTS)
+        return partner.terms.callback_url
+
     def witness_key(self, name: str) -> bytes:
         """Return the public key of a witness (see `PartnerTerms`); b"" for any other partner.
         Raises PartnerUnknown."""

@@ -9,6 +9,7 @@ from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
+from partners.register import PartnerRegister
 from partners.service import serve_partners
 from tartip.reports.v1 import personnel_pb2, personnel_pb2_grpc, reports_pb2, reports_pb2_grpc
 
@@ -25,6 +26,7 @@ from citizen_reports.grpc_api import (
     ReportDeskApi,
 )
 from citizen_reports.model.law import read_law
+from citizen_reports.model.webhooks import AllowedHosts
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
 from citizen_reports.storage.complaints import hidden_from
@@ -38,6 +40,8 @@ from citizen_reports.usecases.personnel import RELEASE_CASES, Personnel
 from citizen_reports.usecases.recording import CLOSE, DEADLINE, ReportRecorder
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
+from citizen_reports.usecases.webhooks import Webhooks
+from citizen_reports.webhook_posts import HttpPosts
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -51,12 +55,15 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
-    intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
-    apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
+    partners = serve_partners(chassis)
+    intake = Intake(db, clock, law, recorder, openings, partners=partners)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     complaints = Complaints(db, clock, law, recorder, openings)
     desk = ReportDeskApi(desk_usecases, complaints, SentMedia(db, openings, evidence), pages)
     _serve_personnel(chassis, recorder, complaints, pages)
+    webhooks = _webhooks(chassis, partners)
+
+    apps = CitizenReportsApi(intake, Uploads(db), change_feed, webhooks, pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -93,6 +100,19 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)
     chassis.loop("watching", change_feed.run)
+
+
+def _webhooks(chassis: Chassis[ReportsSettings], partners: PartnerRegister) -> Webhooks:
+    """Have partners told by webhook; return the use cases that serve calls."""
+    settings = chassis.settings
+    allowed = AllowedHosts.of(settings.webhook_hosts)
+    posts = HttpPosts(Path(settings.webhook_ca) if settings.webhook_ca else None)
+    at_calls, at_work = (
+        Webhooks(db, chassis.clock, partners, allowed=allowed, posts=posts)
+        for db in (chassis.db, chassis.work_db)
+    )
+    chassis.loop("webhooks", at_work.run)
+    return at_calls
 
 
 def _serve_personnel(

@@ -15,6 +15,10 @@ class ReportsSettings(PartnerSettings):
     inference_gateway_address: str = ""
     # Years of which the law has not told the calendar follow from the last known.
     assume_years: bool = False
+    # The hosts to which webhooks may go: "host" or "host:port", with commas between; "" for none.
+    webhook_hosts: str = ""
+    # A PEM file with the authorities that may sign their certificates; "" for those of the machine.
+    webhook_ca: str = ""
     # Officers who are added at the start if nobody has their log-in: "log-in:unit:family:given",
     # with semicolons between.
     trial_officers: str = ""

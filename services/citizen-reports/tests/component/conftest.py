@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import io
 import itertools
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,16 @@ PACKAGE = "citizen_reports"
 SOON_SECONDS = 20.0
 TRIES_MAX = 20
 SHOWN = "5" * 64
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+# Of the banks' servers in test_webhooks: the service is told at its start whom it may call.
+WEBHOOK_PORT = _free_port()
 
 
 @dataclass
@@ -105,6 +116,8 @@ def service(
         TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address,
         TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
         TARTIP_SEAL_EVERY_SECONDS="1",
+        TARTIP_WEBHOOK_HOSTS=f"127.0.0.1:{WEBHOOK_PORT}",
+        TARTIP_WEBHOOK_CA=str(engines.certificates.authority),
         TARTIP_TRIAL_OFFICERS="security-1:internal-security:Nurpeisova:Saule;"
         "security-2:inspectorate:Akhmetov:Bolat;dispatcher-almaty:KZ-75-duty:Serikova:Aigul",
     )

@@ -10,8 +10,10 @@ import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
 from chassis.clock import from_timestamp, new_id, parse_id, parse_new_id, to_timestamp
+from chassis.fields import read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
+from chassis.refusals import checks
 from google.protobuf.timestamp_pb2 import Timestamp
 from law.assumed import assumed_years
 from partners.model import PartnerScope
@@ -28,6 +30,7 @@ from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.uploads import Uploads
+from citizen_reports.usecases.webhooks import Webhooks
 
 Context = grpc.aio.ServicerContext
 CATEGORY_OF = {value: category for category, value in CATEGORIES.items()}
@@ -54,6 +57,7 @@ POLICY: Policy = {
             "GetReport",
             "ListReports",
             "WatchReports",
+            "RotateWebhookSecret",
             "ReplyToQuestion",
             "DisputeAnswer",
         )
@@ -63,11 +67,17 @@ POLICY: Policy = {
 
 class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     def __init__(
-        self, intake: Intake, uploads: Uploads, change_feed: ChangeFeed, pages: Pages
+        self,
+        intake: Intake,
+        uploads: Uploads,
+        change_feed: ChangeFeed,
+        webhooks: Webhooks,
+        pages: Pages,
     ) -> None:
         self._intake = intake
         self._uploads = uploads
         self._change_feed = change_feed
+        self._webhooks = webhooks
         self._pages = pages
 
     async def OpenReport(
@@ -132,6 +142,18 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     ) -> AsyncIterator[reports_pb2.WatchReportsResponse]:
         async for change in self._change_feed.follow(request.resume_token, current_caller()):
             yield _change_to_proto(change)
+
+    async def RotateWebhookSecret(
+        self, request: reports_pb2.RotateWebhookSecretRequest, context: Context
+    ) -> reports_pb2.RotateWebhookSecretResponse:
+        with checks() as check:
+            request_id = read_new_id(
+                check, "request_id", request.request_id, code="REQUEST_ID_WRONG"
+            )
+        rotated = await self._webhooks.rotate(request_id, current_caller())
+        return reports_pb2.RotateWebhookSecretResponse(
+            secret=rotated.secret, previous_ends_at=to_timestamp(rotated.previous_ends_at)
+        )
 
     async def ReplyToQuestion(
         self, request: reports_pb2.ReplyToQuestionRequest, context: Context

@@ -113,6 +113,18 @@ class LogInTaken(Refusal):
     code = "LOG_IN_TAKEN"
 
 
+class WebhookAddressMissing(Refusal):
+    """The partner's row has no address for webhooks."""
+
+    code = "WEBHOOK_ADDRESS_MISSING"
+
+
+class WebhookHostNotAllowed(Refusal):
+    """The address for webhooks is none to which this installation may send."""
+
+    code = "WEBHOOK_HOST_NOT_ALLOWED"
+
+
 class BadgeTaken(Refusal):
     kind = Kind.EXISTS
     code = "BADGE_TAKEN"

@@ -199,3 +199,24 @@ complaint_candidates = Table(
     Column("report_id", Uuid, primary_key=True),
     Column("officer_id", Uuid, primary_key=True),
 )
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("secret_id", Uuid, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("ends_at", _moment),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("partner", Text, primary_key=True),
+    # The number of the newest change of which the partner was told.
+    Column("told", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", _moment, nullable=False),
+    Column("last_error", Text, nullable=False),
+)

@@ -23,3 +23,5 @@ REPORT_NOT_FOUND = There is no such report.
 RESUME_TOKEN_WRONG = This resume token was not given by this stream.
 STATUS_NOT_ALLOWED = The report's present status does not allow this.
 TOO_MANY_MEDIA = A report takes at most ten pictures and films.
+WEBHOOK_ADDRESS_MISSING = Your row has no address for webhooks; ask those who run the system to set one.
+WEBHOOK_HOST_NOT_ALLOWED = Webhooks may not go to this host; ask those who run the system to allow it.

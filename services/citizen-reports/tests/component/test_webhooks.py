@@ -1,0 +1,188 @@
+"""A partner is told by signed webhooks that there are changes, at least once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from chassis.clock import new_id
+from chassis.db import Database
+from chassis.transaction import SYSTEM
+from sqlalchemy import text
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+from tartip.partners.v1 import partners_pb2 as partners
+from tartip.reports.v1 import reports_pb2 as pb
+from tartip_testing.mesh import RunningTestMesh
+
+from .conftest import WEBHOOK_PORT, As, draft, refused, until
+from .test_partners import add
+
+
+@dataclass
+class Bank:
+    """A bank's server for webhooks: answers with `status`, and keeps what it was sent."""
+
+    status: int = 204
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        raw = {line.split(": ", 1)[0].lower(): line.split(": ", 1)[1] for line in head[1:] if line}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.received.append((raw, body))
+        away = f"HTTP/1.1 {self.status} -\r\nlocation: https://127.0.0.1:1/\r\n"
+        writer.write(f"{away}content-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    def numbers(self) -> list[int]:
+        return [int(json.loads(body)["data"]["sequence"]) for _, body in self.received]
+
+
+@pytest_asyncio.fixture
+async def bank(engines: RunningTestMesh) -> AsyncIterator[Bank]:
+    found = Bank()
+    pair = engines.certificates.service("operator-gateway")  # names 127.0.0.1
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    server = await asyncio.start_server(found.serve, "127.0.0.1", WEBHOOK_PORT, ssl=context)
+    yield found
+    server.close()
+    await server.wait_closed()
+
+
+@pytest_asyncio.fixture
+async def app(engines: RunningTestMesh, as_: Callable[..., As]) -> As:
+    """A new app whose row names the bank's address."""
+    return await app_at(engines, as_, f"https://127.0.0.1:{WEBHOOK_PORT}/tartip")
+
+
+async def app_at(engines: RunningTestMesh, as_: Callable[..., As], address: str) -> As:
+    name = f"hooked-{new_id().hex[-12:]}"
+    engines.certificates.issue_partner(name)
+    administrator = as_(operator="partners-1")
+    scope = partners.PARTNER_SCOPE_REPORTS
+    await add(administrator, name, scope, callback_url=address)
+    return as_(name)
+
+
+async def rotate(app: As, request_id: str = "") -> pb.RotateWebhookSecretResponse:
+    request = pb.RotateWebhookSecretRequest(request_id=request_id or str(new_id()))
+    answer: pb.RotateWebhookSecretResponse = await app.app("RotateWebhookSecret", request)
+    return answer
+
+
+async def hand_in(app: As) -> str:
+    given = draft()
+    await app.app("OpenReport", given)
+    await app.app("SubmitReport", pb.SubmitReportRequest(report_id=given.report_id))
+    return given.report_id
+
+
+async def test_a_change_is_told_with_a_signature_and_without_anything_of_the_report(
+    app: As, bank: Bank
+) -> None:
+    secret = (await rotate(app)).secret
+    report_id = await hand_in(app)
+    await until(lambda: received(bank))
+    headers, body = bank.received[-1]
+    told = Webhook(secret).verify(body, headers)
+    assert (told["type"], set(told["data"])) == ("reports.changed", {"sequence"})
+    assert report_id not in body.decode() and headers["webhook-id"].startswith("msg_")
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "A" * 32).verify(body, headers)
+    # The number is a resume token: all changes up to it are there.
+    token = str(int(told["data"]["sequence"]) - 1)
+    async with asyncio.timeout(10):
+        async for change in app.watch(token):
+            assert change.resume_token == told["data"]["sequence"]
+            break
+
+
+async def received(bank: Bank) -> bool:
+    return bool(bank.received)
+
+
+async def test_what_failed_is_sent_again_under_the_same_id(app: As, bank: Bank) -> None:
+    await rotate(app)
+    bank.status = 503
+    await hand_in(app)
+    await until(lambda: received(bank))
+    first, _ = bank.received[0]
+    bank.status = 200
+
+    async def taken() -> bool:
+        return len(bank.received) > 1
+
+    await until(taken)
+    again, _ = bank.received[-1]
+    assert again["webhook-id"] == first["webhook-id"]
+    assert bank.numbers() == sorted(bank.numbers())
+
+
+async def test_a_redirect_is_not_followed_and_counts_as_a_failure(app: As, bank: Bank) -> None:
+    await rotate(app)
+    bank.status = 302
+    await hand_in(app)
+
+    async def tried_again() -> bool:
+        return len(bank.received) > 1
+
+    await until(tried_again)
+
+
+async def test_two_secrets_sign_while_a_partner_changes_over(app: As, bank: Bank) -> None:
+    first = await rotate(app)
+    assert not first.HasField("previous_ends_at")
+    second = await rotate(app)
+    assert second.secret != first.secret and second.HasField("previous_ends_at")
+    third = await rotate(app)
+    await hand_in(app)
+    await until(lambda: received(bank))
+    headers, body = bank.received[-1]
+    for secret in (second.secret, third.secret):
+        Webhook(secret).verify(body, headers)
+
+
+async def test_the_same_request_makes_one_secret(app: As) -> None:
+    request_id = str(new_id())
+    first, again = await rotate(app, request_id), await rotate(app, request_id)
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("", "WEBHOOK_ADDRESS_MISSING"),
+        ("https://bank.example/tartip", "WEBHOOK_HOST_NOT_ALLOWED"),
+        ("https://127.0.0.1/", "WEBHOOK_HOST_NOT_ALLOWED"),
+        ("https://169.254.169.254/latest/meta-data", "WEBHOOK_HOST_NOT_ALLOWED"),
+        (f"https://user@127.0.0.1:{WEBHOOK_PORT}/", "WEBHOOK_HOST_NOT_ALLOWED"),
+    ],
+)
+async def test_an_address_that_may_not_be_called_is_refused_by_name(
+    engines: RunningTestMesh, as_: Callable[..., As], address: str, code: str
+) -> None:
+    app = await app_at(engines, as_, address)
+    assert (await refused(rotate(app))).code == code
+
+
+async def test_a_request_without_an_id_is_refused(app: As) -> None:
+    request: Any = pb.RotateWebhookSecretRequest(request_id="4711")
+    refusal = await refused(app.app("RotateWebhookSecret", request))
+    assert refusal.code == "REQUEST_ID_WRONG"
+
+
+async def test_secrets_are_sealed_at_rest(app: As, db: Database) -> None:
+    secret = (await rotate(app)).secret.removeprefix("whsec_")
+    async with db.begin(SYSTEM) as tx:
+        rows = (await tx.execute(text("SELECT * FROM webhook_secrets"))).all()
+    assert rows and not any(secret.encode() in bytes(row.sealed) for row in rows)
