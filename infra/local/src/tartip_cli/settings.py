@@ -29,6 +29,9 @@ _OTEL_FILES = tuple(
 )
 
 
+_WEBHOOKS = ("TARTIP_WEBHOOK_HOSTS", "TARTIP_WEBHOOK_CA")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of an embedded run; infra/local/README.md lists their environment variables."""
@@ -57,6 +60,8 @@ class Settings:
     evidence_url: str | None = None
     oidc_issuer: str | None = None
     vehicles_file: Path | None = None
+    # The settings TARTIP_WEBHOOK_… of citizen-reports, as they are given.
+    webhooks: Mapping[str, str] = field(default_factory=dict)
     erasures: Path | None = None
     wal_archive: Path | None = None
     photographs: Path | None = None
@@ -158,6 +163,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         evidence_url=env.get("TARTIP_EVIDENCE_URL") or None,
         oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
         vehicles_file=Path(vehicles) if vehicles else None,
+        webhooks={name: env[name] for name in _WEBHOOKS if name in env},
         erasures=Path(erasures).expanduser().absolute() if erasures else None,
         wal_archive=Path(wal_archive).expanduser().absolute() if wal_archive else None,
         photographs=Path(photographs) if photographs else None,

@@ -130,7 +130,8 @@ class ServiceParts:
                 "TARTIP_LETTERS_DIR": str(self.home.letters),
             }
         if service is CITIZEN_REPORTS:
-            return trial and trial | {"TARTIP_TRIAL_OFFICERS": TRIAL_OFFICERS}
+            officers = {"TARTIP_TRIAL_OFFICERS": TRIAL_OFFICERS} if trial else {}
+            return {**trial, **officers, **self.settings.webhooks}
         if service is INFERENCE_GATEWAY:
             caller = self.certificates.triton_caller(service.name)
             return ERASING | {
