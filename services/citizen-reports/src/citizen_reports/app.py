@@ -19,10 +19,19 @@ from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.desk import Desk
+from citizen_reports.usecases.escalation import WAITING, Escalation
+from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.openings import Openings, SentMedia
-from citizen_reports.usecases.recording import CLOSE, DEADLINE, ReportRecorder
+from citizen_reports.usecases.recording import (
+    CLOSE,
+    DATE_ANSWER,
+    DEADLINE,
+    DUE_SOON,
+    RESPONSE,
+    ReportRecorder,
+)
 from citizen_reports.usecases.uploads import Uploads
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -36,11 +45,13 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
+    escalation = Escalation(chassis.work_db, clock, law.deadlines, recorder)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
     intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
     apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
-    desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence), pages)
+    execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
+    desk = ReportDeskApi(desk_usecases, execution, SentMedia(db, openings, evidence), pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -61,6 +72,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         records_attempts=True,
         awaited={
             DEADLINE: awaited.escalations(law.deadlines.table),
+            RESPONSE: awaited.responses(law.deadlines.table),
             DROP_DRAFT: awaited.DRAFTS,
             STORE_MEDIA: awaited.COMPLETE_MEDIA,
         },
@@ -69,7 +81,11 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
-    chassis.do(DEADLINE, followup.check_deadline)
+    chassis.do(DEADLINE, escalation.check_deadline)
+    chassis.do(RESPONSE, escalation.check_response)
+    chassis.do(DUE_SOON, escalation.warn)
+    chassis.do(WAITING, escalation.end_waiting)
+    chassis.do(DATE_ANSWER, escalation.date_answer)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
     chassis.do(STORE_MEDIA, followup.store_media)

@@ -42,7 +42,9 @@ async def test_a_report_is_taken_asked_about_replied_to_and_answered(
     reply = pb.ReplyToQuestionRequest(report_id=report_id, text="The left one")
     assert (await kaspi.app("ReplyToQuestion", reply)).report.question == ""
     assert (await refused(kaspi.app("ReplyToQuestion", reply))).code == "NOTHING_ASKED"
-    answer = pb.AnswerReportRequest(report_id=report_id, answer="The driver was fined")
+    answer = pb.AnswerReportRequest(
+        report_id=report_id, answer="The driver was fined", outcome="violation_found"
+    )
     answered = (await dispatcher.at_desk("AnswerReport", answer)).report
     assert answered.report.status == pb.REPORT_STATUS_ANSWERED
     seen = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
@@ -272,7 +274,9 @@ def _keys(report_id: str, receipt: pb.Receipt) -> list[pb.ReportDeskGetReportReq
 
 async def _answer(operator: As, report_id: str) -> None:
     await operator.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-    answer = pb.AnswerReportRequest(report_id=report_id, answer="Done")
+    answer = pb.AnswerReportRequest(
+        report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
+    )
     await operator.at_desk("AnswerReport", answer)
 
 

@@ -38,18 +38,37 @@ def at(text: str) -> datetime:
         ("2027-03-01T10:00", Category.OTHER, "2027-03-30T00:00"),
         # Nauryz on a weekend moves to the two working days after it.
         ("2026-03-19T10:00", Category.OTHER, "2026-04-15T00:00"),
-        ("2026-06-03T10:00", Category.INCIDENT, "2026-06-04T10:00"),
-        ("2026-06-06T03:00", Category.DOMESTIC_VIOLENCE, "2026-06-06T03:07"),
+        # Emergencies and crimes too: their minutes and hours are a clock of their own.
+        ("2026-06-03T10:00", Category.INCIDENT, "2026-06-25T00:00"),
+        ("2026-06-03T10:00", Category.DOMESTIC_VIOLENCE, "2026-06-25T00:00"),
     ],
 )
 def test_a_term_ends_where_the_law_says(registered: str, category: Category, due: str) -> None:
     assert DEADLINES.of(category, "KZ-75", at(registered)).due_at == at(due)
 
 
-def test_an_emergency_outside_the_cities_has_fifteen_minutes() -> None:
-    moment = at("2026-06-03T10:00")
-    due = DEADLINES.of(Category.ROAD_ACCIDENT, "KZ-19", moment)
-    assert due.due_at - moment == timedelta(minutes=15)
+@pytest.mark.parametrize(
+    ("category", "region", "minutes"),
+    [
+        (Category.DOMESTIC_VIOLENCE, "KZ-75", 7),
+        (Category.ROAD_ACCIDENT, "KZ-19", 15),
+        (Category.INCIDENT_WITH_CHILD, "KZ-62", 15),
+        (Category.INCIDENT, "KZ-75", 24 * 60),
+    ],
+)
+def test_the_response_is_due_in_minutes_at_any_hour(
+    category: Category, region: str, minutes: int
+) -> None:
+    moment = at("2026-06-06T03:00")
+    due = DEADLINES.response_of(category, region, moment)
+    assert due is not None and due.due_at == moment + timedelta(minutes=minutes)
+
+
+def test_what_is_not_urgent_has_the_clock_of_the_answer_alone() -> None:
+    calm = (Category.TRAFFIC_VIOLATION, Category.OTHER, Category.COMPLAINT_ABOUT_OFFICER)
+    assert [DEADLINES.response_of(one, "KZ-75", at("2026-06-03T10:00")) for one in calm] == [
+        None
+    ] * 3
 
 
 def test_the_day_is_almatys_whatever_the_zone_of_the_clock() -> None:
@@ -67,10 +86,22 @@ def until(year: int, deadlines: Deadlines) -> Deadlines:
     return Deadlines(replace(deadlines.table, hours=hours))
 
 
-def test_a_year_without_a_table_is_refused_by_name() -> None:
+def test_a_year_without_a_table_leaves_the_date_out_and_is_named() -> None:
+    due = until(2027, DEADLINES).of(Category.OTHER, "KZ-75", at("2027-12-20T10:00"))
+    assert due == Deadline(None, f"appc.76.answer@{TABLE.version}#{TABLE.digest} missing:2028")
+
+
+def test_an_extension_into_a_year_without_a_table_is_refused_by_name() -> None:
+    due = Deadline(at("2027-12-25T00:00"), "appc.76.answer@1#x")
     with pytest.raises(CalendarYearMissing) as caught:
-        until(2027, DEADLINES).of(Category.OTHER, "KZ-75", at("2027-12-20T10:00"))
+        until(2027, DEADLINES).extended(due, 10)
     assert caught.value.facts == {"year": "2028"}
+
+
+def test_a_wait_into_a_year_without_a_table_is_added_in_full() -> None:
+    due = Deadline(at("2027-12-25T00:00"), "appc.76.answer@1#x")
+    moved = until(2027, DEADLINES).after_waiting(due, timedelta(days=10))
+    assert moved.due_at == at("2028-01-04T00:00")
 
 
 def test_every_category_has_a_rule_in_every_region() -> None:
@@ -100,11 +131,6 @@ def test_waiting_into_an_assumed_year_says_so_once() -> None:
     moved = trial.after_waiting(due, timedelta(days=60))
     assert assumed_years(moved.rule) == (2028,)
     assert trial.after_waiting(moved, timedelta(days=1)).rule == moved.rule
-
-
-def test_a_disputed_emergency_has_the_time_of_an_answer() -> None:
-    due = DEADLINES.of_dispute(Category.ROAD_ACCIDENT, "KZ-75", at("2026-06-03T10:00"))
-    assert due.due_at == at("2026-06-25T00:00")
 
 
 def test_waiting_never_ends_a_term_on_a_day_off() -> None:

@@ -9,17 +9,25 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
+from chassis.refusals import checks
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
-from citizen_reports.grpc_api.apps import CATEGORY_OF, number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.apps import (
+    CATEGORY_OF,
+    moment_of,
+    number_of,
+    report_id_of,
+    report_to_proto,
+)
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import MediaNotFound
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
+from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
@@ -31,6 +39,8 @@ METHODS = {
     "AskReporter": DeskAction.ASK,
     "AnswerReport": DeskAction.ANSWER,
     "AcceptTrafficEvidence": DeskAction.ACCEPT_TRAFFIC_EVIDENCE,
+    "RecordArrival": DeskAction.RECORD_ARRIVAL,
+    "ExtendDeadline": DeskAction.EXTEND,
 }
 POLICY: Policy = {
     f"/tartip.reports.v1.ReportDesk/{method}": allow(
@@ -47,8 +57,9 @@ POLICY: Policy = {
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk, sent: SentMedia, pages: Pages) -> None:
+    def __init__(self, desk: Desk, execution: Execution, sent: SentMedia, pages: Pages) -> None:
         self._desk = desk
+        self._execution = execution
         self._sent = sent
         self._pages = pages
 
@@ -110,13 +121,17 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     async def AskReporter(
         self, request: reports_pb2.AskReporterRequest, context: Context
     ) -> reports_pb2.AskReporterResponse:
-        view = await self._desk.ask(_shown(request), request.question, current_caller())
+        view = await self._desk.ask(
+            _shown(request), request.question, request.reason, current_caller()
+        )
         return reports_pb2.AskReporterResponse(report=_desk_report_to_proto(view))
 
     async def AnswerReport(
         self, request: reports_pb2.AnswerReportRequest, context: Context
     ) -> reports_pb2.AnswerReportResponse:
-        view = await self._desk.answer(_shown(request), request.answer, current_caller())
+        view = await self._desk.answer(
+            _shown(request), request.answer, request.outcome, current_caller()
+        )
         return reports_pb2.AnswerReportResponse(report=_desk_report_to_proto(view))
 
     async def AcceptTrafficEvidence(
@@ -126,6 +141,25 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             _shown(request), request.plate, request.offence_code, current_caller()
         )
         return reports_pb2.AcceptTrafficEvidenceResponse(report=_desk_report_to_proto(view))
+
+    async def RecordArrival(
+        self, request: reports_pb2.RecordArrivalRequest, context: Context
+    ) -> reports_pb2.RecordArrivalResponse:
+        given = request.arrived_at if request.HasField("arrived_at") else None
+        moment = moment_of(given) if given else None
+        with checks() as check:
+            is_known = given is None or moment is not None
+            check.that(is_known, "arrived_at", "a moment", code="ARRIVED_IN_FUTURE")
+        view = await self._execution.record_arrival(_shown(request), moment, current_caller())
+        return reports_pb2.RecordArrivalResponse(report=_desk_report_to_proto(view))
+
+    async def ExtendDeadline(
+        self, request: reports_pb2.ExtendDeadlineRequest, context: Context
+    ) -> reports_pb2.ExtendDeadlineResponse:
+        view = await self._execution.extend(
+            _shown(request), request.reason, request.working_days, current_caller()
+        )
+        return reports_pb2.ExtendDeadlineResponse(report=_desk_report_to_proto(view))
 
 
 def _shown(request: Any) -> Shown:
@@ -194,6 +228,11 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         due_at=to_timestamp(report.due_at),
         actions=[action.value for action in view.actions],
         emergency=report.is_emergency,
+        response_due_at=to_timestamp(report.response_due_at),
+        arrived_at=to_timestamp(report.arrived_at),
+        answer_due_at=to_timestamp(report.answer_due_at),
+        position=report.position,
+        closing_outcome=report.closing_outcome,
     )
 
 

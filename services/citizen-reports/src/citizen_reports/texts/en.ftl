@@ -1,5 +1,11 @@
 ALREADY_DISPUTED = This answer was already disputed once.
+ALREADY_EXTENDED = This deadline was already extended once.
+ANOTHER_OFFICER_REQUIRED = This answer was disputed: another operator takes and answers the report.
+ARRIVAL_NOT_EXPECTED = Nobody has to arrive for this report.
+ARRIVAL_REQUIRED = Nobody has been at this emergency yet. Record the arrival, then answer.
 CALENDAR_YEAR_MISSING = The calendar of working days has no table for this year yet.
+DEADLINE_PASSED = The deadline has passed; it can no longer be extended.
+EXTENSION_NOT_ALLOWED = This deadline cannot be extended.
 MEDIA_DIFFERS = What arrived is not what was announced (size, type or SHA-256). Send it anew.
 MEDIA_GAP = A piece is missing before this one; go on from received_bytes.
 MEDIA_INCOMPLETE = A picture or film has not arrived whole; send the rest first.
@@ -16,3 +22,4 @@ REPORT_NOT_FOUND = There is no such report.
 RESUME_TOKEN_WRONG = This resume token was not given by this stream.
 STATUS_NOT_ALLOWED = The report's present status does not allow this.
 TOO_MANY_MEDIA = A report takes at most ten pictures and films.
+WAITING_TIME_USED = Questions have stopped this deadline for as long as is allowed.
