@@ -32,6 +32,7 @@ from citizen_reports.usecases.recording import (
     RESPONSE,
     ReportRecorder,
 )
+from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.uploads import Uploads
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -51,7 +52,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
-    desk = ReportDeskApi(desk_usecases, execution, SentMedia(db, openings, evidence), pages)
+    routing = Routing(desk_usecases, clock, law.routing, recorder, openings)
+    sent = SentMedia(db, openings, evidence)
+    desk = ReportDeskApi(desk_usecases, routing, execution, sent, pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -86,6 +89,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(DUE_SOON, escalation.warn)
     chassis.do(WAITING, escalation.end_waiting)
     chassis.do(DATE_ANSWER, escalation.date_answer)
+    chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
     chassis.do(STORE_MEDIA, followup.store_media)

@@ -159,7 +159,8 @@ async def test_an_action_meant_for_an_older_version_changes_nothing(
     shown = (await read(dispatcher, report_id)).report.version
     await do(supervisor, "take", report_id)
     now = await read(dispatcher, report_id)
-    refusal = await refused(do(dispatcher, action, report_id, shown))
+    operator = supervisor if action == "extend" else dispatcher
+    refusal = await refused(do(operator, action, report_id, shown))
     assert refusal.code == "REPORT_CHANGED_MEANWHILE"
     assert refusal.facts == {"version": str(now.report.version)}
     assert (await read(dispatcher, report_id)).steps == now.steps

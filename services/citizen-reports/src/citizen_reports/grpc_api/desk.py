@@ -29,6 +29,7 @@ from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.openings import SentMedia
+from citizen_reports.usecases.routing import Routing, Target
 
 Context = grpc.aio.ServicerContext
 STATUS_OF = {value: status for status, value in STATUSES.items()}
@@ -57,8 +58,11 @@ POLICY: Policy = {
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk, execution: Execution, sent: SentMedia, pages: Pages) -> None:
+    def __init__(
+        self, desk: Desk, routing: Routing, execution: Execution, sent: SentMedia, pages: Pages
+    ) -> None:
         self._desk = desk
+        self._routing = routing
         self._execution = execution
         self._sent = sent
         self._pages = pages
@@ -113,9 +117,8 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     async def RouteReport(
         self, request: reports_pb2.RouteReportRequest, context: Context
     ) -> reports_pb2.RouteReportResponse:
-        view = await self._desk.route(
-            _shown(request), request.unit, request.reason, current_caller()
-        )
+        target = Target(request.unit, request.region)
+        view = await self._routing.route(_shown(request), target, request.reason, current_caller())
         return reports_pb2.RouteReportResponse(report=_desk_report_to_proto(view))
 
     async def AskReporter(

@@ -192,6 +192,10 @@ class Report:
         StatusNotAllowed."""
         return replace(self._moved(Move.ROUTE), unit=unit, operator="")
 
+    def move(self, region: str) -> "Report":
+        """Return the report as one of another region."""
+        return replace(self, region=region, version=self.version + 1)
+
     def take(self, actor: Actor, now: datetime, deadlines: Deadlines) -> "Report":
         """Return the report with the status IN_WORK and this operator.
 

@@ -136,35 +136,6 @@ class Desk:
             await self._recorder.record(tx, report, taken, Decision("take"), at=now, actor=operator)
             return await self.view(tx, taken, caller)
 
-    async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
-        """Send the report named by `shown` to `unit`, which then handles it. The reason must have 1
-        to REASON_MAX characters.
-
-        Raises BadRequest, also if the unit may not receive reports of this category and region.
-        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
-        """
-        now, operator = self._clock(), caller.scope.name
-        async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self.lock_unchanged(tx, shown, caller)
-            with checks() as check:
-                known = self._law.routing.units_for(report.category, report.region)
-                check.that(
-                    unit in known, "unit", "a unit of the report's region", code="UNIT_UNKNOWN"
-                )
-                require_reason(check, reason, "why it goes there")
-            routed = report.route(unit)
-            await self._recorder.record(
-                tx,
-                report,
-                routed,
-                Decision("route", {"unit": unit}),
-                at=now,
-                actor=operator,
-                note=f"{unit}: {reason}",
-                fact=events.report_routed(routed, now),
-            )
-            return await self.view(tx, routed, caller)
-
     async def ask(self, shown: Shown, question: str, reason_id: str, caller: Caller) -> DeskView:
         """Ask the reporter (the citizen who sent the report) a question about the report.
 

@@ -28,7 +28,6 @@ from citizen_reports.usecases.recording import (
 )
 
 WAITING = "waiting"
-REGION = "region"
 
 
 class Escalation:
