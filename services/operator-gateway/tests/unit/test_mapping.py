@@ -67,6 +67,8 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (reports_routes.AskReporter, reports_pb2.AskReporterRequest),
     (reports_routes.AnswerReport, reports_pb2.AnswerReportRequest),
     (reports_routes.AcceptTrafficEvidence, reports_pb2.AcceptTrafficEvidenceRequest),
+    (reports_routes.RecordArrival, reports_pb2.RecordArrivalRequest),
+    (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
 ]
 
 
