@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ import pytest
 from chassis.clock import system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import SYSTEM
+from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.law import read_law
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.recording import DEADLINE, DUE_SOON, RESPONSE, ReportRecorder
@@ -24,6 +26,7 @@ from tartip_testing.audit import served_differences
 from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Register, complaint, draft, refused, until
+from .inside import EURASIAN, intake_on, opened
 
 DEADLINES = read_law().deadlines
 
@@ -282,6 +285,32 @@ async def test_whoever_answered_does_not_take_the_report_that_was_disputed(
     assert not [
         one for one in await served_differences(engines, "citizen-reports") if number in one
     ]
+
+
+async def test_a_year_without_a_calendar_refuses_no_report_and_its_date_comes_with_the_calendar(
+    db: Database, as_: Callable[..., As], engines: RunningTestMesh
+) -> None:
+    law = read_law()
+    calendar = replace(law.deadlines.table.hours.calendar, years={}, assumes=None)
+    hours = replace(law.deadlines.table.hours, calendar=calendar)
+    bare = replace(law, deadlines=Deadlines(replace(law.deadlines.table, hours=hours)))
+    intake = await intake_on(db, law=bare)
+    report_id = await opened(intake)
+    receipt = await intake.submit(report_id, EURASIAN)
+    year = system_clock().year
+    assert receipt.number and receipt.deadline.due_at is None
+    assert receipt.deadline.rule.endswith(f"missing:{year}")
+    assert ("date_answer", f"{report_id}:1") in await waiting_work(engines, str(report_id))
+    without = Escalation(db, system_clock, bare.deadlines, ReportRecorder(bare.deadlines))
+    with pytest.raises(WaitUntilDue):
+        await without.date_answer(f"{report_id}:1")
+    for _ in range(2):
+        await escalation(db, system_clock).date_answer(f"{report_id}:1")
+    view = await intake.by_id(report_id, EURASIAN)
+    due = DEADLINES.of(view.report.category, view.report.region, receipt.registered_at)
+    assert (view.report.deadline, view.report.deadline_number) == (due, 2)
+    assert view.report.receipt == receipt, "a receipt never changes"
+    assert ("deadline", f"{report_id}:2:1") in await waiting_work(engines, str(report_id))
 
 
 async def act(by: As, method: str, report_id: str, **fields: Any) -> pb.DeskReport:

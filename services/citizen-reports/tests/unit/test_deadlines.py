@@ -1,11 +1,12 @@
 """Until when: on the working calendar of Almaty, by a versioned table."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+import holidays
 import pytest
 from citizen_reports.model.categories import Category
-from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.deadlines import DeadlineKind, Deadlines
 from citizen_reports.model.law import read_law
 from citizen_reports.model.refusals import CalendarYearMissing
 from law.assumed import assumed_years
@@ -76,6 +77,76 @@ def test_the_day_is_almatys_whatever_the_zone_of_the_clock() -> None:
     assert DEADLINES.of(Category.OTHER, "KZ-75", datetime(2026, 6, 2, 20, tzinfo=UTC)).due_at == at(
         "2026-06-25T00:00"
     )
+
+
+@pytest.mark.parametrize(
+    ("category", "days"), [(Category.OTHER, 15), (Category.COMPLAINT_ABOUT_OFFICER, 20)]
+)
+@pytest.mark.parametrize("year", [2025, 2026])
+def test_a_year_of_deadlines_agrees_with_a_second_implementation(
+    year: int, category: Category, days: int
+) -> None:
+    """By the package `holidays`, for each day, in the morning and before and after the office
+    closes."""
+    opinion = holidays.country_holidays("KZ", years=[year, year + 1], language="en_US")
+    for number in range(365):
+        day = date(year, 1, 1) + timedelta(days=number)
+        for hour, registers_on in (
+            (time(9, 0), day),
+            (time(18, 29), day),
+            (time(18, 30), day + timedelta(days=1)),
+        ):
+            moment = datetime.combine(day, hour, UTC_PLUS_5)
+            last = opinion.get_nth_working_day(opinion.get_nth_working_day(registers_on, 0), days)
+            ends = datetime.combine(last + timedelta(days=1), time(0), UTC_PLUS_5)
+            assert DEADLINES.of(category, "KZ-75", moment).due_at == ends, moment
+
+
+def test_an_extension_ends_at_most_two_months_after_its_clock_began() -> None:
+    assert TABLE.extension_end(at("2026-06-03T10:00")) == at("2026-08-04T00:00")
+    assert TABLE.extension_end(at("2026-12-31T10:00")) == at("2027-03-01T00:00")
+    due = DEADLINES.of(Category.OTHER, "KZ-75", at("2026-06-03T10:00"))
+    extended = DEADLINES.extended(due, 5)
+    assert (extended.due_at, extended.rule) == (at("2026-07-02T00:00"), due.rule)
+
+
+def test_a_warning_comes_at_four_fifths_of_the_time() -> None:
+    registered = at("2026-06-03T10:00")
+    assert TABLE.warn_at(registered, registered + timedelta(minutes=10)) == at("2026-06-03T10:08")
+
+
+def test_a_case_climbs_to_positions_that_may_see_it_step_by_step() -> None:
+    """Complaints go up within internal security alone, and it has no others."""
+    roles = {position.id: position.role for position in TABLE.positions}
+    for category in Category:
+        for kind in DeadlineKind:
+            ladder = DEADLINES.ladder(kind, category)
+            assert [step.step for step in ladder] == list(range(1, len(ladder) + 1))
+            delays = [step.after_minutes for step in ladder]
+            assert delays == sorted(set(delays))
+            is_complaint = category is Category.COMPLAINT_ABOUT_OFFICER
+            allowed = {"internal_security" if is_complaint else "supervisor"}
+            assert {roles[step.position] for step in ladder} <= allowed
+        assert DEADLINES.ladder(DeadlineKind.ANSWER, category)
+        has_response = DEADLINES.response_of(category, "KZ-75", at("2026-06-03T10:00")) is not None
+        assert bool(DEADLINES.ladder(DeadlineKind.RESPONSE, category)) is has_response
+
+
+def test_a_reason_reminds_before_its_end() -> None:
+    assert TABLE.question_reason("curiosity") is None
+    for reason in TABLE.question_reasons:
+        assert all(0 < day < reason.days for day in reason.reminder_days)
+        assert reason.days <= TABLE.question_days_total
+
+
+def test_every_category_has_outcomes_and_every_code_three_names() -> None:
+    law = read_law()
+    named = [*law.outcomes.outcomes, *TABLE.question_reasons, *TABLE.positions]
+    assert all(set(one.names) == {"kk", "ru", "en"} for one in named)
+    for category in Category:
+        assert {one.id for one in law.outcomes.of(category)} >= {"measures_taken", "explained"}
+    regional = law.outcomes.of(Category.OTHER)
+    assert "officer_at_fault" not in {one.id for one in regional}
 
 
 def until(year: int, deadlines: Deadlines) -> Deadlines:

@@ -42,7 +42,7 @@ from citizen_reports.storage.tables import (
 KEY = "reports_pkey"
 NUMBER_KEY = "report_numbers_pkey"
 # The deadline of reports where none runs, in the order of the queue.
-_NO_DEADLINE = datetime(9999, 1, 1, tzinfo=UTC)
+_NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
 _IN_QUEUE = reports.c.status.in_([status.value for status in QUEUE])
 # As `Report.due_at`: the earliest clock that runs. `least` passes over what is NULL.
 DUE_AT = func.least(
