@@ -13,10 +13,17 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
 from citizen_reports.clients import InferenceGateway
-from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
+from citizen_reports.grpc_api import (
+    APPS_POLICY,
+    DESK_POLICY,
+    CitizenReportsApi,
+    DeskUseCases,
+    ReportDeskApi,
+)
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
+from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.escalation import WAITING, Escalation
@@ -54,7 +61,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
     routing = Routing(desk_usecases, clock, law.routing, recorder, openings)
     sent = SentMedia(db, openings, evidence)
-    desk = ReportDeskApi(desk_usecases, routing, execution, sent, pages)
+    usecases = DeskUseCases(desk_usecases, routing, execution, Board(db, clock))
+    desk = ReportDeskApi(usecases, sent, pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(

@@ -152,6 +152,50 @@ class Choices(Answer):
     positions: list[Choice]
 
 
+class OfficerLoad(Answer):
+    operator: str
+    open: int
+    overdue: int
+
+
+class UnitLoad(Answer):
+    unit: str
+    unassigned: int
+    open: int
+    overdue: int
+    due_soon: int
+    waits_for_reporter: int
+    officers: list[OfficerLoad]
+
+
+class Board(Answer):
+    units: list[UnitLoad]
+
+
+class UnitFigures(Answer):
+    unit: str
+    registered: int
+    on_time: int
+    late: int
+    overdue: int
+    reopened: int
+    median_minutes_to_first_action: float
+
+
+class Figures(Answer):
+    units: list[UnitFigures]
+
+
+class BoardQuery(Request):
+    region: Region = ""
+
+
+class FiguresQuery(Request):
+    region: Region = ""
+    registered_from: Instant
+    registered_until: Instant
+
+
 class DeskReportAnswer(Answer):
     report: DeskReport
 
@@ -226,6 +270,22 @@ async def list_choices(context: AsOperator) -> Choices:
     """The outcomes that an answer may have, by category, the reasons for asking the reporter, and
     the positions to which overdue reports are given; from the legal tables."""
     return CHOICES
+
+
+@router.get("/board")
+async def get_board(query: Annotated[BoardQuery, Query()], context: AsOperator) -> Board:
+    """How many open reports each unit and officer has, of those that the operator may see; units
+    with the most unassigned ones first."""
+    request = query.message(reports_pb2.GetBoardRequest)
+    return Board.of(await context.call(context.peers.reports.GetBoard, request))
+
+
+@router.get("/figures")
+async def get_unit_figures(query: Annotated[FiguresQuery, Query()], context: AsOperator) -> Figures:
+    """How each unit handled the reports that were registered in a period of at most 366 days, of
+    those that the operator may see."""
+    request = query.message(reports_pb2.GetUnitFiguresRequest)
+    return Figures.of(await context.call(context.peers.reports.GetUnitFigures, request))
 
 
 @router.get("/by-number/{number}")

@@ -42,6 +42,8 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (fines_routes.Entries, fines_pb2.ListEntriesResponse),
     (reports_routes.DeskReportAnswer, reports_pb2.ReportDeskGetReportResponse),
     (reports_routes.DeskReportPage, reports_pb2.ReportDeskListReportsResponse),
+    (reports_routes.Board, reports_pb2.GetBoardResponse),
+    (reports_routes.Figures, reports_pb2.GetUnitFiguresResponse),
     (statistics_routes.CameraStatistics, cameras_pb2.GetStatisticsResponse),
     (statistics_routes.RevenueFigures, fines_pb2.GetRevenueResponse),
     (audit_routes.HeadAnswer, audit_pb2.GetHeadResponse),
@@ -69,6 +71,8 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (reports_routes.AcceptTrafficEvidence, reports_pb2.AcceptTrafficEvidenceRequest),
     (reports_routes.RecordArrival, reports_pb2.RecordArrivalRequest),
     (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
+    (reports_routes.BoardQuery, reports_pb2.GetBoardRequest),
+    (reports_routes.FiguresQuery, reports_pb2.GetUnitFiguresRequest),
 ]
 
 

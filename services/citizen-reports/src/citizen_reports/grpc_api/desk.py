@@ -1,6 +1,7 @@
 """`ReportDesk`, the gRPC service for operators and for the violations service."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +23,12 @@ from citizen_reports.grpc_api.apps import (
     report_to_proto,
 )
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
+from citizen_reports.model.board import UnitFigures, UnitLoad
 from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import MediaNotFound
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.openings import SentMedia
@@ -50,6 +53,8 @@ POLICY: Policy = {
     for method, action in METHODS.items()
 } | {
     "/tartip.reports.v1.ReportDesk/ListReports": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/GetBoard": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/GetUnitFigures": allow(roles=DESK),
     "/tartip.reports.v1.ReportDesk/OpenEvidence": allow(roles=DESK, purpose=True),
     "/tartip.reports.v1.ReportDesk/GetReport": allow(
         roles=DESK, services=("violations",), purpose=True
@@ -57,13 +62,22 @@ POLICY: Policy = {
 }
 
 
+@dataclass(frozen=True)
+class DeskUseCases:
+    """What operators can do."""
+
+    desk: Desk
+    routing: Routing
+    execution: Execution
+    board: Board
+
+
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(
-        self, desk: Desk, routing: Routing, execution: Execution, sent: SentMedia, pages: Pages
-    ) -> None:
-        self._desk = desk
-        self._routing = routing
-        self._execution = execution
+    def __init__(self, usecases: DeskUseCases, sent: SentMedia, pages: Pages) -> None:
+        self._desk = usecases.desk
+        self._routing = usecases.routing
+        self._execution = usecases.execution
+        self._board = usecases.board
         self._sent = sent
         self._pages = pages
 
@@ -163,6 +177,49 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             _shown(request), request.reason, request.working_days, current_caller()
         )
         return reports_pb2.ExtendDeadlineResponse(report=_desk_report_to_proto(view))
+
+    async def GetBoard(
+        self, request: reports_pb2.GetBoardRequest, context: Context
+    ) -> reports_pb2.GetBoardResponse:
+        units = await self._board.loads(request.region, current_caller())
+        return reports_pb2.GetBoardResponse(units=map(_load_to_proto, units))
+
+    async def GetUnitFigures(
+        self, request: reports_pb2.GetUnitFiguresRequest, context: Context
+    ) -> reports_pb2.GetUnitFiguresResponse:
+        has_start = request.HasField("registered_from")
+        has_end = request.HasField("registered_until")
+        start = moment_of(request.registered_from) if has_start else None
+        end = moment_of(request.registered_until) if has_end else None
+        units = await self._board.figures(request.region, start, end, current_caller())
+        return reports_pb2.GetUnitFiguresResponse(units=map(_figures_to_proto, units))
+
+
+def _load_to_proto(load: UnitLoad) -> reports_pb2.UnitLoad:
+    return reports_pb2.UnitLoad(
+        unit=load.unit,
+        unassigned=load.unassigned,
+        open=load.open,
+        overdue=load.overdue,
+        due_soon=load.due_soon,
+        waits_for_reporter=load.waits_for_reporter,
+        officers=[
+            reports_pb2.OfficerLoad(operator=one.operator, open=one.open, overdue=one.overdue)
+            for one in load.officers
+        ],
+    )
+
+
+def _figures_to_proto(figures: UnitFigures) -> reports_pb2.UnitFigures:
+    return reports_pb2.UnitFigures(
+        unit=figures.unit,
+        registered=figures.registered,
+        on_time=figures.on_time,
+        late=figures.late,
+        overdue=figures.overdue,
+        reopened=figures.reopened,
+        median_minutes_to_first_action=figures.median_minutes,
+    )
 
 
 def _shown(request: Any) -> Shown:
