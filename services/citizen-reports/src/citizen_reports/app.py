@@ -84,6 +84,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         awaited={
             DEADLINE: awaited.escalations(law.deadlines.table),
             RESPONSE: awaited.responses(law.deadlines.table),
+            WAITING: awaited.WAITS,
+            DATE_ANSWER: awaited.UNDATED,
             DROP_DRAFT: awaited.DRAFTS,
             STORE_MEDIA: awaited.COMPLETE_MEDIA,
         },

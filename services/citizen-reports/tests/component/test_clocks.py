@@ -14,7 +14,7 @@ from chassis.clock import system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.model.deadlines import Deadlines
-from citizen_reports.model.law import read_law
+from citizen_reports.model.law import Law, read_law
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.recording import DEADLINE, DUE_SOON, RESPONSE, ReportRecorder
 from google.protobuf.message import Message
@@ -290,10 +290,7 @@ async def test_whoever_answered_does_not_take_the_report_that_was_disputed(
 async def test_a_year_without_a_calendar_refuses_no_report_and_its_date_comes_with_the_calendar(
     db: Database, as_: Callable[..., As], engines: RunningTestMesh
 ) -> None:
-    law = read_law()
-    calendar = replace(law.deadlines.table.hours.calendar, years={}, assumes=None)
-    hours = replace(law.deadlines.table.hours, calendar=calendar)
-    bare = replace(law, deadlines=Deadlines(replace(law.deadlines.table, hours=hours)))
+    bare = law_without_calendar()
     intake = await intake_on(db, law=bare)
     report_id = await opened(intake)
     receipt = await intake.submit(report_id, EURASIAN)
@@ -311,6 +308,13 @@ async def test_a_year_without_a_calendar_refuses_no_report_and_its_date_comes_wi
     assert (view.report.deadline, view.report.deadline_number) == (due, 2)
     assert view.report.receipt == receipt, "a receipt never changes"
     assert ("deadline", f"{report_id}:2:1") in await waiting_work(engines, str(report_id))
+
+
+def law_without_calendar() -> Law:
+    law = read_law()
+    calendar = replace(law.deadlines.table.hours.calendar, years={}, assumes=None)
+    hours = replace(law.deadlines.table.hours, calendar=calendar)
+    return replace(law, deadlines=Deadlines(replace(law.deadlines.table, hours=hours)))
 
 
 async def act(by: As, method: str, report_id: str, **fields: Any) -> pb.DeskReport:

@@ -141,6 +141,13 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         report.closing_outcome = request.outcome
         return reports_pb2.AnswerReportResponse(report=self._act(request, "answer"))
 
+    async def GetBoard(self, request: Any, context: Any) -> Any:
+        officers = [reports_pb2.OfficerLoad(operator="dispatcher-almaty", open=3, overdue=1)]
+        load = reports_pb2.UnitLoad(
+            unit="KZ-75-duty", unassigned=17, open=20, overdue=2, officers=officers
+        )
+        return reports_pb2.GetBoardResponse(units=[load])
+
     async def RecordArrival(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
         report = self._unchanged(request)

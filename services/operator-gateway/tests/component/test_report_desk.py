@@ -304,6 +304,19 @@ async def test_an_emergency_shows_both_clocks_and_who_answers_for_it_until_someb
     assert (asked.report_id, asked.version) == ("report-2", 2)
 
 
+async def test_the_board_shows_units_and_officers(console: OpenConsole, desk_reports: Any) -> None:
+    desk = await at_desk(console)
+    await desk.page.locator("[data-board]").click()
+    await expect(desk.page.locator("dialog[open] tbody tr")).to_have_count(2)
+    rows = await desk.page.locator("dialog[open] tbody tr").all_inner_texts()
+    assert [row.split() for row in rows] == [
+        ["KZ-75-duty", "17", "20", "2", "0", "0"],
+        ["dispatcher-almaty", "3", "1"],
+    ]
+    await desk.page.keyboard.press("Escape")
+    await expect(desk.page.locator("dialog[open]")).to_have_count(0)
+
+
 async def test_the_outcomes_offered_are_those_of_the_category(
     console: OpenConsole, desk_reports: Any
 ) -> None:

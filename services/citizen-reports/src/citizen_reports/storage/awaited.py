@@ -45,6 +45,16 @@ def responses(deadlines: ReportDeadlines) -> Select[Any]:
     )
 
 
+# The end of each wait for a reporter; questions of before had none.
+WAITS: Select[Any] = select(
+    func.concat(reports.c.report_id, ":", reports.c.questions, ":0").label("key")
+).where(reports.c.status == Status.WAITS_FOR_REPORTER.value, reports.c.waits_until.is_not(None))
+# The look for the calendar of each answer that has no date.
+UNDATED: Select[Any] = select(
+    func.concat(reports.c.report_id, ":", reports.c.deadline_number).label("key")
+).where(reports.c.due_at.is_(None), reports.c.deadline_rule.is_not(None))
+
+
 def _steps(deadlines: ReportDeadlines, kind: DeadlineKind) -> ColumnElement[int]:
     """The number of steps of this clock's escalation, by the report's category."""
     counts = {category.value: len(deadlines.ladder(kind, category)) for category in Category}

@@ -1,5 +1,11 @@
 // Labels of how a report is executed: its clocks, positions and outcomes. name: [kk, ru, en]
 export const REPORTS = {
+  "board": ["Жүктеме", "Нагрузка", "Load"],
+  "board.unassigned": ["ешкімде", "ни у кого", "unassigned"],
+  "board.open": ["ашық", "открыто", "open"],
+  "board.overdue": ["мерзімі өткен", "просрочено", "overdue"],
+  "board.due_soon": ["мерзімі таяды", "скоро срок", "due soon"],
+  "board.waits_for_reporter": ["өтініш берушіні күтеді", "ждут заявителя", "wait for reporter"],
   "choose": ["таңдаңыз", "выберите", "choose"],
   "due.response": ["Келу мерзімі", "Прибыть до", "Response due"],
   "due.answer": ["Жауап мерзімі", "Ответить до", "Answer due"],

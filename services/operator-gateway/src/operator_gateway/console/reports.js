@@ -1,6 +1,7 @@
 // The report desk: the most urgent deadline first, and emergencies above all filters.
 
 import { get, post } from "./api.js";
+import { showBoard } from "./board.js";
 import { loadChoices, options } from "./choices.js";
 import { Desk } from "./desk.js";
 import { emergencies } from "./emergencies.js";
@@ -91,6 +92,7 @@ class ReportDesk extends Desk {
       h("div", { class: "bar" }, h("h1", {}, t("tab.reports")), this.filter,
         this.select("category", t("all.categories"), choices(t("all.categories"), "category", CATEGORIES)),
         overdue, purposeChip(this.view, this.queueName), h("span", { class: "grow" }),
+        h("button", { "data-board": "", onclick: () => this.view.guard(showBoard) }, t("board")),
         h("button", { onclick: () => this.view.guard(() => this.queue.reload()) }, t("refresh"))),
       h("div", { class: "soft small order" }, t("reports.order"), h("span", { class: "grow" }), this.view.keysHint()),
       h("div", { class: "split" }, this.queue.element, this.panel.element),
