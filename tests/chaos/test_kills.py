@@ -208,7 +208,8 @@ async def get_an_answer(journey: ReportToAnswer, watcher: Watcher, reached: Reac
     await wait_for("the report", journey.find_on_desk, seconds=SECONDS)
     await act(journey, "take", then="in_work")
     reached("taken")
-    await act(journey, "answer", then="answered", answer="Меры приняты.")
+    said = {"answer": "Меры приняты.", "outcome": "measures_taken"}
+    await act(journey, "answer", then="answered", **said)
     await wait_for(
         "the answer",
         lambda: watcher.saw(journey.report_id, reports.REPORT_STATUS_ANSWERED),

@@ -30,7 +30,7 @@ async def test_a_report_is_received_routed_answered_and_heard_of(
         assert found.body["reporter"]["iin"] == journey.request.reporter.iin
         taken = await journey.act("take")
         assert taken.body["operator"] == "dispatcher-almaty"
-        await journey.act("answer", answer="Меры приняты.")
+        await journey.act("answer", answer="Меры приняты.", outcome="measures_taken")
         await wait_for(
             "the answer", lambda: watcher.saw(journey.report_id, reports.REPORT_STATUS_ANSWERED)
         )

@@ -129,7 +129,7 @@ async def test_a_report_to_answer_story_has_exactly_these_edges(
         reports.REPORT_STATUS_ANSWERED,
         reports.REPORT_STATUS_CLOSED,
     ):
-        await journey.act("answer", answer="Меры приняты.")
+        await journey.act("answer", answer="Меры приняты.", outcome="measures_taken")
     story = settled_story(mesh, receipt.number, until="violations.v1.rejected")
     assert story.edges() == REPORT_TO_ANSWER
     assert set(story.services) == {s for edge in REPORT_TO_ANSWER for s in edge}

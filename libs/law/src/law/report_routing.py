@@ -6,6 +6,7 @@ abroad, go to the region's manual queue, where a person decides.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,13 +36,15 @@ class ReportRouting:
     """One version of the table that routes citizens' reports to units.
 
     `units` are the names of the units that each region has, without the region. `complaint_unit` is
-    the unit of oversight.
+    the unit of oversight. `may_take` names the units, without the region, that alone may take
+    reports of a category.
     """
 
     version: str
     units: tuple[str, ...]
     complaint_unit: str
     rules: tuple[RoutingRule, ...]
+    may_take: Mapping[str, tuple[str, ...]]
 
     def unit_for(
         self, category: str, region: str, moment: datetime, *, abroad: bool = False
@@ -63,11 +66,11 @@ class ReportRouting:
         return f"{region}-manual"
 
     def units_for(self, category: str, region: str) -> frozenset[str]:
-        """The units that may receive a report: all units of its region; for a complaint about an
-        officer, only the unit of oversight."""
+        """The units that may receive a report: all units of its region, or those that may take its
+        category; for a complaint about an officer, only the unit of oversight."""
         if category == COMPLAINT_ABOUT_OFFICER:
             return frozenset({self.complaint_unit})
-        return frozenset(f"{region}-{unit}" for unit in self.units)
+        return frozenset(f"{region}-{unit}" for unit in self.may_take.get(category, self.units))
 
 
 def read_report_routing() -> ReportRouting:
@@ -75,4 +78,7 @@ def read_report_routing() -> ReportRouting:
     [raw] = tables("report-routing")
     table = json.loads(raw)
     rules = tuple(RoutingRule(**row) for row in table["rules"])
-    return ReportRouting(table["version"], tuple(table["units"]), table["complaint_unit"], rules)
+    may_take = {category: tuple(units) for category, units in table["may_take"].items()}
+    return ReportRouting(
+        table["version"], tuple(table["units"]), table["complaint_unit"], rules, may_take
+    )

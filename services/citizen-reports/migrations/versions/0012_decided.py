@@ -4,7 +4,7 @@ all that was decided. Those of before get entries that vouch for what they are n
 from alembic import op
 from audit_log.baseline import OldRecord, Row, add_record_columns, as_system, vouch_for_rows
 from citizen_reports.model.categories import CONFIDENTIAL, Category
-from citizen_reports.model.report import ANSWER, REPORT
+from citizen_reports.model.decided import ANSWER, REPORT
 from host.migrations import runtime_role
 from host.schema import grant
 from partners.storage import install_witness_keys

@@ -23,7 +23,7 @@ from law.report_routing import read_report_routing
 from sqlalchemy import text
 
 revision = "0018"
-down_revision = "0014"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

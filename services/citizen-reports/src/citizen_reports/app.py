@@ -22,6 +22,7 @@ from citizen_reports.grpc_api import (
     PERSONNEL_POLICY,
     CitizenReportsApi,
     ComplaintsApi,
+    DeskUseCases,
     PersonnelApi,
     ReportDeskApi,
 )
@@ -30,14 +31,25 @@ from citizen_reports.model.webhooks import AllowedHosts
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
 from citizen_reports.storage.complaints import hidden_from
+from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
 from citizen_reports.usecases.desk import Desk
+from citizen_reports.usecases.escalation import WAITING, Escalation
+from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.openings import Openings, SentMedia
 from citizen_reports.usecases.personnel import RELEASE_CASES, Personnel
-from citizen_reports.usecases.recording import CLOSE, DEADLINE, ReportRecorder
+from citizen_reports.usecases.recording import (
+    CLOSE,
+    DATE_ANSWER,
+    DEADLINE,
+    DUE_SOON,
+    RESPONSE,
+    ReportRecorder,
+)
+from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.webhooks import Webhooks
@@ -54,16 +66,20 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
+    escalation = Escalation(chassis.work_db, clock, law.deadlines, recorder)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
     partners = serve_partners(chassis)
     intake = Intake(db, clock, law, recorder, openings, partners=partners)
-    desk_usecases = Desk(db, clock, law, recorder, openings)
-    complaints = Complaints(db, clock, law, recorder, openings)
-    desk = ReportDeskApi(desk_usecases, complaints, SentMedia(db, openings, evidence), pages)
-    _serve_personnel(chassis, recorder, complaints, pages)
     webhooks = _webhooks(chassis, partners)
-
     apps = CitizenReportsApi(intake, Uploads(db), change_feed, webhooks, pages)
+    desk_usecases = Desk(db, clock, law, recorder, openings)
+    execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
+    routing = Routing(desk_usecases, clock, law.routing, recorder, openings)
+    sent = SentMedia(db, openings, evidence)
+    complaints = Complaints(db, clock, law, recorder, openings)
+    usecases = DeskUseCases(desk_usecases, routing, execution, Board(db, clock), complaints)
+    desk = ReportDeskApi(usecases, sent, pages)
+    _serve_personnel(chassis, recorder, complaints, pages)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -85,6 +101,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         hides=partial(hidden_from, db),
         awaited={
             DEADLINE: awaited.escalations(law.deadlines.table),
+            RESPONSE: awaited.responses(law.deadlines.table),
+            WAITING: awaited.WAITS,
+            DATE_ANSWER: awaited.UNDATED,
             DROP_DRAFT: awaited.DRAFTS,
             STORE_MEDIA: awaited.COMPLETE_MEDIA,
         },
@@ -93,7 +112,12 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
-    chassis.do(DEADLINE, followup.check_deadline)
+    chassis.do(DEADLINE, escalation.check_deadline)
+    chassis.do(RESPONSE, escalation.check_response)
+    chassis.do(DUE_SOON, escalation.warn)
+    chassis.do(WAITING, escalation.end_waiting)
+    chassis.do(DATE_ANSWER, escalation.date_answer)
+    chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
     chassis.do(STORE_MEDIA, followup.store_media)

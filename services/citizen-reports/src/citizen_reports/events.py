@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from tartip.reports.v1 import events_pb2, reports_pb2
 
 from citizen_reports.model.categories import Category
+from citizen_reports.model.deadlines import DeadlineKind
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 
@@ -65,15 +66,33 @@ def status_changed(report: Report, at: datetime) -> Event:
     )
 
 
-def report_overdue(report: Report) -> Event:
-    assert report.deadline is not None
+def report_overdue(report: Report, kind: DeadlineKind, due_at: datetime, step: int) -> Event:
+    """Return the event that a report was given to a position, by a step of escalation after the
+    clock of this kind ended at `due_at`."""
     return _event(
         report,
         "overdue",
         events_pb2.ReportOverdue(
             report_id=str(report.report_id),
             region=report.region,
-            due_at=to_timestamp(report.deadline.due_at),
+            due_at=to_timestamp(due_at),
+            step=step,
+            position=report.position,
+            clock=kind.value,
+        ),
+    )
+
+
+def report_due_soon(report: Report, kind: DeadlineKind, due_at: datetime) -> Event:
+    """Return the event that a clock of this kind ends soon, at `due_at`."""
+    return _event(
+        report,
+        "due_soon",
+        events_pb2.ReportDueSoon(
+            report_id=str(report.report_id),
+            region=report.region,
+            due_at=to_timestamp(due_at),
+            clock=kind.value,
         ),
     )
 

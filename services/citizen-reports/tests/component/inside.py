@@ -13,7 +13,7 @@ from chassis.identity import Caller
 from chassis.transaction import SYSTEM
 from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import Draft, Place, Reporter
-from citizen_reports.model.law import read_law
+from citizen_reports.model.law import Law, read_law
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder
@@ -25,8 +25,10 @@ EURASIAN = Caller("partner", "eurasian")
 KARAZHAL = Place(48.0106, 70.7925, "KZ-62", "Abai 44")
 
 
-async def intake_on(db: Database, draw: Callable[[int], int] = secrets.randbelow) -> Intake:
-    law = read_law()
+async def intake_on(
+    db: Database, draw: Callable[[int], int] = secrets.randbelow, *, law: Law | None = None
+) -> Intake:
+    law = law or read_law()
     partners = PartnerRegister(db, refresh_seconds=60)
     await partners.refresh()
     recorder = ReportRecorder(law.deadlines, draw=draw)

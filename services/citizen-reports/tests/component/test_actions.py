@@ -29,7 +29,22 @@ ACTIONS: dict[str, Callable[[str, int], tuple[str, Any]]] = {
     ),
     "answer": lambda report_id, version: (
         "AnswerReport",
-        pb.AnswerReportRequest(report_id=report_id, version=version, answer="Done"),
+        pb.AnswerReportRequest(
+            report_id=report_id,
+            version=version,
+            answer="The lamp is mended",
+            outcome="measures_taken",
+        ),
+    ),
+    "record_arrival": lambda report_id, version: (
+        "RecordArrival",
+        pb.RecordArrivalRequest(report_id=report_id, version=version),
+    ),
+    "extend": lambda report_id, version: (
+        "ExtendDeadline",
+        pb.ExtendDeadlineRequest(
+            report_id=report_id, version=version, reason="an expert is asked", working_days=2
+        ),
     ),
     "accept_traffic_evidence": lambda report_id, version: (
         "AcceptTrafficEvidence",
@@ -144,7 +159,8 @@ async def test_an_action_meant_for_an_older_version_changes_nothing(
     shown = (await read(dispatcher, report_id)).report.version
     await do(supervisor, "take", report_id)
     now = await read(dispatcher, report_id)
-    refusal = await refused(do(dispatcher, action, report_id, shown))
+    operator = supervisor if action == "extend" else dispatcher
+    refusal = await refused(do(operator, action, report_id, shown))
     assert refusal.code == "REPORT_CHANGED_MEANWHILE"
     assert refusal.facts == {"version": str(now.report.version)}
     assert (await read(dispatcher, report_id)).steps == now.steps
@@ -161,40 +177,47 @@ async def test_taking_again_what_one_holds_is_answered_whatever_version_was_show
     assert await do(dispatcher, "take", report_id, shown) == first
 
 
-async def test_the_deadline_told_is_the_one_that_holds_now(
-    desks: Desks, register: Register
-) -> None:
-    """Taking an emergency, waiting for the reporter and a dispute move what the receipt said."""
-    dispatcher = desks.of("dispatcher")
+async def test_the_deadlines_told_are_those_that_hold_now(desks: Desks, register: Register) -> None:
+    """Arrival ends the minutes; waiting for the reporter and a dispute move the answer."""
+    dispatcher, supervisor = desks.of("dispatcher"), desks.of("supervisor")
     report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
     before = await read(dispatcher, report_id)
-    assert (before.due_at, before.emergency) == (receipt.due_at, True)
+    assert (before.due_at, before.emergency) == (receipt.response_due_at, True)
+    assert before.answer_due_at == receipt.due_at
     taken = await do(dispatcher, "take", report_id)
-    assert taken.due_at.seconds > receipt.due_at.seconds
+    assert (taken.due_at, taken.response_due_at) == (receipt.response_due_at,) * 2
     assert taken.report.receipt == receipt, "a receipt never changes"
     asked = await do(dispatcher, "ask", report_id)
-    assert not asked.HasField("due_at")
+    assert asked.due_at == receipt.response_due_at and not asked.HasField("answer_due_at")
     reply = pb.ReplyToQuestionRequest(report_id=report_id, text="The left one")
     await desks.kaspi.app("ReplyToQuestion", reply)
-    assert (await read(dispatcher, report_id)).due_at.seconds >= taken.due_at.seconds
+    refusal = await refused(do(dispatcher, "answer", report_id))
+    assert refusal.code == "ARRIVAL_REQUIRED"
+    arrived = await do(dispatcher, "record_arrival", report_id)
+    assert arrived.due_at == arrived.answer_due_at and not arrived.HasField("response_due_at")
+    assert arrived.answer_due_at.seconds >= receipt.due_at.seconds
+    assert arrived.arrived_at == arrived.report.arrived_at
     answered = await do(dispatcher, "answer", report_id)
     assert not answered.HasField("due_at")
     dispute = pb.DisputeAnswerRequest(report_id=report_id, text="Still there")
     await desks.kaspi.app("DisputeAnswer", dispute)
-    assert (await read(dispatcher, report_id)).due_at.seconds > system_clock().timestamp()
+    disputed = await read(supervisor, report_id)
+    assert disputed.due_at.seconds > system_clock().timestamp()
+    assert not disputed.HasField("response_due_at")
 
 
 async def test_the_order_of_the_queue_is_that_of_the_deadlines_told(
     desks: Desks, register: Register
 ) -> None:
     dispatcher = desks.of("dispatcher")
-    asked, _ = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
+    asked, _ = await register()
     await do(dispatcher, "take", asked)
     await do(dispatcher, "ask", asked)
+    urgent, _ = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
     calm, _ = await register(draft(category=pb.CATEGORY_OTHER))
     rows = await queue(dispatcher, size=3)
     ids = [row.report.report_id for row in rows]
-    assert ids.index(calm) < ids.index(asked)
+    assert ids.index(urgent) < ids.index(calm) < ids.index(asked)
     assert len(ids) == len(set(ids))
     due = [row.due_at.seconds if row.HasField("due_at") else 2**40 for row in rows]
     assert due == sorted(due)

@@ -22,7 +22,9 @@ def answered(dispatcher: As, as_: Callable[..., As], register: Register) -> Answ
         report_id, receipt = await register(given)
         desk = as_("operator-gateway", operator=by) if by else dispatcher
         await desk.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-        request = pb.AnswerReportRequest(report_id=report_id, answer="The lamp is mended")
+        request = pb.AnswerReportRequest(
+            report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
+        )
         await desk.at_desk("AnswerReport", request)
         return report_id, receipt.number
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from sqlalchemy import text
@@ -24,6 +25,7 @@ from .conftest import (
     refused,
     until,
 )
+from .test_clocks import changes_of
 from .test_uploads import stored_media
 
 
@@ -42,7 +44,9 @@ async def test_a_report_is_taken_asked_about_replied_to_and_answered(
     reply = pb.ReplyToQuestionRequest(report_id=report_id, text="The left one")
     assert (await kaspi.app("ReplyToQuestion", reply)).report.question == ""
     assert (await refused(kaspi.app("ReplyToQuestion", reply))).code == "NOTHING_ASKED"
-    answer = pb.AnswerReportRequest(report_id=report_id, answer="The driver was fined")
+    answer = pb.AnswerReportRequest(
+        report_id=report_id, answer="The driver was fined", outcome="violation_found"
+    )
     answered = (await dispatcher.at_desk("AnswerReport", answer)).report
     assert answered.report.status == pb.REPORT_STATUS_ANSWERED
     seen = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
@@ -213,6 +217,54 @@ async def test_a_report_goes_to_a_known_unit_of_its_region_with_a_reason(
     assert (routed.unit, routed.report.status) == ("KZ-75-order", pb.REPORT_STATUS_ROUTED)
 
 
+async def test_a_report_that_goes_to_another_region_is_seen_there_and_its_app_is_told(
+    kaspi: As, dispatcher: As, as_: Callable[..., As], register: Register
+) -> None:
+    """And it is no longer seen where it was."""
+    report_id, receipt = await register()
+    there = as_(operator="inspector-astana")
+    request = _keys(report_id, receipt)[0]
+    assert (await refused(there.at_desk("GetReport", request))).code == "REPORT_NOT_FOUND"
+    route = pb.RouteReportRequest(
+        report_id=report_id, unit="KZ-71-duty", region="KZ-99", reason="it happened in Astana"
+    )
+    refusal = await refused(dispatcher.at_desk("RouteReport", route))
+    assert {error.code for error in refusal.fields} == {"UNIT_UNKNOWN", "REGION_UNKNOWN"}
+    route.region = "KZ-71"
+    stream = kaspi.watch("")
+    heard = asyncio.ensure_future(changes_of(stream, report_id, 1))
+    await asyncio.sleep(0.5)
+    await dispatcher.at_desk("RouteReport", route)
+    assert (await heard)[0].status == pb.REPORT_STATUS_ROUTED
+
+    async def is_there() -> pb.DeskReport | None:
+        try:
+            found: pb.DeskReport = (await there.at_desk("GetReport", request)).report
+        except grpc.aio.AioRpcError:
+            return None
+        return found
+
+    moved = await until(is_there)
+    assert (moved.report.region, moved.unit) == ("KZ-71", "KZ-71-duty")
+    assert [step.note for step in moved.steps][-2:] == [
+        "KZ-71-duty: it happened in Astana",
+        "region KZ-75 to KZ-71",
+    ]
+    assert (await refused(dispatcher.at_desk("GetReport", request))).code == "REPORT_NOT_FOUND"
+
+
+async def test_violence_and_children_never_go_to_the_traffic_police(
+    dispatcher: As, register: Register
+) -> None:
+    for category in (pb.CATEGORY_DOMESTIC_VIOLENCE, pb.CATEGORY_INCIDENT_WITH_CHILD):
+        report_id, _ = await register(draft(category=category))
+        route = pb.RouteReportRequest(report_id=report_id, unit="KZ-75-traffic", reason="theirs")
+        refusal = await refused(dispatcher.at_desk("RouteReport", route))
+        assert {error.code for error in refusal.fields} == {"UNIT_UNKNOWN"}
+        route.unit = "KZ-75-duty"
+        await dispatcher.at_desk("RouteReport", route)
+
+
 async def test_accepted_traffic_evidence_is_told_without_the_plate_and_read_by_violations(
     kaspi: As, as_: Callable[..., As], engines: RunningTestMesh, db: Database
 ) -> None:
@@ -272,7 +324,9 @@ def _keys(report_id: str, receipt: pb.Receipt) -> list[pb.ReportDeskGetReportReq
 
 async def _answer(operator: As, report_id: str) -> None:
     await operator.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-    answer = pb.AnswerReportRequest(report_id=report_id, answer="Done")
+    answer = pb.AnswerReportRequest(
+        report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
+    )
     await operator.at_desk("AnswerReport", answer)
 
 

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
-from chassis.transaction import SYSTEM
 from citizen_reports.model.law import read_law
 from citizen_reports.storage.changes import number_new
 from citizen_reports.usecases.followup import FollowUp
@@ -142,46 +140,14 @@ async def test_what_came_of_a_report_is_told_once_however_often_it_is_delivered(
     stream.cancel()
 
 
-async def test_an_overdue_emergency_climbs_the_ladder_step_by_step(
-    register: Register, db: Database, dispatcher: As
-) -> None:
-    report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
-    due = receipt.due_at.ToDatetime(tzinfo=system_clock().tzinfo)
-    early = followup(db, lambda: due - timedelta(seconds=5))
-    try:
-        await early.check_deadline(f"{report_id}:1:1")
-    except Exception as error:
-        assert type(error).__name__ == "WaitUntilDue"
-    late = followup(db, lambda: due + timedelta(seconds=1))
-    for _ in range(3):  # a lease that ran out does the work again
-        await late.check_deadline(f"{report_id}:1:1")
-    assert await _count(db, report_id, "reports.v1.overdue") == 1
-    await late.check_deadline(f"{report_id}:1:2")
-    assert await _count(db, report_id, "reports.v1.overdue") == 2
-    request = pb.ReportDeskGetReportRequest(report_id=report_id)
-    steps = (await dispatcher.at_desk("GetReport", request)).report.steps
-    assert [step.note for step in steps][-2:] == [
-        "overdue, step 1: supervisor",
-        "overdue, step 2: head of the regional department",
-    ]
-
-
-async def test_a_deadline_that_was_met_does_nothing(
-    register: Register, db: Database, dispatcher: As
-) -> None:
-    report_id, receipt = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
-    await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-    due = receipt.due_at.ToDatetime(tzinfo=system_clock().tzinfo)
-    await followup(db, lambda: due + timedelta(hours=1)).check_deadline(f"{report_id}:1:1")
-    assert await _count(db, report_id, "reports.v1.overdue") == 0
-
-
 async def test_an_undisputed_answer_is_closed(
     register: Register, db: Database, dispatcher: As, kaspi: As
 ) -> None:
     report_id, _ = await register()
     await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-    answer = pb.AnswerReportRequest(report_id=report_id, answer="Done")
+    answer = pb.AnswerReportRequest(
+        report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
+    )
     answered = (await dispatcher.at_desk("AnswerReport", answer)).report
     later = followup(db, lambda: system_clock() + timedelta(days=31))
     await later.close(f"{report_id}:{answered.report.version}")
@@ -241,13 +207,6 @@ async def _read(stream: Any, count: int) -> list[pb.WatchReportsResponse]:
 async def _outcome(kaspi: As, report_id: str, wanted: str) -> bool:
     report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
     return bool(report.outcome == wanted)
-
-
-async def _count(db: Database, report_id: str, subject: str) -> int:
-    query = text("SELECT count(*) FROM outbox WHERE aggregate = :a AND subject = :s")
-    async with db.begin(SYSTEM) as tx:
-        counted = await tx.scalar(query.bindparams(a=f"report:{UUID(report_id)}", s=subject))
-    return int(counted)
 
 
 async def _publish(

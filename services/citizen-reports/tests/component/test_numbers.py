@@ -12,7 +12,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.model.numbers import DRAWS_MAX, SERIALS, number_of
-from citizen_reports.model.report import Receipt
+from citizen_reports.model.receipt import Receipt
 from citizen_reports.storage.tables import report_numbers
 from law.zone import almaty_day
 from sqlalchemy import insert, text

@@ -176,7 +176,14 @@ async def test_entries_about_complaints_violence_and_children_are_confidential(
     report_id, item, content = await with_media(kaspi, reader, given)
     await reader.open_media(report_id, item.media_id)
     await reader.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-    await reader.at_desk("AnswerReport", pb.AnswerReportRequest(report_id=report_id, answer="Done"))
+    if confidential and not is_complaint:
+        await reader.at_desk("RecordArrival", pb.RecordArrivalRequest(report_id=report_id))
+    await reader.at_desk(
+        "AnswerReport",
+        pb.AnswerReportRequest(
+            report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
+        ),
+    )
     request = pb.ReportDeskGetReportRequest(report_id=report_id)
     number = (await reader.at_desk("GetReport", request)).report.report.receipt.number
     async with db.begin(SYSTEM) as tx:
@@ -347,6 +354,7 @@ async def test_services_look_without_leaving_an_attempt(
         ("AskReporter", pb.AskReporterRequest),
         ("AnswerReport", pb.AnswerReportRequest),
         ("AcceptTrafficEvidence", pb.AcceptTrafficEvidenceRequest),
+        ("RecordArrival", pb.RecordArrivalRequest),
     ],
 )
 async def test_whatever_answers_with_a_report_in_full_needs_a_purpose(

@@ -5,21 +5,22 @@ from datetime import timedelta
 
 import pytest
 from citizen_reports.grpc_api.desk import METHODS, POLICY
-from citizen_reports.model.actions import Actor, DeskAction, Files, allowed_actions
+from citizen_reports.model.actions import DeskAction, Files, allowed_actions
 from citizen_reports.model.categories import Category
 from citizen_reports.model.law import read_law
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import QUEUE, Status
+from citizen_reports.model.statuses import QUEUE, Actor, Status
 from law.calendar import Calendar
+from law.report_deadlines import Deadline
 
-from .test_transitions import DUE, NOW, a_report
+from .test_transitions import DUE, NOW, a_report, an_emergency
 
 DEADLINES = read_law().deadlines
 DISPATCHER = Actor("dispatcher-1", frozenset({"dispatcher"}))
 SUPERVISOR = Actor("supervisor-1", frozenset({"supervisor"}))
 INSPECTOR = Actor("inspector-1", frozenset({"inspector"}))
 SECURITY = Actor("security-1", frozenset({"internal_security"}))
-TAKE, ROUTE, ASK, ANSWER, ACCEPT, RAISE = DeskAction
+TAKE, ROUTE, ASK, ANSWER, ACCEPT, ARRIVE, EXTEND, RAISE = DeskAction
 
 
 def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> set[DeskAction]:
@@ -46,11 +47,13 @@ def test_a_status_offers_what_its_transitions_allow(
 
 def test_a_disputed_report_is_offered_to_oversight_alone() -> None:
     disputed = a_report(Status.DISPUTED)
-    assert [offered(disputed, actor) for actor in (DISPATCHER, INSPECTOR)] == [{RAISE}, {RAISE}]
+    assert [offered(disputed, actor) for actor in (DISPATCHER, INSPECTOR)] == [{RAISE}] * 2
     assert [offered(disputed, actor) for actor in (SUPERVISOR, SECURITY)] == [
-        {TAKE, RAISE},
+        {TAKE, EXTEND, RAISE},
         {TAKE, RAISE},
     ]
+    theirs = replace(disputed, disputed_at=NOW, answered_by=SUPERVISOR.operator_id)
+    assert offered(theirs, SUPERVISOR) == {EXTEND, RAISE}
 
 
 def test_evidence_is_accepted_once_of_traffic_with_something_to_look_at() -> None:
@@ -68,15 +71,34 @@ def test_whoever_has_no_role_at_the_desk_is_offered_nothing() -> None:
 
 
 def test_what_a_missing_calendar_would_refuse_is_not_offered() -> None:
-    """Taking an emergency counts the days of its answer; a year without a table refuses that."""
+    """Taking an emergency of before there were two clocks counts the days of its answer, and an
+    extension counts days; a year without a table refuses that."""
     emergency = replace(
         a_report(Status.ROUTED, Category.INCIDENT_WITH_CHILD),
-        deadline=DEADLINES.of(Category.INCIDENT_WITH_CHILD, "KZ-75", NOW),
+        deadline=Deadline(NOW, "emergency.response.city@2026-11#x"),
     )
     assert TAKE in offered(emergency)
     hours = replace(DEADLINES.table.hours, calendar=Calendar({}))
     bare = replace(DEADLINES, table=replace(DEADLINES.table, hours=hours))
     assert TAKE not in allowed_actions(emergency, DISPATCHER, bare, Files(), NOW)
+    assert EXTEND not in allowed_actions(a_report(Status.ROUTED), SUPERVISOR, bare, Files(), NOW)
+
+
+def test_an_emergency_is_answered_after_an_arrival() -> None:
+    in_work = an_emergency(Status.IN_WORK)
+    assert ARRIVE in offered(in_work) and ANSWER not in offered(in_work)
+    arrived = in_work.arrive(NOW)
+    assert ARRIVE not in offered(arrived) and ANSWER in offered(arrived)
+    assert ARRIVE not in offered(a_report(Status.IN_WORK))
+
+
+def test_a_supervisor_alone_extends_and_once() -> None:
+    in_work = a_report(Status.IN_WORK)
+    assert [EXTEND in offered(in_work, actor) for actor in (DISPATCHER, SUPERVISOR)] == [
+        False,
+        True,
+    ]
+    assert EXTEND not in offered(in_work.extend(3, NOW, DEADLINES), SUPERVISOR)
 
 
 def test_every_action_has_one_method_with_its_roles() -> None:
@@ -88,5 +110,6 @@ def test_every_action_has_one_method_with_its_roles() -> None:
 def test_a_deadline_is_told_only_while_its_clock_runs(status: Status) -> None:
     runs = status in set(QUEUE) - {Status.WAITS_FOR_REPORTER}
     report = a_report(status)
+    assert DUE.due_at is not None
     assert report.due_at == (DUE.due_at if runs else None)
     assert report.is_overdue(DUE.due_at + timedelta(days=1)) is runs

@@ -6,25 +6,37 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import Refusal
-from citizen_reports.model.categories import Category
+from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.law import read_law
 from citizen_reports.model.numbers import SERIALS, number_of
+from citizen_reports.model.raising import raised, released
+from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
-    CategoryNotRaised,
+    AlreadyExtended,
+    AnotherOfficerRequired,
+    ArrivalNotExpected,
+    ArrivalRequired,
+    DeadlinePassed,
+    ExtensionNotAllowed,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
     StatusNotAllowed,
+    WaitingTimeUsed,
 )
-from citizen_reports.model.report import OUTCOMES, Receipt, Report
-from citizen_reports.model.statuses import TRANSITIONS, Move, Status
+from citizen_reports.model.report import OUTCOMES, Report
+from citizen_reports.model.statuses import TRANSITIONS, Actor, Move, Status
+from citizen_reports.model.waiting import NOT_ASKED, Waiting
 from law.report_deadlines import Deadline
 
 COMPLAINT = Category.COMPLAINT_ABOUT_OFFICER
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # a Monday, 11:00 in Almaty
 DEADLINES = read_law().deadlines
 DUE = DEADLINES.of(Category.TRAFFIC_VIOLATION, "KZ-75", NOW)
+REASON = DEADLINES.table.question_reasons[0]
+DISPATCHER = Actor("d", frozenset({"dispatcher"}))
+SUPERVISOR = Actor("s", frozenset({"supervisor"}))
 RECEIPT = Receipt("KZ75-2026-0000001", NOW, DUE, "KZ-75-traffic", b"x" * 32)
 
 
@@ -42,8 +54,16 @@ def a_report(status: Status, category: Category = Category.TRAFFIC_VIOLATION) ->
     )
     if status is Status.OPEN:
         return report
-    waits = NOW if status is Status.WAITS_FOR_REPORTER else None
-    return replace(report, receipt=RECEIPT, deadline=DUE, deadline_number=1, waits_since=waits)
+    waits = status is Status.WAITS_FOR_REPORTER
+    waiting = Waiting(NOW, NOW + timedelta(days=10), 1) if waits else NOT_ASKED
+    return replace(
+        report,
+        receipt=RECEIPT,
+        deadline=DUE,
+        deadline_number=1,
+        waiting=waiting,
+        disputed_at=NOW if status is Status.DISPUTED else None,
+    )
 
 
 def act(move: Move, report: Report) -> Report:
@@ -51,15 +71,16 @@ def act(move: Move, report: Report) -> Report:
     moves = {
         Move.SUBMIT: lambda: report.submit(RECEIPT),
         Move.ROUTE: lambda: report.route("KZ-75-duty"),
-        Move.TAKE: lambda: report.take("s", frozenset({"supervisor"}), DEADLINES),
-        Move.ASK: lambda: report.ask(later),
+        Move.TAKE: lambda: report.take(SUPERVISOR, later, DEADLINES),
+        Move.ASK: lambda: report.ask(REASON, later, DEADLINES),
         Move.REPLY: lambda: report.reply(later, DEADLINES),
+        Move.GO_ON: lambda: report.go_on(later, DEADLINES),
         Move.ACCEPT: lambda: report.accept_traffic("RED_LIGHT"),
-        Move.ANSWER: lambda: report.answer("o", later),
+        Move.ANSWER: lambda: report.answer(SUPERVISOR, "explained", later),
         Move.DISPUTE: lambda: report.dispute(later, DUE),
         Move.CLOSE: report.close,
-        Move.RAISE: lambda: report.raise_to(COMPLAINT, "internal-security", later, DEADLINES),
-        Move.RELEASE: report.release,
+        Move.RAISE: lambda: raised(report, COMPLAINT, "internal-security", later, DEADLINES),
+        Move.RELEASE: lambda: released(report),
     }
     return moves[move]()
 
@@ -72,7 +93,8 @@ def test_the_table_alone_says_what_is_allowed(move: Move, status: Status) -> Non
     if target is None:
         with pytest.raises(Refusal) as caught:
             act(move, report)
-        assert isinstance(caught.value, StatusNotAllowed | NothingAsked | ReportNotAnswered)
+        named = StatusNotAllowed | NothingAsked | ReportNotAnswered | AlreadyDisputed
+        assert isinstance(caught.value, named)
     else:
         moved = act(move, report)
         assert (moved.status, moved.version) == (target, report.version + 1)
@@ -85,13 +107,33 @@ def test_a_closed_report_moves_again_only_where_it_turns_out_to_be_more_secret()
 
 def test_a_disputed_report_is_taken_by_oversight_alone() -> None:
     with pytest.raises(StatusNotAllowed):
-        a_report(Status.DISPUTED).take("d", frozenset({"dispatcher"}), DEADLINES)
+        disputed(Status.DISPUTED).take(DISPATCHER, NOW, DEADLINES)
+
+
+def disputed(status: Status) -> Report:
+    """A report whose answer, by `s`, was disputed."""
+    return replace(a_report(status), disputed_at=NOW, answered_by="s")
+
+
+def test_a_disputed_report_goes_to_another_officer_of_oversight_even_after_it_was_routed() -> None:
+    other = Actor("t", frozenset({"supervisor"}))
+    for status in (Status.DISPUTED, Status.ROUTED):
+        with pytest.raises(AnotherOfficerRequired):
+            disputed(status).take(SUPERVISOR, NOW, DEADLINES)
+        with pytest.raises(StatusNotAllowed):
+            disputed(status).take(DISPATCHER, NOW, DEADLINES)
+        assert disputed(status).take(other, NOW, DEADLINES).operator == "t"
+    in_work = disputed(Status.IN_WORK)
+    with pytest.raises(AnotherOfficerRequired):
+        in_work.answer(SUPERVISOR, "explained", NOW)
+    with pytest.raises(StatusNotAllowed):
+        in_work.answer(DISPATCHER, "explained", NOW)
+    assert in_work.answer(other, "explained", NOW).answered_by == "t"
 
 
 def test_an_answer_is_disputed_once() -> None:
-    disputed = replace(a_report(Status.ANSWERED), disputed_at=NOW)
     with pytest.raises(AlreadyDisputed):
-        disputed.dispute(NOW, DUE)
+        disputed(Status.ANSWERED).dispute(NOW, DUE)
 
 
 def test_only_traffic_becomes_a_candidate_and_only_once() -> None:
@@ -103,7 +145,8 @@ def test_only_traffic_becomes_a_candidate_and_only_once() -> None:
 
 
 def test_the_clock_stands_while_the_reporter_is_asked() -> None:
-    asked = a_report(Status.IN_WORK).ask(NOW)
+    asked = a_report(Status.IN_WORK).ask(REASON, NOW, DEADLINES)
+    assert DUE.due_at is not None
     assert not asked.is_overdue(DUE.due_at + timedelta(days=9))
     replied = asked.reply(NOW + timedelta(days=1), DEADLINES)
     assert replied.deadline is not None
@@ -113,18 +156,122 @@ def test_the_clock_stands_while_the_reporter_is_asked() -> None:
 
 def test_the_moment_of_the_deadline_is_overdue_and_the_one_before_is_not() -> None:
     report = a_report(Status.ROUTED)
+    assert DUE.due_at is not None
     assert report.is_overdue(DUE.due_at)
     assert not report.is_overdue(DUE.due_at - timedelta(microseconds=1))
 
 
-def test_taking_an_emergency_starts_the_clock_of_its_answer() -> None:
-    due = DEADLINES.of(Category.INCIDENT_WITH_CHILD, "KZ-75", NOW)
+def an_emergency(status: Status = Status.ROUTED) -> Report:
+    response = DEADLINES.response_of(Category.INCIDENT_WITH_CHILD, "KZ-75", NOW)
+    report = a_report(status, Category.INCIDENT_WITH_CHILD)
+    return replace(report, receipt=replace(RECEIPT, response=response))
+
+
+def test_the_clock_of_an_emergency_is_ended_by_arrival_alone() -> None:
+    """By neither its taking, a question, nor an answer."""
+    report, minutes = an_emergency(), NOW + timedelta(minutes=7)
+    assert report.due_at == report.response_due_at == minutes
+    taken = report.take(DISPATCHER, NOW, DEADLINES)
+    assert (taken.due_at, taken.answer_due_at) == (minutes, DUE.due_at)
+    assert taken.is_overdue(minutes)
+    asked = taken.ask(REASON, NOW, DEADLINES)
+    assert (asked.due_at, asked.answer_due_at) == (minutes, None)
+    for report in (taken, asked):
+        with pytest.raises(ArrivalRequired):
+            report.answer(DISPATCHER, "explained", NOW)
+    arrived = taken.arrive(NOW + timedelta(minutes=5))
+    assert (arrived.response_due_at, arrived.due_at) == (None, DUE.due_at)
+    assert arrived.arrive(NOW + timedelta(minutes=6)) is arrived
+    assert arrived.receipt == taken.receipt, "a receipt never changes"
+    assert arrived.answer(DISPATCHER, "explained", NOW).status is Status.ANSWERED
+
+
+def test_an_arrival_is_recorded_of_emergencies_alone() -> None:
+    for report in (a_report(Status.IN_WORK), an_emergency(Status.CLOSED)):
+        with pytest.raises(ArrivalNotExpected):
+            report.arrive(NOW)
+
+
+def test_the_clock_of_a_reported_crime_is_ended_by_its_taking() -> None:
+    response = DEADLINES.response_of(Category.INCIDENT, "KZ-75", NOW)
+    report = a_report(Status.ROUTED, Category.INCIDENT)
+    report = replace(report, receipt=replace(RECEIPT, response=response))
+    assert report.due_at == NOW + timedelta(hours=24)
+    assert report.receipt is not None and report.receipt.arrival_due_at is None
+    taken = report.take(DISPATCHER, NOW, DEADLINES)
+    assert taken.due_at == DUE.due_at
+    assert taken.route("KZ-75-duty").due_at == DUE.due_at
+    with pytest.raises(ArrivalNotExpected):
+        taken.arrive(NOW)
+
+
+@pytest.mark.parametrize("category", Category)
+def test_arrival_ends_the_clock_of_emergencies_and_of_nothing_else(category: Category) -> None:
+    response = DEADLINES.response_of(category, "KZ-62", NOW)
+    receipt = replace(RECEIPT, response=response)
+    assert (receipt.arrival_due_at is not None) is (category in EMERGENCIES)
+
+
+def test_an_emergency_of_before_there_were_two_clocks_has_its_answer_counted_on_taking() -> None:
+    due = Deadline(NOW + timedelta(minutes=7), "emergency.response.city@2026-11#x")
     report = replace(
         a_report(Status.ROUTED, Category.INCIDENT_WITH_CHILD), deadline=due, escalation_step=2
     )
-    taken = report.take("d", frozenset({"dispatcher"}), DEADLINES)
+    taken = report.take(DISPATCHER, NOW, DEADLINES)
     assert taken.deadline is not None and taken.deadline.rule.startswith("appc.76.answer@")
     assert (taken.deadline_number, taken.escalation_step) == (2, 0)
+    assert taken.answer(DISPATCHER, "explained", NOW).status is Status.ANSWERED
+
+
+def test_a_question_stops_the_clock_for_as_long_as_its_reason_allows() -> None:
+    asked = a_report(Status.IN_WORK).ask(REASON, NOW, DEADLINES)
+    assert asked.waiting.until == NOW + timedelta(days=REASON.days)
+    late = asked.go_on(NOW + timedelta(days=90), DEADLINES)
+    assert late.status is Status.IN_WORK and late.deadline is not None
+    assert late.waiting.waited == timedelta(days=REASON.days)
+    assert late.deadline == DEADLINES.after_waiting(DUE, timedelta(days=REASON.days))
+
+
+def test_all_questions_together_have_a_maximum() -> None:
+    report = a_report(Status.IN_WORK)
+    now, total = NOW, timedelta()
+    while total < timedelta(days=DEADLINES.table.question_days_total):
+        asked = report.ask(REASON, now, DEADLINES)
+        now += timedelta(days=90)
+        report = asked.go_on(now, DEADLINES)
+        assert report.waiting.waited > total
+        total = report.waiting.waited
+    assert total == timedelta(days=DEADLINES.table.question_days_total)
+    with pytest.raises(WaitingTimeUsed):
+        report.ask(REASON, now, DEADLINES)
+
+
+def test_a_deadline_is_extended_once_before_it_has_passed_and_never_of_a_complaint() -> None:
+    report = a_report(Status.IN_WORK)
+    assert DUE.due_at is not None
+    extended = report.extend(5, NOW, DEADLINES)
+    assert extended.deadline == DEADLINES.extended(DUE, 5)
+    assert (extended.extended_at, extended.deadline_number) == (NOW, 2)
+    with pytest.raises(AlreadyExtended):
+        extended.extend(5, NOW, DEADLINES)
+    with pytest.raises(DeadlinePassed):
+        report.extend(5, DUE.due_at, DEADLINES)
+    for fixed in (
+        a_report(Status.IN_WORK, Category.COMPLAINT_ABOUT_OFFICER),
+        a_report(Status.WAITS_FOR_REPORTER),
+        a_report(Status.ANSWERED),
+    ):
+        with pytest.raises(ExtensionNotAllowed):
+            fixed.extend(5, NOW, DEADLINES)
+
+
+def test_an_answer_without_a_date_gets_it_when_its_calendar_comes() -> None:
+    undated = Deadline(None, "appc.76.answer@1#x missing:2028")
+    report = replace(a_report(Status.ROUTED), deadline=undated)
+    assert (report.due_at, report.is_overdue(NOW + timedelta(days=999))) == (None, False)
+    dated = report.date(DEADLINES)
+    assert (dated.deadline, dated.deadline_number) == (DUE, 2)
+    assert a_report(Status.ROUTED).date(DEADLINES).deadline_number == 1
 
 
 def test_an_overtaken_outcome_changes_nothing() -> None:
@@ -153,37 +300,3 @@ def test_a_rerouted_report_belongs_to_nobody() -> None:
     routed = report.route("KZ-75-duty")
     assert (routed.operator, routed.unit, routed.deadline) == ("", "KZ-75-duty", report.deadline)
     assert isinstance(routed.deadline, Deadline)
-
-
-def test_a_report_is_raised_to_a_more_secret_category_alone() -> None:
-    violence = a_report(Status.IN_WORK, Category.DOMESTIC_VIOLENCE)
-    raised = violence.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
-    assert (raised.category, raised.unit, raised.operator) == (COMPLAINT, "internal-security", "")
-    for category in (Category.OTHER, Category.INCIDENT_WITH_CHILD, Category.DOMESTIC_VIOLENCE):
-        with pytest.raises(CategoryNotRaised):
-            violence.raise_to(category, "KZ-75-protection", NOW, DEADLINES)
-    with pytest.raises(CategoryNotRaised):
-        raised.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
-
-
-def test_the_app_keeps_the_category_that_it_gave() -> None:
-    other = a_report(Status.ROUTED, Category.OTHER)
-    violence = other.raise_to(Category.DOMESTIC_VIOLENCE, "KZ-75-protection", NOW, DEADLINES)
-    complaint = violence.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
-    assert {one.category_of_app for one in (other, violence, complaint)} == {Category.OTHER}
-
-
-def test_an_emergency_is_counted_from_when_it_was_recognised() -> None:
-    later = NOW + timedelta(days=2)
-    raised = a_report(Status.IN_WORK).raise_to(
-        Category.INCIDENT_WITH_CHILD, "KZ-75-protection", later, DEADLINES
-    )
-    assert raised.due_at == later + timedelta(minutes=7)
-
-
-def test_a_deadline_that_runs_already_is_not_put_off_by_raising() -> None:
-    emergency = a_report(Status.ROUTED, Category.DOMESTIC_VIOLENCE)
-    due = DEADLINES.of(Category.DOMESTIC_VIOLENCE, "KZ-75", NOW)
-    emergency = replace(emergency, deadline=due)
-    raised = emergency.raise_to(COMPLAINT, "internal-security", NOW, DEADLINES)
-    assert raised.due_at == due.due_at

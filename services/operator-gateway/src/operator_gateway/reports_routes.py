@@ -1,10 +1,13 @@
 """The report desk over REST: operators read and process citizens' reports. The service that owns
 the reports decides who may see which."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from chassis import telemetry
 from fastapi import APIRouter, Query
+from law.report_deadlines import read_report_deadlines
+from law.report_outcomes import read_report_outcomes
 from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
@@ -12,6 +15,7 @@ from operator_gateway.operator_context import AsOperator
 from operator_gateway.schemas import (
     Answer,
     Id,
+    Instant,
     Listing,
     Moment,
     Place,
@@ -49,6 +53,8 @@ ReportReply = (
     | reports_pb2.AskReporterResponse
     | reports_pb2.AnswerReportResponse
     | reports_pb2.AcceptTrafficEvidenceResponse
+    | reports_pb2.RecordArrivalResponse
+    | reports_pb2.ExtendDeadlineResponse
 )
 
 
@@ -60,6 +66,7 @@ class Receipt(Answer):
     assumed_years: list[int]
     unit: str
     content_sha256: str
+    response_due_at: Moment = Field(description="When somebody is to be there.")
 
 
 class Report(Answer):
@@ -76,6 +83,9 @@ class Report(Answer):
     media_count: int
     region: str
     place_abroad: bool = Field(description="Its place lies abroad: a person finds out where.")
+    arrived_at: Moment
+    extended_at: Moment
+    closing_outcome: str
 
 
 class Reporter(Answer):
@@ -114,9 +124,76 @@ class DeskReport(Answer):
     story: str
     accepted_plate: str
     accepted_offence_code: str
-    due_at: Moment = Field(description="As it is now; null while nothing is due.")
+    due_at: Moment = Field(description="The earlier clock; null while nothing is due.")
     actions: list[str] = Field(description="What this operator may do with it now.")
     emergency: bool = Field(description="It counts in minutes.")
+    response_due_at: Moment = Field(description="Until when the police respond; never stops.")
+    arrived_at: Moment
+    answer_due_at: Moment = Field(description="As it is now; null while it is stopped.")
+    position: str = Field(description="The position that escalation gave it to.")
+    closing_outcome: str
+
+
+class Choice(Answer):
+    """A code, its name in three languages, and the categories it is for (empty: all)."""
+
+    id: str
+    kk: str
+    ru: str
+    en: str
+    categories: list[str]
+
+
+class Choices(Answer):
+    """The codes of the legal tables from which operators choose, and which reports state."""
+
+    outcomes: list[Choice]
+    question_reasons: list[Choice]
+    positions: list[Choice]
+
+
+class OfficerLoad(Answer):
+    operator: str
+    open: int
+    overdue: int
+
+
+class UnitLoad(Answer):
+    unit: str
+    unassigned: int
+    open: int
+    overdue: int
+    due_soon: int
+    waits_for_reporter: int
+    officers: list[OfficerLoad]
+
+
+class Board(Answer):
+    units: list[UnitLoad]
+
+
+class UnitFigures(Answer):
+    unit: str
+    registered: int
+    on_time: int
+    late: int
+    overdue: int
+    reopened: int
+    median_minutes_to_first_action: float
+
+
+class Figures(Answer):
+    units: list[UnitFigures]
+
+
+class BoardQuery(Request):
+    region: Region = ""
+
+
+class FiguresQuery(Request):
+    region: Region = ""
+    registered_from: Instant
+    registered_until: Instant
 
 
 class DeskReportAnswer(Answer):
@@ -143,16 +220,32 @@ class TakeReport(Request):
 class RouteReport(Request):
     unit: str = Field(max_length=100)
     reason: Reason
+    region: Region = ""
     version: ShownVersion = 0
 
 
 class AskReporter(Request):
     question: str = Field(max_length=4000)
+    reason: str = Field("", max_length=40, examples=["needs_information"])
     version: ShownVersion = 0
 
 
 class AnswerReport(Request):
     answer: str = Field(max_length=4000)
+    outcome: str = Field(
+        "", max_length=40, examples=["measures_taken"], description="See /v1/reports/choices."
+    )
+    version: ShownVersion = 0
+
+
+class RecordArrival(Request):
+    arrived_at: Instant | None = Field(None, description="Null means now.")
+    version: ShownVersion = 0
+
+
+class ExtendDeadline(Request):
+    reason: Reason
+    working_days: int = Field(ge=-(2**31), le=2**31 - 1)
     version: ShownVersion = 0
 
 
@@ -170,6 +263,29 @@ async def list_reports(
     question come last. Texts, reporters, media and processing steps are left out."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))
+
+
+@router.get("/choices")
+async def list_choices(context: AsOperator) -> Choices:
+    """The outcomes that an answer may have, by category, the reasons for asking the reporter, and
+    the positions to which overdue reports are given; from the legal tables."""
+    return CHOICES
+
+
+@router.get("/board")
+async def get_board(query: Annotated[BoardQuery, Query()], context: AsOperator) -> Board:
+    """How many open reports each unit and officer has, of those that the operator may see; units
+    with the most unassigned ones first."""
+    request = query.message(reports_pb2.GetBoardRequest)
+    return Board.of(await context.call(context.peers.reports.GetBoard, request))
+
+
+@router.get("/figures")
+async def get_unit_figures(query: Annotated[FiguresQuery, Query()], context: AsOperator) -> Figures:
+    """How each unit handled the reports that were registered in a period of at most 366 days, of
+    those that the operator may see."""
+    request = query.message(reports_pb2.GetUnitFiguresRequest)
+    return Figures.of(await context.call(context.peers.reports.GetUnitFigures, request))
 
 
 @router.get("/by-number/{number}")
@@ -215,6 +331,25 @@ async def answer_report(report_id: Id, body: AnswerReport, context: AsOperator) 
     return _answer(await context.call(context.peers.reports.AnswerReport, request))
 
 
+@router.post("/{report_id}/record-arrival")
+async def record_arrival(
+    report_id: Id, context: AsOperator, body: RecordArrival | None = None
+) -> DeskReportAnswer:
+    """Records that somebody is at the place of an emergency. Only this ends the response time."""
+    body = body or RecordArrival()
+    request = body.message(reports_pb2.RecordArrivalRequest, report_id=report_id)
+    return _answer(await context.call(context.peers.reports.RecordArrival, request))
+
+
+@router.post("/{report_id}/extend")
+async def extend_deadline(
+    report_id: Id, body: ExtendDeadline, context: AsOperator
+) -> DeskReportAnswer:
+    """Extends the deadline of the answer by working days, once. The reporter is told at once."""
+    request = body.message(reports_pb2.ExtendDeadlineRequest, report_id=report_id)
+    return _answer(await context.call(context.peers.reports.ExtendDeadline, request))
+
+
 @router.post("/{report_id}/accept-traffic-evidence")
 async def accept_traffic_evidence(
     report_id: Id, body: AcceptTrafficEvidence, context: AsOperator
@@ -230,3 +365,21 @@ def _answer(reply: ReportReply) -> DeskReportAnswer:
     telemetry.bind_story(reply.report.story)
     telemetry.annotate(report=reply.report.report.report_id)
     return DeskReportAnswer.of(reply)
+
+
+def _choices() -> Choices:
+    deadlines = read_report_deadlines()
+    return Choices(
+        outcomes=[
+            _choice(one.id, one.names, one.categories) for one in read_report_outcomes().outcomes
+        ],
+        question_reasons=[_choice(one.id, one.names) for one in deadlines.question_reasons],
+        positions=[_choice(one.id, one.names) for one in deadlines.positions],
+    )
+
+
+def _choice(choice_id: str, names: Mapping[str, str], categories: tuple[str, ...] = ()) -> Choice:
+    return Choice(id=choice_id, **names, categories=list(categories))
+
+
+CHOICES = _choices()

@@ -61,6 +61,9 @@ def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskR
 def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
     status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
     report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
+    if report.HasField("response_due_at"):
+        report.actions.append("record_arrival")
+        report.actions[:] = [action for action in report.actions if action != "answer"]
     return report
 
 
@@ -133,8 +136,29 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         with checks() as check:
             long_enough = len(request.answer) > 3
             check.that(long_enough, "answer", "what the reporter reads", code="ANSWER_REQUIRED")
+            check.that(bool(request.outcome), "outcome", "what came of it", code="OUTCOME_REQUIRED")
         report.report.answer = request.answer
+        report.closing_outcome = request.outcome
         return reports_pb2.AnswerReportResponse(report=self._act(request, "answer"))
+
+    async def GetBoard(self, request: Any, context: Any) -> Any:
+        officers = [reports_pb2.OfficerLoad(operator="dispatcher-almaty", open=3, overdue=1)]
+        load = reports_pb2.UnitLoad(
+            unit="KZ-75-duty", unassigned=17, open=20, overdue=2, officers=officers
+        )
+        return reports_pb2.GetBoardResponse(units=[load])
+
+    async def RecordArrival(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._unchanged(request)
+        report.arrived_at.CopyFrom(to_timestamp(system_clock()))
+        report.ClearField("response_due_at")
+        report.report.version += 1
+        return reports_pb2.RecordArrivalResponse(report=offered(report))
+
+    async def ExtendDeadline(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        return reports_pb2.ExtendDeadlineResponse(report=self._unchanged(request))
 
     def _found(self, request: Any) -> reports_pb2.DeskReport:
         if request.report_id not in self._asked.reports:

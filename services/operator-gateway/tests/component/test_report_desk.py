@@ -138,11 +138,15 @@ async def test_a_refused_answer_keeps_what_was_typed_and_names_the_wrong_field(
     await desk.press("KeyA")
     await desk.page.fill("dialog[open] textarea", "ok")
     await desk.page.keyboard.press("Control+Enter")
-    await expect(desk.page.locator("dialog[open] .wrong")).to_have_text("Напишите ответ.")
+    await expect(desk.page.locator("dialog[open] .wrong").first).to_have_text("Напишите ответ.")
     text = desk.page.locator("dialog[open] textarea")
     await expect(text).to_have_value("ok")
     await expect(text).to_be_focused()
     await text.fill("The street was swept today.")
+    await desk.page.keyboard.press("Control+Enter")
+    await expect(desk.page.locator("#field-outcome-wrong")).to_have_text("Выберите решение.")
+    await expect(text).to_have_value("The street was swept today.")
+    await desk.page.select_option("#field-outcome", label="меры приняты")
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator("dialog[open]")).to_have_count(0)
     await expect(desk.page.locator(".case")).to_contain_text("The street was swept today.")
@@ -189,6 +193,7 @@ async def test_a_report_that_changed_while_an_answer_was_written_is_not_answered
     await desk.is_ready("report-2", "answer")
     await desk.press("KeyA")
     await expect(desk.page.locator("dialog[open] textarea")).to_have_value("The street was swept.")
+    await desk.page.select_option("#field-outcome", "measures_taken")
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator(".case")).to_contain_text("The street was swept.")
     assert [one.version for one in desk.asked.of(pb.AnswerReportRequest)] == [4]
@@ -255,6 +260,7 @@ async def test_deadline_unit_and_holder_are_those_of_now(
 ) -> None:
     moved = desk_reports["report-1"]
     moved.due_at.seconds += 90 * 24 * 3600  # the receipt still says half an hour ago
+    moved.answer_due_at.CopyFrom(moved.due_at)
     moved.overdue = False
     waiting = advance(desk_reports["report-3"], "take", "supervisor-almaty")
     advance(waiting, "ask", "supervisor-almaty")
@@ -270,6 +276,56 @@ async def test_deadline_unit_and_holder_are_those_of_now(
     await desk.is_open("report-1")
     due = await desk.page.locator(".facts").inner_text()
     assert "Срок по талону" in due
+
+
+async def test_an_emergency_shows_both_clocks_and_who_answers_for_it_until_somebody_is_there(
+    console: OpenConsole, desk_reports: Any
+) -> None:
+    report = desk_reports["report-2"]
+    report.emergency, report.position = True, "regional_head"
+    report.response_due_at.CopyFrom(report.due_at)
+    report.answer_due_at.CopyFrom(report.due_at)
+    report.answer_due_at.seconds += 20 * 24 * 3600
+    step = report.steps.add(actor="system", note="overdue, response, step 2: regional_head")
+    step.at.CopyFrom(report.due_at)
+    advance(report, "take", "dispatcher-almaty")
+    desk = await at_desk(console)
+    await desk.row("report-2").click()
+    await desk.is_ready("report-2", "record_arrival")
+    facts = await desk.page.locator(".facts").inner_text()
+    assert "Прибыть до" in facts and "Ответить до" in facts
+    await expect(desk.page.locator(".case")).to_contain_text("ступень 2 (прибытие): начальник деп")
+    assert await desk.button("answer").count() == 0
+    await desk.press("KeyP", layout="latin")
+    await desk.is_ready("report-2", "answer")
+    facts = await desk.page.locator(".facts").inner_text()
+    assert "Прибыть до" not in facts and "Прибыли" in facts
+    [asked] = desk.asked.of(pb.RecordArrivalRequest)
+    assert (asked.report_id, asked.version) == ("report-2", 2)
+
+
+async def test_the_board_shows_units_and_officers(console: OpenConsole, desk_reports: Any) -> None:
+    desk = await at_desk(console)
+    await desk.page.locator("[data-board]").click()
+    await expect(desk.page.locator("dialog[open] tbody tr")).to_have_count(2)
+    rows = await desk.page.locator("dialog[open] tbody tr").all_inner_texts()
+    assert [row.split() for row in rows] == [
+        ["KZ-75-duty", "17", "20", "2", "0", "0"],
+        ["dispatcher-almaty", "3", "1"],
+    ]
+    await desk.page.keyboard.press("Escape")
+    await expect(desk.page.locator("dialog[open]")).to_have_count(0)
+
+
+async def test_the_outcomes_offered_are_those_of_the_category(
+    console: OpenConsole, desk_reports: Any
+) -> None:
+    desk = await at_desk(console)
+    await taken(desk, "report-2")
+    await desk.press("KeyA")
+    offered = await desk.page.locator("#field-outcome option").all_inner_texts()
+    assert offered[0] == "выберите" and "дано разъяснение" in offered
+    assert "вина сотрудника установлена" not in offered
 
 
 async def test_only_what_the_owner_offers_can_be_done(

@@ -123,6 +123,7 @@ async def test_a_purpose_that_runs_out_while_one_writes_is_asked_for_and_the_tex
     await desk.is_ready("report-1", "answer")
     await desk.press("KeyA")
     await desk.page.fill("#ask textarea", "The street was swept.")
+    await desk.page.select_option("#field-outcome", "measures_taken")
     await desk.page.evaluate("sessionStorage.removeItem('tartip.purposes')")
     await desk.page.keyboard.press("Control+Enter")
     await desk.page.wait_for_selector("#choose[open]")

@@ -46,6 +46,8 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (complaints_routes.RaisedReport, reports_pb2.RaiseReportResponse),
     (complaints_routes.Candidates, personnel_pb2.ListCandidatesResponse),
     (complaints_routes.SettledSubject, personnel_pb2.NameSubjectResponse),
+    (reports_routes.Board, reports_pb2.GetBoardResponse),
+    (reports_routes.Figures, reports_pb2.GetUnitFiguresResponse),
     (statistics_routes.CameraStatistics, cameras_pb2.GetStatisticsResponse),
     (statistics_routes.RevenueFigures, fines_pb2.GetRevenueResponse),
     (audit_routes.HeadAnswer, audit_pb2.GetHeadResponse),
@@ -74,6 +76,10 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (complaints_routes.RaiseReport, reports_pb2.RaiseReportRequest),
     (complaints_routes.NameSubject, personnel_pb2.NameSubjectRequest),
     (complaints_routes.SubjectRequest, personnel_pb2.Subject),
+    (reports_routes.RecordArrival, reports_pb2.RecordArrivalRequest),
+    (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
+    (reports_routes.BoardQuery, reports_pb2.GetBoardRequest),
+    (reports_routes.FiguresQuery, reports_pb2.GetUnitFiguresRequest),
 ]
 
 

@@ -306,7 +306,9 @@ class _Demonstration:
             with self.reporter.step(name, "a dispatcher takes it and answers (REST)") as step:
                 await patiently(lambda: journey.act("take"))
                 answer = "Материалы переданы инспектору. Спасибо за сообщение."
-                await patiently(lambda: journey.act("answer", answer=answer))
+                await patiently(
+                    lambda: journey.act("answer", answer=answer, outcome="measures_taken")
+                )
                 step.result, step.reference = "answered in the report's language", receipt.number
             with self.reporter.step(name, "the app is notified and shows the answer") as step:
                 change = await wait_for(

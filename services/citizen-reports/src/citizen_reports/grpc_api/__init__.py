@@ -3,7 +3,7 @@
 from citizen_reports.grpc_api.apps import POLICY as APPS_POLICY
 from citizen_reports.grpc_api.apps import CitizenReportsApi
 from citizen_reports.grpc_api.desk import POLICY as DESK_POLICY
-from citizen_reports.grpc_api.desk import ReportDeskApi
+from citizen_reports.grpc_api.desk import DeskUseCases, ReportDeskApi
 from citizen_reports.grpc_api.personnel import (
     COMPLAINTS_POLICY,
     PERSONNEL_POLICY,
@@ -18,6 +18,7 @@ __all__ = [
     "PERSONNEL_POLICY",
     "CitizenReportsApi",
     "ComplaintsApi",
+    "DeskUseCases",
     "PersonnelApi",
     "ReportDeskApi",
 ]

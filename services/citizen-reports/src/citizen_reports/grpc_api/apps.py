@@ -23,8 +23,9 @@ from citizen_reports.events import CATEGORIES, STATUSES
 from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
+from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import Receipt, Report
+from citizen_reports.model.report import Report
 from citizen_reports.storage.app_views import AppView
 from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
@@ -203,6 +204,9 @@ def report_to_proto(
         media_count=media_count,
         region=report.region,
         place_abroad=report.place_abroad,
+        arrived_at=to_timestamp(report.arrived_at),
+        extended_at=to_timestamp(report.extended_at),
+        closing_outcome=report.closing_outcome,
     )
 
 
@@ -215,6 +219,7 @@ def receipt_to_proto(receipt: Receipt) -> reports_pb2.Receipt:
         unit=receipt.unit,
         content_sha256=receipt.content_sha256.hex(),
         assumed_years=assumed_years(receipt.deadline.rule),
+        response_due_at=to_timestamp(receipt.arrival_due_at),
     )
 
 
@@ -227,7 +232,7 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
     return Draft(
         category=CATEGORY_OF.get(request.category),
         place=place,
-        occurred_at=_moment(request.occurred_at) if request.HasField("occurred_at") else None,
+        occurred_at=moment_of(request.occurred_at) if request.HasField("occurred_at") else None,
         text=request.text,
         reporter=Reporter(reporter.iin, reporter.name, reporter.phone),
         language=request.language,
@@ -235,7 +240,7 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
     )
 
 
-def _moment(stamp: Timestamp) -> datetime | None:
+def moment_of(stamp: Timestamp) -> datetime | None:
     """Return the timestamp in UTC, None for a year outside 1 to 9999."""
     try:
         return from_timestamp(stamp)

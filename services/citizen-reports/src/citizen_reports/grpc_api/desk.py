@@ -1,6 +1,7 @@
 """`ReportDesk`, the gRPC service for operators and for the violations service."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +10,30 @@ from chassis.call_context import current_caller
 from chassis.clock import parse_id, to_timestamp
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
+from chassis.refusals import checks
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
-from citizen_reports.grpc_api.apps import CATEGORY_OF, number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.apps import (
+    CATEGORY_OF,
+    moment_of,
+    number_of,
+    report_id_of,
+    report_to_proto,
+)
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
+from citizen_reports.model.board import UnitFigures, UnitLoad
 from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import MediaNotFound
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.complaints import Complaints
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
+from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.openings import SentMedia
+from citizen_reports.usecases.routing import Routing, Target
 
 Context = grpc.aio.ServicerContext
 STATUS_OF = {value: status for status, value in STATUSES.items()}
@@ -32,6 +44,8 @@ METHODS = {
     "AskReporter": DeskAction.ASK,
     "AnswerReport": DeskAction.ANSWER,
     "AcceptTrafficEvidence": DeskAction.ACCEPT_TRAFFIC_EVIDENCE,
+    "RecordArrival": DeskAction.RECORD_ARRIVAL,
+    "ExtendDeadline": DeskAction.EXTEND,
     "RaiseReport": DeskAction.RAISE,
 }
 POLICY: Policy = {
@@ -41,6 +55,8 @@ POLICY: Policy = {
     for method, action in METHODS.items()
 } | {
     "/tartip.reports.v1.ReportDesk/ListReports": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/GetBoard": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/GetUnitFigures": allow(roles=DESK),
     "/tartip.reports.v1.ReportDesk/OpenEvidence": allow(roles=DESK, purpose=True),
     "/tartip.reports.v1.ReportDesk/GetReport": allow(
         roles=DESK, services=("violations",), purpose=True
@@ -48,10 +64,24 @@ POLICY: Policy = {
 }
 
 
+@dataclass(frozen=True)
+class DeskUseCases:
+    """What operators can do."""
+
+    desk: Desk
+    routing: Routing
+    execution: Execution
+    board: Board
+    complaints: Complaints
+
+
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
-    def __init__(self, desk: Desk, complaints: Complaints, sent: SentMedia, pages: Pages) -> None:
-        self._desk = desk
-        self._complaints = complaints
+    def __init__(self, usecases: DeskUseCases, sent: SentMedia, pages: Pages) -> None:
+        self._desk = usecases.desk
+        self._routing = usecases.routing
+        self._execution = usecases.execution
+        self._board = usecases.board
+        self._complaints = usecases.complaints
         self._sent = sent
         self._pages = pages
 
@@ -105,22 +135,33 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     async def RouteReport(
         self, request: reports_pb2.RouteReportRequest, context: Context
     ) -> reports_pb2.RouteReportResponse:
-        view = await self._desk.route(
-            _shown(request), request.unit, request.reason, current_caller()
-        )
+        target = Target(request.unit, request.region)
+        view = await self._routing.route(_shown(request), target, request.reason, current_caller())
         return reports_pb2.RouteReportResponse(report=_desk_report_to_proto(view))
 
     async def AskReporter(
         self, request: reports_pb2.AskReporterRequest, context: Context
     ) -> reports_pb2.AskReporterResponse:
-        view = await self._desk.ask(_shown(request), request.question, current_caller())
+        view = await self._desk.ask(
+            _shown(request), request.question, request.reason, current_caller()
+        )
         return reports_pb2.AskReporterResponse(report=_desk_report_to_proto(view))
 
     async def AnswerReport(
         self, request: reports_pb2.AnswerReportRequest, context: Context
     ) -> reports_pb2.AnswerReportResponse:
-        view = await self._desk.answer(_shown(request), request.answer, current_caller())
+        view = await self._desk.answer(
+            _shown(request), request.answer, request.outcome, current_caller()
+        )
         return reports_pb2.AnswerReportResponse(report=_desk_report_to_proto(view))
+
+    async def AcceptTrafficEvidence(
+        self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
+    ) -> reports_pb2.AcceptTrafficEvidenceResponse:
+        view = await self._desk.accept_traffic_evidence(
+            _shown(request), request.plate, request.offence_code, current_caller()
+        )
+        return reports_pb2.AcceptTrafficEvidenceResponse(report=_desk_report_to_proto(view))
 
     async def RaiseReport(
         self, request: reports_pb2.RaiseReportRequest, context: Context
@@ -134,13 +175,67 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.by_id(shown.report_id, caller)
         return reports_pb2.RaiseReportResponse(report=_desk_report_to_proto(view))
 
-    async def AcceptTrafficEvidence(
-        self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
-    ) -> reports_pb2.AcceptTrafficEvidenceResponse:
-        view = await self._desk.accept_traffic_evidence(
-            _shown(request), request.plate, request.offence_code, current_caller()
+    async def RecordArrival(
+        self, request: reports_pb2.RecordArrivalRequest, context: Context
+    ) -> reports_pb2.RecordArrivalResponse:
+        given = request.arrived_at if request.HasField("arrived_at") else None
+        moment = moment_of(given) if given else None
+        with checks() as check:
+            is_known = given is None or moment is not None
+            check.that(is_known, "arrived_at", "a moment", code="ARRIVED_IN_FUTURE")
+        view = await self._execution.record_arrival(_shown(request), moment, current_caller())
+        return reports_pb2.RecordArrivalResponse(report=_desk_report_to_proto(view))
+
+    async def ExtendDeadline(
+        self, request: reports_pb2.ExtendDeadlineRequest, context: Context
+    ) -> reports_pb2.ExtendDeadlineResponse:
+        view = await self._execution.extend(
+            _shown(request), request.reason, request.working_days, current_caller()
         )
-        return reports_pb2.AcceptTrafficEvidenceResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.ExtendDeadlineResponse(report=_desk_report_to_proto(view))
+
+    async def GetBoard(
+        self, request: reports_pb2.GetBoardRequest, context: Context
+    ) -> reports_pb2.GetBoardResponse:
+        units = await self._board.loads(request.region, current_caller())
+        return reports_pb2.GetBoardResponse(units=map(_load_to_proto, units))
+
+    async def GetUnitFigures(
+        self, request: reports_pb2.GetUnitFiguresRequest, context: Context
+    ) -> reports_pb2.GetUnitFiguresResponse:
+        has_start = request.HasField("registered_from")
+        has_end = request.HasField("registered_until")
+        start = moment_of(request.registered_from) if has_start else None
+        end = moment_of(request.registered_until) if has_end else None
+        units = await self._board.figures(request.region, start, end, current_caller())
+        return reports_pb2.GetUnitFiguresResponse(units=map(_figures_to_proto, units))
+
+
+def _load_to_proto(load: UnitLoad) -> reports_pb2.UnitLoad:
+    return reports_pb2.UnitLoad(
+        unit=load.unit,
+        unassigned=load.unassigned,
+        open=load.open,
+        overdue=load.overdue,
+        due_soon=load.due_soon,
+        waits_for_reporter=load.waits_for_reporter,
+        officers=[
+            reports_pb2.OfficerLoad(operator=one.operator, open=one.open, overdue=one.overdue)
+            for one in load.officers
+        ],
+    )
+
+
+def _figures_to_proto(figures: UnitFigures) -> reports_pb2.UnitFigures:
+    return reports_pb2.UnitFigures(
+        unit=figures.unit,
+        registered=figures.registered,
+        on_time=figures.on_time,
+        late=figures.late,
+        overdue=figures.overdue,
+        reopened=figures.reopened,
+        median_minutes_to_first_action=figures.median_minutes,
+    )
 
 
 def _shown(request: Any) -> Shown:
@@ -209,6 +304,11 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         due_at=to_timestamp(report.due_at),
         actions=[action.value for action in view.actions],
         emergency=report.is_emergency,
+        response_due_at=to_timestamp(report.response_due_at),
+        arrived_at=to_timestamp(report.arrived_at),
+        answer_due_at=to_timestamp(report.answer_due_at),
+        position=report.position,
+        closing_outcome=report.closing_outcome,
     )
 
 

@@ -14,9 +14,10 @@ from chassis.refusals import Refusal
 
 from citizen_reports.model.categories import Category
 from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.raising import raised
 from citizen_reports.model.refusals import NoEvidence
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import Status
+from citizen_reports.model.statuses import Actor, Status
 
 
 class DeskAction(StrEnum):
@@ -25,6 +26,8 @@ class DeskAction(StrEnum):
     ASK = "ask"
     ANSWER = "answer"
     ACCEPT_TRAFFIC_EVIDENCE = "accept_traffic_evidence"
+    RECORD_ARRIVAL = "record_arrival"
+    EXTEND = "extend"
     RAISE = "raise"
 
 
@@ -37,16 +40,11 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
     DeskAction.ANSWER: DESK_ROLES,
     # Complaints are never traffic evidence.
     DeskAction.ACCEPT_TRAFFIC_EVIDENCE: DESK_ROLES - {"internal_security"},
+    DeskAction.RECORD_ARRIVAL: DESK_ROLES - {"internal_security"},
+    # The head extends (APPC 76); complaints are not extended at all (APPC 99).
+    DeskAction.EXTEND: frozenset({"supervisor"}),
     DeskAction.RAISE: DESK_ROLES,
 }
-
-
-@dataclass(frozen=True)
-class Actor:
-    """The operator who acts on a report."""
-
-    operator_id: str
-    roles: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,23 @@ class Files:
 
 
 def accept_evidence(
-    report: Report, offence_code: str, actor: Actor, deadlines: Deadlines, files: Files
+    report: Report,
+    offence_code: str,
+    actor: Actor,
+    deadlines: Deadlines,
+    files: Files,
+    now: datetime,
 ) -> tuple[Report, Report]:
     """Accept a report's files as evidence of an offence. A ROUTED report is first assigned to the
     actor.
 
     Returns the report before acceptance (assigned, if necessary) and the accepted report. Raises
-    StatusNotAllowed, NotTraffic, CalendarYearMissing, or NoEvidence if no file is stored.
+    StatusNotAllowed, NotTraffic, AnotherOfficerRequired, CalendarYearMissing, or NoEvidence if no
+    file is stored.
     """
     in_work = report
     if report.status is Status.ROUTED:
-        in_work = report.take(actor.operator_id, actor.roles, deadlines)
+        in_work = report.take(actor, now, deadlines)
     accepted = in_work.accept_traffic(offence_code)
     if not files.stored:
         raise NoEvidence(facts={"waiting": str(files.waiting)})
@@ -80,18 +84,21 @@ def allowed_actions(
 ) -> tuple[DeskAction, ...]:
     """Return the actions that this operator may take now without being refused."""
     attempts: dict[DeskAction, Callable[[], object]] = {
-        DeskAction.TAKE: lambda: report.take(actor.operator_id, actor.roles, deadlines),
+        DeskAction.TAKE: lambda: report.take(actor, now, deadlines),
         DeskAction.ROUTE: lambda: report.route(report.unit),
-        DeskAction.ASK: lambda: report.ask(now),
-        DeskAction.ANSWER: lambda: report.answer(actor.operator_id, now),
+        DeskAction.ASK: lambda: report.ask(deadlines.table.question_reasons[0], now, deadlines),
+        DeskAction.ANSWER: lambda: report.answer(actor, "", now),
         DeskAction.ACCEPT_TRAFFIC_EVIDENCE: lambda: accept_evidence(
-            report, report.offence_code, actor, deadlines, files
+            report, report.offence_code, actor, deadlines, files, now
         ),
+        DeskAction.EXTEND: lambda: report.extend(1, now, deadlines),
         # What can be raised at all can be raised to a complaint.
-        DeskAction.RAISE: lambda: report.raise_to(
-            Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
+        DeskAction.RAISE: lambda: raised(
+            report, Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
         ),
     }
+    if report.arrived_at is None:
+        attempts[DeskAction.RECORD_ARRIVAL] = lambda: report.arrive(now)
     return tuple(
         action
         for action, attempt in attempts.items()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from law.report_deadlines import read_report_deadlines
+from law.report_outcomes import ReportOutcomes, read_report_outcomes
 from law.report_routing import ReportRouting, read_report_routing
 
 from citizen_reports.model.deadlines import Deadlines
@@ -12,10 +13,11 @@ from citizen_reports.model.deadlines import Deadlines
 class Law:
     deadlines: Deadlines
     routing: ReportRouting
+    outcomes: ReportOutcomes
 
 
 def read_law(*, assume_years: bool = False) -> Law:
     """Read the legal tables shipped with the library `law`. With `assume_years` (trial runs only),
     the calendars of the years after the last calendar table are derived; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
-    return Law(deadlines, read_report_routing())
+    return Law(deadlines, read_report_routing(), read_report_outcomes())

@@ -128,3 +128,41 @@ class WebhookHostNotAllowed(Refusal):
 class BadgeTaken(Refusal):
     kind = Kind.EXISTS
     code = "BADGE_TAKEN"
+
+
+class AnotherOfficerRequired(Refusal):
+    """A disputed report is neither taken nor answered by the operator whose answer is disputed."""
+
+    code = "ANOTHER_OFFICER_REQUIRED"
+
+
+class ArrivalNotExpected(Refusal):
+    """Nobody has to be at the place of this report within minutes."""
+
+    code = "ARRIVAL_NOT_EXPECTED"
+
+
+class ArrivalRequired(Refusal):
+    """An emergency is not answered before somebody has been there."""
+
+    code = "ARRIVAL_REQUIRED"
+
+
+class WaitingTimeUsed(Refusal):
+    """Earlier questions have stopped the deadline for as long as is allowed."""
+
+    code = "WAITING_TIME_USED"
+
+
+class ExtensionNotAllowed(Refusal):
+    """The law allows no extension for this report, or its deadline does not run now."""
+
+    code = "EXTENSION_NOT_ALLOWED"
+
+
+class AlreadyExtended(Refusal):
+    code = "ALREADY_EXTENDED"
+
+
+class DeadlinePassed(Refusal):
+    code = "DEADLINE_PASSED"

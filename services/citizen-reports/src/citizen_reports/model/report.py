@@ -5,29 +5,39 @@ encrypted.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from audit_log.record_kinds import RecordKind
 from law.report_deadlines import Deadline
+from law.report_escalation import QuestionReason
 
-from citizen_reports.model.categories import (
-    CONFIDENTIAL,
-    EMERGENCIES,
-    Category,
-    is_more_secret,
-)
-from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.categories import CONFIDENTIAL, EMERGENCIES, Category
+from citizen_reports.model.deadlines import DeadlineKind, Deadlines
+from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
-    CategoryNotRaised,
-    NotAComplaint,
+    AlreadyExtended,
+    AnotherOfficerRequired,
+    ArrivalNotExpected,
+    ArrivalRequired,
+    DeadlinePassed,
+    ExtensionNotAllowed,
     NothingAsked,
     NotTraffic,
     ReportNotAnswered,
     StatusNotAllowed,
+    WaitingTimeUsed,
 )
-from citizen_reports.model.statuses import CLOCK_RUNS, OVERSIGHT_ROLES, TRANSITIONS, Move, Status
+from citizen_reports.model.statuses import (
+    CLOCK_RUNS,
+    OVERSIGHT_ROLES,
+    QUEUE,
+    TRANSITIONS,
+    Actor,
+    Move,
+    Status,
+)
+from citizen_reports.model.waiting import NOT_ASKED, Waiting
 
 OUTCOMES = {
     "violation_detected": 1,
@@ -36,34 +46,6 @@ OUTCOMES = {
     "fine_issued": 3,
     "violation_annulled": 4,
 }
-
-
-# What a decision about a registered report covers: all columns of its row; and its answer.
-REPORT = RecordKind(
-    "report",
-    (
-        *("report_id", "partner", "category", "region", "status", "language", "occurred_at"),
-        *("opened_at", "story", "version", "cell", "place_abroad", "number", "registered_at"),
-        *("receipt_due_at", "receipt_rule", "receipt_unit", "content_sha256", "due_at"),
-        *("deadline_rule", "deadline_number", "waits_since", "escalation_step", "unit"),
-        *("operator", "answered_at", "disputed_at", "outcome", "offence_code", "duplicate_of"),
-        "reported_category",
-    ),
-)
-ANSWER = RecordKind("answer", ("report_id", "answer"))
-# Whom a complaint is about.
-SUBJECT = RecordKind("subject", ("report_id", "officer_id", "unit", "settled_at"))
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """The confirmation that the reporter gets at registration. A receipt never changes."""
-
-    number: str
-    registered_at: datetime
-    deadline: Deadline
-    unit: str
-    content_sha256: bytes
 
 
 @dataclass(frozen=True)
@@ -86,12 +68,28 @@ class Report:
     deadline: Deadline | None = None
     # Rises with every change of the deadline: work scheduled for an older one is void.
     deadline_number: int = 0
-    waits_since: datetime | None = None
+    waiting: Waiting = NOT_ASKED
     escalation_step: int = 0
+    # The deadline number for which a warning was given.
+    warned_number: int = 0
+    # When the clock of the response ended, and its last step: 0 after the warning.
+    response_ended_at: datetime | None = None
+    response_step: int | None = None
+    # When somebody was there.
+    arrived_at: datetime | None = None
+    # The position that the last escalation gave the report to; "" before.
+    position: str = ""
     unit: str = ""
     operator: str = ""
+    # When an operator first took it.
+    taken_at: datetime | None = None
     answered_at: datetime | None = None
+    # The operator of the last answer, and its outcome, such as "measures_taken".
+    answered_by: str = ""
+    closing_outcome: str = ""
     disputed_at: datetime | None = None
+    extended_at: datetime | None = None
+    # What came of accepted traffic evidence.
     outcome: str = ""
     offence_code: str = ""
     duplicate_of: UUID | None = None
@@ -142,14 +140,43 @@ class Report:
         return self.number or str(self.report_id)
 
     @property
-    def due_at(self) -> datetime | None:
-        """The time by which operators must act; None while the deadline is suspended."""
+    def response(self) -> Deadline | None:
+        """Until when the police respond, whether they have or not; None without such a time."""
+        return self.receipt.response if self.receipt else None
+
+    @property
+    def response_due_at(self) -> datetime | None:
+        """The time by which the police must respond; None once they have."""
+        if self.response is None or self.response_ended_at or self.status not in QUEUE:
+            return None
+        return self.response.due_at
+
+    @property
+    def answer_due_at(self) -> datetime | None:
+        """The time by which the answer is due; None while this clock is stopped or has no date."""
         if self.deadline is None or self.status not in CLOCK_RUNS:
             return None
         return self.deadline.due_at
 
+    @property
+    def due_at(self) -> datetime | None:
+        """The time by which operators must act: the earliest clock that runs; None without one."""
+        running = [due for due in (self.response_due_at, self.answer_due_at) if due is not None]
+        return min(running, default=None)
+
+    def due_of(self, kind: DeadlineKind) -> datetime | None:
+        """The time at which this clock ends; None if it does not run."""
+        is_response = kind is DeadlineKind.RESPONSE
+        return self.response_due_at if is_response else self.answer_due_at
+
+    @property
+    def answer_started_at(self) -> datetime:
+        """When the clock of the answer began: at registration, or at the dispute."""
+        assert self.receipt is not None
+        return self.disputed_at or self.receipt.registered_at
+
     def is_overdue(self, now: datetime) -> bool:
-        """Whether the deadline is not suspended and has passed."""
+        """Whether one of the clocks runs and its time has passed."""
         return self.due_at is not None and now >= self.due_at
 
     def with_another_file(self) -> "Report":
@@ -161,7 +188,7 @@ class Report:
         """Return the report with the status REGISTERED, this receipt and the receipt's deadline.
         Raises StatusNotAllowed."""
         return replace(
-            self._moved(Move.SUBMIT),
+            self.moved(Move.SUBMIT),
             receipt=receipt,
             deadline=receipt.deadline,
             deadline_number=self.deadline_number + 1,
@@ -170,36 +197,105 @@ class Report:
     def route(self, unit: str) -> "Report":
         """Return the report with the status ROUTED, this unit and no operator. Raises
         StatusNotAllowed."""
-        return replace(self._moved(Move.ROUTE), unit=unit, operator="")
+        return replace(self.moved(Move.ROUTE), unit=unit, operator="")
 
-    def take(self, operator: str, roles: frozenset[str], deadlines: Deadlines) -> "Report":
-        """Return the report with the status IN_WORK, this operator and the deadline after taking. A
-        disputed report can be taken only with a role in OVERSIGHT_ROLES.
+    def move(self, region: str) -> "Report":
+        """Return the report as one of another region."""
+        return replace(self, region=region, version=self.version + 1)
 
-        Raises StatusNotAllowed or CalendarYearMissing.
+    def take(self, actor: Actor, now: datetime, deadlines: Deadlines) -> "Report":
+        """Return the report with the status IN_WORK and this operator.
+
+        The clock of an emergency's response runs on: only arrival ends it. That of a reported crime
+        ends. A disputed report is taken only by another operator than the one who answered, with a
+        role in OVERSIGHT_ROLES.
+
+        Raises StatusNotAllowed, AnotherOfficerRequired or CalendarYearMissing.
         """
-        if self.status is Status.DISPUTED and not roles & OVERSIGHT_ROLES:
-            raise StatusNotAllowed(facts={"status": self.status.value})
-        taken = replace(self._moved(Move.TAKE), operator=operator)
+        self._require_oversight(actor)
+        taken = replace(
+            self.moved(Move.TAKE), operator=actor.operator_id, taken_at=self.taken_at or now
+        )
         assert self.deadline is not None and self.receipt is not None
+        if self.response is not None:
+            runs_on = self.receipt.arrival_due_at or self.response_ended_at
+            return taken if runs_on else replace(taken, response_ended_at=now)
         due = deadlines.after_taking(self.deadline, self.receipt.registered_at)
-        return taken if due == self.deadline else taken._due(due)
+        return taken if due == self.deadline else taken.with_deadline(due)
 
-    def ask(self, now: datetime) -> "Report":
-        """Return the report with the status WAITS_FOR_REPORTER since `now`; its deadline is
-        suspended. Raises StatusNotAllowed."""
-        return replace(self._moved(Move.ASK), waits_since=now)
+    def arrive(self, arrived_at: datetime) -> "Report":
+        """Return the report with the clock of its response ended: somebody was there at
+        `arrived_at`. Unchanged if an arrival is recorded already.
+
+        Raises ArrivalNotExpected for reports other than emergencies with a running clock.
+        """
+        if self.arrived_at is not None:
+            return self
+        if self.receipt is None or self.receipt.arrival_due_at is None:
+            raise ArrivalNotExpected
+        if self.status not in QUEUE:
+            raise ArrivalNotExpected
+        return replace(
+            self,
+            arrived_at=arrived_at,
+            response_ended_at=arrived_at,
+            version=self.version + 1,
+        )
+
+    def ask(self, reason: QuestionReason, now: datetime, deadlines: Deadlines) -> "Report":
+        """Return the report with the status WAITS_FOR_REPORTER since `now`, for as long as the
+        reason allows; the clock of its answer is stopped. Raises StatusNotAllowed, or
+        WaitingTimeUsed if earlier questions have used up the time."""
+        until = deadlines.waits_until(reason, now, self.waiting.waited)
+        asked = self.moved(Move.ASK)
+        if until <= now:
+            raise WaitingTimeUsed
+        questions = self.waiting.questions + 1
+        return replace(asked, waiting=Waiting(now, until, questions, 0, self.waiting.waited))
+
+    def remind(self, number: int) -> "Report":
+        """Return the report with this reminder, counted from 1, of its open question."""
+        waiting = replace(self.waiting, reminders=number)
+        return replace(self, waiting=waiting, version=self.version + 1)
 
     def reply(self, now: datetime, deadlines: Deadlines) -> "Report":
-        """Return the report with the status IN_WORK and its deadline extended by the time spent
-        waiting for the reply, which came at `now`.
+        """Return the report with the status IN_WORK and the deadline of its answer extended by the
+        time spent waiting for the reply, which came at `now`. Raises NothingAsked or
+        StatusNotAllowed."""
+        return self._after_question(Move.REPLY, now, deadlines)
 
-        Raises NothingAsked, StatusNotAllowed or CalendarYearMissing.
+    def go_on(self, now: datetime, deadlines: Deadlines) -> "Report":
+        """Return the report with the status IN_WORK, because no reply came in time; `now` is at or
+        after the end of the wait. The deadline of its answer is extended by the time waited at
+        most. Raises NothingAsked or StatusNotAllowed."""
+        return self._after_question(Move.GO_ON, now, deadlines)
+
+    def extend(self, working_days: int, now: datetime, deadlines: Deadlines) -> "Report":
+        """Return the report with the deadline of its answer extended by working days, which is
+        possible once, before it has passed.
+
+        Raises ExtensionNotAllowed, AlreadyExtended, DeadlinePassed or CalendarYearMissing.
         """
-        if self.waits_since is None or self.deadline is None:
-            raise NothingAsked
-        replied = replace(self._moved(Move.REPLY), waits_since=None)
-        return replied._due(deadlines.after_waiting(self.deadline, now - self.waits_since))
+        if self.extended_at is not None:
+            raise AlreadyExtended
+        if self.category in deadlines.table.extension_never or self.answer_due_at is None:
+            raise ExtensionNotAllowed
+        if now >= self.answer_due_at:
+            raise DeadlinePassed
+        assert self.deadline is not None
+        extended = replace(self, extended_at=now, version=self.version + 1)
+        return extended.with_deadline(deadlines.extended(self.deadline, working_days))
+
+    def date(self, deadlines: Deadlines) -> "Report":
+        """Return the report with the date of its answer, if it had none for want of a calendar and
+        the calendar has come; else unchanged."""
+        if self.deadline is None or self.deadline.due_at is not None:
+            return self
+        due = deadlines.of(self.category, self.region, self.answer_started_at)
+        if due.due_at is None:
+            return self
+        due = deadlines.after_waiting(due, self.waiting.waited)
+        return replace(self, version=self.version + 1).with_deadline(due)
 
     def accept_traffic(self, offence_code: str) -> "Report":
         """Return the report marked as evidence of this offence. Raises NotTraffic if its category
@@ -209,13 +305,26 @@ class Report:
             raise NotTraffic
         if self.offence_code:  # once: a candidate exists by now
             raise StatusNotAllowed(facts={"status": self.status.value})
-        return replace(self._moved(Move.ACCEPT), offence_code=offence_code)
+        return replace(self.moved(Move.ACCEPT), offence_code=offence_code)
 
-    def answer(self, operator: str, now: datetime) -> "Report":
-        """Return the report with the status ANSWERED, answered by this operator at `now`. Raises
-        StatusNotAllowed."""
+    def answer(self, actor: Actor, outcome: str, now: datetime) -> "Report":
+        """Return the report with the status ANSWERED, answered by this operator at `now` with this
+        outcome, such as "measures_taken".
+
+        Raises StatusNotAllowed, AnotherOfficerRequired, or ArrivalRequired for an emergency where
+        nobody has been yet.
+        """
+        self._require_oversight(actor)
+        answered = self.moved(Move.ANSWER)
+        if self.response_due_at is not None:
+            raise ArrivalRequired
         return replace(
-            self._moved(Move.ANSWER), operator=operator, answered_at=now, waits_since=None
+            answered,
+            operator=actor.operator_id,
+            answered_at=now,
+            answered_by=actor.operator_id,
+            closing_outcome=outcome,
+            waiting=replace(self.waiting, since=None, until=None),
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
@@ -225,53 +334,32 @@ class Report:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:
             raise ReportNotAnswered
-        disputed = replace(self._moved(Move.DISPUTE), disputed_at=now, operator="")
-        return disputed._due(unit_deadline)
-
-    def raise_to(
-        self, category: Category, unit: str, now: datetime, deadlines: Deadlines
-    ) -> "Report":
-        """Return the report with this more secret category, the status ROUTED, this unit, no
-        operator and the deadline of the new category.
-
-        Emergencies are counted from `now`, complaints from their registration. An earlier deadline
-        that runs already stays. Raises CategoryNotRaised, StatusNotAllowed or CalendarYearMissing.
-        """
-        if not is_more_secret(category, self.category):
-            raise CategoryNotRaised(facts={"category": self.category.value})
-        raised = replace(
-            self._moved(Move.RAISE),
-            category=category,
-            reported_category=self.category_of_app,
-            unit=unit,
+        disputed = replace(
+            self.moved(Move.DISPUTE),
+            disputed_at=now,
             operator="",
-            waits_since=None,
+            waiting=replace(self.waiting, waited=timedelta()),
         )
-        assert self.receipt is not None
-        counted_from = now if category in EMERGENCIES else self.receipt.registered_at
-        deadline = deadlines.of(category, self.region, counted_from)
-        if self.due_at is not None and self.due_at < deadline.due_at:
-            return raised
-        return raised._due(deadline)
-
-    def settle_subject(self) -> "Report":
-        """Return the complaint after it was settled whom it is about. Raises NotAComplaint."""
-        if not self.is_complaint:
-            raise NotAComplaint
-        return replace(self, version=self.version + 1)
-
-    def release(self) -> "Report":
-        """Return the report without its operator, whose posting has ended; a report in work gets
-        the status ROUTED. Raises StatusNotAllowed."""
-        return replace(self._moved(Move.RELEASE), operator="")
+        return disputed.with_deadline(unit_deadline)
 
     def close(self) -> "Report":
         """Return the report with the status CLOSED. Raises StatusNotAllowed."""
-        return self._moved(Move.CLOSE)
+        return self.moved(Move.CLOSE)
 
-    def escalate(self, step: int) -> "Report":
-        """Return the report with its escalation step set to `step`, which is counted from 1."""
-        return replace(self, escalation_step=step, version=self.version + 1)
+    def warn(self, kind: DeadlineKind) -> "Report":
+        """Return the report marked as warned that this clock ends soon."""
+        warned = replace(self, version=self.version + 1)
+        if kind is DeadlineKind.RESPONSE:
+            return replace(warned, response_step=0)
+        return replace(warned, warned_number=self.deadline_number)
+
+    def escalate(self, kind: DeadlineKind, step: int, position: str) -> "Report":
+        """Return the report, given to `position` by this step of the clock's ladder. Steps are
+        counted from 1."""
+        escalated = replace(self, position=position, version=self.version + 1)
+        if kind is DeadlineKind.RESPONSE:
+            return replace(escalated, response_step=step)
+        return replace(escalated, escalation_step=step)
 
     def with_outcome(self, outcome: str) -> "Report":
         """Return the report with this outcome, such as "fine_issued". The report is unchanged if
@@ -280,13 +368,36 @@ class Report:
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
 
-    def _moved(self, move: Move) -> "Report":
+    def _require_oversight(self, actor: Actor) -> None:
+        """Raise unless the operator may act on this report, if its answer was disputed."""
+        if self.disputed_at is None:
+            return
+        if not actor.roles & OVERSIGHT_ROLES:
+            raise StatusNotAllowed(facts={"status": self.status.value})
+        if actor.operator_id == self.answered_by:
+            raise AnotherOfficerRequired
+
+    def _after_question(self, move: Move, now: datetime, deadlines: Deadlines) -> "Report":
+        waiting = self.waiting
+        if waiting.since is None or self.deadline is None:
+            raise NothingAsked
+        ended_at = now if waiting.until is None else min(now, waiting.until)
+        waited = ended_at - waiting.since
+        moved = replace(
+            self.moved(move),
+            waiting=replace(waiting, since=None, until=None, waited=waiting.waited + waited),
+        )
+        return moved.with_deadline(deadlines.after_waiting(self.deadline, waited))
+
+    def moved(self, move: Move) -> "Report":
+        """Return the report with the status to which this move leads. Raises StatusNotAllowed."""
         target = TRANSITIONS.get((self.status, move))
         if target is None:
             raise StatusNotAllowed(facts={"status": self.status.value, "action": move.value})
         return replace(self, status=target, version=self.version + 1)
 
-    def _due(self, deadline: Deadline) -> "Report":
+    def with_deadline(self, deadline: Deadline) -> "Report":
+        """Return the report with this deadline of its answer, and its escalation begun anew."""
         return replace(
             self, deadline=deadline, deadline_number=self.deadline_number + 1, escalation_step=0
         )

@@ -1,5 +1,6 @@
 """The statuses of a report and the one table of allowed transitions."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -20,6 +21,7 @@ class Move(StrEnum):
     TAKE = "take"
     ASK = "ask"
     REPLY = "reply"
+    GO_ON = "go_on"
     ACCEPT = "accept"
     ANSWER = "answer"
     DISPUTE = "dispute"
@@ -38,6 +40,7 @@ TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.DISPUTED, Move.TAKE): Status.IN_WORK,
     (Status.IN_WORK, Move.ASK): Status.WAITS_FOR_REPORTER,
     (Status.WAITS_FOR_REPORTER, Move.REPLY): Status.IN_WORK,
+    (Status.WAITS_FOR_REPORTER, Move.GO_ON): Status.IN_WORK,
     (Status.IN_WORK, Move.ACCEPT): Status.IN_WORK,
     (Status.IN_WORK, Move.ANSWER): Status.ANSWERED,
     (Status.WAITS_FOR_REPORTER, Move.ANSWER): Status.ANSWERED,
@@ -64,7 +67,15 @@ QUEUE = (
 )
 # Statuses in which nobody has asked or answered the reporter yet.
 BEFORE_WORK = frozenset({Status.OPEN, Status.REGISTERED, Status.ROUTED})
-# Statuses in which the clock of the deadline runs.
+# Statuses in which the clock of the answer runs. That of the response runs in all of QUEUE.
 CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
-# Roles that may take a disputed report, instead of the desk that answered it.
+# Roles that may take and answer a disputed report, instead of the desk that answered it.
 OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The operator who acts on a report."""
+
+    operator_id: str
+    roles: frozenset[str]

@@ -14,7 +14,7 @@ from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import BEFORE_WORK
 from citizen_reports.storage.contents import REPORT, question_and_answer
-from citizen_reports.storage.reports import to_report
+from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.tables import contents, media, reports
 
 

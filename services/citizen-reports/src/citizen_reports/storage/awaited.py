@@ -4,11 +4,12 @@
 from typing import Any
 
 from law.report_deadlines import ReportDeadlines
-from sqlalchemy import Select, Text, case, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, case, cast, func, select
 
-from citizen_reports.model.categories import EMERGENCIES
+from citizen_reports.model.categories import Category
+from citizen_reports.model.deadlines import DeadlineKind
 from citizen_reports.model.media import MediaState
-from citizen_reports.model.statuses import CLOCK_RUNS, Status
+from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
 from citizen_reports.storage.tables import media, reports
 
 _REPORT = cast(reports.c.report_id, Text)
@@ -21,13 +22,40 @@ COMPLETE_MEDIA: Select[Any] = (
 
 
 def escalations(deadlines: ReportDeadlines) -> Select[Any]:
-    """Select the keys of the next escalation of each report whose deadline is not suspended."""
-    steps = case(
-        (reports.c.category.in_(EMERGENCIES), len(deadlines.ladder(emergency=True))),
-        else_=len(deadlines.ladder(emergency=False)),
-    )
+    """Select the keys of the next escalation of each report whose answer has a running clock."""
     step = reports.c.escalation_step + 1
     key = func.concat(reports.c.report_id, ":", reports.c.deadline_number, ":", step)
     return select(key.label("key")).where(
-        reports.c.status.in_(CLOCK_RUNS), reports.c.due_at.is_not(None), step <= steps
+        reports.c.status.in_(CLOCK_RUNS),
+        reports.c.due_at.is_not(None),
+        step <= _steps(deadlines, DeadlineKind.ANSWER),
     )
+
+
+def responses(deadlines: ReportDeadlines) -> Select[Any]:
+    """Select the keys of the next escalation of each report to which the police have not responded,
+    though its category demands it."""
+    step = func.coalesce(reports.c.response_step, 0) + 1
+    key = func.concat(reports.c.report_id, ":", step)
+    return select(key.label("key")).where(
+        reports.c.status.in_(QUEUE),
+        reports.c.response_due_at.is_not(None),
+        reports.c.response_ended_at.is_(None),
+        step <= _steps(deadlines, DeadlineKind.RESPONSE),
+    )
+
+
+# The end of each wait for a reporter; questions of before had none.
+WAITS: Select[Any] = select(
+    func.concat(reports.c.report_id, ":", reports.c.questions, ":0").label("key")
+).where(reports.c.status == Status.WAITS_FOR_REPORTER.value, reports.c.waits_until.is_not(None))
+# The look for the calendar of each answer that has no date.
+UNDATED: Select[Any] = select(
+    func.concat(reports.c.report_id, ":", reports.c.deadline_number).label("key")
+).where(reports.c.due_at.is_(None), reports.c.deadline_rule.is_not(None))
+
+
+def _steps(deadlines: ReportDeadlines, kind: DeadlineKind) -> ColumnElement[int]:
+    """The number of steps of this clock's escalation, by the report's category."""
+    counts = {category.value: len(deadlines.ladder(kind, category)) for category in Category}
+    return case(counts, value=reports.c.category, else_=0)

@@ -20,7 +20,7 @@ from citizen_reports.model.draft import Place
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.storage.contents import NOWHERE, REPORT, place_in
-from citizen_reports.storage.reports import to_report
+from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.tables import contents, reports
 
 NEIGHBOURS_MAX = 50

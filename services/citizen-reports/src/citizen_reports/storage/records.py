@@ -9,7 +9,7 @@ from audit_log.decision_checks import RecordSource, RecordTable
 from sqlalchemy import Row, select
 
 from citizen_reports.model.categories import CONFIDENTIAL, Category
-from citizen_reports.model.report import ANSWER, REPORT, SUBJECT
+from citizen_reports.model.decided import ANSWER, REPORT, SUBJECT
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.tables import complaint_subjects, contents, reports
 

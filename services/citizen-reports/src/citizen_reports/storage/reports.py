@@ -7,7 +7,7 @@ Whatever changes a draft, such as the beginning of an upload, gives it a new ver
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,16 +18,17 @@ from chassis.refusals import PageTokenWrong
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
 from host.key_destruction import destroy_recorded
-from law.report_deadlines import Deadline
-from sqlalchemy import Select, bindparam, delete, select, tuple_, update
+from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_, update
 from statements.reads import Read
 
 from citizen_reports.model.categories import EMERGENCIES, Category
+from citizen_reports.model.decided import REPORT
 from citizen_reports.model.media import Media
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import REPORT, Receipt, Report
+from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
 from citizen_reports.storage.contents import Written, to_media, to_written
+from citizen_reports.storage.report_rows import to_report, to_row
 from citizen_reports.storage.tables import (
     changes,
     contents,
@@ -40,7 +41,15 @@ from citizen_reports.storage.tables import (
 
 KEY = "reports_pkey"
 NUMBER_KEY = "report_numbers_pkey"
-_CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
+# The deadline of reports where none runs, in the order of the queue.
+_NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
+_IN_QUEUE = reports.c.status.in_([status.value for status in QUEUE])
+# As `Report.due_at`: the earliest clock that runs. `least` passes over what is NULL.
+DUE_AT = func.least(
+    case((reports.c.status.in_([status.value for status in CLOCK_RUNS]), reports.c.due_at)),
+    case((_IN_QUEUE & reports.c.response_ended_at.is_(None), reports.c.response_due_at)),
+)
+_PLACE_IN_QUEUE = (func.coalesce(DUE_AT, _NO_DEADLINE), reports.c.report_id)
 # Made once: the calls of apps execute these.
 _WITH_ID = select(reports).where(reports.c.report_id == bindparam("report_id"))
 _GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
@@ -49,7 +58,7 @@ _SAVE = update(reports).where(
 )
 
 
-_OF_REPORT = ("report_id", "partner", "audit_entry", "audit_hash")
+_OF_REPORT = ("report_id", "partner", "audit_entry", "audit_hash", "position")
 _report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
 # All that a submission decides on: a row for each file, or a single row without one.
 _SUBMITTED = Read(
@@ -206,27 +215,18 @@ async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Repor
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Return a page of the operators' queue: the earliest deadline first, reports with a suspended
-    deadline last."""
+    """Return a page of the operators' queue: the earliest deadline first, reports of which no clock
+    runs last."""
     query = _narrowed(select(reports), wanted)
-    order = (_CLOCK_IS_STOPPED, reports.c.due_at, reports.c.report_id)
     if spec.after:
-        query = query.where(tuple_(*order) > tuple_(*_place_in_queue(spec.after)))
-    return [to_report(row) for row in await tx.execute(query.order_by(*order).limit(spec.size))]
+        query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*_moment_and_id(spec.after)))
+    query = query.order_by(*_PLACE_IN_QUEUE).limit(spec.size)
+    return [to_report(row) for row in await tx.execute(query)]
 
 
 def place_in_queue(report: Report) -> tuple[str, ...]:
     """Return the sort key of a report in `reports_for_desk`, for a page token."""
-    assert report.deadline is not None
-    is_stopped = "1" if report.status is Status.WAITS_FOR_REPORTER else "0"
-    return is_stopped, report.deadline.due_at.isoformat(), str(report.report_id)
-
-
-def _place_in_queue(after: tuple[str, ...]) -> tuple[bool, datetime, UUID]:
-    """Return the sort key in a page token. Raises PageTokenWrong for an altered token."""
-    if len(after) != 3 or after[0] not in ("0", "1"):
-        raise PageTokenWrong
-    return after[0] == "1", *_moment_and_id(after[1:])
+    return (report.due_at or _NO_DEADLINE).isoformat(), str(report.report_id)
 
 
 def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
@@ -239,8 +239,7 @@ def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     if wanted.region:
         query = query.where(reports.c.region == wanted.region)
     if wanted.overdue_at is not None:
-        running = [status.value for status in CLOCK_RUNS]
-        query = query.where(reports.c.due_at <= wanted.overdue_at, reports.c.status.in_(running))
+        query = query.where(wanted.overdue_at >= DUE_AT)
     return query
 
 
@@ -281,83 +280,6 @@ def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
     entry = _audited(tx, after, Decision("submit"))
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)
     tx.add(report_numbers, {"number": after.number})
-
-
-def to_row(report: Report) -> dict[str, Any]:
-    """Return the row of the table `reports`, except for computed columns."""
-    receipt, deadline = report.receipt, report.deadline
-    return {
-        "report_id": report.report_id,
-        "partner": report.partner,
-        "category": report.category.value,
-        "region": report.region,
-        "status": report.status.value,
-        "language": report.language,
-        "occurred_at": report.occurred_at,
-        "opened_at": report.opened_at,
-        "story": report.story,
-        "version": report.version,
-        "cell": report.cell,
-        "place_abroad": report.place_abroad,
-        "number": receipt.number if receipt else None,
-        "registered_at": receipt.registered_at if receipt else None,
-        "receipt_due_at": receipt.deadline.due_at if receipt else None,
-        "receipt_rule": receipt.deadline.rule if receipt else None,
-        "receipt_unit": receipt.unit if receipt else None,
-        "content_sha256": receipt.content_sha256 if receipt else None,
-        "due_at": deadline.due_at if deadline else None,
-        "deadline_rule": deadline.rule if deadline else None,
-        "deadline_number": report.deadline_number,
-        "waits_since": report.waits_since,
-        "escalation_step": report.escalation_step,
-        "unit": report.unit,
-        "operator": report.operator,
-        "answered_at": report.answered_at,
-        "disputed_at": report.disputed_at,
-        "outcome": report.outcome,
-        "offence_code": report.offence_code,
-        "duplicate_of": report.duplicate_of,
-        "reported_category": report.reported_category and report.reported_category.value,
-    }
-
-
-def to_report(row: Any) -> Report:
-    receipt = None
-    if row.number is not None:
-        receipt = Receipt(
-            row.number,
-            row.registered_at,
-            Deadline(row.receipt_due_at, row.receipt_rule),
-            row.receipt_unit,
-            bytes(row.content_sha256),
-        )
-    return Report(
-        report_id=row.report_id,
-        partner=row.partner,
-        category=Category(row.category),
-        region=row.region,
-        status=Status(row.status),
-        language=row.language,
-        occurred_at=row.occurred_at,
-        opened_at=row.opened_at,
-        story=row.story,
-        version=row.version,
-        cell=row.cell,
-        place_abroad=row.place_abroad,
-        receipt=receipt,
-        deadline=Deadline(row.due_at, row.deadline_rule) if row.due_at else None,
-        deadline_number=row.deadline_number,
-        waits_since=row.waits_since,
-        escalation_step=row.escalation_step,
-        unit=row.unit,
-        operator=row.operator,
-        answered_at=row.answered_at,
-        disputed_at=row.disputed_at,
-        outcome=row.outcome,
-        offence_code=row.offence_code,
-        duplicate_of=row.duplicate_of,
-        reported_category=Category(row.reported_category) if row.reported_category else None,
-    )
 
 
 def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:

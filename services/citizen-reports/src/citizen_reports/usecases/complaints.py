@@ -16,11 +16,13 @@ from chassis.transaction import SYSTEM, Scope, Tx
 
 from citizen_reports import events
 from citizen_reports.model.categories import Category
+from citizen_reports.model.decided import SUBJECT
 from citizen_reports.model.law import Law
 from citizen_reports.model.officer_words import words_of_officer, words_of_text
 from citizen_reports.model.personnel import Officer, Subject
+from citizen_reports.model.raising import raised, subject_settled
 from citizen_reports.model.refusals import ReportChangedMeanwhile
-from citizen_reports.model.report import SUBJECT, Report
+from citizen_reports.model.report import Report
 from citizen_reports.storage import complaints, contents, personnel, reports
 from citizen_reports.storage.contents import Contents
 from citizen_reports.usecases.desk import REASON_MAX, Shown
@@ -75,20 +77,20 @@ class Complaints:
             shown.require_unchanged(seen)
             words = _words_of(await contents.contents_of(tx, shown.report_id))
         unit = self._law.routing.unit_for(category, seen.region, now, abroad=seen.place_abroad)
-        raised = seen.raise_to(category, unit, now, self._law.deadlines)
-        meant = await personnel.meant_by(self._db, words) if raised.is_complaint else []
+        secret = raised(seen, category, unit, now, self._law.deadlines)
+        meant = await personnel.meant_by(self._db, words) if secret.is_complaint else []
         async with self._db.begin(_scope_to_decide(caller, seen)) as tx:
             await self._lock(tx, seen)
             complaints.add_candidates(tx, seen.report_id, meant)
             await self._recorder.record(
                 tx,
                 seen,
-                raised,
+                secret,
                 Decision("raise", {"category": category.value}),
                 at=now,
                 actor=caller.scope.name,
                 note=reason,
-                fact=events.report_routed(raised, now),
+                fact=events.report_routed(secret, now),
             )
         return await self._is_hidden(seen.report_id, caller)
 
@@ -100,7 +102,7 @@ class Complaints:
         async with self._openings.begin(report_id, caller) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
-            report.settle_subject()
+            subject_settled(report)
             subject = await complaints.find_subject(tx, report_id)
             audit(tx, "read_candidates", report)
         async with self._db.begin(SYSTEM) as tx:
@@ -117,7 +119,7 @@ class Complaints:
         async with self._openings.begin(shown.report_id, caller) as tx:
             seen = await reports.get(tx, shown.report_id)
             shown.require_unchanged(seen)
-            settled = seen.settle_subject()
+            settled = subject_settled(seen)
             await _require_known(tx, subject)
         row = complaints.to_row(seen.report_id, subject, now)
         facts = {"subject": "officer" if subject.officer_id else subject.unit and "unit"}

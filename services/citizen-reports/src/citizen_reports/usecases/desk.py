@@ -13,26 +13,31 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.pages import PageSpec
-from chassis.refusals import checks
+from chassis.refusals import Checks, checks
 from chassis.transaction import Tx
 from law.plates import plate_as_read
 from law.regions import REGIONS
 
 from citizen_reports import events
-from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions
+from citizen_reports.model.actions import DeskAction, Files, accept_evidence, allowed_actions
+from citizen_reports.model.decided import ANSWER
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
-from citizen_reports.model.report import ANSWER, Report
-from citizen_reports.model.statuses import Status
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Actor, Status
+from citizen_reports.model.written import says_something
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.escalation import WAITING, question_schedule
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import CLOSE, ReportRecorder, audit, bind_trace
 
 REASON_MAX = 500
+# The reason of questions that name none: calls of before there were reasons.
+QUESTION_REASON = "needs_information"
 
 
 @dataclass(frozen=True)
@@ -118,100 +123,97 @@ class Desk:
         """Assign the report named by `shown` to the calling operator. Nothing changes if this
         operator already works on it.
 
-        Raises ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed or CalendarYearMissing.
+        Raises ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, AnotherOfficerRequired or
+        CalendarYearMissing.
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock(tx, shown.report_id)
+            report = await self.lock(tx, shown.report_id, caller)
             if report.status is Status.IN_WORK and report.operator == operator:
-                return await self._view(tx, report, caller)
+                return await self.view(tx, report, caller)
             shown.require_unchanged(report)
-            taken = report.take(operator, frozenset(caller.scope.roles), self._law.deadlines)
+            taken = report.take(actor_of(caller), now, self._law.deadlines)
             await self._recorder.record(tx, report, taken, Decision("take"), at=now, actor=operator)
-            return await self._view(tx, taken, caller)
+            return await self.view(tx, taken, caller)
 
-    async def route(self, shown: Shown, unit: str, reason: str, caller: Caller) -> DeskView:
-        """Send the report named by `shown` to `unit`, which then handles it. The reason must have 1
-        to REASON_MAX characters.
-
-        Raises BadRequest, also if the unit may not receive reports of this category and region.
-        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
-        """
-        now, operator = self._clock(), caller.scope.name
-        async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown)
-            with checks() as check:
-                known = self._law.routing.units_for(report.category, report.region)
-                check.that(
-                    unit in known, "unit", "a unit of the report's region", code="UNIT_UNKNOWN"
-                )
-                check.that(
-                    bool(reason.strip()), "reason", "why it goes there", code="REASON_REQUIRED"
-                )
-                check.that(
-                    len(reason) <= REASON_MAX,
-                    "reason",
-                    f"at most {REASON_MAX} characters",
-                    code="REASON_TOO_LONG",
-                )
-            routed = report.route(unit)
-            await self._recorder.record(
-                tx,
-                report,
-                routed,
-                Decision("route", {"unit": unit}),
-                at=now,
-                actor=operator,
-                note=f"{unit}: {reason}",
-                fact=events.report_routed(routed, now),
-            )
-            return await self._view(tx, routed, caller)
-
-    async def ask(self, shown: Shown, question: str, caller: Caller) -> DeskView:
+    async def ask(self, shown: Shown, question: str, reason_id: str, caller: Caller) -> DeskView:
         """Ask the reporter (the citizen who sent the report) a question about the report.
 
-        `shown` names the report, and the version of it that the operator saw. `question` has 1 to
-        TEXT_MAX characters. The deadline for answering the report stops until the reporter replies,
-        and is then extended by the time waited.
+        `shown` names the report, and the version of it that the operator saw. `question` has at
+        most TEXT_MAX characters and says something. `reason_id` is a reason of the legal table, ""
+        for QUESTION_REASON. The deadline of the answer stops until the reporter replies, for as
+        long as the reason allows, and is then extended by the time waited. That of the response
+        never stops.
 
-        Raises BadRequest for a wrong question, ReportNotFound, ReportChangedMeanwhile if the report
-        has another version now, or StatusNotAllowed if it is not in work.
+        Raises BadRequest for a wrong question or reason, ReportNotFound, ReportChangedMeanwhile if
+        the report has another version now, StatusNotAllowed if it is not in work, or
+        WaitingTimeUsed.
         """
-        _require(question, "question", code="QUESTION_REQUIRED")
+        reason = self._law.deadlines.table.question_reason(reason_id or QUESTION_REASON)
+        with checks() as check:
+            _require(check, question, "question", code="QUESTION_REQUIRED")
+            check.that(
+                not question.strip() or says_something(question),
+                "question",
+                "at least two words that ask something",
+                code="QUESTION_SAYS_NOTHING",
+            )
+            check.that(reason is not None, "reason", "a reason of the list", code="REASON_UNKNOWN")
+        assert reason is not None
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown)
-            asked = report.ask(now)
+            report = await self.lock_unchanged(tx, shown, caller)
+            asked = report.ask(reason, now, self._law.deadlines)
             await contents.set_content(tx, shown.report_id, question=question)
+            decision = Decision("ask", {"reason": reason.id})
             await self._recorder.record(
-                tx, report, asked, Decision("ask"), at=now, actor=operator, note=question
+                tx, report, asked, decision, at=now, actor=operator, note=question
             )
-            return await self._view(tx, asked, caller)
+            for key, due_at in question_schedule(asked, reason.reminder_days):
+                await tx.schedule(WAITING, key, due_at)
+            return await self.view(tx, asked, caller)
 
-    async def answer(self, shown: Shown, answer: str, caller: Caller) -> DeskView:
-        """Answer the report named by `shown`. `answer` is the text for the reporter, with 1 to
-        TEXT_MAX characters.
+    async def answer(self, shown: Shown, answer: str, outcome: str, caller: Caller) -> DeskView:
+        """Answer the report named by `shown`. `answer` is the text for the reporter, which has at
+        most TEXT_MAX characters and says something. `outcome` is a code of the legal table for the
+        report's category, such as "measures_taken".
 
         The reporter may dispute the answer for `dispute_days`. At the end of these days, scheduled
         work closes the report if the answer was not disputed.
 
-        Raises BadRequest for a wrong text, ReportNotFound, ReportChangedMeanwhile if the report has
-        another version now, or StatusNotAllowed.
+        Raises BadRequest for a wrong text or outcome, ReportNotFound, ReportChangedMeanwhile if the
+        report has another version now, StatusNotAllowed, ArrivalRequired or AnotherOfficerRequired.
         """
-        _require(answer, "answer", code="ANSWER_REQUIRED")
+        with checks() as check:
+            _require(check, answer, "answer", code="ANSWER_REQUIRED")
+            check.that(
+                not answer.strip() or says_something(answer),
+                "answer",
+                "at least two words that say something",
+                code="ANSWER_SAYS_NOTHING",
+            )
+            check.that(bool(outcome), "outcome", "what came of it", code="OUTCOME_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown)
-            answered = report.answer(operator, now)
+            report = await self.lock_unchanged(tx, shown, caller)
+            with checks() as check:
+                known = {one.id for one in self._law.outcomes.of(report.category)}
+                check.that(
+                    outcome in known,
+                    "outcome",
+                    "an outcome of the report's category",
+                    code="OUTCOME_UNKNOWN",
+                )
+            answered = report.answer(actor_of(caller), outcome, now)
             sealed = await contents.seal_answer(tx, shown.report_id, answer)
-            decision = Decision("answer", beside={ANSWER: sealed})
+            decision = Decision("answer", {"outcome": outcome}, beside={ANSWER: sealed})
             entry = await self._recorder.record(
                 tx, report, answered, decision, at=now, actor=operator, note=answer
             )
             await contents.save_answer(tx, sealed, entry)
             close_at = now + timedelta(days=self._law.deadlines.table.dispute_days)
             await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
-            return await self._view(tx, answered, caller)
+            return await self.view(tx, answered, caller)
 
     async def accept_traffic_evidence(
         self, shown: Shown, plate: str, offence_code: str, caller: Caller
@@ -220,12 +222,12 @@ class Desk:
         violations service may make a violation. A ROUTED report is first assigned to the caller.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic,
-        NoEvidence or CalendarYearMissing.
+        NoEvidence, AnotherOfficerRequired or CalendarYearMissing.
         """
         now, operator = self._clock(), caller.scope.name
         normal = plate_as_read(plate)
         async with self._openings.begin(shown.report_id, caller) as tx:
-            report = await self._lock_unchanged(tx, shown)
+            report = await self.lock_unchanged(tx, shown, caller)
             with checks() as check:
                 check.that(
                     bool(normal), "plate", "as it stands on the vehicle", code="PLATE_INVALID"
@@ -238,7 +240,7 @@ class Desk:
                 )
             items = await contents.media_of(tx, shown.report_id)
             taken, accepted = accept_evidence(
-                report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
+                report, offence_code, actor_of(caller), self._law.deadlines, _files(items), now
             )
             if taken is not report:
                 await self._recorder.record(
@@ -255,14 +257,18 @@ class Desk:
                 note=offence_code,
                 fact=events.traffic_evidence_accepted(accepted, _stored(items)),
             )
-            return await self._view(tx, accepted, caller)
+            return await self.view(tx, accepted, caller)
 
-    async def _lock_unchanged(self, tx: Tx, shown: Shown) -> Report:
-        report = await self._lock(tx, shown.report_id)
+    async def lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
+        """Lock the report named by `shown`, and return it. Raises ReportNotFound or
+        ReportChangedMeanwhile."""
+        report = await self.lock(tx, shown.report_id, caller)
         shown.require_unchanged(report)
         return report
 
-    async def _lock(self, tx: Tx, report_id: UUID) -> Report:
+    async def lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
+        """Lock a report, and return it. Raises ReportNotFound, also for a report that the calling
+        operator may not see."""
         report = await reports.get_for_update(tx, report_id)
         bind_trace(report)
         return report
@@ -272,9 +278,10 @@ class Desk:
         audit(tx, "read", report)
         if caller.operator is None:
             return await self._view_for_service(tx, report)
-        return await self._view(tx, report, caller)
+        return await self.view(tx, report, caller)
 
-    async def _view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
+    async def view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
+        """Return the report in full, as shown to the calling operator."""
         items = await contents.media_of(tx, report.report_id)
         written = await contents.written_of(tx, report.report_id)
         return DeskView(
@@ -322,12 +329,20 @@ def _stored(items: Sequence[Media]) -> list[str]:
     return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
 
 
-def _require(text: str, field: str, *, code: str) -> None:
-    with checks() as check:
-        check.that(bool(text.strip()), field, "what the reporter reads", code=code)
-        check.that(
-            len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG"
-        )
+def require_reason(check: Checks, reason: str, meaning: str) -> None:
+    """Check a reason for an action, which has 1 to REASON_MAX characters."""
+    check.that(bool(reason.strip()), "reason", meaning, code="REASON_REQUIRED")
+    check.that(
+        len(reason) <= REASON_MAX,
+        "reason",
+        f"at most {REASON_MAX} characters",
+        code="REASON_TOO_LONG",
+    )
+
+
+def _require(check: Checks, text: str, field: str, *, code: str) -> None:
+    check.that(bool(text.strip()), field, "what the reporter reads", code=code)
+    check.that(len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG")
 
 
 def _is_code(text: str) -> bool:

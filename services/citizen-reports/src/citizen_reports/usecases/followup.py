@@ -1,4 +1,4 @@
-"""Scheduled work on reports: deadlines, storing evidence, duplicates, outcomes, closing."""
+"""Scheduled work on reports: storing evidence, duplicates, outcomes, closing."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,9 +10,7 @@ from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
-from host.scheduler import WaitUntilDue
 
-from citizen_reports import events
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Announced, MediaState, Stored
 from citizen_reports.model.report import Report
@@ -52,26 +50,6 @@ class FollowUp:
         self._law = law
         self._recorder = recorder
         self._evidence = evidence
-
-    async def check_deadline(self, key: str) -> None:
-        """Escalate a report that is overdue; `key` is "report id:deadline number:escalation step".
-
-        Does nothing if the deadline was met or moved, or this step was already taken. Raises
-        WaitUntilDue if the deadline has not passed, because the clock was set back.
-        """
-        report_id, deadline_number, step = key.split(":")
-        now = self._clock()
-        async with self._db.begin(SYSTEM) as tx:
-            report = await reports.get_for_update(tx, UUID(report_id))
-            bind_trace(report)
-            if report.deadline_number != int(deadline_number):
-                return
-            if report.escalation_step >= int(step):
-                return
-            if not report.is_overdue(now):
-                self._wait_if_early(report)
-                return
-            await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
         """Close a report whose answer was not disputed in time. `key` is "report id:version"
@@ -167,30 +145,6 @@ class FollowUp:
                 await self._recorder.record(
                     tx, report, known, decision, at=now, actor=SYSTEM_ACTOR, note=outcome
                 )
-
-    def _wait_if_early(self, report: Report) -> None:
-        """Raise WaitUntilDue where the clock was set back after the work became due."""
-        if report.deadline is None or report.status is Status.WAITS_FOR_REPORTER:
-            return
-        wait = report.deadline.due_at - self._clock()
-        if wait > timedelta():
-            raise WaitUntilDue(wait)
-
-    async def _escalate(self, tx: Tx, report: Report, step: int) -> None:
-        ladder = self._law.deadlines.table.ladder(emergency=report.is_emergency)
-        rung = ladder[step - 1]
-        escalated = report.escalate(step)
-        await self._recorder.record(
-            tx,
-            report,
-            escalated,
-            Decision("escalate", {"step": str(step)}),
-            at=self._clock(),
-            actor=SYSTEM_ACTOR,
-            note=f"overdue, step {step}: {rung.to}",
-            fact=events.report_overdue(escalated),
-        )
-        await self._recorder.start_clock(tx, escalated, step_index=step)
 
     async def _earlier(self, found: Located) -> Neighbour | None:
         """The earliest registered report of the same incident, or None."""

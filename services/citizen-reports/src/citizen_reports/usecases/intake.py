@@ -22,8 +22,9 @@ from vault.data_keys import PERSON_KEY
 from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
-from citizen_reports.model.report import Receipt, Report
+from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import BEFORE_WORK, Status
 from citizen_reports.storage import complaints, contents, personnel, reports
 from citizen_reports.storage.app_views import AppView, view_of
@@ -86,8 +87,7 @@ class Intake:
         """Register and route the report in a single transaction, and return its receipt. A repeated
         call returns the first receipt again.
 
-        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
-        CalendarYearMissing.
+        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete or MediaNotAPicture.
         """
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
         is_shared = True
@@ -127,7 +127,7 @@ class Intake:
     async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
         """Record the reporter's reply to a question. The suspended deadline then runs again.
 
-        Raises BadRequest, ReportNotFound, NothingAsked, StatusNotAllowed or CalendarYearMissing.
+        Raises BadRequest, ReportNotFound, NothingAsked or StatusNotAllowed.
         """
         _require_text(text)
         now = self._clock()
@@ -144,15 +144,14 @@ class Intake:
     async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
         """Dispute the answer, which is possible once. An oversight role then takes the report.
 
-        Raises BadRequest, ReportNotFound, AlreadyDisputed, ReportNotAnswered or
-        CalendarYearMissing.
+        Raises BadRequest, ReportNotFound, AlreadyDisputed or ReportNotAnswered.
         """
         _require_text(text)
         now = self._clock()
         async with self._db.begin(caller.scope) as tx:
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
-            deadline = self._law.deadlines.of_dispute(report.category, report.region, now)
+            deadline = self._law.deadlines.of(report.category, report.region, now)
             disputed = report.dispute(now, deadline)
             await self._recorder.record(
                 tx, report, disputed, Decision("dispute"), at=now, actor=REPORTER, note=text
@@ -219,8 +218,10 @@ class Intake:
         """The receipt of a report that is submitted now, still without a number."""
         law = self._law
         deadline = law.deadlines.of(report.category, report.region, now)
+        response = law.deadlines.response_of(report.category, report.region, now)
         unit = law.routing.unit_for(report.category, report.region, now, abroad=report.place_abroad)
-        return Receipt("", now, deadline, unit, _content_digest(report, items, written))
+        digest = _content_digest(report, items, written)
+        return Receipt("", now, deadline, unit, digest, response)
 
     async def _read(self, key: UUID | str, caller: Caller) -> AppView:
         async with self._openings.recorded(key, caller):

@@ -12,6 +12,7 @@ from chassis.refusals import checks
 from chassis.transaction import SYSTEM, Tx
 
 from citizen_reports.model.personnel import Officer, Posting, Unit
+from citizen_reports.model.raising import released
 from citizen_reports.model.refusals import PostingEnded
 from citizen_reports.storage import personnel, reports
 from citizen_reports.usecases.complaints import MATCH_OFFICER
@@ -117,9 +118,9 @@ class Personnel:
                 return
             for report in await reports.held_by(tx, officer.log_in, posting.unit):
                 bind_trace(report)
-                released = report.release()
+                free = released(report)
                 await self._recorder.record(
-                    tx, report, released, Decision("release"), at=now, actor=SYSTEM_ACTOR
+                    tx, report, free, Decision("release"), at=now, actor=SYSTEM_ACTOR
                 )
 
     async def add_for_trial(self, officer: Officer) -> None:

@@ -1,7 +1,8 @@
 """Records a decision on a report in one transaction.
 
 The changed report, a step of its history, a change for the partner's app and an event are stored.
-If the decision sets a new deadline, the first escalation after that deadline is scheduled.
+If the decision sets a new deadline, the warning before it and the first escalation after it are
+scheduled.
 """
 
 import secrets
@@ -13,18 +14,25 @@ from audit_log.decisions import Decision, EntryOfRecord
 from chassis import telemetry
 from chassis.event import Event
 from chassis.transaction import Tx
+from law.report_deadlines import Deadline
 from vault.keyring import DataKey
 
 from citizen_reports import events
-from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.deadlines import DeadlineKind, Deadlines
 from citizen_reports.model.numbers import drawn_numbers
-from citizen_reports.model.report import Receipt, Report
+from citizen_reports.model.receipt import Receipt
+from citizen_reports.model.report import Report
 from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"
+RESPONSE = "response"
+DUE_SOON = "due_soon"
+DATE_ANSWER = "date_answer"
 CLOSE = "close"
 REPORTER = "reporter"
 SYSTEM_ACTOR = "system"
+# How often a missing calendar is looked for.
+CALENDAR_LOOK = timedelta(hours=6)  # tidy: our own promise, not a term
 
 
 def bind_trace(report: Report) -> None:
@@ -48,12 +56,14 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a decision made of a report: the report, by whom, its event, a note for its step."""
+    """What a decision made of a report: the report, by whom, its event, a note for its step, and
+    whether its app is told even if the status stays."""
 
     after: Report
     actor: str
     fact: Event
     note: str = ""
+    tells_app: bool = False
 
 
 class ReportRecorder:
@@ -77,16 +87,19 @@ class ReportRecorder:
         actor: str,
         note: str = "",
         fact: Event | None = None,
+        tells_app: bool = False,
     ) -> EntryOfRecord:
         """Store and audit the decision that changed the report from `before` to `after`. Returns
         the audit entry of the decision.
 
         `actor`, `at` and `note` become part of the step in the report's history. The published
-        event is `fact` if given, else `status_changed`.
+        event is `fact` if given, else `status_changed`. The app gets a change if the status or the
+        outcome has changed, or with `tells_app`.
         """
         key = await contents.report_key(tx, after.report_id) if note else None
         entry = await reports.save_report(tx, before, after, decision)
-        outcome = _Outcome(after, actor, fact or events.status_changed(after, at), note)
+        event = fact or events.status_changed(after, at)
+        outcome = _Outcome(after, actor, event, note, tells_app)
         await self._add(tx, before, outcome, at=at, key=key)
         return entry
 
@@ -129,21 +142,58 @@ class ReportRecorder:
         includes a change."""
         after = outcome.after
         contents.add_step(tx, after, actor=outcome.actor, at=at, note=outcome.note, key=key)
-        if after.status != before.status or after.outcome != before.outcome:
+        is_changed = after.status != before.status or after.outcome != before.outcome
+        if is_changed or outcome.tells_app:
             reports.add_change(tx, after, at)
         tx.emit(outcome.fact)
-        if after.deadline_number != before.deadline_number:
-            await self.start_clock(tx, after)
+        if after.response is not None and after.response != before.response:
+            if before.response is not None:  # raised: its steps are due at other moments now
+                await self._move_response(tx, after, after.response, at)
+            else:
+                await self._start(tx, after, DeadlineKind.RESPONSE, after.response, at)
+        if after.deadline is not None and after.deadline_number != before.deadline_number:
+            await self._start(tx, after, DeadlineKind.ANSWER, after.deadline, at)
 
-    async def start_clock(self, tx: Tx, report: Report, *, step_index: int = 0) -> None:
-        """Schedule an escalation of the report, which takes effect if the report is overdue. The
-        legal tables list the steps of escalation, each with its delay after the deadline.
-        `step_index` counts these steps from 0. Does nothing if there is no such step or the report
-        has no deadline."""
-        ladder = self._deadlines.table.ladder(emergency=report.is_emergency)
-        if report.deadline is None or step_index >= len(ladder):
+    async def schedule_step(
+        self, tx: Tx, report: Report, kind: DeadlineKind, due_at: datetime, *, index: int = 0
+    ) -> None:
+        """Schedule a step of the report's escalation for when a clock has ended at `due_at`.
+
+        The legal tables list the steps, each with its delay after the deadline. `index` counts them
+        from 0. Does nothing if there is no such step.
+        """
+        ladder = self._deadlines.ladder(kind, report.category)
+        if index >= len(ladder):
             return
-        step = ladder[step_index]
-        key = f"{report.report_id}:{report.deadline_number}:{step.step}"
-        due_at = report.deadline.due_at + timedelta(minutes=step.after_minutes)
-        await tx.schedule(DEADLINE, key, due_at)
+        step = ladder[index]
+        at = due_at + timedelta(minutes=step.after_minutes)
+        if kind is DeadlineKind.RESPONSE:
+            await tx.schedule(RESPONSE, f"{report.report_id}:{step.step}", at)
+        else:
+            key = f"{report.report_id}:{report.deadline_number}:{step.step}"
+            await tx.schedule(DEADLINE, key, at)
+
+    async def _move_response(
+        self, tx: Tx, report: Report, response: Deadline, at: datetime
+    ) -> None:
+        """Move the warning and the first escalation of a response that runs from `at` now."""
+        assert response.due_at is not None
+        step = self._deadlines.ladder(DeadlineKind.RESPONSE, report.category)[0]
+        due_at = response.due_at + timedelta(minutes=step.after_minutes)
+        await tx.reschedule(RESPONSE, f"{report.report_id}:{step.step}", due_at)
+        key = f"{report.report_id}:{DeadlineKind.RESPONSE}:{report.deadline_number}"
+        warn_at = self._deadlines.table.warn_at(at, response.due_at)
+        await tx.reschedule(DUE_SOON, key, warn_at)
+
+    async def _start(
+        self, tx: Tx, report: Report, kind: DeadlineKind, deadline: Deadline, at: datetime
+    ) -> None:
+        """Schedule what a clock brings that runs from `at`: a warning and the first escalation. For
+        an answer without a date, schedule the look for its calendar."""
+        if deadline.due_at is None:
+            key = f"{report.report_id}:{report.deadline_number}"
+            await tx.schedule(DATE_ANSWER, key, at + CALENDAR_LOOK)
+            return
+        key = f"{report.report_id}:{kind}:{report.deadline_number}"
+        await tx.schedule(DUE_SOON, key, self._deadlines.table.warn_at(at, deadline.due_at))
+        await self.schedule_step(tx, report, kind, deadline.due_at)

@@ -12,7 +12,7 @@ import { refusalText, t } from "./texts.js";
 
 export class Desk {
   // `queueName` names the purpose, `subjects` the facts that concern it, `actions` what may be offered:
-  // { name: { key, label, kind, send, fields() } }. Subclasses say idOf, versionOf, actionsOf, load, fetchPage,
+  // { name: { key, label, kind, send, fields(data) } }. Subclasses say idOf, versionOf, actionsOf, load, fetchPage,
   // drawRow, draw, headline, empty, nameOf and perform.
   constructor(view, { queueName, subjects, label, actions }) {
     Object.assign(this, { view, queueName, actions });
@@ -86,7 +86,7 @@ export class Desk {
     if (!fields) { await submit().catch((error) => this.failed(bound, error)); return; }
     await askFor({
       key: `${currentSession().operator}:${bound.id}:${name}`, caseId: bound.id, title: t(label),
-      about: this.nameOf(bound.data), fields: fields(), send: t(send), submit,
+      about: this.nameOf(bound.data), fields: fields(bound.data), send: t(send), submit,
     });
   }
 

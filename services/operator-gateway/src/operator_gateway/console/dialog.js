@@ -18,7 +18,7 @@ export const outdate = (caseId) => {
   if (open?.caseId === caseId && !open.sending && !open.outdated) open.outdate();
 };
 
-// Asks for `fields` ({ name, label, long, value, max }) and hands their values to `submit`, which may
+// Asks for `fields` ({ name, label, long, value, max, options }; options are { value, label }) and hands their values to `submit`, which may
 // refuse by throwing; resolves to whether it was accepted. `key` names the draft, `caseId` the case.
 export const askFor = (question) => new Promise((resolve) => { new Question(question, resolve).show(); });
 
@@ -103,9 +103,11 @@ class Question {
 const cancelButton = (dialog) =>
   h("button", { type: "button", onclick: () => close(dialog) }, t("cancel"), " ", h("kbd", {}, "Esc"));
 
-function makeField({ name, label, long, value = "", max }, kept) {
+function makeField({ name, label, long, value = "", max, options }, kept) {
   const id = `field-${name}`;
-  const input = h(long ? "textarea" : "input", { id, name, maxLength: max ?? (long ? 4000 : 100), dir: "auto" });
+  const input = options
+    ? h("select", { id, name }, options.map((one) => h("option", { value: one.value }, one.label)))
+    : h(long ? "textarea" : "input", { id, name, maxLength: max ?? (long ? 4000 : 100), dir: "auto" });
   input.value = kept ?? value;
   const wrong = h("span", { class: "wrong", id: `${id}-wrong`, hidden: true });
   const mark = (text) => {

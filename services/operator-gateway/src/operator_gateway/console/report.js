@@ -1,6 +1,7 @@
 // How one report is shown, and how loud its deadline is.
 
 import { currentSession, isAbort } from "./api.js";
+import { choiceName } from "./choices.js";
 import { facts, h, state, visible, written } from "./dom.js";
 import { drawFilm, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
 import { moment, span } from "./formats.js";
@@ -55,6 +56,7 @@ export function heading(whole) {
   return h("div", { class: "bar" }, h("h2", { class: "title" }, headline(whole)),
     h("span", { class: "tag" }, t(`state.${report.status}`)),
     emergency ? h("span", { class: "tag bad" }, t("emergency")) : null,
+    whole.position ? h("span", { class: "tag bad" }, choiceName("positions", whole.position)) : null,
     report.place_abroad ? abroadTag() : null, dueTag(whole));
 }
 
@@ -63,14 +65,19 @@ export function about(whole) {
   return h("div", {},
     facts([
       [t("number"), h("span", { class: "mono" }, report.receipt?.number ?? "")],
-      [t("due"), whole.due_at ? moment(whole.due_at) : report.status === "waits_for_reporter" ? t("due.stands") : "—"],
+      [t("due.response"), whole.response_due_at ? moment(whole.response_due_at) : ""],
+      [t("arrived"), whole.arrived_at ? moment(whole.arrived_at) : ""],
+      [t("due.answer"), whole.answer_due_at ? moment(whole.answer_due_at) : report.status === "waits_for_reporter" ? t("due.stands") : "—"],
       [t("due.receipt"), moved(whole) ? moment(report.receipt?.due_at) : ""],
+      [t("extended"), report.extended_at ? moment(report.extended_at) : ""],
+      [t("position.now"), whole.position ? choiceName("positions", whole.position) : ""],
       [t("unit"), unit],
       [t("held.by"), isMine(whole) ? t("held.mine") : whole.operator || t("held.nobody")],
       [t("when"), moment(occurredAt)],
       [t("where"), written([place?.region, place?.address].filter(Boolean).join(", "))],
       [t("reporter"), written([reporter?.name, reporter?.phone].filter(Boolean).join(", ") || t("anonymous"))],
       [t("source"), partner],
+      [t("closing_outcome"), whole.closing_outcome ? choiceName("outcomes", whole.closing_outcome) : ""],
       [t("outcome"), report.outcome ? code("outcome", report.outcome) : ""],
       [t("accepted"), whole.accepted_plate ? `${visible(whole.accepted_plate)} · ${code("offence", whole.accepted_offence_code)}` : ""],
       [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
@@ -81,7 +88,7 @@ export function about(whole) {
     report.answer ? h("p", {}, h("b", {}, `${t("answer")}: `), written(report.answer)) : null);
 }
 
-const moved = ({ due_at: dueAt, report }) => dueAt && report.receipt?.due_at
+const moved = ({ answer_due_at: dueAt, report }) => dueAt && report.receipt?.due_at
   && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);
 
 export function steps({ steps: all }) {
@@ -91,8 +98,16 @@ export function steps({ steps: all }) {
 
 // What the service notes by itself is said in the operator's language; what people wrote stays as it is.
 function noteText(note) {
-  const overdue = note.match(/^overdue, step (\d+): (.+)$/);
-  if (overdue) return `${t("note.overdue")} ${overdue[1]}: ${code("ladder", overdue[2])}`;
+  // Until there were two clocks, without one and with a position in words.
+  const before = note.match(/^overdue, step (\d+): (.+)$/);
+  if (before) return `${t("note.overdue")} ${before[1]}: ${code("ladder", before[2])}`;
+  const overdue = note.match(/^overdue, (\w+), step (\d+): (\w+)$/);
+  if (overdue) return `${t("note.overdue")} ${overdue[2]} (${code("clock", overdue[1])}): ${choiceName("positions", overdue[3])}`;
+  const soon = note.match(/^due soon, (\w+)$/);
+  if (soon) return `${t("note.due_soon")} ${code("clock", soon[1])}`;
+  const noted = note.match(/^(reminder|arrived|region) (\S.*)$/);
+  if (noted) return `${t(`note.${noted[1]}`)} ${noted[1] === "arrived" ? moment(noted[2]) : noted[2]}`;
+  if (note === "no reply" || note === "date set") return t(`note.${note}`);
   const duplicate = note.match(/^possible duplicate of (\S+)$/);
   return duplicate ? `${t("note.duplicate")} ${duplicate[1]}` : code("outcome", note);
 }

@@ -1,6 +1,8 @@
 // The report desk: the most urgent deadline first, and emergencies above all filters.
 
 import { get, post } from "./api.js";
+import { showBoard } from "./board.js";
+import { loadChoices, options } from "./choices.js";
 import { Desk } from "./desk.js";
 import { emergencies } from "./emergencies.js";
 import { h, notify } from "./dom.js";
@@ -13,17 +15,23 @@ const CATEGORIES = ["road_accident", "traffic_violation", "domestic_violence", "
 const REDRAW_MILLISECONDS = 30_000;
 const ACTIONS = {
   take: { key: "KeyT", kind: "main", label: "action.take" },
-  answer: { key: "KeyA", label: "action.answer", fields: () => [{ name: "answer", label: t("answer"), long: true }] },
-  ask: { key: "KeyQ", label: "action.ask", fields: () => [{ name: "question", label: t("question"), long: true }] },
+  record_arrival: { key: "KeyP", kind: "main", label: "action.record_arrival", path: "record-arrival" },
+  answer: { key: "KeyA", label: "action.answer", fields: ({ report }) => [{ name: "answer", label: t("answer"), long: true },
+    { name: "outcome", label: t("closing_outcome"), options: options("outcomes", report.category) }] },
+  ask: { key: "KeyQ", label: "action.ask", fields: ({ report }) => [{ name: "question", label: t("question"), long: true },
+    { name: "reason", label: t("question.reason"), options: options("question_reasons", report.category) }] },
   route: { key: "KeyD", label: "action.route", fields: () => [
-    { name: "unit", label: t("unit") }, { name: "reason", label: t("reason"), max: 500 }] },
+    { name: "unit", label: t("unit") }, { name: "reason", label: t("reason"), max: 500 },
+    { name: "region", label: t("region.other"), max: 6 }] },
+  extend: { key: "KeyX", label: "action.extend", fields: () => [
+    { name: "working_days", label: t("working_days"), max: 2 }, { name: "reason", label: t("reason"), max: 500 }] },
   accept_traffic_evidence: { key: "KeyE", label: "action.accept_traffic_evidence", path: "accept-traffic-evidence", fields: () => [
     { name: "plate", label: t("plate"), max: 16 }, { name: "offence_code", label: t("offence"), value: "RED_LIGHT", max: 40 }] },
 };
 
 export async function reportsView(view) {
   const desk = new ReportDesk(view);
-  await desk.queue.restart();
+  await Promise.all([desk.queue.restart(), loadChoices()]);
   return desk.elements();
 }
 
@@ -31,7 +39,7 @@ class ReportDesk extends Desk {
   constructor(view) {
     super(view, { queueName: "reports", subjects: "reports.v1.", label: t("tab.reports"), actions: ACTIONS });
     this.wanted = { status: "", category: "", overdue: false };
-    this.filter = this.select("status", t("all.open"), options(t("all.open"), "state", STATES));
+    this.filter = this.select("status", t("all.open"), choices(t("all.open"), "state", STATES));
     view.onleave(emergencies.subscribe(() => this.queue.draw()));
     view.every(REDRAW_MILLISECONDS, () => this.queue.draw());
   }
@@ -64,6 +72,7 @@ class ReportDesk extends Desk {
 
   async perform({ id, version }, action, values, purpose) {
     const { path = action } = ACTIONS[action];
+    if (action === "extend") values = { ...values, working_days: Number.parseInt(values.working_days, 10) || 0 };
     return (await post(`/v1/reports/${id}/${path}`, { ...values, version }, purpose)).report;
   }
 
@@ -81,8 +90,9 @@ class ReportDesk extends Desk {
     } }), " ", t("overdue.only"));
     return [
       h("div", { class: "bar" }, h("h1", {}, t("tab.reports")), this.filter,
-        this.select("category", t("all.categories"), options(t("all.categories"), "category", CATEGORIES)),
+        this.select("category", t("all.categories"), choices(t("all.categories"), "category", CATEGORIES)),
         overdue, purposeChip(this.view, this.queueName), h("span", { class: "grow" }),
+        h("button", { "data-board": "", onclick: () => this.view.guard(showBoard) }, t("board")),
         h("button", { onclick: () => this.view.guard(() => this.queue.reload()) }, t("refresh"))),
       h("div", { class: "soft small order" }, t("reports.order"), h("span", { class: "grow" }), this.view.keysHint()),
       h("div", { class: "split" }, this.queue.element, this.panel.element),
@@ -90,5 +100,5 @@ class ReportDesk extends Desk {
   }
 }
 
-const options = (all, group, names) => [
+const choices = (all, group, names) => [
   h("option", { value: "" }, all), ...names.map((name) => h("option", { value: name }, t(`${group}.${name}`)))];

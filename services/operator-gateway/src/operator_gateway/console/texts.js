@@ -2,6 +2,7 @@
 
 import { CAMERAS } from "./camera_texts.js";
 import { CODES } from "./codes.js";
+import { REPORTS } from "./report_texts.js";
 
 const KEPT = "tartip.language";
 const known = ["kk", "ru", "en"];
@@ -12,6 +13,7 @@ let chosen = localStorage.getItem(KEPT) ?? wished ?? "kk";
 export const TEXTS = {
   ...CODES,
   ...CAMERAS,
+  ...REPORTS,
   "tab.violations": ["Бұзушылықтар", "Нарушения", "Violations"],
   "tab.reports": ["Өтініштер", "Обращения", "Reports"],
   "tab.fines": ["Айыппұлдар", "Штрафы", "Fines"],

@@ -1,0 +1,21 @@
+"""What a decision covers, and the hash in its audit entry: all columns of a registered report's
+row; its answer; and whom a complaint is about."""
+
+from audit_log.record_kinds import RecordKind
+
+REPORT = RecordKind(
+    "report",
+    (
+        *("report_id", "partner", "category", "region", "status", "language", "occurred_at"),
+        *("opened_at", "story", "version", "cell", "place_abroad", "number", "registered_at"),
+        *("receipt_due_at", "receipt_rule", "receipt_unit", "content_sha256", "due_at"),
+        *("deadline_rule", "deadline_number", "waits_since", "escalation_step", "unit"),
+        *("operator", "answered_at", "disputed_at", "outcome", "offence_code", "duplicate_of"),
+        *("response_due_at", "response_rule", "response_ended_at", "arrived_at", "response_step"),
+        *("position", "taken_at", "answered_by", "closing_outcome", "extended_at", "questions"),
+        *("reminders", "waits_until", "waited_seconds", "warned_number", "reported_category"),
+    ),
+)
+ANSWER = RecordKind("answer", ("report_id", "answer"))
+# Whom a complaint is about.
+SUBJECT = RecordKind("subject", ("report_id", "officer_id", "unit", "settled_at"))

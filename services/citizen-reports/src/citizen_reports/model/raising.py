@@ -1,0 +1,58 @@
+"""Decisions about who sees and handles a report.
+
+It is raised to a more secret category, it is settled whom a complaint is about, or the posting of
+its operator ends.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from citizen_reports.model.categories import Category, is_more_secret
+from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.refusals import CategoryNotRaised, NotAComplaint
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Move
+
+
+def raised(
+    report: Report, category: Category, unit: str, now: datetime, deadlines: Deadlines
+) -> Report:
+    """Return the report with this more secret category, the status ROUTED, this unit and no
+    operator.
+
+    A response is due from `now` on where the new category has one. The answer is due by the rule of
+    the new category, counted from registration; an earlier deadline that runs already stays. Raises
+    CategoryNotRaised or StatusNotAllowed.
+    """
+    if not is_more_secret(category, report.category):
+        raise CategoryNotRaised(facts={"category": report.category.value})
+    changed = replace(
+        report.moved(Move.RAISE),
+        category=category,
+        reported_category=report.category_of_app,
+        unit=unit,
+        operator="",
+        waiting=replace(report.waiting, since=None, until=None),
+    )
+    assert report.receipt is not None
+    response = deadlines.response_of(category, report.region, now)
+    if response is not None:
+        receipt = replace(report.receipt, response=response)
+        changed = replace(changed, receipt=receipt, response_ended_at=None, response_step=None)
+    answer = deadlines.of(category, report.region, report.receipt.registered_at)
+    current, new = report.answer_due_at, answer.due_at
+    stays = current is not None and new is not None and current <= new
+    return changed if stays else changed.with_deadline(answer)
+
+
+def subject_settled(report: Report) -> Report:
+    """Return the complaint after it was settled whom it is about. Raises NotAComplaint."""
+    if not report.is_complaint:
+        raise NotAComplaint
+    return replace(report, version=report.version + 1)
+
+
+def released(report: Report) -> Report:
+    """Return the report without its operator, whose posting has ended; a report in work gets the
+    status ROUTED. Raises StatusNotAllowed."""
+    return replace(report.moved(Move.RELEASE), operator="")

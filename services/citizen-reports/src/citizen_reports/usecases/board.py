@@ -1,0 +1,50 @@
+"""The use cases that count reports by unit and officer, of those that the caller may see."""
+
+from datetime import datetime, timedelta
+
+from chassis.clock import Clock
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import Checks, checks
+from law.regions import REGIONS
+
+from citizen_reports.model.board import UnitFigures, UnitLoad
+from citizen_reports.storage import board
+
+PERIOD_MAX = timedelta(days=366)
+
+
+class Board:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def loads(self, region: str, caller: Caller) -> tuple[UnitLoad, ...]:
+        """Return how many open reports units and officers have, in a region ("" for all that the
+        caller may see); units with the most unassigned ones first. Raises BadRequest for an unknown
+        region."""
+        with checks() as check:
+            _require_region(check, region)
+        async with self._db.begin(caller.scope) as tx:
+            return await board.loads(tx, region, self._clock())
+
+    async def figures(
+        self, region: str, start: datetime | None, end: datetime | None, caller: Caller
+    ) -> tuple[UnitFigures, ...]:
+        """Return the figures of each unit for the reports registered from `start` until before
+        `end`, in a region ("" for all that the caller may see). Raises BadRequest for an unknown
+        region, and for a missing, reversed or too long period."""
+        with checks() as check:
+            _require_region(check, region)
+            is_right = start is not None and end is not None and start < end <= start + PERIOD_MAX
+            check.that(
+                is_right, "registered_until", "a period of at most 366 days", code="PERIOD_WRONG"
+            )
+        assert start is not None and end is not None
+        async with self._db.begin(caller.scope) as tx:
+            return await board.figures(tx, region, (start, end), self._clock())
+
+
+def _require_region(check: Checks, region: str) -> None:
+    known = not region or region in REGIONS
+    check.that(known, "region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")

@@ -1,0 +1,122 @@
+"""The use cases that end or move the clocks of a report: arrival and extension."""
+
+from datetime import datetime
+
+from audit_log.decisions import Decision
+from chassis.clock import Clock
+from chassis.identity import Caller
+from chassis.refusals import checks
+
+from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.report import Report
+from citizen_reports.usecases.desk import Desk, DeskView, Shown, require_reason
+from citizen_reports.usecases.openings import Openings
+from citizen_reports.usecases.recording import ReportRecorder
+
+# More working days than these never fit into two months.
+WORKING_DAYS_MAX = 62
+
+
+class Execution:
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        deadlines: Deadlines,
+        recorder: ReportRecorder,
+        openings: Openings,
+    ) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._deadlines = deadlines
+        self._recorder = recorder
+        self._openings = openings
+
+    async def record_arrival(
+        self, shown: Shown, arrived_at: datetime | None, caller: Caller
+    ) -> DeskView:
+        """Record that somebody was at the place of an emergency at `arrived_at`, None for now. This
+        ends the clock of its response. Nothing changes if an arrival is recorded already.
+
+        Raises BadRequest for a moment in the future or before registration, ReportNotFound,
+        ReportChangedMeanwhile or ArrivalNotExpected.
+        """
+        now = self._clock()
+        moment = arrived_at or now
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._desk.lock(tx, shown.report_id, caller)
+            if report.arrived_at is not None:
+                return await self._desk.view(tx, report, caller)
+            shown.require_unchanged(report)
+            arrived = report.arrive(moment)
+            assert report.receipt is not None
+            with checks() as check:
+                check.that(
+                    moment <= now, "arrived_at", "not in the future", code="ARRIVED_IN_FUTURE"
+                )
+                check.that(
+                    moment >= report.receipt.registered_at,
+                    "arrived_at",
+                    "not before registration",
+                    code="ARRIVED_BEFORE_REGISTRATION",
+                )
+            await self._recorder.record(
+                tx,
+                report,
+                arrived,
+                Decision("record_arrival"),
+                at=now,
+                actor=caller.scope.name,
+                note=f"arrived {moment.isoformat(timespec='seconds')}",
+                tells_app=True,
+            )
+            return await self._desk.view(tx, arrived, caller)
+
+    async def extend(
+        self, shown: Shown, reason: str, working_days: int, caller: Caller
+    ) -> DeskView:
+        """Extend the deadline of the answer by working days, once. The app is told at once.
+
+        The new deadline lies at most the table's `extension_months` after the beginning of the
+        clock. `reason` must have 1 to REASON_MAX characters.
+
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, ExtensionNotAllowed,
+        AlreadyExtended, DeadlinePassed or CalendarYearMissing.
+        """
+        now = self._clock()
+        with checks() as check:
+            require_reason(check, reason, "why it takes longer")
+            check.that(
+                0 < working_days <= WORKING_DAYS_MAX,
+                "working_days",
+                f"1 to {WORKING_DAYS_MAX}",
+                code="WORKING_DAYS_WRONG",
+            )
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._desk.lock_unchanged(tx, shown, caller)
+            extended = self._extended(report, working_days, now)
+            await self._recorder.record(
+                tx,
+                report,
+                extended,
+                Decision("extend", {"working_days": str(working_days)}),
+                at=now,
+                actor=caller.scope.name,
+                note=reason,
+                tells_app=True,
+            )
+            return await self._desk.view(tx, extended, caller)
+
+    def _extended(self, report: Report, working_days: int, now: datetime) -> Report:
+        """Return the extended report. Raises BadRequest if the law does not allow so many days."""
+        extended = report.extend(working_days, now, self._deadlines)
+        assert extended.deadline is not None and extended.deadline.due_at is not None
+        last = self._deadlines.table.extension_end(report.answer_started_at)
+        with checks() as check:
+            check.that(
+                extended.deadline.due_at <= last + report.waiting.waited,
+                "working_days",
+                "the new date lies within two months",
+                code="WORKING_DAYS_WRONG",
+            )
+        return extended

@@ -1,0 +1,126 @@
+"""Sends reports to other units and other regions."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from audit_log.decisions import Decision
+from chassis.clock import Clock
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import checks
+from chassis.transaction import SYSTEM
+from law.regions import REGIONS
+from law.report_routing import ReportRouting
+
+from citizen_reports import events
+from citizen_reports.model.report import Report
+from citizen_reports.storage import reports
+from citizen_reports.usecases.desk import Desk, DeskView, Shown, require_reason
+from citizen_reports.usecases.openings import Openings
+from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, bind_trace
+
+MOVE_REGION = "move_region"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a report is sent: a unit, and the unit's region ("" for the report's own)."""
+
+    unit: str
+    region: str = ""
+
+
+class Routing:
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        table: ReportRouting,
+        recorder: ReportRecorder,
+        openings: Openings,
+    ) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._table = table
+        self._recorder = recorder
+        self._openings = openings
+
+    async def route(self, shown: Shown, target: Target, reason: str, caller: Caller) -> DeskView:
+        """Send the report named by `shown` to a unit, which then handles it. The reason must have 1
+        to REASON_MAX characters.
+
+        If the unit is of another region, scheduled work makes the report that region's at once. The
+        caller could not do so: row-level security shows him his regions alone.
+
+        Raises BadRequest, also if the unit may not receive reports of this category and region.
+        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        """
+        now, operator = self._clock(), caller.scope.name
+        async with self._openings.begin(shown.report_id, caller) as tx:
+            report = await self._desk.lock_unchanged(tx, shown, caller)
+            region = target.region or report.region
+            with checks() as check:
+                check.that(
+                    self._may_be_of(report, region),
+                    "region",
+                    "an ISO code such as KZ-75; complaints keep theirs",
+                    code="REGION_UNKNOWN",
+                )
+                known = self._table.units_for(report.category, region)
+                check.that(
+                    target.unit in known,
+                    "unit",
+                    "a unit of the region that may take it",
+                    code="UNIT_UNKNOWN",
+                )
+                require_reason(check, reason, "why it goes there")
+            routed = report.route(target.unit)
+            await self._recorder.record(
+                tx,
+                report,
+                routed,
+                Decision("route", {"unit": target.unit}),
+                at=now,
+                actor=operator,
+                note=f"{target.unit}: {reason}",
+                fact=events.report_routed(routed, now),
+            )
+            if region != report.region:
+                await tx.schedule(MOVE_REGION, f"{report.report_id}:{routed.version}:{region}", now)
+            return await self._desk.view(tx, routed, caller)
+
+    def _may_be_of(self, report: Report, region: str) -> bool:
+        return region == report.region or (region in REGIONS and not report.is_complaint)
+
+
+class RegionMoves:
+    """The handler of the scheduled work MOVE_REGION."""
+
+    def __init__(self, db: Database, clock: Clock, recorder: ReportRecorder) -> None:
+        self._db = db
+        self._clock = clock
+        self._recorder = recorder
+
+    async def move(self, key: str) -> None:
+        """Make a report another region's, after it was routed to a unit of that region. Its app
+        gets a change. `key` is "report id:version:region", with the version that the report had
+        right after it was routed.
+
+        Does nothing if the report is of that region, or was routed elsewhere since.
+        """
+        report_id, _, region = key.split(":")
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.get_for_update(tx, UUID(report_id))
+            bind_trace(report)
+            if report.region == region or not report.unit.startswith(f"{region}-"):
+                return
+            await self._recorder.record(
+                tx,
+                report,
+                report.move(region),
+                Decision("move_region", {"from": report.region, "to": region}),
+                at=self._clock(),
+                actor=SYSTEM_ACTOR,
+                note=f"region {report.region} to {region}",
+                tells_app=True,
+            )
