@@ -18,6 +18,7 @@ from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
 from citizen_reports.usecases.change_feed import ChangeFeed
+from citizen_reports.usecases.correspondence import Correspondence
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
@@ -38,7 +39,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
     intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
-    apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
+    correspondence = Correspondence(db, clock, law, recorder, openings, intake)
+    apps = CitizenReportsApi(intake, correspondence, Uploads(db), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence), pages)
 

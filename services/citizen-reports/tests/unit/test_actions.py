@@ -36,6 +36,7 @@ def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> se
         (Status.ANSWERED, set()),
         (Status.DISPUTED, set()),
         (Status.CLOSED, set()),
+        (Status.WITHDRAWN, set()),
     ],
 )
 def test_a_status_offers_what_its_transitions_allow(

@@ -15,6 +15,7 @@ from citizen_reports.model.refusals import (
     NotTraffic,
     ReportNotAnswered,
     StatusNotAllowed,
+    WithdrawalNotAllowed,
 )
 from citizen_reports.model.report import OUTCOMES, Receipt, Report
 from citizen_reports.model.statuses import TRANSITIONS, Move, Status
@@ -56,6 +57,7 @@ def act(move: Move, report: Report) -> Report:
         Move.ANSWER: lambda: report.answer("o", later),
         Move.DISPUTE: lambda: report.dispute(later, DUE),
         Move.CLOSE: report.close,
+        Move.WITHDRAW: report.withdraw,
     }
     return moves[move]()
 
@@ -68,14 +70,16 @@ def test_the_table_alone_says_what_is_allowed(move: Move, status: Status) -> Non
     if target is None:
         with pytest.raises(Refusal) as caught:
             act(move, report)
-        assert isinstance(caught.value, StatusNotAllowed | NothingAsked | ReportNotAnswered)
+        named = StatusNotAllowed | NothingAsked | ReportNotAnswered | WithdrawalNotAllowed
+        assert isinstance(caught.value, named)
     else:
         moved = act(move, report)
         assert (moved.status, moved.version) == (target, report.version + 1)
 
 
-def test_a_closed_report_never_moves_again() -> None:
-    assert not [move for status, move in TRANSITIONS if status is Status.CLOSED]
+@pytest.mark.parametrize("ended", [Status.CLOSED, Status.WITHDRAWN])
+def test_a_closed_or_withdrawn_report_never_moves_again(ended: Status) -> None:
+    assert not [move for status, move in TRANSITIONS if status is ended]
 
 
 def test_a_disputed_report_is_taken_by_oversight_alone() -> None:

@@ -13,7 +13,8 @@ from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
-from citizen_reports.grpc_api.apps import CATEGORY_OF, number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.apps import number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.filters import CATEGORY_OF, STATUS_OF
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import MediaNotFound
@@ -23,7 +24,6 @@ from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.openings import SentMedia
 
 Context = grpc.aio.ServicerContext
-STATUS_OF = {value: status for status, value in STATUSES.items()}
 DESK = tuple(sorted(DESK_ROLES))
 METHODS = {
     "TakeReport": DeskAction.TAKE,
@@ -194,6 +194,7 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         due_at=to_timestamp(report.due_at),
         actions=[action.value for action in view.actions],
         emergency=report.is_emergency,
+        silent_alarm=report.silent_alarm,
     )
 
 

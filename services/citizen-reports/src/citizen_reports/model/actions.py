@@ -88,11 +88,12 @@ def allowed_actions(
     return tuple(
         action
         for action, attempt in attempts.items()
-        if actor.roles & ROLES[action] and _is_accepted(attempt)
+        if actor.roles & ROLES[action] and is_accepted(attempt)
     )
 
 
-def _is_accepted(attempt: Callable[[], object]) -> bool:
+def is_accepted(attempt: Callable[[], object]) -> bool:
+    """Whether a call raises no refusal."""
     try:
         attempt()
     except Refusal:

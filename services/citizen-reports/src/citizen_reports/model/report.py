@@ -11,16 +11,30 @@ from uuid import UUID
 from audit_log.record_kinds import RecordKind
 from law.report_deadlines import Deadline
 
-from citizen_reports.model.categories import CONFIDENTIAL, EMERGENCIES, Category
+from citizen_reports.model.categories import (
+    CONFIDENTIAL,
+    EMERGENCIES,
+    TAKEN_FROM_ABROAD,
+    Category,
+)
 from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
     NothingAsked,
     NotTraffic,
+    ReportAlreadySubmitted,
     ReportNotAnswered,
     StatusNotAllowed,
+    WithdrawalNotAllowed,
 )
-from citizen_reports.model.statuses import CLOCK_RUNS, OVERSIGHT_ROLES, TRANSITIONS, Move, Status
+from citizen_reports.model.statuses import (
+    BEFORE_WORK,
+    CLOCK_RUNS,
+    OVERSIGHT_ROLES,
+    TRANSITIONS,
+    Move,
+    Status,
+)
 
 OUTCOMES = {
     "violation_detected": 1,
@@ -40,6 +54,7 @@ REPORT = RecordKind(
         *("receipt_due_at", "receipt_rule", "receipt_unit", "content_sha256", "due_at"),
         *("deadline_rule", "deadline_number", "waits_since", "escalation_step", "unit"),
         *("operator", "answered_at", "disputed_at", "outcome", "offence_code", "duplicate_of"),
+        "silent_alarm",
     ),
 )
 ANSWER = RecordKind("answer", ("report_id", "answer"))
@@ -85,6 +100,8 @@ class Report:
     outcome: str = ""
     offence_code: str = ""
     duplicate_of: UUID | None = None
+    # A call for help by somebody who cannot speak or write: it has no text.
+    silent_alarm: bool = False
 
     @property
     def is_complaint(self) -> bool:
@@ -137,7 +154,9 @@ class Report:
 
     def with_another_file(self) -> "Report":
         """Return the draft with its version raised by one, because the upload of another file has
-        begun."""
+        begun. Raises ReportAlreadySubmitted."""
+        if self.status is not Status.OPEN:
+            raise ReportAlreadySubmitted
         return replace(self, version=self.version + 1)
 
     def submit(self, receipt: Receipt) -> "Report":
@@ -215,6 +234,18 @@ class Report:
         """Return the report with the status CLOSED. Raises StatusNotAllowed."""
         return self._moved(Move.CLOSE)
 
+    def withdraw(self) -> "Report":
+        """Return the report with the status WITHDRAWN, because its reporter takes it back.
+
+        The law does not say what a withdrawal ends. It is assumed that it ends a request (APPC 64),
+        but not the duty to handle what may be a crime (CPC 179). Raises WithdrawalNotAllowed.
+        """
+        moved = TRANSITIONS.get((self.status, Move.WITHDRAW))
+        reason = "answered" if moved is None else self._duty_to_handle()
+        if reason:
+            raise WithdrawalNotAllowed(facts={"reason": reason, "status": self.status.value})
+        return replace(self._moved(Move.WITHDRAW), waits_since=None)
+
     def escalate(self, step: int) -> "Report":
         """Return the report with its escalation step set to `step`, which is counted from 1."""
         return replace(self, escalation_step=step, version=self.version + 1)
@@ -225,6 +256,17 @@ class Report:
         if OUTCOMES[outcome] <= OUTCOMES.get(self.outcome, 0):
             return self
         return replace(self, outcome=outcome, version=self.version + 1)
+
+    def _duty_to_handle(self) -> str:
+        """Why the police must handle the report whatever its reporter wishes; "" if they need not.
+        A draft was not made to the police yet."""
+        if self.receipt is None:
+            return ""
+        if self.category in TAKEN_FROM_ABROAD:
+            return "crime_or_danger"
+        if self.is_complaint and self.status not in BEFORE_WORK:
+            return "complaint_in_work"
+        return "evidence_accepted" if self.offence_code else ""
 
     def _moved(self, move: Move) -> "Report":
         target = TRANSITIONS.get((self.status, move))

@@ -12,6 +12,7 @@ class Status(StrEnum):
     ANSWERED = "answered"
     DISPUTED = "disputed"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
 
 
 class Move(StrEnum):
@@ -24,6 +25,7 @@ class Move(StrEnum):
     ANSWER = "answer"
     DISPUTE = "dispute"
     CLOSE = "close"
+    WITHDRAW = "withdraw"
 
 
 # The next status for each status and move; a missing pair is refused as STATUS_NOT_ALLOWED.
@@ -41,6 +43,11 @@ TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.WAITS_FOR_REPORTER, Move.ANSWER): Status.ANSWERED,
     (Status.ANSWERED, Move.DISPUTE): Status.DISPUTED,
     (Status.ANSWERED, Move.CLOSE): Status.CLOSED,
+    (Status.OPEN, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.REGISTERED, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.ROUTED, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.IN_WORK, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.WAITS_FOR_REPORTER, Move.WITHDRAW): Status.WITHDRAWN,
 }
 # Statuses in which the desk still has to act.
 QUEUE = (

@@ -17,7 +17,7 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
-from host.key_destruction import destroy_recorded
+from host.key_destruction import destroy_recorded, schedule_destruction
 from law.report_deadlines import Deadline
 from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 from statements.reads import Read
@@ -39,7 +39,9 @@ from citizen_reports.storage.tables import (
 )
 
 KEY = "reports_pkey"
-NUMBER_KEY = "report_numbers_pkey"
+# Where a number is taken already; which of the two PostgreSQL names depends on its plan.
+NUMBER_KEYS = frozenset({"report_numbers_pkey", "reports_number_key"})
+_SUBMIT = Decision("submit")
 _CLOCK_IS_STOPPED = reports.c.status == Status.WAITS_FOR_REPORTER.value
 # Made once: the calls of apps execute these.
 _WITH_ID = select(reports).where(reports.c.report_id == bindparam("report_id"))
@@ -177,21 +179,21 @@ def _audited(tx: Tx, report: Report, decision: Decision) -> EntryOfRecord:
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
     """Delete a report that was never submitted and destroy its data key."""
-    key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
+    await destroy_recorded(tx, await _delete_draft(tx, report_id))
+
+
+async def withdraw_draft(tx: Tx, report_id: UUID) -> None:
+    """Delete a report that was never submitted, and schedule the destruction of its data key."""
+    await schedule_destruction(tx, await _delete_draft(tx, report_id))
+
+
+async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
+    """Delete all rows of a draft; return the id of its data key."""
+    query = select(contents.c.key_id).where(contents.c.report_id == report_id)
+    key_id: UUID = await tx.scalar(query)
     for table in (media_chunks, media, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
-    await destroy_recorded(tx, key_id)
-
-
-async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:
-    query = select(reports).where(reports.c.partner == partner)
-    if spec.after:
-        opened_at, report_id = _moment_and_id(spec.after)
-        query = query.where(
-            tuple_(reports.c.opened_at, reports.c.report_id) > tuple_(opened_at, report_id)
-        )
-    query = query.order_by(reports.c.opened_at, reports.c.report_id).limit(spec.size)
-    return [to_report(row) for row in await tx.execute(query)]
+    return key_id
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
@@ -215,7 +217,7 @@ def _place_in_queue(after: tuple[str, ...]) -> tuple[bool, datetime, UUID]:
     """Return the sort key in a page token. Raises PageTokenWrong for an altered token."""
     if len(after) != 3 or after[0] not in ("0", "1"):
         raise PageTokenWrong
-    return after[0] == "1", *_moment_and_id(after[1:])
+    return after[0] == "1", *moment_and_id(after[1:])
 
 
 def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
@@ -261,15 +263,26 @@ def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
 
     Everything is written when `tx` ends. If the report has changed since `before`, nothing is
     stored and `tx.was_current` is False. If another report has the number, `tx` raises RowExists
-    with the key `NUMBER_KEY`.
+    with a key in `NUMBER_KEYS`.
 
     At its end, `tx` waits for other transactions that reserve the same number. With `waits`, it
     also waits for a transaction that has locked the report; otherwise a locked report counts as
     changed.
     """
-    entry = _audited(tx, after, Decision("submit"))
+    entry = _audited(tx, after, _SUBMIT)
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)
     tx.add(report_numbers, {"number": after.number})
+
+
+def add_registered(tx: Tx, report: Report) -> None:
+    """Add a new report that is registered, reserve its number, and audit the submission.
+
+    If any partner already has a report with this id, `tx` raises RowExists with the key `KEY` when
+    it writes its rows; if another report has the number, with a key in `NUMBER_KEYS`.
+    """
+    entry = _audited(tx, report, _SUBMIT)
+    tx.add(reports, to_row(report) | entry.columns)
+    tx.add(report_numbers, {"number": report.number})
 
 
 def to_row(report: Report) -> dict[str, Any]:
@@ -306,6 +319,7 @@ def to_row(report: Report) -> dict[str, Any]:
         "outcome": report.outcome,
         "offence_code": report.offence_code,
         "duplicate_of": report.duplicate_of,
+        "silent_alarm": report.silent_alarm or None,
     }
 
 
@@ -344,10 +358,11 @@ def to_report(row: Any) -> Report:
         outcome=row.outcome,
         offence_code=row.offence_code,
         duplicate_of=row.duplicate_of,
+        silent_alarm=bool(row.silent_alarm),
     )
 
 
-def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
+def moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
     """Return the position at which a page ended. Raises PageTokenWrong for an altered token."""
     try:
         moment, report_id = after

@@ -53,6 +53,8 @@ reports = Table(
     Column("outcome", Text, nullable=False),
     Column("offence_code", Text, nullable=False),
     Column("duplicate_of", Uuid),
+    # True or NULL, so that what was decided before the column hashes as before.
+    Column("silent_alarm", Boolean),
     *record_columns(),
 )
 
@@ -86,6 +88,8 @@ steps = Table(
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     Column("report_id", Uuid, nullable=False),
+    # NULL in steps from before the column.
+    Column("partner", Text),
     Column("at", _moment, nullable=False),
     Column("status", Text, nullable=False),
     Column("actor", Text, nullable=False),

@@ -26,6 +26,7 @@ from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import ANSWER, Report
 from citizen_reports.model.statuses import Status
+from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
@@ -177,7 +178,7 @@ class Desk:
         Raises BadRequest for a wrong question, ReportNotFound, ReportChangedMeanwhile if the report
         has another version now, or StatusNotAllowed if it is not in work.
         """
-        _require(question, "question", code="QUESTION_REQUIRED")
+        question = _require(question, "question", code="QUESTION_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
@@ -198,7 +199,7 @@ class Desk:
         Raises BadRequest for a wrong text, ReportNotFound, ReportChangedMeanwhile if the report has
         another version now, or StatusNotAllowed.
         """
-        _require(answer, "answer", code="ANSWER_REQUIRED")
+        answer = _require(answer, "answer", code="ANSWER_REQUIRED")
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._lock_unchanged(tx, shown, caller)
@@ -336,12 +337,14 @@ def _stored(items: Sequence[Media]) -> list[str]:
     return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
 
 
-def _require(text: str, field: str, *, code: str) -> None:
+def _require(text: str, field: str, *, code: str) -> str:
+    """Return the text as it is stored (`cleaned`). Raises BadRequest if nothing of it is visible or
+    it is too long."""
+    kept = cleaned(text, longest=TEXT_MAX)
     with checks() as check:
-        check.that(bool(text.strip()), field, "what the reporter reads", code=code)
-        check.that(
-            len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG"
-        )
+        check.that(bool(kept), field, "what the reporter reads", code=code)
+        check_length(check, field, kept, longest=TEXT_MAX, code="TEXT_TOO_LONG")
+    return kept
 
 
 def _is_code(text: str) -> bool:
