@@ -41,6 +41,7 @@ ReportStatus = Literal[
     "answered",
     "disputed",
     "closed",
+    "withdrawn",
 ]
 ReportReply = (
     reports_pb2.ReportDeskGetReportResponse
@@ -76,6 +77,10 @@ class Report(Answer):
     media_count: int
     region: str
     place_abroad: bool = Field(description="Its place lies abroad: a person finds out where.")
+    due_at: Moment = Field(description="As it is now; null while nothing is due.")
+    unit: str
+    actions: list[str] = Field(description="What its reporter may do: not told to operators.")
+    dispute_until: Moment = Field(description="Not told to operators.")
 
 
 class Reporter(Answer):
@@ -117,6 +122,7 @@ class DeskReport(Answer):
     due_at: Moment = Field(description="As it is now; null while nothing is due.")
     actions: list[str] = Field(description="What this operator may do with it now.")
     emergency: bool = Field(description="It counts in minutes.")
+    silent_alarm: bool = Field(description="A call for help by somebody who cannot speak or write.")
 
 
 class DeskReportAnswer(Answer):
