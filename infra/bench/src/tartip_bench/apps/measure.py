@@ -135,12 +135,13 @@ async def measure(run: Run) -> Outcome:
         notes=(
             f"Callers, services, PostgreSQL and NATS share the cores. One partner calls, its quota "
             f"widened to {CALLS_A_SECOND:.0f} calls a second and {CALLERS_MANY} at once. Each "
-            "report is a new one with its reporter; fines were issued and delivered before. Processor time is that of the "
-            "service (or bare server), of PostgreSQL and of the supervisor, which takes the spans, "
-            "divided by the calls, beyond that at rest, with what they do after the last "
-            "answer: events, spans, a report's look for duplicates. Two calls of the chassis that "
-            "write one row each, with their commits shared, are the least that a report in two "
-            "calls can cost on this chassis; what it costs beyond is its own.",
+            "report is a new one with its reporter; fines were issued and delivered before. "
+            "Processor time is that of the service (or bare server), of PostgreSQL and of the "
+            "supervisor, which takes the spans, divided by the calls, beyond that at rest, with "
+            "what they do after the last answer: events, spans, a report's look for "
+            "duplicates. Two calls of the chassis that write one row each, with their commits "
+            "shared, are the least that a report in two calls can cost on this chassis; what it "
+            "costs beyond is its own.",
         ),
         raw=raw,
     )
