@@ -79,8 +79,6 @@ class Report(Answer):
     place_abroad: bool = Field(description="Its place lies abroad: a person finds out where.")
     due_at: Moment = Field(description="As it is now; null while nothing is due.")
     unit: str
-    actions: list[str] = Field(description="What its reporter may do: not told to operators.")
-    dispute_until: Moment = Field(description="Not told to operators.")
 
 
 class Reporter(Answer):
