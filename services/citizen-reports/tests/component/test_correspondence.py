@@ -122,6 +122,25 @@ async def test_a_dispute_sent_again_counts_once(
     assert (await refused(kaspi.app("DisputeAnswer", other))).code == "ALREADY_DISPUTED"
 
 
+async def test_steps_from_before_they_named_their_partner_are_seen_as_before(
+    kaspi: As,
+    dispatcher: As,
+    register: Register,
+    steps: Callable[..., Any],
+    engines: RunningTestMesh,
+) -> None:
+    report_id, _ = await register()
+    await asked(dispatcher, report_id)
+    first = await kaspi.app("ReplyToQuestion", reply(report_id))
+    before = await steps(report_id)
+    connection = await asyncpg.connect(engines.database.url)
+    unnamed = "UPDATE citizen_reports.steps SET partner = NULL WHERE report_id = $1::uuid"
+    await connection.execute(unnamed, report_id)
+    await connection.close()
+    assert await steps(report_id) == before
+    assert await kaspi.app("ReplyToQuestion", reply(report_id)) == first  # it reads the last step
+
+
 async def test_what_shows_nothing_is_nothing_said(
     kaspi: As, dispatcher: As, register: Register
 ) -> None:
