@@ -6,7 +6,7 @@ All columns are empty in reports of before, so that their hashes in the audit lo
 from alembic import op
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

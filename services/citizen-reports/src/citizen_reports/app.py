@@ -34,6 +34,7 @@ from citizen_reports.storage.complaints import hidden_from
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
+from citizen_reports.usecases.correspondence import Correspondence
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.execution import Execution
@@ -70,8 +71,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
     partners = serve_partners(chassis)
     intake = Intake(db, clock, law, recorder, openings, partners=partners)
+    correspondence = Correspondence(db, clock, law, recorder, openings, intake)
     webhooks = _webhooks(chassis, partners)
-    apps = CitizenReportsApi(intake, Uploads(db), change_feed, webhooks, pages)
+    apps = CitizenReportsApi(intake, correspondence, Uploads(db), change_feed, webhooks, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
     routing = Routing(desk_usecases, clock, law.routing, recorder, openings)

@@ -14,6 +14,7 @@ from chassis.transaction import SYSTEM
 from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.law import Law, read_law
+from citizen_reports.storage.app_views import AppView
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder
@@ -45,17 +46,27 @@ async def opened(
 ) -> UUID:
     """A draft of the partner; without `reporter`, of a person who has never reported."""
     report_id = new_id()
-    draft = Draft(
+    await intake.open(report_id, a_draft(reporter or new_person()), report_id.bytes, caller)
+    return report_id
+
+
+async def handed_in(intake: Intake, *, reporter: Reporter | None = None) -> AppView:
+    """A report of EURASIAN in one call; without `reporter`, of a person who has never reported."""
+    report_id = new_id()
+    given = a_draft(reporter or new_person())
+    return await intake.hand_in(report_id, given, report_id.bytes, EURASIAN)
+
+
+def a_draft(reporter: Reporter) -> Draft:
+    return Draft(
         category=Category.TRAFFIC_VIOLATION,
         place=KARAZHAL,
         occurred_at=system_clock() - timedelta(minutes=2),
         text="drove through the red light",
-        reporter=reporter or new_person(),
+        reporter=reporter,
         language="ru",
         officer="",
     )
-    await intake.open(report_id, draft, report_id.bytes, caller)
-    return report_id
 
 
 async def until_a_lock_is_waited_for(db: Database) -> None:

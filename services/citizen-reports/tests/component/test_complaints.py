@@ -342,6 +342,7 @@ async def test_a_misfiled_complaint_is_raised_and_hidden_at_once(
     # The app is told nothing of it.
     told = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
     assert (told.category, told.receipt) == (pb.CATEGORY_OTHER, receipt)
+    assert (told.unit, told.due_at) == (receipt.unit, receipt.due_at)
     [entry] = await audited(db, "raise", receipt.number)
     assert (entry["actor"], entry["class"]) == ("operator/dispatcher-almaty", "confidential")
     async with db.begin(SYSTEM) as tx:
@@ -353,9 +354,9 @@ async def test_a_misfiled_complaint_is_raised_and_hidden_at_once(
 
 
 async def test_a_child_is_recognised_by_whoever_sees_the_report(
-    dispatcher: As, as_: Callable[..., As], register: Register
+    kaspi: As, dispatcher: As, as_: Callable[..., As], register: Register
 ) -> None:
-    report_id, _ = await register(draft())
+    report_id, receipt = await register(draft())
     inspector = as_(operator="inspector-almaty")
     answer = await inspector.at_desk(
         "RaiseReport", raising(report_id, pb.CATEGORY_INCIDENT_WITH_CHILD)
@@ -364,6 +365,9 @@ async def test_a_child_is_recognised_by_whoever_sees_the_report(
     get = pb.ReportDeskGetReportRequest(report_id=report_id)
     shown = (await dispatcher.at_desk("GetReport", get)).report
     assert (shown.unit, shown.emergency) == ("KZ-75-protection", True)
+    assert shown.HasField("response_due_at")
+    told = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    assert (told.receipt, told.unit, told.due_at) == (receipt, receipt.unit, receipt.due_at)
 
 
 async def test_what_is_not_more_secret_is_refused_by_name(

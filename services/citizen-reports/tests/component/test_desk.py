@@ -43,7 +43,8 @@ async def test_a_report_is_taken_asked_about_replied_to_and_answered(
     assert (seen.status, seen.question) == (pb.REPORT_STATUS_WAITS_FOR_REPORTER, "Which lane?")
     reply = pb.ReplyToQuestionRequest(report_id=report_id, text="The left one")
     assert (await kaspi.app("ReplyToQuestion", reply)).report.question == ""
-    assert (await refused(kaspi.app("ReplyToQuestion", reply))).code == "NOTHING_ASKED"
+    more = pb.ReplyToQuestionRequest(report_id=report_id, text="And the right one")
+    assert (await refused(kaspi.app("ReplyToQuestion", more))).code == "NOTHING_ASKED"
     answer = pb.AnswerReportRequest(
         report_id=report_id, answer="The driver was fined", outcome="violation_found"
     )
@@ -69,6 +70,7 @@ async def test_an_answer_is_disputed_once_and_goes_to_a_supervisor(
     await _answer(dispatcher, report_id)
     disputed = (await kaspi.app("DisputeAnswer", dispute)).report
     assert disputed.status == pb.REPORT_STATUS_DISPUTED
+    dispute.text = "And it is dark"
     assert (await refused(kaspi.app("DisputeAnswer", dispute))).code == "ALREADY_DISPUTED"
     take = pb.TakeReportRequest(report_id=report_id)
     assert (await refused(dispatcher.at_desk("TakeReport", take))).code == "STATUS_NOT_ALLOWED"

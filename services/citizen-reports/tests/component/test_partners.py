@@ -86,6 +86,25 @@ async def test_an_app_hands_in_the_kinds_of_its_row_alone(
     assert opened.report.status == pb.REPORT_STATUS_OPEN
 
 
+async def test_an_app_hands_in_at_once_the_kinds_of_its_row_alone(
+    new_app: NewApp, administrator: As
+) -> None:
+    name, app = new_app()
+    partner = await add(administrator, name, REPORTS, kinds=[TRAFFIC])
+    requests = [pb.HandInReportRequest(report=draft(category=kind)) for kind in (TRAFFIC, INCIDENT)]
+    drafted = draft(category=TRAFFIC)
+    await app.app("OpenReport", drafted)
+    first = await app.app("HandInReport", requests[0])
+    refusal = await refused(app.app("HandInReport", requests[1]))
+    assert (refusal.reason, refusal.facts) == ("REPORT_KIND_NOT_ALLOWED", {"kind": "incident"})
+
+    await change(administrator, partner, scopes=[REPORTS], kinds=[INCIDENT])
+    await app.app("HandInReport", requests[1])  # its id was not used up by the refusal
+    assert await app.app("HandInReport", requests[0]) == first
+    refusal = await refused(app.app("HandInReport", pb.HandInReportRequest(report=drafted)))
+    assert refusal.reason == "REPORT_KIND_NOT_ALLOWED"
+
+
 async def test_a_receipt_is_answered_again_whatever_the_kinds_are_now(
     new_app: NewApp, administrator: As
 ) -> None:

@@ -9,15 +9,25 @@ import pytest_asyncio
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
+from citizen_reports.model.draft import Reporter
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage.changes import number_new
 from sqlalchemy import text
 from tartip_testing.mesh import RunningTestMesh
 
-from .inside import EURASIAN, intake_on, new_person, opened, until_a_lock_is_waited_for
+from .inside import (
+    EURASIAN,
+    handed_in,
+    intake_on,
+    new_person,
+    opened,
+    until_a_lock_is_waited_for,
+)
 from .round_trips import RoundTrips
 
 SUBMIT_TRIPS_MAX = 2
 OPEN_TRIPS_MAX = 2
+HAND_IN_TRIPS_MAX = 2
 
 
 @pytest.fixture
@@ -54,6 +64,22 @@ async def test_a_report_in_two_calls_takes_few_round_trips(
     new, _ = await _taken(trips, opened(intake))
     assert 0 < known <= OPEN_TRIPS_MAX and 0 < new <= OPEN_TRIPS_MAX
     assert 0 < submit <= SUBMIT_TRIPS_MAX
+
+
+async def test_a_report_in_one_call_takes_two_round_trips_and_an_anonymous_one_a_single(
+    counted: Database, trips: RoundTrips
+) -> None:
+    """The key of the person is looked up; then all is written at once."""
+    intake, reporter = await intake_on(counted), new_person()
+    for _ in range(2):  # each statement is prepared once
+        await handed_in(intake, reporter=reporter)
+        await handed_in(intake, reporter=Reporter())
+    known, view = await _taken(trips, handed_in(intake, reporter=reporter))
+    new, _ = await _taken(trips, handed_in(intake))
+    anonymous, _ = await _taken(trips, handed_in(intake, reporter=Reporter()))
+    assert (known, anonymous) == (2, 1)
+    assert 0 < new <= HAND_IN_TRIPS_MAX
+    assert view.report.status is Status.ROUTED and view.report.number
 
 
 async def test_a_report_is_read_in_one_round_trip(counted: Database, trips: RoundTrips) -> None:

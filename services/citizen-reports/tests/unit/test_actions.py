@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from citizen_reports.grpc_api.desk import METHODS, POLICY
 from citizen_reports.model.actions import DeskAction, Files, allowed_actions
+from citizen_reports.model.answer_dates import extended
 from citizen_reports.model.categories import Category
 from citizen_reports.model.law import read_law
 from citizen_reports.model.report import Report
@@ -37,6 +38,7 @@ def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> se
         (Status.ANSWERED, {RAISE}),
         (Status.DISPUTED, {RAISE}),
         (Status.CLOSED, {RAISE}),
+        (Status.WITHDRAWN, set()),
     ],
 )
 def test_a_status_offers_what_its_transitions_allow(
@@ -98,7 +100,7 @@ def test_a_supervisor_alone_extends_and_once() -> None:
         False,
         True,
     ]
-    assert EXTEND not in offered(in_work.extend(3, NOW, DEADLINES), SUPERVISOR)
+    assert EXTEND not in offered(extended(in_work, 3, NOW, DEADLINES), SUPERVISOR)
 
 
 def test_every_action_has_one_method_with_its_roles() -> None:

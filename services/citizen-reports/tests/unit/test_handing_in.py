@@ -94,10 +94,65 @@ def test_a_right_draft_is_taken() -> None:
         ({"reporter": Reporter(iin="900101300018")}, "IIN_INVALID"),
         ({"reporter": Reporter(phone="call me")}, "PHONE_INVALID"),
         ({"reporter": Reporter(name="x" * 201)}, "NAME_TOO_LONG"),
+        ({"reporter": Reporter(phone="٠" * 11)}, "PHONE_INVALID"),
+        ({"text": "x" * 2**20}, "TEXT_TOO_LONG"),
+        ({"occurred_at": datetime(1970, 1, 1, tzinfo=UTC)}, "OCCURRED_TOO_LONG_AGO"),
+        ({"occurred_at": NOW + timedelta(days=1)}, "OCCURRED_IN_FUTURE"),
+        ({"silent_alarm": True}, "SILENT_ALARM_NOT_EXPECTED"),
+        (
+            {"silent_alarm": True, "category": Category.DOMESTIC_VIOLENCE, "text": "x"},
+            "SILENT_ALARM_HAS_TEXT",
+        ),
+        (
+            {"category": Category.COMPLAINT_ABOUT_OFFICER, "officer": "\u200b \n"},
+            "OFFICER_REQUIRED",
+        ),
     ],
 )
 def test_each_wrong_field_has_its_own_code(changes: dict[str, Any], code: str) -> None:
     assert codes(**changes) == {code}
+
+
+def test_what_is_handed_in_at_once_says_something() -> None:
+    """Media may follow a draft; a report that is handed in at once has none."""
+
+    def is_taken(**changes: Any) -> bool:
+        given = replace(DRAFT, **changes)
+        given.checked(NOW, report_id_ok=True)
+        try:
+            given.checked(NOW, report_id_ok=True, is_whole=True)
+        except BadRequest as refusal:
+            assert [(each.field, each.code) for each in refusal.fields] == [
+                ("text", "TEXT_REQUIRED")
+            ]
+            return False
+        return True
+
+    assert [is_taken(text=text) for text in ("", " ", "\u200b", "help")] == [False] * 3 + [True]
+    complaint = {"category": Category.COMPLAINT_ABOUT_OFFICER, "officer": "badge 1"}
+    assert is_taken(**complaint)
+    for category in Category:
+        if category is not Category.COMPLAINT_ABOUT_OFFICER:
+            assert not is_taken(category=category)
+    for category in (Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD):
+        assert is_taken(category=category, silent_alarm=True, text="\u200b")
+
+
+def test_what_is_checked_is_what_is_stored() -> None:
+    given = replace(
+        DRAFT,
+        text="a\x00 b\u202e",
+        place=Place(43.2389, 76.9455, "KZ-75", "Абай\n44\u200b"),
+        reporter=Reporter(name=" Test\tPerson ", phone="+7 (701) 000-00-00"),
+    )
+    checked = given.checked(NOW, report_id_ok=True)
+    assert (checked.text, checked.place.address) == ("a b", "Абай 44")
+    assert checked.reporter == Reporter("", "Test Person", "+77010000000")
+
+
+def test_the_limit_counts_what_is_kept() -> None:
+    kept = replace(DRAFT, text="\u200b" * 3000 + "x" * 4000).checked(NOW, report_id_ok=True)
+    assert kept.text == "x" * 4000
 
 
 def test_all_wrong_fields_are_told_at_once() -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from chassis.refusals import Refusal
+from citizen_reports.model.answer_dates import dated, extended
 from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.law import read_law
 from citizen_reports.model.numbers import SERIALS, number_of
@@ -24,10 +25,12 @@ from citizen_reports.model.refusals import (
     ReportNotAnswered,
     StatusNotAllowed,
     WaitingTimeUsed,
+    WithdrawalNotAllowed,
 )
 from citizen_reports.model.report import OUTCOMES, Report
 from citizen_reports.model.statuses import TRANSITIONS, Actor, Move, Status
 from citizen_reports.model.waiting import NOT_ASKED, Waiting
+from citizen_reports.model.withdrawal import withdrawn
 from law.report_deadlines import Deadline
 
 COMPLAINT = Category.COMPLAINT_ABOUT_OFFICER
@@ -81,6 +84,7 @@ def act(move: Move, report: Report) -> Report:
         Move.CLOSE: report.close,
         Move.RAISE: lambda: raised(report, COMPLAINT, "internal-security", later, DEADLINES),
         Move.RELEASE: lambda: released(report),
+        Move.WITHDRAW: lambda: withdrawn(report),
     }
     return moves[move]()
 
@@ -93,16 +97,26 @@ def test_the_table_alone_says_what_is_allowed(move: Move, status: Status) -> Non
     if target is None:
         with pytest.raises(Refusal) as caught:
             act(move, report)
-        named = StatusNotAllowed | NothingAsked | ReportNotAnswered | AlreadyDisputed
+        named = (
+            StatusNotAllowed
+            | NothingAsked
+            | ReportNotAnswered
+            | AlreadyDisputed
+            | WithdrawalNotAllowed
+        )
         assert isinstance(caught.value, named)
     else:
         moved = act(move, report)
         assert (moved.status, moved.version) == (target, report.version + 1)
 
 
-def test_a_closed_report_moves_again_only_where_it_turns_out_to_be_more_secret() -> None:
-    moves = {move for status, move in TRANSITIONS if status is Status.CLOSED}
-    assert moves == {Move.RAISE}
+@pytest.mark.parametrize(
+    ("ended", "moves"), [(Status.CLOSED, {Move.RAISE}), (Status.WITHDRAWN, set())]
+)
+def test_what_has_ended_moves_again_only_where_it_turns_out_to_be_more_secret(
+    ended: Status, moves: set[Move]
+) -> None:
+    assert {move for status, move in TRANSITIONS if status is ended} == moves
 
 
 def test_a_disputed_report_is_taken_by_oversight_alone() -> None:
@@ -249,29 +263,29 @@ def test_all_questions_together_have_a_maximum() -> None:
 def test_a_deadline_is_extended_once_before_it_has_passed_and_never_of_a_complaint() -> None:
     report = a_report(Status.IN_WORK)
     assert DUE.due_at is not None
-    extended = report.extend(5, NOW, DEADLINES)
-    assert extended.deadline == DEADLINES.extended(DUE, 5)
-    assert (extended.extended_at, extended.deadline_number) == (NOW, 2)
+    later = extended(report, 5, NOW, DEADLINES)
+    assert later.deadline == DEADLINES.extended(DUE, 5)
+    assert (later.extended_at, later.deadline_number) == (NOW, 2)
     with pytest.raises(AlreadyExtended):
-        extended.extend(5, NOW, DEADLINES)
+        extended(later, 5, NOW, DEADLINES)
     with pytest.raises(DeadlinePassed):
-        report.extend(5, DUE.due_at, DEADLINES)
+        extended(report, 5, DUE.due_at, DEADLINES)
     for fixed in (
         a_report(Status.IN_WORK, Category.COMPLAINT_ABOUT_OFFICER),
         a_report(Status.WAITS_FOR_REPORTER),
         a_report(Status.ANSWERED),
     ):
         with pytest.raises(ExtensionNotAllowed):
-            fixed.extend(5, NOW, DEADLINES)
+            extended(fixed, 5, NOW, DEADLINES)
 
 
 def test_an_answer_without_a_date_gets_it_when_its_calendar_comes() -> None:
     undated = Deadline(None, "appc.76.answer@1#x missing:2028")
     report = replace(a_report(Status.ROUTED), deadline=undated)
     assert (report.due_at, report.is_overdue(NOW + timedelta(days=999))) == (None, False)
-    dated = report.date(DEADLINES)
-    assert (dated.deadline, dated.deadline_number) == (DUE, 2)
-    assert a_report(Status.ROUTED).date(DEADLINES).deadline_number == 1
+    known = dated(report, DEADLINES)
+    assert (known.deadline, known.deadline_number) == (DUE, 2)
+    assert dated(a_report(Status.ROUTED), DEADLINES).deadline_number == 1
 
 
 def test_an_overtaken_outcome_changes_nothing() -> None:

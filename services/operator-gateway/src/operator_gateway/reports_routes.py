@@ -45,6 +45,7 @@ ReportStatus = Literal[
     "answered",
     "disputed",
     "closed",
+    "withdrawn",
 ]
 ReportReply = (
     reports_pb2.ReportDeskGetReportResponse
@@ -83,6 +84,8 @@ class Report(Answer):
     media_count: int
     region: str
     place_abroad: bool = Field(description="Its place lies abroad: a person finds out where.")
+    due_at: Moment = Field(description="As it is now; null while nothing is due.")
+    unit: str
     arrived_at: Moment
     extended_at: Moment
     closing_outcome: str
@@ -132,6 +135,7 @@ class DeskReport(Answer):
     answer_due_at: Moment = Field(description="As it is now; null while it is stopped.")
     position: str = Field(description="The position that escalation gave it to.")
     closing_outcome: str
+    silent_alarm: bool = Field(description="A call for help by somebody who cannot speak or write.")
 
 
 class Choice(Answer):

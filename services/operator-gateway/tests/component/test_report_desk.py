@@ -358,3 +358,19 @@ async def test_long_words_and_marks_of_direction_stay_in_their_place(
     shown = await desk.page.locator(".case").inner_text()
     assert "⟦U+202E⟧gnp.exe" in shown and "⟦U+202E⟧Test Person" in shown
     assert "\u202e" not in shown
+
+
+async def test_a_silent_alarm_is_named_in_list_and_card_and_its_silence_explained(
+    console: OpenConsole, gateway: Any
+) -> None:
+    violence, due = pb.CATEGORY_DOMESTIC_VIOLENCE, NOW + timedelta(minutes=7)
+    silent = a_report("report-5", due, category=violence, emergency=True, silent_alarm=True)
+    silent.text = ""
+    gateway.asked.reports |= {"report-5": silent, "report-6": a_report("report-6", due)}
+    desk = await at_desk(console)
+    await expect(desk.row("report-5")).to_contain_text("тихая тревога")
+    await expect(desk.row("report-6")).not_to_contain_text("тихая тревога")
+    await desk.row("report-5").click()
+    await desk.is_ready("report-5", "take")
+    await expect(desk.page.locator(".bar .tag", has_text="тихая тревога")).to_be_visible()
+    await expect(desk.page.locator("p.written")).to_contain_text("не может говорить или писать")

@@ -55,8 +55,11 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (audit_routes.Proof, audit_pb2.ProveInclusionResponse),
     (audit_routes.AttemptsPage, audit_pb2.ListAttemptsResponse),
 ]
-# Fields that are only given, or answered to services alone.
-NEVER_ANSWERED = {"CameraStream.password", "AuditEntry.alias", "AuditEntry.record_kinds"}
+# Fields that are only given, or answered to services or to apps alone.
+NEVER_ANSWERED = {
+    *("CameraStream.password", "AuditEntry.alias", "AuditEntry.record_kinds"),
+    *("Report.actions", "Report.dispute_until"),
+}
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (camera_schemas.RegisterCamera, cameras_pb2.RegisterCameraRequest),
     (camera_schemas.ChangeCamera, cameras_pb2.ChangeCameraRequest),
@@ -194,7 +197,7 @@ def _answered(plain: Any) -> Any:
     return {
         key: _answered(value)
         for key, value in plain.items()
-        if key not in never or value not in ("", [])
+        if key not in never or value not in ("", [], None)
     }
 
 

@@ -2,8 +2,8 @@
 partner.
 
 CALLERS clients run concurrently. Each client waits for an answer before it sends its next call.
-CALL is Report (open and submit a report), QuoteFine, LookupFines, or PayFine (pay each fine once,
-until all are paid).
+CALL is Report (open and submit a report), HandIn (a report in one call), QuoteFine, LookupFines, or
+PayFine (pay each fine once, until all are paid).
 
 CONFIG is a JSON file. The keys `reports` and `fines` hold the addresses of the services. The keys
 `authority`, `key` and `certificate` hold paths. The key `to_pay` lists the fines (`OpenFine`) to
@@ -64,6 +64,17 @@ def reports(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call]
     return itertools.repeat(hand_in)
 
 
+def hand_ins(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call]:
+    stub: Any = CitizenReportsStub(channel)
+
+    def hand_in() -> Awaitable[object]:
+        request = reports_pb2.HandInReportRequest(report=_report())
+        answer: Awaitable[object] = stub.HandInReport(request, timeout=CALL_SECONDS)
+        return answer
+
+    return itertools.repeat(hand_in)
+
+
 def quotes(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call]:
     stub: Any = FinePaymentsStub(channel)
 
@@ -101,6 +112,7 @@ def payments(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call
 
 CALLS = {
     "Report": ("reports", reports),
+    "HandIn": ("reports", hand_ins),
     "QuoteFine": ("fines", quotes),
     "LookupFines": ("fines", look_ups),
     "PayFine": ("fines", payments),

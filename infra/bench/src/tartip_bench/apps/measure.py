@@ -38,7 +38,7 @@ PARTNER = "kaspi"
 BARE, CHASSIS = "bare", "chassis"
 SERVED = (FINES.name, CITIZEN_REPORTS.name)
 WITHOUT = tuple(name for name in ENGINES_ALONE if name not in SERVED)
-CALLERS = 16
+CALLERS, CALLERS_MANY = 16, 64
 CALLS_A_SECOND = 10_000.0
 # Fines that are looked up and quoted again and again, and those that a round pays at most.
 OPEN_FINES = 100
@@ -53,7 +53,7 @@ class Compared:
     call. The field `bare` is the method of the bare server to compare with.
 
     The target is a rate of calls to `service` of at least `share` times the rate of calls to the
-    bare server. If `share` is None, there is no target.
+    bare server. If `share` is None, there is no target. `callers` clients call at once.
     """
 
     call: str
@@ -62,6 +62,7 @@ class Compared:
     bare: str
     unit: str = "calls"
     share: float | None = None
+    callers: int = CALLERS
 
     @property
     def beside(self) -> str:
@@ -72,6 +73,15 @@ class Compared:
 COMPARED = (
     Compared(
         "Report", "a report opened and submitted", CITIZEN_REPORTS, "Write", "pairs", share=0.3
+    ),
+    Compared("HandIn", "a report handed in by one call", CITIZEN_REPORTS, "Write", share=0.8),
+    Compared(
+        "HandIn",
+        "a report handed in by one call",
+        CITIZEN_REPORTS,
+        "Write",
+        share=1.2,
+        callers=CALLERS_MANY,
     ),
     Compared("QuoteFine", "a fine quoted by its number", FINES, "Read"),
     Compared("LookupFines", "fines looked up by IIN", FINES, "Read"),
@@ -97,10 +107,14 @@ async def measure(run: Run) -> Outcome:
             found: dict[str, list[Round]] = {"bare": [], "ours": []}
             for number, config in enumerate(configs):
                 run.report(f"{each.call}, round {number + 1} of {rounds}")
-                found["bare"].append(await server_round(servers, BARE, each.bare, seconds, watched))
+                found["bare"].append(
+                    await server_round(
+                        servers, BARE, each.bare, seconds, watched, callers=each.callers
+                    )
+                )
                 found["ours"].append(await own_round(config, each, seconds, watched))
             figures += compared(
-                f"{each.title}, {CALLERS} at once",
+                f"{each.title}, {each.callers} at once",
                 found["ours"],
                 found["bare"],
                 beside=each.beside,
@@ -109,21 +123,25 @@ async def measure(run: Run) -> Outcome:
             )
             if each.share is not None:
                 figures.append(await profile_of(run, bench, configs[0], each, watched))
+            if each.unit == "pairs":
                 figures += await two_calls_at_least(run, servers, rounds, seconds, watched)
-            raw[each.call] = {kind: [vars(one) for one in found[kind]] for kind in found}
+            raw[f"{each.call}, {each.callers} at once"] = {
+                kind: [vars(one) for one in found[kind]] for kind in found
+            }
     return Outcome(
         part="apps",
         title="The calls of bank and eGov apps beside a bare handler (grpc.aio, asyncpg), over TLS",
         figures=tuple(figures),
         notes=(
             f"Callers, services, PostgreSQL and NATS share the cores. One partner calls, its quota "
-            f"widened to {CALLS_A_SECOND:.0f} calls a second. Each report is a new one with its "
-            "reporter; fines were issued and delivered before. Processor time is that of the "
-            "service (or bare server), of PostgreSQL and of the supervisor, which takes the spans, "
-            "divided by the calls, beyond that at rest, with what they do after the last "
-            "answer: events, spans, a report's look for duplicates. Two calls of the chassis that "
-            "write one row each, with their commits shared, are the least that a report in two "
-            "calls can cost on this chassis; what it costs beyond is its own.",
+            f"widened to {CALLS_A_SECOND:.0f} calls a second and {CALLERS_MANY} at once. Each "
+            "report is a new one with its reporter; fines were issued and delivered before. "
+            "Processor time is that of the service (or bare server), of PostgreSQL and of the "
+            "supervisor, which takes the spans, divided by the calls, beyond that at rest, with "
+            "what they do after the last answer: events, spans, a report's look for "
+            "duplicates. Two calls of the chassis that write one row each, with their commits "
+            "shared, are the least that a report in two calls can cost on this chassis; what it "
+            "costs beyond is its own.",
         ),
         raw=raw,
     )
@@ -137,7 +155,7 @@ async def profile_of(
     run.report(f"{each.call}, profile")
     async with profiled(bench.pid(each.service.name), run.scratch) as profile:
         await own_round(config, each, SECONDS_FULL, watched)
-    return profile.figure(f"{each.title}, {CALLERS} at once")
+    return profile.figure(f"{each.title}, {each.callers} at once")
 
 
 async def two_calls_at_least(
@@ -173,6 +191,7 @@ async def widen(bench: BenchMesh) -> None:
 
     def edit(terms: partners_pb2.PartnerTerms) -> None:
         terms.quota.calls_per_second = CALLS_A_SECOND
+        terms.quota.calls = CALLERS_MANY
 
     for outcome in await at_each(bench.outside, changed(PARTNER, edit)):
         if outcome.refusal is not None:
@@ -223,7 +242,7 @@ async def all_watched(bench: BenchMesh, servers: Mapping[str, Server]) -> dict[s
 async def own_round(
     config: Path, each: Compared, seconds: int, watched: Mapping[str, Watched]
 ) -> Round:
-    arguments = (config, each.call, CALLERS, seconds)
+    arguments = (config, each.call, each.callers, seconds)
     return await round_of("apps.load", *arguments, watched=watched[each.service.name])
 
 
@@ -233,6 +252,8 @@ async def server_round(
     method: str,
     seconds: int,
     watched: Mapping[str, Watched],
+    *,
+    callers: int = CALLERS,
 ) -> Round:
-    arguments = (servers[kind].config, method, CALLERS, seconds)
+    arguments = (servers[kind].config, method, callers, seconds)
     return await round_of("chassis.load", *arguments, watched=watched[kind])

@@ -2,44 +2,50 @@
 uses."""
 
 import re
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import from_timestamp, new_id, parse_id, parse_new_id, to_timestamp
-from chassis.fields import read_new_id
+from chassis.clock import new_id, parse_id, parse_new_id, to_timestamp
+from chassis.fields import NEW_ID, read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
-from chassis.refusals import checks
-from google.protobuf.timestamp_pb2 import Timestamp
+from chassis.refusals import BadRequest, checks
 from law.assumed import assumed_years
 from partners.model import PartnerScope
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import CATEGORIES, STATUSES
+from citizen_reports.grpc_api.filters import CATEGORY_OF, filter_from_proto, moment_or_none
 from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Piece, check_piece
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage.app_views import AppView
 from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
+from citizen_reports.usecases.correspondence import Correspondence, Said
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.webhooks import Webhooks
 
 Context = grpc.aio.ServicerContext
-CATEGORY_OF = {value: category for category, value in CATEGORIES.items()}
 _NUMBER = re.compile(r"KZ[0-9]{2}-[0-9]{4}-[0-9]{7,9}")
 
 
 def _is_emergency(request: reports_pb2.OpenReportRequest) -> bool:
     return CATEGORY_OF.get(request.category) in EMERGENCIES
+
+
+def _hands_emergency_in(request: reports_pb2.HandInReportRequest) -> bool:
+    return _is_emergency(request.report)
 
 
 def _may_be_emergency(request: reports_pb2.SubmitReportRequest) -> bool:
@@ -50,6 +56,7 @@ def _may_be_emergency(request: reports_pb2.SubmitReportRequest) -> bool:
 _SERVICE, _SCOPE = "/tartip.reports.v1.CitizenReports", PartnerScope.REPORTS.value
 POLICY: Policy = {
     f"{_SERVICE}/OpenReport": allow(partners=True, scope=_SCOPE, urgent=_is_emergency),
+    f"{_SERVICE}/HandInReport": allow(partners=True, scope=_SCOPE, urgent=_hands_emergency_in),
     f"{_SERVICE}/SubmitReport": allow(partners=True, scope=_SCOPE, urgent=_may_be_emergency),
     **{
         f"{_SERVICE}/{method}": allow(partners=True, scope=_SCOPE)
@@ -61,6 +68,7 @@ POLICY: Policy = {
             "RotateWebhookSecret",
             "ReplyToQuestion",
             "DisputeAnswer",
+            "WithdrawReport",
         )
     },
 }
@@ -70,12 +78,14 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     def __init__(
         self,
         intake: Intake,
+        correspondence: Correspondence,
         uploads: Uploads,
         change_feed: ChangeFeed,
         webhooks: Webhooks,
         pages: Pages,
     ) -> None:
         self._intake = intake
+        self._correspondence = correspondence
         self._uploads = uploads
         self._change_feed = change_feed
         self._webhooks = webhooks
@@ -93,10 +103,24 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
             request.SerializeToString(deterministic=True),
             current_caller(),
         )
-        given = request.place.region
         return reports_pb2.OpenReportResponse(
-            report=_app_report_to_proto(view),
-            region_corrected=given not in ("", view.report.region),
+            report=_app_report_to_proto(view), region_corrected=_is_corrected(request, view)
+        )
+
+    async def HandInReport(
+        self, request: reports_pb2.HandInReportRequest, context: Context
+    ) -> reports_pb2.HandInReportResponse:
+        given = request.report
+        report_id = parse_new_id(given.report_id)
+        if report_id is not None:
+            telemetry.annotate(report=str(report_id))
+        content = given.SerializeToString(deterministic=True)  # as OpenReport's
+        with _fields_in("report"):
+            view = await self._intake.hand_in(
+                report_id, _draft_from_proto(given), content, current_caller()
+            )
+        return reports_pb2.HandInReportResponse(
+            report=_app_report_to_proto(view), region_corrected=_is_corrected(given, view)
         )
 
     async def PutMedia(
@@ -132,7 +156,8 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
         self, request: reports_pb2.ListReportsRequest, context: Context
     ) -> reports_pb2.ListReportsResponse:
         page = self._pages.read(request, current_caller())
-        views, keys = await self._intake.list_opened(page.spec, current_caller())
+        wanted = filter_from_proto(request)
+        views, keys = await self._intake.list_opened(wanted, page.spec, current_caller())
         return reports_pb2.ListReportsResponse(
             reports=[_app_report_to_proto(view) for view in views],
             next_page_token=page.next_token(keys),
@@ -159,16 +184,26 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     async def ReplyToQuestion(
         self, request: reports_pb2.ReplyToQuestionRequest, context: Context
     ) -> reports_pb2.ReplyToQuestionResponse:
-        report_id = report_id_of(request.report_id)
-        view = await self._intake.reply(report_id, request.text, current_caller())
+        said = _said(request, "reply_id", code="REPLY_ID_WRONG")
+        view = await self._correspondence.reply(said, current_caller())
         return reports_pb2.ReplyToQuestionResponse(report=_app_report_to_proto(view))
 
     async def DisputeAnswer(
         self, request: reports_pb2.DisputeAnswerRequest, context: Context
     ) -> reports_pb2.DisputeAnswerResponse:
-        report_id = report_id_of(request.report_id)
-        view = await self._intake.dispute(report_id, request.text, current_caller())
+        said = _said(request, "dispute_id", code="DISPUTE_ID_WRONG")
+        view = await self._correspondence.dispute(said, current_caller())
         return reports_pb2.DisputeAnswerResponse(report=_app_report_to_proto(view))
+
+    async def WithdrawReport(
+        self, request: reports_pb2.WithdrawReportRequest, context: Context
+    ) -> reports_pb2.WithdrawReportResponse:
+        report_id = report_id_of(request.report_id)
+        view = await self._correspondence.withdraw(report_id, request.reason, current_caller())
+        if view is None:
+            gone = reports_pb2.Report(report_id=str(report_id), status=STATUSES[Status.WITHDRAWN])
+            return reports_pb2.WithdrawReportResponse(report=gone)
+        return reports_pb2.WithdrawReportResponse(report=_app_report_to_proto(view))
 
 
 def report_id_of(text: str) -> UUID:
@@ -204,6 +239,8 @@ def report_to_proto(
         media_count=media_count,
         region=report.region,
         place_abroad=report.place_abroad,
+        due_at=to_timestamp(report.due_at),
+        unit=_unit_of(report),
         arrived_at=to_timestamp(report.arrived_at),
         extended_at=to_timestamp(report.extended_at),
         closing_outcome=report.closing_outcome,
@@ -232,25 +269,73 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
     return Draft(
         category=CATEGORY_OF.get(request.category),
         place=place,
-        occurred_at=moment_of(request.occurred_at) if request.HasField("occurred_at") else None,
+        occurred_at=moment_or_none(request.occurred_at)
+        if request.HasField("occurred_at")
+        else None,
         text=request.text,
         reporter=Reporter(reporter.iin, reporter.name, reporter.phone),
         language=request.language,
         officer=request.officer,
+        silent_alarm=request.silent_alarm,
     )
 
 
-def moment_of(stamp: Timestamp) -> datetime | None:
-    """Return the timestamp in UTC, None for a year outside 1 to 9999."""
+def _unit_of(report: Report) -> str:
+    """The unit that has the report. Which one has a complaint is not told: that of the receipt."""
+    return report.receipt.unit if report.is_complaint and report.receipt else report.unit
+
+
+def _is_corrected(given: reports_pb2.OpenReportRequest, view: AppView) -> bool:
+    return given.place.region not in ("", view.report.region)
+
+
+@contextmanager
+def _fields_in(message: str) -> Iterator[None]:
+    """Name the wrong fields of a message as fields of the request that contains it."""
     try:
-        return from_timestamp(stamp)
-    except (ValueError, OverflowError):
-        return None
+        yield
+    except BadRequest as wrong:
+        fields = (replace(error, field=f"{message}.{error.field}") for error in wrong.fields)
+        raise BadRequest(fields=tuple(fields)) from None
+
+
+def _said(
+    request: reports_pb2.ReplyToQuestionRequest | reports_pb2.DisputeAnswerRequest,
+    field: str,
+    *,
+    code: str,
+) -> Said:
+    """What a reporter says in a request, whose id is in `field`."""
+    given, request_id = getattr(request, field), None
+    if given:
+        request_id = parse_new_id(given)
+        with checks() as check:
+            check.that(request_id is not None, field, NEW_ID, code=code)
+    content = request.SerializeToString(deterministic=True)
+    return Said(report_id_of(request.report_id), request.text, request_id, content)
+
+
+def _hide_raising(shown: reports_pb2.Report, report: Report) -> None:
+    """Show a report that an operator has raised as one of the category that the app gave: unit and
+    times must not tell the other."""
+    if report.reported_category is None or report.receipt is None:
+        return
+    shown.category = CATEGORIES[report.reported_category]
+    shown.unit = report.receipt.unit
+    shown.ClearField("due_at")
+    if report.answer_due_at is not None:
+        shown.due_at.CopyFrom(to_timestamp(report.answer_due_at))
+    if report.reported_category not in EMERGENCIES:
+        shown.receipt.ClearField("response_due_at")
+        shown.ClearField("arrived_at")
 
 
 def _app_report_to_proto(view: AppView) -> reports_pb2.Report:
     shown = report_to_proto(view.report, view.question, view.answer, view.media_count)
-    shown.category = CATEGORIES[view.report.category_of_app]
+    _hide_raising(shown, view.report)
+    shown.actions[:] = view.actions
+    if view.dispute_until is not None:
+        shown.dispute_until.CopyFrom(to_timestamp(view.dispute_until))
     return shown
 
 

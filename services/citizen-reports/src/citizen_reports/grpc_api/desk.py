@@ -15,13 +15,8 @@ from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
-from citizen_reports.grpc_api.apps import (
-    CATEGORY_OF,
-    moment_of,
-    number_of,
-    report_id_of,
-    report_to_proto,
-)
+from citizen_reports.grpc_api.apps import number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.filters import CATEGORY_OF, STATUS_OF, moment_or_none
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.model.board import UnitFigures, UnitLoad
 from citizen_reports.model.categories import Category
@@ -36,7 +31,6 @@ from citizen_reports.usecases.openings import SentMedia
 from citizen_reports.usecases.routing import Routing, Target
 
 Context = grpc.aio.ServicerContext
-STATUS_OF = {value: status for status, value in STATUSES.items()}
 DESK = tuple(sorted(DESK_ROLES))
 METHODS = {
     "TakeReport": DeskAction.TAKE,
@@ -179,7 +173,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self, request: reports_pb2.RecordArrivalRequest, context: Context
     ) -> reports_pb2.RecordArrivalResponse:
         given = request.arrived_at if request.HasField("arrived_at") else None
-        moment = moment_of(given) if given else None
+        moment = moment_or_none(given) if given else None
         with checks() as check:
             is_known = given is None or moment is not None
             check.that(is_known, "arrived_at", "a moment", code="ARRIVED_IN_FUTURE")
@@ -205,8 +199,8 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     ) -> reports_pb2.GetUnitFiguresResponse:
         has_start = request.HasField("registered_from")
         has_end = request.HasField("registered_until")
-        start = moment_of(request.registered_from) if has_start else None
-        end = moment_of(request.registered_until) if has_end else None
+        start = moment_or_none(request.registered_from) if has_start else None
+        end = moment_or_none(request.registered_until) if has_end else None
         units = await self._board.figures(request.region, start, end, current_caller())
         return reports_pb2.GetUnitFiguresResponse(units=map(_figures_to_proto, units))
 
@@ -309,6 +303,7 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         answer_due_at=to_timestamp(report.answer_due_at),
         position=report.position,
         closing_outcome=report.closing_outcome,
+        silent_alarm=report.silent_alarm,
     )
 
 

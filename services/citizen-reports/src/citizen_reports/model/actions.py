@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from chassis.refusals import Refusal
 
+from citizen_reports.model.answer_dates import extended
 from citizen_reports.model.categories import Category
 from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.raising import raised
@@ -91,7 +92,7 @@ def allowed_actions(
         DeskAction.ACCEPT_TRAFFIC_EVIDENCE: lambda: accept_evidence(
             report, report.offence_code, actor, deadlines, files, now
         ),
-        DeskAction.EXTEND: lambda: report.extend(1, now, deadlines),
+        DeskAction.EXTEND: lambda: extended(report, 1, now, deadlines),
         # What can be raised at all can be raised to a complaint.
         DeskAction.RAISE: lambda: raised(
             report, Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
@@ -102,11 +103,12 @@ def allowed_actions(
     return tuple(
         action
         for action, attempt in attempts.items()
-        if actor.roles & ROLES[action] and _is_accepted(attempt)
+        if actor.roles & ROLES[action] and is_accepted(attempt)
     )
 
 
-def _is_accepted(attempt: Callable[[], object]) -> bool:
+def is_accepted(attempt: Callable[[], object]) -> bool:
+    """Whether a call raises no refusal."""
     try:
         attempt()
     except Refusal:

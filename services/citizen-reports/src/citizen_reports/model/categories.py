@@ -21,6 +21,8 @@ EMERGENCIES = frozenset(
 # abroad, perhaps because the phone located it wrongly, a person finds out.
 TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
 
+# Reports with which somebody who cannot speak or write may call for help.
+SILENT_ALARMS = frozenset({Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD})
 
 # Auditors do not see the audit entries of these.
 CONFIDENTIAL = frozenset(

@@ -13,7 +13,8 @@ from law.regions import REGIONS
 from law.regions.borders import is_on_earth, nearest_to, region_of
 from law.regions.kato import check_kato, region_of_kato
 
-from citizen_reports.model.categories import TAKEN_FROM_ABROAD, Category
+from citizen_reports.model.categories import SILENT_ALARMS, TAKEN_FROM_ABROAD, Category
+from citizen_reports.model.words import check_length, cleaned, cleaned_line, cleaned_phone
 
 TEXT_MAX = 4000
 ADDRESS_MAX = 500
@@ -26,7 +27,8 @@ PAST_MAX = timedelta(days=366)
 CELL_RESOLUTION = 9
 # Less than a degree of latitude measures anywhere, so that what is computed with it is no smaller.
 _KM_A_DEGREE = 110.5
-_PHONE = re.compile(r"\+?\d{10,15}")
+_PHONE = re.compile(r"\+?[0-9]{10,15}")
+_PHONE_MAX = 40
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,37 @@ class Draft:
     reporter: Reporter
     language: str
     officer: str
+    silent_alarm: bool = False
 
-    def checked(self, now: datetime, *, report_id_ok: bool) -> "CheckedDraft":
-        """Return the checked draft with its region determined. Raises BadRequest with every wrong
-        field. `report_id_ok` says whether the app sent a valid report id."""
+    def checked(
+        self, now: datetime, *, report_id_ok: bool, is_whole: bool = False
+    ) -> "CheckedDraft":
+        """Return the checked draft with cleaned texts and its region determined. Raises BadRequest
+        with every wrong field.
+
+        `report_id_ok` says whether the app sent a valid report id. With `is_whole`, no media will
+        follow, so an empty draft is refused.
+        """
+        return self._cleaned()._checked(now, report_id_ok=report_id_ok, is_whole=is_whole)
+
+    def _cleaned(self) -> "Draft":
+        """The draft with its texts as they are stored."""
+        place, reporter = self.place, self.reporter
+        if place is not None:
+            place = replace(place, address=cleaned_line(place.address, longest=ADDRESS_MAX))
+        return replace(
+            self,
+            place=place,
+            text=cleaned(self.text, longest=TEXT_MAX),
+            officer=cleaned(self.officer, longest=OFFICER_MAX),
+            reporter=replace(
+                reporter,
+                name=cleaned_line(reporter.name, longest=NAME_MAX),
+                phone=cleaned_phone(reporter.phone, longest=_PHONE_MAX),
+            ),
+        )
+
+    def _checked(self, now: datetime, *, report_id_ok: bool, is_whole: bool) -> "CheckedDraft":
         with checks() as check:
             check.that(report_id_ok, "report_id", NEW_ID, code="REPORT_ID_WRONG")
             check.that(
@@ -119,6 +148,7 @@ class Draft:
             settled = self._checked_place(check)
             self._check_moment(check, now)
             self._check_words(check)
+            self._check_silence(check, is_whole=is_whole)
             self._check_reporter(check)
         assert self.category is not None and self.occurred_at is not None and settled is not None
         return CheckedDraft(
@@ -130,6 +160,7 @@ class Draft:
             self.language,
             self.officer,
             settled.abroad,
+            self.silent_alarm,
         )
 
     def _checked_place(self, check: Checks) -> SettledPlace | None:
@@ -144,12 +175,8 @@ class Draft:
             return None
         known = not place.region or place.region in REGIONS
         check.that(known, "place.region", "an ISO code such as KZ-75", code="REGION_UNKNOWN")
-        check.that(
-            len(place.address) <= ADDRESS_MAX,
-            "place.address",
-            f"at most {ADDRESS_MAX} characters",
-            code="ADDRESS_TOO_LONG",
-        )
+        address = place.address
+        check_length(check, "place.address", address, longest=ADDRESS_MAX, code="ADDRESS_TOO_LONG")
         settled = self._settled(check, place) if place.has_point else SettledPlace(place)
         check_kato(check, "place.kato", place.kato, settled.place.region)
         return settled
@@ -194,23 +221,13 @@ class Draft:
         )
 
     def _check_words(self, check: Checks) -> None:
-        check.that(
-            len(self.text) <= TEXT_MAX,
-            "text",
-            f"at most {TEXT_MAX} characters",
-            code="TEXT_TOO_LONG",
-        )
+        check_length(check, "text", self.text, longest=TEXT_MAX, code="TEXT_TOO_LONG")
         check.that(self.language in LANGUAGES, "language", "kk, ru or en", code="LANGUAGE_UNKNOWN")
-        check.that(
-            len(self.officer) <= OFFICER_MAX,
-            "officer",
-            f"at most {OFFICER_MAX} characters",
-            code="OFFICER_TOO_LONG",
-        )
+        check_length(check, "officer", self.officer, longest=OFFICER_MAX, code="OFFICER_TOO_LONG")
         complaint = self.category is Category.COMPLAINT_ABOUT_OFFICER
         if complaint:
             check.that(
-                bool(self.officer.strip()),
+                bool(self.officer),
                 "officer",
                 "what is known of the officer: name, badge or unit",
                 code="OFFICER_REQUIRED",
@@ -222,6 +239,26 @@ class Draft:
                 "for complaints about officers alone",
                 code="OFFICER_NOT_EXPECTED",
             )
+
+    def _check_silence(self, check: Checks, *, is_whole: bool) -> None:
+        """Check that a draft without words is one that may be without, where `is_whole`; and that a
+        silent alarm is one."""
+        if self.silent_alarm and self.category is not None:
+            check.that(
+                self.category in SILENT_ALARMS,
+                "silent_alarm",
+                "for domestic violence and incidents with a child alone",
+                code="SILENT_ALARM_NOT_EXPECTED",
+            )
+        if self.silent_alarm:
+            check.that(
+                not self.text,
+                "text",
+                "nothing: a silent alarm has no words",
+                code="SILENT_ALARM_HAS_TEXT",
+            )
+        elif is_whole and self.category is not Category.COMPLAINT_ABOUT_OFFICER:
+            check.that(bool(self.text), "text", "what happened", code="TEXT_REQUIRED")
 
     def _check_reporter(self, check: Checks) -> None:
         reporter = self.reporter
@@ -239,12 +276,7 @@ class Draft:
                 "10 to 15 digits, perhaps after a plus",
                 code="PHONE_INVALID",
             )
-        check.that(
-            len(reporter.name) <= NAME_MAX,
-            "reporter.name",
-            f"at most {NAME_MAX} characters",
-            code="NAME_TOO_LONG",
-        )
+        check_length(check, "reporter.name", reporter.name, longest=NAME_MAX, code="NAME_TOO_LONG")
 
 
 @dataclass(frozen=True)
@@ -257,3 +289,4 @@ class CheckedDraft:
     language: str
     officer: str
     place_abroad: bool
+    silent_alarm: bool = False

@@ -14,6 +14,12 @@ class ReportAlreadySubmitted(Refusal):
     code = "REPORT_ALREADY_SUBMITTED"
 
 
+class ReportEmpty(Refusal):
+    """The report has neither words nor media, and is no silent alarm."""
+
+    code = "REPORT_EMPTY"
+
+
 class MediaGap(Refusal):
     code = "MEDIA_GAP"
 
@@ -60,6 +66,12 @@ class ReportNotAnswered(Refusal):
 
 class AlreadyDisputed(Refusal):
     code = "ALREADY_DISPUTED"
+
+
+class WithdrawalNotAllowed(Refusal):
+    """The reporter cannot take the report back. The fact `reason` says why."""
+
+    code = "WITHDRAWAL_NOT_ALLOWED"
 
 
 class StatusNotAllowed(Refusal):

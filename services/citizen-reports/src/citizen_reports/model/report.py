@@ -16,14 +16,12 @@ from citizen_reports.model.deadlines import DeadlineKind, Deadlines
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
-    AlreadyExtended,
     AnotherOfficerRequired,
     ArrivalNotExpected,
     ArrivalRequired,
-    DeadlinePassed,
-    ExtensionNotAllowed,
     NothingAsked,
     NotTraffic,
+    ReportAlreadySubmitted,
     ReportNotAnswered,
     StatusNotAllowed,
     WaitingTimeUsed,
@@ -93,6 +91,8 @@ class Report:
     outcome: str = ""
     offence_code: str = ""
     duplicate_of: UUID | None = None
+    # A call for help by somebody who cannot speak or write: it has no text.
+    silent_alarm: bool = False
     # What the app gave, where an operator has raised the report to another category.
     reported_category: Category | None = None
 
@@ -181,7 +181,9 @@ class Report:
 
     def with_another_file(self) -> "Report":
         """Return the draft with its version raised by one, because the upload of another file has
-        begun."""
+        begun. Raises ReportAlreadySubmitted."""
+        if self.status is not Status.OPEN:
+            raise ReportAlreadySubmitted
         return replace(self, version=self.version + 1)
 
     def submit(self, receipt: Receipt) -> "Report":
@@ -269,33 +271,6 @@ class Report:
         after the end of the wait. The deadline of its answer is extended by the time waited at
         most. Raises NothingAsked or StatusNotAllowed."""
         return self._after_question(Move.GO_ON, now, deadlines)
-
-    def extend(self, working_days: int, now: datetime, deadlines: Deadlines) -> "Report":
-        """Return the report with the deadline of its answer extended by working days, which is
-        possible once, before it has passed.
-
-        Raises ExtensionNotAllowed, AlreadyExtended, DeadlinePassed or CalendarYearMissing.
-        """
-        if self.extended_at is not None:
-            raise AlreadyExtended
-        if self.category in deadlines.table.extension_never or self.answer_due_at is None:
-            raise ExtensionNotAllowed
-        if now >= self.answer_due_at:
-            raise DeadlinePassed
-        assert self.deadline is not None
-        extended = replace(self, extended_at=now, version=self.version + 1)
-        return extended.with_deadline(deadlines.extended(self.deadline, working_days))
-
-    def date(self, deadlines: Deadlines) -> "Report":
-        """Return the report with the date of its answer, if it had none for want of a calendar and
-        the calendar has come; else unchanged."""
-        if self.deadline is None or self.deadline.due_at is not None:
-            return self
-        due = deadlines.of(self.category, self.region, self.answer_started_at)
-        if due.due_at is None:
-            return self
-        due = deadlines.after_waiting(due, self.waiting.waited)
-        return replace(self, version=self.version + 1).with_deadline(due)
 
     def accept_traffic(self, offence_code: str) -> "Report":
         """Return the report marked as evidence of this offence. Raises NotTraffic if its category

@@ -13,6 +13,7 @@ class Status(StrEnum):
     ANSWERED = "answered"
     DISPUTED = "disputed"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
 
 
 class Move(StrEnum):
@@ -28,6 +29,7 @@ class Move(StrEnum):
     CLOSE = "close"
     RAISE = "raise"
     RELEASE = "release"
+    WITHDRAW = "withdraw"
 
 
 # The next status for each status and move; a missing pair is refused as STATUS_NOT_ALLOWED.
@@ -46,6 +48,11 @@ TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.WAITS_FOR_REPORTER, Move.ANSWER): Status.ANSWERED,
     (Status.ANSWERED, Move.DISPUTE): Status.DISPUTED,
     (Status.ANSWERED, Move.CLOSE): Status.CLOSED,
+    (Status.OPEN, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.REGISTERED, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.ROUTED, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.IN_WORK, Move.WITHDRAW): Status.WITHDRAWN,
+    (Status.WAITS_FOR_REPORTER, Move.WITHDRAW): Status.WITHDRAWN,
     # It turned out to be of a more secret category: its new unit begins anew.
     (Status.ROUTED, Move.RAISE): Status.ROUTED,
     (Status.IN_WORK, Move.RAISE): Status.ROUTED,

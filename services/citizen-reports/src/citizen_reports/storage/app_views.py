@@ -1,31 +1,58 @@
-"""A report as the app that opened it sees it, read in a single round trip to the database."""
+"""Reports as the apps that opened them see them: one, or a page of a partner's reports. Each is
+read in a single round trip to the database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.db import Database
+from chassis.pages import PageSpec
 from chassis.tables import data_keys
-from chassis.transaction import Scope
-from sqlalchemy import Select, bindparam, func, select
+from chassis.transaction import Scope, Tx
+from sqlalchemy import Select, bindparam, case, func, select, tuple_
 from statements.reads import Read
 
+from citizen_reports.model.categories import Category
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import BEFORE_WORK
-from citizen_reports.storage.contents import REPORT, question_and_answer
+from citizen_reports.model.reporter_actions import ReporterAction
+from citizen_reports.model.statuses import BEFORE_WORK, Status
+from citizen_reports.storage.contents import REPORT, Unwrap, question_and_answer, text_in
 from citizen_reports.storage.report_rows import to_report
+from citizen_reports.storage.reports import moment_and_id
 from citizen_reports.storage.tables import contents, media, reports
 
 
 @dataclass(frozen=True)
 class AppView:
-    """A report as shown to the app that opened it; `question` and `answer` are "" if absent."""
+    """A report as shown to the app that opened it; `question` and `answer` are "" if absent.
+
+    `has_text` is known of drafts alone. Storage leaves `actions` and `dispute_until` empty.
+    """
 
     report: Report
-    question: str
-    answer: str
-    media_count: int
+    question: str = ""
+    answer: str = ""
+    media_count: int = 0
+    has_text: bool = False
+    actions: tuple[ReporterAction, ...] = ()
+    dispute_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class OwnFilter:
+    """Filters of the list of a partner's reports; None and () set no filter.
+
+    Reports match if they were opened at or after `opened_from`, and before `opened_until`.
+    """
+
+    statuses: tuple[Status, ...] = ()
+    categories: tuple[Category, ...] = ()
+    opened_from: datetime | None = None
+    opened_until: datetime | None = None
+    needs_reply: bool = False
 
 
 def _views() -> Select[Any]:
@@ -35,6 +62,7 @@ def _views() -> Select[Any]:
         contents.c.key_id,
         contents.c.question,
         contents.c.answer,
+        case((reports.c.status == Status.OPEN.value, contents.c.text)).label("text"),
         data_keys.c.wrapped,
         counted.scalar_subquery().label("media_count"),
     ).select_from(
@@ -54,10 +82,38 @@ async def view_of(db: Database, scope: Scope, key: UUID | str) -> AppView:
     rows = await db.read(scope, _BY_NUMBER if isinstance(key, str) else _BY_ID, key=key)
     if not rows:
         raise ReportNotFound
-    [row] = rows
-    report = to_report(row)
-    data_key = None
-    if report.status not in BEFORE_WORK and row.wrapped is not None:
-        data_key = db.keyring.unwrap(REPORT, row.key_id, row.wrapped)
-    question, answer = question_and_answer(report.report_id, row, data_key)
-    return AppView(report, question, answer, row.media_count)
+    return _to_view(rows[0], db.keyring.unwrapped)
+
+
+async def views_of_partner(
+    tx: Tx, partner: str, wanted: OwnFilter, spec: PageSpec
+) -> list[AppView]:
+    """Return a page of a partner's reports in the order in which they were opened."""
+    query = _views().where(reports.c.partner == partner, *_conditions(wanted))
+    place = (reports.c.opened_at, reports.c.report_id)
+    if spec.after:
+        query = query.where(tuple_(*place) > tuple_(*moment_and_id(spec.after)))
+    rows = await tx.execute(query.order_by(*place).limit(spec.size))
+    return [_to_view(row, tx.keys.unwrapped) for row in rows]
+
+
+def _conditions(wanted: OwnFilter) -> Iterable[Any]:
+    if wanted.statuses:
+        yield reports.c.status.in_([status.value for status in wanted.statuses])
+    if wanted.categories:
+        yield reports.c.category.in_([category.value for category in wanted.categories])
+    if wanted.opened_from is not None:
+        yield reports.c.opened_at >= wanted.opened_from
+    if wanted.opened_until is not None:
+        yield reports.c.opened_at < wanted.opened_until
+    if wanted.needs_reply:
+        yield reports.c.status == Status.WAITS_FOR_REPORTER.value
+
+
+def _to_view(row: Any, unwrapped: Unwrap) -> AppView:
+    report, key = to_report(row), None
+    if report.status not in BEFORE_WORK or row.text is not None:
+        key = unwrapped(REPORT, row.key_id, row.wrapped)
+    question, answer = question_and_answer(report.report_id, row, key)
+    has_text = bool(key and row.text is not None and text_in(row, key))
+    return AppView(report, question, answer, row.media_count, has_text)

@@ -111,24 +111,26 @@ async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> Dat
 
 async def add_contents(
     tx: Tx, report: Report, draft: CheckedDraft, reporter_key: DataKey | None
-) -> None:
+) -> DataKey:
     """Add the contents of a report, encrypted with a new key, and the reporter unless anonymous.
+    Returns the new key.
 
     The reporter is encrypted with `reporter_key`, or with a new key if that is None. If another
     transaction has meanwhile added a key for the same person, `tx` raises RowExists with the key
     `PERSON_KEY` when it writes its rows.
     """
-    key = await tx.keys.new(REPORT)
+    report_key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
     sealed = {"text": draft.text, "place": place, "officer": draft.officer}
-    row = {name: _seal(key, name, report.report_id, value) for name, value in sealed.items()}
+    row = {name: _seal(report_key, name, report.report_id, text) for name, text in sealed.items()}
     owner = {"report_id": report.report_id, "partner": report.partner}
-    tx.add(contents, {**owner, "key_id": key.key_id, **row})
+    tx.add(contents, {**owner, "key_id": report_key.key_id, **row})
     if not draft.reporter.is_anonymous:
         key = reporter_key or await tx.keys.new(PERSON, draft.reporter.iin)
         content = json.dumps(asdict(draft.reporter))
         sealed_reporter = key.seal(content, f"reporters.sealed:{report.report_id}")
         tx.add(reporters, {**owner, "key_id": key.key_id, "sealed": sealed_reporter})
+    return report_key
 
 
 async def contents_of(tx: Tx, report_id: UUID) -> Contents:
@@ -207,8 +209,9 @@ def add_step(
     if note:
         key = _required(key, report.report_id)
         sealed = key.seal(note, f"steps.note:{report.report_id}")
+    owner = {"report_id": report.report_id, "partner": report.partner}
     step = {"at": at, "status": report.status.value, "actor": actor, "note": sealed}
-    tx.add(steps, {"report_id": report.report_id, **step})
+    tx.add(steps, {**owner, **step})
 
 
 async def steps_of(tx: Tx, report_id: UUID, key: DataKey | None) -> list[Step]:
@@ -297,6 +300,11 @@ async def drop_chunks(tx: Tx, item: Media) -> None:
 def place_in(row: Any, key: DataKey) -> Place:
     """Return the place in a row of `contents`, decrypted with the report's key."""
     return Place(**json.loads(_open(key, "place", row.report_id, row.place)))
+
+
+def text_in(row: Any, key: DataKey) -> str:
+    """Return the text in a row of `contents`, decrypted with the report's key."""
+    return _open(key, "text", row.report_id, row.text)
 
 
 def question_and_answer(report_id: UUID, row: Any, key: DataKey | None) -> tuple[str, str]:

@@ -70,6 +70,7 @@ def _execution_to_row(report: Report) -> dict[str, Any]:
         "waits_until": waiting.until,
         "waited_seconds": int(waiting.waited.total_seconds()) or None,
         "warned_number": report.warned_number or None,
+        "silent_alarm": report.silent_alarm or None,
         "reported_category": report.reported_category and report.reported_category.value,
     }
 
@@ -125,5 +126,6 @@ def to_report(row: Any) -> Report:
         outcome=row.outcome,
         offence_code=row.offence_code,
         duplicate_of=row.duplicate_of,
+        silent_alarm=bool(row.silent_alarm),
         reported_category=Category(row.reported_category) if row.reported_category else None,
     )

@@ -17,7 +17,7 @@ from chassis.pages import PageSpec, moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
-from host.key_destruction import destroy_recorded
+from host.key_destruction import destroy_recorded, schedule_destruction
 from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_, update
 from statements.reads import Read
 
@@ -40,7 +40,9 @@ from citizen_reports.storage.tables import (
 )
 
 KEY = "reports_pkey"
-NUMBER_KEY = "report_numbers_pkey"
+# Where a number is taken already; which of the two PostgreSQL names depends on its plan.
+NUMBER_KEYS = frozenset({"report_numbers_pkey", "reports_number_key"})
+_SUBMIT = Decision("submit")
 # The deadline of reports where none runs, in the order of the queue.
 _NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
 _IN_QUEUE = reports.c.status.in_([status.value for status in QUEUE])
@@ -197,21 +199,21 @@ def _audited(tx: Tx, report: Report, decision: Decision) -> EntryOfRecord:
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
     """Delete a report that was never submitted and destroy its data key."""
-    key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
+    await destroy_recorded(tx, await _delete_draft(tx, report_id))
+
+
+async def withdraw_draft(tx: Tx, report_id: UUID) -> None:
+    """Delete a report that was never submitted, and schedule the destruction of its data key."""
+    await schedule_destruction(tx, await _delete_draft(tx, report_id))
+
+
+async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
+    """Delete all rows of a draft; return the id of its data key."""
+    query = select(contents.c.key_id).where(contents.c.report_id == report_id)
+    key_id: UUID = await tx.scalar(query)
     for table in (media_chunks, media, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
-    await destroy_recorded(tx, key_id)
-
-
-async def reports_of_partner(tx: Tx, partner: str, spec: PageSpec) -> list[Report]:
-    query = select(reports).where(reports.c.partner == partner)
-    if spec.after:
-        opened_at, report_id = _moment_and_id(spec.after)
-        query = query.where(
-            tuple_(reports.c.opened_at, reports.c.report_id) > tuple_(opened_at, report_id)
-        )
-    query = query.order_by(reports.c.opened_at, reports.c.report_id).limit(spec.size)
-    return [to_report(row) for row in await tx.execute(query)]
+    return key_id
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
@@ -219,7 +221,7 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
     runs last."""
     query = _narrowed(select(reports), wanted)
     if spec.after:
-        query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*_moment_and_id(spec.after)))
+        query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*moment_and_id(spec.after)))
     query = query.order_by(*_PLACE_IN_QUEUE).limit(spec.size)
     return [to_report(row) for row in await tx.execute(query)]
 
@@ -271,18 +273,29 @@ def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
 
     Everything is written when `tx` ends. If the report has changed since `before`, nothing is
     stored and `tx.was_current` is False. If another report has the number, `tx` raises RowExists
-    with the key `NUMBER_KEY`.
+    with a key in `NUMBER_KEYS`.
 
     At its end, `tx` waits for other transactions that reserve the same number. With `waits`, it
     also waits for a transaction that has locked the report; otherwise a locked report counts as
     changed.
     """
-    entry = _audited(tx, after, Decision("submit"))
+    entry = _audited(tx, after, _SUBMIT)
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)
     tx.add(report_numbers, {"number": after.number})
 
 
-def _moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
+def add_registered(tx: Tx, report: Report) -> None:
+    """Add a new report that is registered, reserve its number, and audit the submission.
+
+    If any partner already has a report with this id, `tx` raises RowExists with the key `KEY` when
+    it writes its rows; if another report has the number, with a key in `NUMBER_KEYS`.
+    """
+    entry = _audited(tx, report, _SUBMIT)
+    tx.add(reports, to_row(report) | entry.columns)
+    tx.add(report_numbers, {"number": report.number})
+
+
+def moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
     """Return the position at which a page ended. Raises PageTokenWrong for an altered token."""
     try:
         moment, report_id = after

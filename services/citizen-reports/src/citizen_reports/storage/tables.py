@@ -70,6 +70,8 @@ reports = Table(
     Column("waits_until", _moment),
     Column("waited_seconds", BigInteger),
     Column("warned_number", Integer),
+    # True or NULL, so that what was decided before the column hashes as before.
+    Column("silent_alarm", Boolean),
     *record_columns(),
 )
 
@@ -103,6 +105,8 @@ steps = Table(
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     Column("report_id", Uuid, nullable=False),
+    # NULL in steps from before the column.
+    Column("partner", Text),
     Column("at", _moment, nullable=False),
     Column("status", Text, nullable=False),
     Column("actor", Text, nullable=False),

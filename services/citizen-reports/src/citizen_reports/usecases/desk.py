@@ -27,6 +27,7 @@ from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Actor, Status
+from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.contents import Contents, Step
@@ -150,10 +151,11 @@ class Desk:
         WaitingTimeUsed.
         """
         reason = self._law.deadlines.table.question_reason(reason_id or QUESTION_REASON)
+        question = cleaned(question, longest=TEXT_MAX)
         with checks() as check:
             _require(check, question, "question", code="QUESTION_REQUIRED")
             check.that(
-                not question.strip() or says_something(question),
+                not question or says_something(question),
                 "question",
                 "at least two words that ask something",
                 code="QUESTION_SAYS_NOTHING",
@@ -184,10 +186,11 @@ class Desk:
         Raises BadRequest for a wrong text or outcome, ReportNotFound, ReportChangedMeanwhile if the
         report has another version now, StatusNotAllowed, ArrivalRequired or AnotherOfficerRequired.
         """
+        answer = cleaned(answer, longest=TEXT_MAX)
         with checks() as check:
             _require(check, answer, "answer", code="ANSWER_REQUIRED")
             check.that(
-                not answer.strip() or says_something(answer),
+                not answer or says_something(answer),
                 "answer",
                 "at least two words that say something",
                 code="ANSWER_SAYS_NOTHING",
@@ -340,9 +343,10 @@ def require_reason(check: Checks, reason: str, meaning: str) -> None:
     )
 
 
-def _require(check: Checks, text: str, field: str, *, code: str) -> None:
-    check.that(bool(text.strip()), field, "what the reporter reads", code=code)
-    check.that(len(text) <= TEXT_MAX, field, f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG")
+def _require(check: Checks, kept: str, field: str, *, code: str) -> None:
+    """Check a text for the reporter, as it is stored (`cleaned`)."""
+    check.that(bool(kept), field, "what the reporter reads", code=code)
+    check_length(check, field, kept, longest=TEXT_MAX, code="TEXT_TOO_LONG")
 
 
 def _is_code(text: str) -> bool:

@@ -16,6 +16,7 @@ from chassis.transaction import SYSTEM, Tx
 from host.scheduler import WaitUntilDue
 
 from citizen_reports import events
+from citizen_reports.model.answer_dates import dated
 from citizen_reports.model.deadlines import DeadlineKind, Deadlines
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
@@ -130,13 +131,13 @@ class Escalation:
             is_moved = report.deadline_number != int(deadline_number)
             if is_moved or report.deadline is None or report.deadline.due_at is not None:
                 return
-            dated = report.date(self._deadlines)
-            if dated is report:
+            known = dated(report, self._deadlines)
+            if known is report:
                 raise WaitUntilDue(CALENDAR_LOOK)
             await self._recorder.record(
                 tx,
                 report,
-                dated,
+                known,
                 Decision("date_answer"),
                 at=self._clock(),
                 actor=SYSTEM_ACTOR,

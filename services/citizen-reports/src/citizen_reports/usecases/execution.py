@@ -7,6 +7,7 @@ from chassis.clock import Clock
 from chassis.identity import Caller
 from chassis.refusals import checks
 
+from citizen_reports.model.answer_dates import extended
 from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.report import Report
 from citizen_reports.usecases.desk import Desk, DeskView, Shown, require_reason
@@ -94,29 +95,29 @@ class Execution:
             )
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self._desk.lock_unchanged(tx, shown, caller)
-            extended = self._extended(report, working_days, now)
+            later = self._extended(report, working_days, now)
             await self._recorder.record(
                 tx,
                 report,
-                extended,
+                later,
                 Decision("extend", {"working_days": str(working_days)}),
                 at=now,
                 actor=caller.scope.name,
                 note=reason,
                 tells_app=True,
             )
-            return await self._desk.view(tx, extended, caller)
+            return await self._desk.view(tx, later, caller)
 
     def _extended(self, report: Report, working_days: int, now: datetime) -> Report:
         """Return the extended report. Raises BadRequest if the law does not allow so many days."""
-        extended = report.extend(working_days, now, self._deadlines)
-        assert extended.deadline is not None and extended.deadline.due_at is not None
+        later = extended(report, working_days, now, self._deadlines)
+        assert later.deadline is not None and later.deadline.due_at is not None
         last = self._deadlines.table.extension_end(report.answer_started_at)
         with checks() as check:
             check.that(
-                extended.deadline.due_at <= last + report.waiting.waited,
+                later.deadline.due_at <= last + report.waiting.waited,
                 "working_days",
                 "the new date lies within two months",
                 code="WORKING_DAYS_WRONG",
             )
-        return extended
+        return later

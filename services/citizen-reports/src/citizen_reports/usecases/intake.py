@@ -1,37 +1,40 @@
-"""The apps' use cases: open, submit and read a report, reply to a question, dispute an answer.
+"""The apps' use cases for reports: open, submit, hand in at once, read, list. `Correspondence`
+has what a reporter says about a report later.
 
 Row-level security limits each transaction to the reports of the calling partner.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database, RowExists, canonical_json
 from chassis.identity import Caller
 from chassis.pages import PageSpec
-from chassis.refusals import IdReused, Refusal, checks
+from chassis.refusals import IdReused, Refusal
 from chassis.telemetry import current_story
 from chassis.transaction import Tx
 from partners.register import PartnerRegister
 from vault.data_keys import PERSON_KEY
 
-from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
+from citizen_reports.model.categories import Category
+from citizen_reports.model.draft import CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.receipt import Receipt
-from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
+from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture, ReportEmpty
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import BEFORE_WORK, Status
+from citizen_reports.model.reporter_actions import ReporterAction, actions_of_reporter
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage import complaints, contents, personnel, reports
-from citizen_reports.storage.app_views import AppView, view_of
-from citizen_reports.storage.contents import Written
+from citizen_reports.storage.app_views import AppView, OwnFilter, view_of, views_of_partner
+from citizen_reports.storage.contents import Contents, Written
 from citizen_reports.storage.reports import Submitted
 from citizen_reports.usecases.openings import Openings
-from citizen_reports.usecases.recording import REPORTER, ReportRecorder, audit, bind_trace
+from citizen_reports.usecases.recording import ReportRecorder, audit, bind_trace
 
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
@@ -70,24 +73,41 @@ class Intake:
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
         assert report_id is not None
-        try:
-            self._partners.require_kind(caller, checked.category)
-        except Refusal:  # what was opened before is answered as it was
-            async with self._db.begin(caller.scope) as tx:
-                if await tx.once(caller.key, report_id, content):
-                    raise
-                return await self._view(tx, await reports.get(tx, report_id))
-        report = _opened(report_id, checked, caller.name, now)
-        if await self._add(report, checked, content, caller):
-            return AppView(report, "", "", 0)
+        if await self._may_add(report_id, checked.category, content, caller):
+            report = _opened(report_id, checked, caller.name, now)
+            if await self._add(report, checked, content, caller):
+                return self._offered(AppView(report, has_text=bool(checked.text)))
         async with self._db.begin(caller.scope) as tx:
-            return await self._view(tx, await reports.get(tx, report_id))
+            return await self.view(tx, await reports.get(tx, report_id))
+
+    async def hand_in(
+        self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
+    ) -> AppView:
+        """Store a report without media, registered and routed, in a single transaction, and return
+        it.
+
+        `content` is the serialised `OpenReportRequest`. A repeated call with the same id and
+        content returns the stored report; a draft that `open` made of it is submitted first. Raises
+        what `open` and `submit` raise.
+        """
+        now = self._clock()
+        checked = draft.checked(now, report_id_ok=report_id is not None, is_whole=True)
+        assert report_id is not None
+        if await self._may_add(report_id, checked.category, content, caller):
+            opened = _opened(report_id, checked, caller.name, now)
+            routed = await self._add_registered(opened, checked, content, caller)
+            if routed is not None:
+                bind_trace(routed)
+                return self._offered(AppView(routed))
+        await self.submit(report_id, caller)
+        return await self.by_id(report_id, caller)
 
     async def submit(self, report_id: UUID, caller: Caller) -> Receipt:
         """Register and route the report in a single transaction, and return its receipt. A repeated
         call returns the first receipt again.
 
-        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete or MediaNotAPicture.
+        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
+        ReportEmpty.
         """
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
         is_shared = True
@@ -99,7 +119,9 @@ class Intake:
                 return report.receipt
             self._partners.require_kind(caller, report.category)
             _require_whole(found.media)
-            routed = await self._register(found, caller, is_shared=is_shared)
+            written = found.written(self._db)
+            _require_content(report, found.media, has_text=bool(written.contents.text))
+            routed = await self._register(found, written, caller, is_shared=is_shared)
             if routed is not None:
                 bind_trace(routed)
                 assert routed.receipt is not None
@@ -115,48 +137,37 @@ class Intake:
         return await self._read(number, caller)
 
     async def list_opened(
-        self, spec: PageSpec, caller: Caller
+        self, wanted: OwnFilter, spec: PageSpec, caller: Caller
     ) -> tuple[list[AppView], list[tuple[str, ...]]]:
         """Return a page of the calling partner's reports, in the order in which they were opened,
         and for each report its sort key for a page token."""
         async with self._db.begin(caller.scope) as tx:
-            found = await reports.reports_of_partner(tx, caller.name, spec)
-            views = [await self._view(tx, report) for report in found]
-        return views, [(one.opened_at.isoformat(), str(one.report_id)) for one in found]
+            found = await views_of_partner(tx, caller.name, wanted, spec)
+            views = [self._offered(view, await _files_of(tx, view)) for view in found]
+        opened = [view.report for view in views]
+        return views, [(each.opened_at.isoformat(), str(each.report_id)) for each in opened]
 
-    async def reply(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """Record the reporter's reply to a question. The suspended deadline then runs again.
+    async def view(self, tx: Tx, report: Report) -> AppView:
+        """Return a report, as it is in this transaction, as it is shown to its app."""
+        items = await contents.media_of(tx, report.report_id)
+        written = await contents.contents_of(tx, report.report_id)
+        view = AppView(report, written.question, written.answer, len(items), bool(written.text))
+        return self._offered(view, items)
 
-        Raises BadRequest, ReportNotFound, NothingAsked or StatusNotAllowed.
-        """
-        _require_text(text)
-        now = self._clock()
-        async with self._db.begin(caller.scope) as tx:
-            report = await reports.get_for_update(tx, report_id)
-            bind_trace(report)
-            replied = report.reply(now, self._law.deadlines)
-            await contents.set_content(tx, report_id, question="")
-            await self._recorder.record(
-                tx, report, replied, Decision("reply"), at=now, actor=REPORTER, note=text
-            )
-            return await self._view(tx, replied)
-
-    async def dispute(self, report_id: UUID, text: str, caller: Caller) -> AppView:
-        """Dispute the answer, which is possible once. An oversight role then takes the report.
-
-        Raises BadRequest, ReportNotFound, AlreadyDisputed or ReportNotAnswered.
-        """
-        _require_text(text)
-        now = self._clock()
-        async with self._db.begin(caller.scope) as tx:
-            report = await reports.get_for_update(tx, report_id)
-            bind_trace(report)
-            deadline = self._law.deadlines.of(report.category, report.region, now)
-            disputed = report.dispute(now, deadline)
-            await self._recorder.record(
-                tx, report, disputed, Decision("dispute"), at=now, actor=REPORTER, note=text
-            )
-            return await self._view(tx, disputed)
+    async def _may_add(
+        self, report_id: UUID, category: Category, content: bytes, caller: Caller
+    ) -> bool:
+        """Whether the partner may hand in reports of this category. If it may not, but used the id
+        with this content before, returns False: what was opened is answered as it was. Otherwise
+        raises ReportKindNotAllowed."""
+        try:
+            self._partners.require_kind(caller, category)
+        except Refusal:
+            async with self._db.begin(caller.scope) as tx:
+                if await tx.once(caller.key, report_id, content):
+                    raise
+            return False
+        return True
 
     async def _add(
         self, report: Report, draft: CheckedDraft, content: bytes, caller: Caller
@@ -181,12 +192,39 @@ class Intake:
                     raise
         return tx.was_first
 
+    async def _add_registered(
+        self, opened: Report, draft: CheckedDraft, content: bytes, caller: Caller
+    ) -> Report | None:
+        """Store a new report as registered and routed, and return it; None if the app has used its
+        id before. Raises IdReused or CalendarYearMissing."""
+        said = Contents(draft.text, draft.place, draft.officer)
+        written, now = Written(said, draft.reporter, None), opened.opened_at
+        receipt = self._receipt(opened, [], written, now)
+        key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
+        for number in self._recorder.numbers(opened, now):
+            try:
+                async with self._db.begin(caller.scope, shared=True) as tx:
+                    tx.write_once(caller.key, opened.report_id, content)
+                    report_key = await contents.add_contents(tx, opened, draft, key)
+                    numbered = replace(receipt, number=number)
+                    routed = await self._recorder.register_new(tx, opened, numbered, report_key)
+                    await _schedule(tx, opened, [], now)
+                return routed if tx.was_first else None
+            except RowExists as error:
+                if error.key == reports.KEY:
+                    raise IdReused from None  # by another partner; nothing more of it is answered
+                if error.key not in {PERSON_KEY, *reports.NUMBER_KEYS}:
+                    raise
+                # Another first report of the person came at once: its key is found now.
+                key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
+        raise AssertionError("numbers end with an error")
+
     async def _register(
-        self, found: Submitted, caller: Caller, *, is_shared: bool
+        self, found: Submitted, written: Written, caller: Caller, *, is_shared: bool
     ) -> Report | None:
         """Store the report as registered and routed; None, and nothing is stored, if it has changed
         since it was read, or with `is_shared` if it is locked."""
-        report, written, now = found.report, found.written(self._db), self._clock()
+        report, now = found.report, self._clock()
         receipt = self._receipt(report, found.media, written, now)
         meant = await self._officers_meant(report, written)
         for number in self._recorder.numbers(report, now):
@@ -200,7 +238,7 @@ class Intake:
                     await _schedule(tx, report, found.media, now)
                 return routed if tx.was_current else None
             except RowExists as error:
-                if error.key != reports.NUMBER_KEY:
+                if error.key not in reports.NUMBER_KEYS:
                     raise
         raise AssertionError("numbers end with an error")
 
@@ -227,15 +265,32 @@ class Intake:
         async with self._openings.recorded(key, caller):
             view = await view_of(self._db, caller.scope, key)
         bind_trace(view.report)
-        return view
+        items: list[Media] = []
+        if view.report.status is Status.OPEN and view.media_count:
+            async with self._db.begin(caller.scope) as tx:
+                items = await _files_of(tx, view)
+        return self._offered(view, items)
 
-    async def _view(self, tx: Tx, report: Report) -> AppView:
-        items = await contents.media_of(tx, report.report_id)
-        question = answer = ""
-        if report.status not in BEFORE_WORK:
-            written = await contents.contents_of(tx, report.report_id)
-            question, answer = written.question, written.answer
-        return AppView(report, question, answer, len(items))
+    def _offered(self, view: AppView, items: Sequence[Media] = ()) -> AppView:
+        """The view with what its reporter may do now. `items` are the files of a draft."""
+        report, deadlines = view.report, self._law.deadlines
+
+        def require_complete() -> None:
+            _require_whole(items)
+            _require_content(report, items, has_text=view.has_text)
+
+        actions = actions_of_reporter(report, deadlines, self._clock(), require_complete)
+        dispute_until = None
+        if ReporterAction.DISPUTE in actions and report.answered_at is not None:
+            dispute_until = report.answered_at + timedelta(days=deadlines.table.dispute_days)
+        return replace(view, actions=actions, dispute_until=dispute_until)
+
+
+async def _files_of(tx: Tx, view: AppView) -> list[Media]:
+    """The files of a draft; none of other reports, whose files decide about no action."""
+    if view.report.status is not Status.OPEN or not view.media_count:
+        return []
+    return await contents.media_of(tx, view.report.report_id)
 
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
@@ -252,6 +307,7 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
         story=current_story(),
         cell=place.cell,
         place_abroad=draft.place_abroad,
+        silent_alarm=draft.silent_alarm,
     )
 
 
@@ -263,7 +319,7 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
         await tx.schedule(FIND_DUPLICATES, str(report.report_id), now)
 
 
-def _require_whole(items: list[Media]) -> None:
+def _require_whole(items: Sequence[Media]) -> None:
     for item in items:
         facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
         if item.state is MediaState.REFUSED:
@@ -272,12 +328,10 @@ def _require_whole(items: list[Media]) -> None:
             raise MediaIncomplete(facts=facts)
 
 
-def _require_text(text: str) -> None:
-    with checks() as check:
-        check.that(bool(text.strip()), "text", "what you want to say", code="TEXT_REQUIRED")
-        check.that(
-            len(text) <= TEXT_MAX, "text", f"at most {TEXT_MAX} characters", code="TEXT_TOO_LONG"
-        )
+def _require_content(report: Report, items: Sequence[Media], *, has_text: bool) -> None:
+    """Raise ReportEmpty where a report says nothing. A complaint names an officer."""
+    if not (has_text or items or report.silent_alarm or report.is_complaint):
+        raise ReportEmpty
 
 
 def _content_digest(report: Report, items: list[Media], written: Written) -> bytes:
@@ -304,6 +358,7 @@ def _content_digest(report: Report, items: list[Media], written: Written) -> byt
                 },
                 "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},
                 "media": sorted(item.announced.sha256 for item in items),
+                **({"silent_alarm": True} if report.silent_alarm else {}),
             }
         )
     ).digest()

@@ -117,17 +117,39 @@ class ReportRecorder:
         If the report has changed meanwhile, nothing is stored and `tx.was_current` is False. With
         `waits`, the end of `tx` waits for a transaction that has locked the report; otherwise a
         locked report counts as changed. If another report has the receipt's number, the end of `tx`
-        raises RowExists with the key `reports.NUMBER_KEY`.
+        raises RowExists with a key in `reports.NUMBER_KEYS`.
         """
-        at = receipt.registered_at
         registered = report.submit(receipt)
         routed = registered.route(receipt.unit)
         reports.register(tx, report, routed, waits=waits)
+        await self._add_registration(tx, report, registered, routed, key)
+        return routed
+
+    async def register_new(
+        self, tx: Tx, report: Report, receipt: Receipt, key: DataKey | None
+    ) -> Report:
+        """Store a report that was not stored as a draft before, as registered and routed, and
+        return it in that state. `key` is the report's data key.
+
+        If any partner already has a report with this id, the end of `tx` raises RowExists with the
+        key `reports.KEY`; if another report has the receipt's number, one in `reports.NUMBER_KEYS`.
+        """
+        registered = report.submit(receipt)
+        routed = registered.route(receipt.unit)
+        reports.add_registered(tx, routed)
+        await self._add_registration(tx, report, registered, routed, key)
+        return routed
+
+    async def _add_registration(
+        self, tx: Tx, report: Report, registered: Report, routed: Report, key: DataKey | None
+    ) -> None:
+        """Add what is written beside a report that is registered and then routed."""
+        assert routed.receipt is not None
+        at = routed.receipt.registered_at
         outcome = _Outcome(registered, REPORTER, events.report_received(registered))
         await self._add(tx, report, outcome, at=at, key=key)
         outcome = _Outcome(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
         await self._add(tx, registered, outcome, at=at, key=key)
-        return routed
 
     async def _add(
         self,

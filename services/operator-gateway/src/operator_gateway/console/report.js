@@ -36,6 +36,9 @@ export function dueTag(row) {
 // Its place lies abroad, or the phone did not know it: somebody must find out where it happened.
 const abroadTag = () => h("span", { class: "tag warn" }, t("place.abroad"));
 
+// Somebody who cannot speak or write calls for help: there are no words, by design.
+const silentTag = (row) => row.silent_alarm ? h("span", { class: "tag bad" }, t("silent")) : null;
+
 export const headline = (row) => t(`category.${row.report?.category ?? "other"}`);
 const isMine = ({ operator }) => operator && operator === currentSession()?.operator;
 
@@ -47,6 +50,7 @@ export function drawRow(row) {
     h("div", { class: "small soft" },
       [report?.receipt?.number ?? report?.report_id, t(`state.${report?.status}`), place?.region].filter(Boolean).join(" · ")),
     report?.place_abroad ? h("div", {}, abroadTag()) : null,
+    row.silent_alarm ? h("div", {}, silentTag(row)) : null,
     h("div", { class: "small soft" }, [unit, isMine(row) ? t("held.mine") : row.operator && `${t("held.by")}: ${row.operator}`].filter(Boolean).join(" · ")),
   ] };
 }
@@ -55,7 +59,7 @@ export function heading(whole) {
   const { report, emergency } = whole;
   return h("div", { class: "bar" }, h("h2", { class: "title" }, headline(whole)),
     h("span", { class: "tag" }, t(`state.${report.status}`)),
-    emergency ? h("span", { class: "tag bad" }, t("emergency")) : null,
+    emergency ? h("span", { class: "tag bad" }, t("emergency")) : null, silentTag(whole),
     whole.position ? h("span", { class: "tag bad" }, choiceName("positions", whole.position)) : null,
     report.place_abroad ? abroadTag() : null, dueTag(whole));
 }
@@ -83,7 +87,7 @@ export function about(whole) {
       [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
       [t("story"), story && h("span", { class: "mono" }, story)],
     ]),
-    h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || "—"),
+    h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || (whole.silent_alarm ? t("silent.text") : "—")),
     report.question ? h("p", { class: "hold" }, `${t("ask")}: `, written(report.question)) : null,
     report.answer ? h("p", {}, h("b", {}, `${t("answer")}: `), written(report.answer)) : null);
 }

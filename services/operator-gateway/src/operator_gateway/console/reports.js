@@ -10,7 +10,7 @@ import { purposeChip } from "./purpose.js";
 import { about, drawRow, heading, headline, isCalling, pictures, steps } from "./report.js";
 import { t } from "./texts.js";
 
-const STATES = ["registered", "routed", "in_work", "waits_for_reporter", "disputed", "answered", "closed"];
+const STATES = ["registered", "routed", "in_work", "waits_for_reporter", "disputed", "answered", "closed", "withdrawn"];
 const CATEGORIES = ["road_accident", "traffic_violation", "domestic_violence", "incident", "incident_with_child", "other"];
 const REDRAW_MILLISECONDS = 30_000;
 const ACTIONS = {
