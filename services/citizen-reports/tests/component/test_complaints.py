@@ -139,13 +139,16 @@ async def test_a_role_alone_shows_no_complaint_without_a_posting_to_internal_sec
     assert await sees(other, report_id)
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["in two calls", "at once"])
 @pytest.mark.parametrize("named_by", ["badge", "log-in", "family name"])
 async def test_who_may_be_meant_is_kept_out_until_it_is_settled(
     as_: Callable[..., As],
     administrator: As,
     security: As,
     register: Register,
+    kaspi: As,
     named_by: str,
+    at_once: bool,
 ) -> None:
     officer = await own_officer(administrator, "security-2")
     changed = staff.Officer()
@@ -159,7 +162,12 @@ async def test_who_may_be_meant_is_kept_out_until_it_is_settled(
         "log-in": "the one called SECURITY-2",
         "family name": "полицейским Akhmetov'ым, подполковником",
     }[named_by]
-    report_id, _ = await register(complaint(officer=words))
+    given = complaint(officer=words)
+    if at_once:
+        await kaspi.app("HandInReport", pb.HandInReportRequest(report=given))
+    else:
+        await register(given)
+    report_id = given.report_id
     other = as_(operator="security-2")
     assert not await sees(other, report_id)
     assert await sees(security, report_id)

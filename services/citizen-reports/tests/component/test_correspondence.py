@@ -24,9 +24,15 @@ async def asked(desk: As, report_id: str) -> None:
     await desk.at_desk("AskReporter", request)
 
 
+def answer_to(report_id: str) -> pb.AnswerReportRequest:
+    return pb.AnswerReportRequest(
+        report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
+    )
+
+
 async def answered(desk: As, report_id: str) -> None:
     await desk.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
-    request = pb.AnswerReportRequest(report_id=report_id, answer="The lamp is mended")
+    request = answer_to(report_id)
     await desk.at_desk("AnswerReport", request)
 
 
@@ -71,7 +77,7 @@ async def test_a_reply_sent_again_counts_once(
     other = reply(report_id, "The right one")
     assert (await refused(kaspi.app("ReplyToQuestion", other))).code == "NOTHING_ASKED"
     # It stays said when the report has gone on.
-    answer = pb.AnswerReportRequest(report_id=report_id, answer="The lamp is mended")
+    answer = answer_to(report_id)
     await dispatcher.at_desk("AnswerReport", answer)
     again = (await kaspi.app("ReplyToQuestion", request)).report
     assert again.status == pb.REPORT_STATUS_ANSWERED
@@ -187,11 +193,7 @@ async def test_a_withdrawn_report_leaves_the_queue_and_is_told_in_the_stream(
         if row.report.report_id == report_id
     ]
     assert (list(row.actions), row.HasField("due_at")) == ([], False)
-    refusal = await refused(
-        dispatcher.at_desk(
-            "AnswerReport", pb.AnswerReportRequest(report_id=report_id, answer="Too late")
-        )
-    )
+    refusal = await refused(dispatcher.at_desk("AnswerReport", answer_to(report_id)))
     assert refusal.code == "STATUS_NOT_ALLOWED"
     stream = kaspi.watch("0")
     async for change in stream:

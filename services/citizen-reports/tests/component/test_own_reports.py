@@ -23,10 +23,12 @@ async def test_the_next_date_moves_with_the_report_and_the_receipt_stays(
     kaspi: As, dispatcher: As, register: Register
 ) -> None:
     report_id, receipt = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
-    assert (await get(kaspi, report_id)).due_at == receipt.due_at
+    assert (await get(kaspi, report_id)).due_at == receipt.response_due_at
     await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+    assert (await get(kaspi, report_id)).due_at == receipt.response_due_at
+    await dispatcher.at_desk("RecordArrival", pb.RecordArrivalRequest(report_id=report_id))
     taken = await get(kaspi, report_id)
-    assert from_timestamp(taken.due_at) > from_timestamp(receipt.due_at)
+    assert taken.due_at == receipt.due_at
     ask = pb.AskReporterRequest(report_id=report_id, question="Which lamp?")
     await dispatcher.at_desk("AskReporter", ask)
     waits = await get(kaspi, report_id)

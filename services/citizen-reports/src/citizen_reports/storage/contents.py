@@ -8,7 +8,7 @@ Media are stored here in pieces until the whole file is in the evidence store.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
 from citizen_reports.model.media import Announced, Media, MediaState
+from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.tables import contents, media, media_chunks, reporters, steps
@@ -134,7 +135,7 @@ async def add_contents(
 
 
 async def contents_of(tx: Tx, report_id: UUID) -> Contents:
-    [row] = await tx.read(_CONTENTS, report_id=report_id)
+    row = _found(await tx.read(_CONTENTS, report_id=report_id))
     return _to_contents(row, tx.keys.unwrapped(REPORT, row.key_id, row.wrapped))
 
 
@@ -144,7 +145,7 @@ async def written_of(tx: Tx, report_id: UUID) -> Written:
     The reporter is empty if the report is anonymous, if the transaction's scope may not read the
     reporter, or if the person's key was destroyed.
     """
-    [row] = await tx.read(_WRITTEN, report_id=report_id)
+    row = _found(await tx.read(_WRITTEN, report_id=report_id))
     return to_written(row, tx.keys.unwrapped)
 
 
@@ -158,7 +159,7 @@ def to_written(row: Any, unwrapped: Unwrap) -> Written:
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
     """Return the officer as described in the complaint; "" if the report's key was destroyed."""
-    [row] = await tx.read(_CONTENTS, report_id=report_id)
+    row = _found(await tx.read(_CONTENTS, report_id=report_id))
     key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
     return _open(key, "officer", report_id, row.officer) if key else ""
 
@@ -229,7 +230,7 @@ async def steps_of(tx: Tx, report_id: UUID, key: DataKey | None) -> list[Step]:
 
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
     """Return the report's data key. Raises KeyError if it was destroyed."""
-    [row] = await tx.read(_KEY, report_id=report_id)
+    row = _found(await tx.read(_KEY, report_id=report_id))
     return _required(tx.keys.unwrapped(REPORT, row.key_id, row.wrapped), row.key_id)
 
 
@@ -339,6 +340,14 @@ def _to_reporter(row: Any, key: DataKey | None) -> Reporter:
     if key is None:
         return Reporter()
     return Reporter(**json.loads(key.open_text(row.reporter, f"reporters.sealed:{row.report_id}")))
+
+
+def _found(rows: Sequence[Any]) -> Any:
+    """The row. Raises ReportNotFound without one: the report was dropped, or hidden from the caller,
+    after it was read."""
+    if not rows:
+        raise ReportNotFound
+    return rows[0]
 
 
 def _required(key: DataKey | None, key_id: UUID) -> DataKey:

@@ -201,6 +201,7 @@ class Intake:
         written, now = Written(said, draft.reporter, None), opened.opened_at
         receipt = self._receipt(opened, [], written, now)
         key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
+        meant = await self._officers_meant(opened, draft.officer, draft.text)
         for number in self._recorder.numbers(opened, now):
             try:
                 async with self._db.begin(caller.scope, shared=True) as tx:
@@ -208,6 +209,7 @@ class Intake:
                     report_key = await contents.add_contents(tx, opened, draft, key)
                     numbered = replace(receipt, number=number)
                     routed = await self._recorder.register_new(tx, opened, numbered, report_key)
+                    complaints.add_candidates(tx, opened.report_id, meant)
                     await _schedule(tx, opened, [], now)
                 return routed if tx.was_first else None
             except RowExists as error:
@@ -226,7 +228,8 @@ class Intake:
         since it was read, or with `is_shared` if it is locked."""
         report, now = found.report, self._clock()
         receipt = self._receipt(report, found.media, written, now)
-        meant = await self._officers_meant(report, written)
+        said = written.contents
+        meant = await self._officers_meant(report, said.officer, said.text)
         for number in self._recorder.numbers(report, now):
             numbered = replace(receipt, number=number)
             try:
@@ -242,13 +245,11 @@ class Intake:
                     raise
         raise AssertionError("numbers end with an error")
 
-    async def _officers_meant(self, report: Report, written: Written) -> list[UUID]:
+    async def _officers_meant(self, report: Report, officer: str, text: str) -> list[UUID]:
         """The officers whom a complaint may mean: none of them may see it."""
         if not report.is_complaint:
             return []
-        return await personnel.meant_by(
-            self._db, f"{written.contents.officer}\n{written.contents.text}"
-        )
+        return await personnel.meant_by(self._db, f"{officer}\n{text}")
 
     def _receipt(
         self, report: Report, items: list[Media], written: Written, now: datetime
