@@ -13,6 +13,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports import consumers
 from citizen_reports.clients import InferenceGateway
+from citizen_reports.examination.process import Examiner
 from citizen_reports.grpc_api import APPS_POLICY, DESK_POLICY, CitizenReportsApi, ReportDeskApi
 from citizen_reports.model.law import read_law
 from citizen_reports.settings import ReportsSettings
@@ -38,7 +39,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
     change_feed, pages = ChangeFeed(db), Pages(db.keyring)
     intake = Intake(db, clock, law, recorder, openings, partners=serve_partners(chassis))
-    apps = CitizenReportsApi(intake, Uploads(db), change_feed, pages)
+    apps = CitizenReportsApi(intake, Uploads(db, Examiner()), change_feed, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     desk = ReportDeskApi(desk_usecases, SentMedia(db, openings, evidence), pages)
 

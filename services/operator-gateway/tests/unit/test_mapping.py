@@ -49,8 +49,13 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (audit_routes.Proof, audit_pb2.ProveInclusionResponse),
     (audit_routes.AttemptsPage, audit_pb2.ListAttemptsResponse),
 ]
-# Fields that are only given, or answered to services alone.
-NEVER_ANSWERED = {"CameraStream.password", "AuditEntry.alias", "AuditEntry.record_kinds"}
+# Fields that are only given, or answered to services or apps alone.
+NEVER_ANSWERED = {
+    "CameraStream.password",
+    "AuditEntry.alias",
+    "AuditEntry.record_kinds",
+    "Report.media",
+}
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (camera_schemas.RegisterCamera, cameras_pb2.RegisterCameraRequest),
     (camera_schemas.ChangeCamera, cameras_pb2.ChangeCameraRequest),

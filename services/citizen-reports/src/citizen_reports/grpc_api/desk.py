@@ -2,20 +2,25 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
 
 import grpc
 from chassis.call_context import current_caller
-from chassis.clock import parse_id, to_timestamp
+from chassis.clock import to_timestamp
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
-from citizen_reports.grpc_api.apps import CATEGORY_OF, number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.apps import (
+    CATEGORY_OF,
+    media_id_of,
+    number_of,
+    report_id_of,
+    report_to_proto,
+)
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
-from citizen_reports.model.refusals import MediaNotFound
+from citizen_reports.model.media import Media
 from citizen_reports.model.report import Category, Status
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
@@ -82,7 +87,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     async def OpenEvidence(
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
     ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
-        report_id, media_id = report_id_of(request.report_id), _media_id_of(request.media_id)
+        report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
         async for piece in self._sent.open(report_id, media_id, current_caller()):
             yield reports_pb2.OpenEvidenceResponse(
                 content_type=piece.content_type,
@@ -132,14 +137,6 @@ def _shown(request: Any) -> Shown:
     return Shown(report_id_of(request.report_id), request.version)
 
 
-def _media_id_of(text: str) -> UUID:
-    """Return the media id in `text`. Raises MediaNotFound where `text` is not a UUIDv7."""
-    parsed = parse_id(text)
-    if parsed is None:
-        raise MediaNotFound
-    return parsed
-
-
 def _category_or_none(value: int) -> Category | None:
     return CATEGORY_OF.get(reports_pb2.Category.ValueType(value))
 
@@ -167,16 +164,7 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         partner=report.partner,
         unit=report.unit,
         operator=report.operator,
-        media=[
-            reports_pb2.Media(
-                media_id=str(item.media_id),
-                content_type=item.announced.content_type,
-                size_bytes=item.announced.total_bytes,
-                evidence_sha256=item.evidence_sha256,
-                shown_sha256=item.shown_sha256,
-            )
-            for item in view.media
-        ],
+        media=[_media_to_proto(item) for item in view.media],
         steps=[
             reports_pb2.ReportStep(
                 at=to_timestamp(step.at),
@@ -193,6 +181,19 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         due_at=to_timestamp(report.due_at),
         actions=[action.value for action in view.actions],
         emergency=report.is_emergency,
+    )
+
+
+def _media_to_proto(item: Media) -> reports_pb2.Media:
+    return reports_pb2.Media(
+        media_id=str(item.media_id),
+        content_type=item.announced.content_type,
+        size_bytes=item.announced.total_bytes,
+        evidence_sha256=item.evidence_sha256,
+        shown_sha256=item.shown_sha256,
+        taken_at=to_timestamp(item.taken.at),
+        taken_latitude=item.taken.latitude,
+        taken_longitude=item.taken.longitude,
     )
 
 

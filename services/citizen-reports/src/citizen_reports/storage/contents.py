@@ -1,10 +1,10 @@
-"""Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
+"""Encrypted storage of a report's personal data: reporter, contents and notes of steps; and the
+states of its media, whose bytes are in `media_files`.
 
 The reporter is encrypted with a key of the person, everything else with a key of the report. A
 person who gives an IIN (personal identification number) has one key for all reports. Without an
 IIN, a new person's key is made for each report.
 Data whose key was destroyed are read as empty.
-Media are stored here in pieces until the whole file is in the evidence store.
 """
 
 import json
@@ -18,15 +18,15 @@ from audit_log.decisions import EntryOfRecord
 from chassis.db import Database
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
-from sqlalchemy import Row, Select, bindparam, delete, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from statements.reads import Read
 from vault.data_keys import BY_PERSON
 from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
-from citizen_reports.model.media import Announced, Media, MediaState
+from citizen_reports.model.media import Announced, CleanForm, Media, MediaState
 from citizen_reports.model.report import Report, Status
-from citizen_reports.storage.tables import contents, media, media_chunks, reporters, steps
+from citizen_reports.storage.tables import contents, media, reporters, steps
 
 PERSON = "person"
 REPORT = "report"
@@ -266,33 +266,6 @@ async def save_media(tx: Tx, item: Media) -> None:
     )
 
 
-async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
-    key = await report_key(tx, item.report_id)
-    sealed = key.seal(content, _chunk_place(item, start))
-    ids = {"report_id": item.report_id, "media_id": item.media_id}
-    tx.add(media_chunks, {**ids, "start": start, "sealed": sealed})
-
-
-async def chunks_of(tx: Tx, item: Media) -> list[bytes]:
-    """Return the file's decrypted pieces, in order. Raises KeyError if the report's key was
-    destroyed."""
-    key = await report_key(tx, item.report_id)
-    rows = await tx.execute(
-        select(media_chunks.c.start, media_chunks.c.sealed)
-        .where(media_chunks.c.report_id == item.report_id, media_chunks.c.media_id == item.media_id)
-        .order_by(media_chunks.c.start)
-    )
-    return [key.open(row.sealed, _chunk_place(item, row.start)) for row in rows]
-
-
-async def drop_chunks(tx: Tx, item: Media) -> None:
-    await tx.execute(
-        delete(media_chunks).where(
-            media_chunks.c.report_id == item.report_id, media_chunks.c.media_id == item.media_id
-        )
-    )
-
-
 def place_in(row: Any, key: DataKey) -> Place:
     """Return the place in a row of `contents`, decrypted with the report's key."""
     return Place(**json.loads(_open(key, "place", row.report_id, row.place)))
@@ -354,10 +327,6 @@ def _found_media(row: Row[Any] | None) -> Media | None:
     return to_media(row) if row else None
 
 
-def _chunk_place(item: Media, start: int) -> str:
-    return f"media_chunks.sealed:{item.report_id}/{item.media_id}/{start}"
-
-
 def _media_to_row(item: Media) -> dict[str, Any]:
     return {
         "report_id": item.report_id,
@@ -369,11 +338,16 @@ def _media_to_row(item: Media) -> dict[str, Any]:
         "state": item.state.value,
         "evidence_sha256": item.evidence_sha256,
         "shown_sha256": item.shown_sha256,
+        "refused_reason": item.refused_reason,
+        "clean_sha256": item.clean.sha256 if item.clean else "",
+        "clean_bytes": item.clean.size_bytes if item.clean else 0,
+        "clean_type": item.clean.content_type if item.clean else "",
     }
 
 
 def to_media(row: Any) -> Media:
     """Return the state of the file that a row of the table `media` describes."""
+    clean = CleanForm(row.clean_sha256, row.clean_bytes, row.clean_type)
     return Media(
         report_id=row.report_id,
         media_id=row.media_id,
@@ -382,4 +356,6 @@ def to_media(row: Any) -> Media:
         state=MediaState(row.state),
         evidence_sha256=row.evidence_sha256,
         shown_sha256=row.shown_sha256,
+        refused_reason=row.refused_reason,
+        clean=clean if row.clean_sha256 else None,
     )

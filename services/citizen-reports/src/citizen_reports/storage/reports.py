@@ -37,9 +37,12 @@ from citizen_reports.model.report import (
 from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.tables import (
     changes,
+    clean_chunks,
     contents,
+    dropped_media,
     media,
     media_chunks,
+    media_taken,
     report_numbers,
     reporters,
     reports,
@@ -185,7 +188,8 @@ def _audited(tx: Tx, report: Report, decision: Decision) -> EntryOfRecord:
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
     """Delete a report that was never submitted and destroy its data key."""
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
-    for table in (media_chunks, media, reporters, contents, reports):
+    files = (media_chunks, clean_chunks, media_taken, dropped_media, media)
+    for table in (*files, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
     await destroy_recorded(tx, key_id)
 

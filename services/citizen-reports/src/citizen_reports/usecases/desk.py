@@ -22,10 +22,10 @@ from citizen_reports import events
 from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.media import Media, MediaState, handed_in
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import ANSWER, Report, Status
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import contents, media_files, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.openings import Openings, bar_who_is_complained_about, is_about
@@ -235,7 +235,7 @@ class Desk:
                     "such as RED_LIGHT",
                     code="OFFENCE_CODE_WRONG",
                 )
-            items = await contents.media_of(tx, shown.report_id)
+            items = handed_in(await contents.media_of(tx, shown.report_id))
             taken, accepted = accept_evidence(
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items)
             )
@@ -276,8 +276,9 @@ class Desk:
         return await self._view(tx, report, caller)
 
     async def _view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        items = await contents.media_of(tx, report.report_id)
+        items = handed_in(await contents.media_of(tx, report.report_id))
         written = await contents.written_of(tx, report.report_id)
+        items = await media_files.with_taken(tx, items, written.key)
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
@@ -294,7 +295,7 @@ class Desk:
     async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
         """Return only place, plate and media, from which a violation candidate is made."""
         written = await contents.contents_of(tx, report.report_id)
-        items = await contents.media_of(tx, report.report_id)
+        items = handed_in(await contents.media_of(tx, report.report_id))
         visible = Contents(place=written.place, plate=written.plate)
         overdue = report.is_overdue(self._clock())
         return DeskView(report, overdue, contents=visible, media=tuple(items))

@@ -21,8 +21,8 @@ from vault.data_keys import PERSON_KEY
 
 from citizen_reports.model.draft import TEXT_MAX, CheckedDraft, Draft
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Media, MediaState
-from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture
+from citizen_reports.model.media import Media, MediaState, handed_in
+from citizen_reports.model.refusals import MediaIncomplete
 from citizen_reports.model.report import BEFORE_WORK, Receipt, Report, Status
 from citizen_reports.storage import contents, reports
 from citizen_reports.storage.app_views import AppView, view_of
@@ -85,8 +85,8 @@ class Intake:
         """Register and route the report in a single transaction, and return its receipt. A repeated
         call returns the first receipt again.
 
-        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
-        CalendarYearMissing.
+        Files that were refused are left out. Raises ReportNotFound, ReportKindNotAllowed,
+        MediaIncomplete or CalendarYearMissing.
         """
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
         is_shared = True
@@ -187,7 +187,8 @@ class Intake:
         """Store the report as registered and routed; None, and nothing is stored, if it has changed
         since it was read, or with `is_shared` if it is locked."""
         report, written, now = found.report, found.written(self._db), self._clock()
-        receipt = self._receipt(report, found.media, written, now)
+        items = handed_in(found.media)
+        receipt = self._receipt(report, items, written, now)
         for number in self._recorder.numbers(report, now):
             numbered = replace(receipt, number=number)
             try:
@@ -195,7 +196,7 @@ class Intake:
                     routed = await self._recorder.register(
                         tx, report, numbered, written.key, waits=not is_shared
                     )
-                    await _schedule(tx, report, found.media, now)
+                    await _schedule(tx, report, items, now)
                 return routed if tx.was_current else None
             except RowExists as error:
                 if error.key != reports.NUMBER_KEY:
@@ -223,7 +224,7 @@ class Intake:
         if report.status not in BEFORE_WORK:
             written = await contents.contents_of(tx, report.report_id)
             question, answer = written.question, written.answer
-        return AppView(report, question, answer, len(items))
+        return AppView(report, question, answer, len(handed_in(items)), tuple(items))
 
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
@@ -253,10 +254,8 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
 
 def _require_whole(items: list[Media]) -> None:
     for item in items:
-        facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
-        if item.state is MediaState.REFUSED:
-            raise MediaNotAPicture(facts=facts)
         if item.state is MediaState.RECEIVING:
+            facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
             raise MediaIncomplete(facts=facts)
 
 
