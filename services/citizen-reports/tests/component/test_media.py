@@ -31,7 +31,7 @@ from .test_uploads import opened, stored_media
 
 MIB = 1024 * 1024
 # What a service that reads whole files would hold of these is several times as much.
-GROWTH_MAX = 48 * MIB
+GROWTH_MAX = 32 * MIB
 
 
 async def report_of(kaspi: As, report_id: str) -> pb.Report:
@@ -94,6 +94,24 @@ async def test_voice_film_and_photograph_reach_the_desk_in_their_clean_form(
 async def all_stored(dispatcher: As, report_id: str, count: int) -> list[Any]:
     items = await stored_media(dispatcher, report_id)
     return items if len(items) == count else []
+
+
+async def test_voice_alone_is_no_evidence_of_a_traffic_violation(
+    kaspi: As, as_: Callable[..., As]
+) -> None:
+    report_id, inspector = await opened(kaspi), as_(operator="inspector-almaty")
+    voice = recording("amr", audio="libopencore_amrnb")
+    await kaspi.app("PutMedia", pieces_of(report_id, voice, content_type="audio/amr")[0])
+    await submit(kaspi, report_id)
+    await until(lambda: stored_media(inspector, report_id))
+    request = pb.ReportDeskGetReportRequest(report_id=report_id)
+    report = (await inspector.at_desk("GetReport", request)).report
+    assert "accept_traffic_evidence" not in report.actions
+    accept = pb.AcceptTrafficEvidenceRequest(
+        report_id=report_id, plate="453DXA12", offence_code="RED_LIGHT"
+    )
+    refusal = await refused(inspector.at_desk("AcceptTrafficEvidence", accept))
+    assert (refusal.code, refusal.facts["waiting"]) == ("NO_EVIDENCE", "0")
 
 
 async def test_place_and_time_are_for_those_alone_who_may_see_who_reported(

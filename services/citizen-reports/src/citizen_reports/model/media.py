@@ -233,6 +233,11 @@ def handed_in(items: Sequence[Media]) -> list[Media]:
     return [item for item in items if item.state is not MediaState.REFUSED]
 
 
+def visible(items: Sequence[Media]) -> list[Media]:
+    """Return the files on which something can be seen: photographs and films."""
+    return [item for item in items if item.announced.family is not Family.VOICE]
+
+
 # Why a file that arrived whole cannot be used, by the code that its row keeps.
 REASONS = {
     reason.code: reason

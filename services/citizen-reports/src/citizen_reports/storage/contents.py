@@ -235,11 +235,15 @@ async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
 
 
 async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
-    """Return each report's number of files in the evidence store. Reports without such files are
-    omitted."""
+    """Return each report's number of photographs and films in the evidence store. Reports without
+    such files are omitted."""
     query = (
         select(media.c.report_id, func.count().label("stored"))
-        .where(media.c.report_id.in_(report_ids), media.c.state == MediaState.STORED.value)
+        .where(
+            media.c.report_id.in_(report_ids),
+            media.c.state == MediaState.STORED.value,
+            media.c.content_type.not_like("audio/%"),
+        )
         .group_by(media.c.report_id)
     )
     return {row.report_id: row.stored for row in await tx.execute(query)}

@@ -35,12 +35,17 @@ _PIECES_AT_ONCE = 8
 
 async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
     """Add a piece of an original, which begins at the byte `start`."""
-    await _add(tx, media_chunks, item, start, content)
+    key = await report_key(tx, item.report_id)
+    tx.add(media_chunks, _row(key, media_chunks, item, start, content))
 
 
-async def add_clean_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
-    """Add a piece of a clean form, which begins at the byte `start`."""
-    await _add(tx, clean_chunks, item, start, content)
+async def add_clean_form(tx: Tx, item: Media, pieces: AsyncIterator[bytes]) -> None:
+    """Add a clean form, whose bytes are `pieces`."""
+    key, start = await report_key(tx, item.report_id), 0
+    async for piece in pieces:
+        # At once: rows added to `tx` lie in memory until it ends, the whole film of them.
+        await tx.execute(insert(clean_chunks), _row(key, clean_chunks, item, start, piece))
+        start += len(piece)
 
 
 async def has_bytes(tx: Tx, item: Media, start: int, content: bytes) -> bool:
@@ -122,12 +127,10 @@ async def with_taken(tx: Tx, items: Sequence[Media], key: DataKey | None) -> lis
     return [replace(item, taken=found.get(item.media_id, Taken())) for item in items]
 
 
-async def _add(tx: Tx, table: Table, item: Media, start: int, content: bytes) -> None:
-    key = await report_key(tx, item.report_id)
+def _row(key: DataKey, table: Table, item: Media, start: int, content: bytes) -> dict[str, Any]:
     sealed = key.seal(content, _place(table, item, start))
     ids = {"report_id": item.report_id, "media_id": item.media_id}
-    # At once: rows that wait for the end of the transaction would lie in memory, all of the film.
-    await tx.execute(insert(table).values({**ids, "start": start, "sealed": sealed}))
+    return {**ids, "start": start, "sealed": sealed}
 
 
 async def _pieces(db: Database, scope: Scope, table: Table, item: Media) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ from citizen_reports import events
 from citizen_reports.model.actions import Actor, DeskAction, Files, accept_evidence, allowed_actions
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Media, MediaState, handed_in
+from citizen_reports.model.media import Media, MediaState, handed_in, visible
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import ANSWER, Report, Status
 from citizen_reports.storage import contents, media_files, reports
@@ -328,12 +328,13 @@ def actor_of(caller: Caller) -> Actor:
 
 def _files(items: Sequence[Media]) -> Files:
     stored = len(_stored(items))
-    return Files(stored, len(items) - stored)
+    return Files(stored, len(visible(items)) - stored)
 
 
 def _stored(items: Sequence[Media]) -> list[str]:
-    """SHA-256 (hex) of the originals that are in the evidence store."""
-    return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
+    """SHA-256 (hex) of the photographs and films that are in the evidence store."""
+    stored = [item for item in visible(items) if item.state is MediaState.STORED]
+    return [item.evidence_sha256 for item in stored]
 
 
 def _require(text: str, field: str, *, code: str) -> None:

@@ -211,10 +211,7 @@ async def _settle(tx: Tx, item: Media, examined: Examined, reason: str) -> Media
         await media_files.drop_chunks(tx, refused)
         return refused
     form = _Hashed(examined.clean)
-    start = 0
-    async for piece in form.pieces():
-        await media_files.add_clean_chunk(tx, item, start, piece)
-        start = form.size_bytes
+    await media_files.add_clean_form(tx, item, form.pieces())
     clean = CleanForm(form.sha256, form.size_bytes, finding.clean_type)
     complete = item.found(finding, clean)
     if not finding.taken.is_empty:
