@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 import io
-import pathlib
 import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import av
@@ -263,12 +263,16 @@ async def test_the_process_is_bounded_and_has_neither_network_nor_environment(
     assert child.rlimit(psutil.RLIMIT_FSIZE)[0] == limits.FILE_BYTES
     assert child.rlimit(psutil.RLIMIT_NOFILE)[0] == limits.FILES
     assert len(child.open_files()) == 0 and child.net_connections() == []
-    with pathlib.Path(f"/proc/{child.pid}/net/dev").open() as devices:  # noqa: ASYNC230 - of /proc
-        names = [line.split(":")[0].strip() for line in devices if ":" in line]
+    names = network_devices(child.pid)
     assert names == ["lo"], "a network of its own, with nothing in it"
     waits.set()
     await task
     assert not child.is_running(), "it ends with its file"
+
+
+def network_devices(pid: int) -> list[str]:
+    lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()
+    return [line.split(":")[0].strip() for line in lines if ":" in line]
 
 
 async def confined_child() -> psutil.Process:
@@ -331,12 +335,26 @@ async def test_files_leave_no_process_and_no_descriptor_behind() -> None:
     assert children() == []
 
 
-async def test_sockets_are_refused_to_python_code_too() -> None:
-    """Where the kernel refuses network namespaces, this is what is left."""
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "import socket; socket.socket()",
+        "open(folder + '/there')",
+        "open(folder + '/new', 'w')",
+        "import os; os.listdir(folder)",
+        "import os; os.remove(folder + '/there')",
+        "import subprocess; subprocess.run(['true'])",
+    ],
+)
+async def test_neither_sockets_nor_files_nor_programs_can_be_opened(
+    attempt: str, tmp_path: Path
+) -> None:
+    """Where nothing is refused, the attempts succeed: they touch files of this test alone."""
+    (tmp_path / "there").touch()
     script = (
-        "from citizen_reports.examination.limits import confine; confine()\n"
-        "import socket\n"
-        "try: socket.socket(); print('opened')\n"
+        "from citizen_reports.examination.limits import confine; assert confine()\n"
+        f"folder = {str(tmp_path)!r}\n"
+        f"try: {attempt}; print('done')\n"
         "except PermissionError: print('refused')\n"
     )
     run = await asyncio.create_subprocess_exec(
@@ -344,3 +362,8 @@ async def test_sockets_are_refused_to_python_code_too() -> None:
     )
     out, _ = await run.communicate()
     assert out.strip() == b"refused"
+    assert names_in(tmp_path) == ["there"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]

@@ -26,13 +26,13 @@ READY: Final = b"ready\n"
 
 
 def main() -> None:
-    has_no_network = confine()
+    is_confined = confine()
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()
     with _in_memory("original") as file, _in_memory("clean") as clean:
         shutil.copyfileobj(sys.stdin.buffer, file)
-        verdict = examine(file, clean, has_no_network=has_no_network)
+        verdict = examine(file, clean, is_confined=is_confined)
         out.write(verdict.line())
         if verdict.finding is not None:
             clean.seek(0)
@@ -40,19 +40,19 @@ def main() -> None:
         out.flush()
 
 
-def examine(file: IO[bytes], clean: IO[bytes], *, has_no_network: bool) -> Verdict:
+def examine(file: IO[bytes], clean: IO[bytes], *, is_confined: bool) -> Verdict:
     """Return what a file is, after its clean form was written to `clean`. Never raises."""
     try:
         finding = _cleaned(file, clean)
     except _Refused as refused:
-        return Verdict(None, refused.code, has_no_network=has_no_network)
+        return Verdict(None, refused.code, is_confined=is_confined)
     except Exception as problem:  # decoders fail in many ways on hostile files
         code = MediaBeyondLimits.code if _is_beyond_limits(problem) else MediaNotAPicture.code
-        return Verdict(None, code, has_no_network=has_no_network)
+        return Verdict(None, code, is_confined=is_confined)
     clean_bytes = clean.seek(0, os.SEEK_END)
     if clean_bytes > LARGEST:
-        return Verdict(None, MediaTooLarge.code, has_no_network=has_no_network)
-    return Verdict(finding, clean_bytes=clean_bytes, has_no_network=has_no_network)
+        return Verdict(None, MediaTooLarge.code, is_confined=is_confined)
+    return Verdict(finding, clean_bytes=clean_bytes, is_confined=is_confined)
 
 
 class _Refused(Exception):

@@ -1,9 +1,9 @@
-"""What a process that examines a file may use: the bounds that it is started with, and no network.
+"""What a process that examines a file may use: bounds on memory and time, no network, no files.
 
-The bounds are the kernel's. The network is taken away by a network namespace without interfaces, in
-a user namespace, so that no privilege is needed. Where the kernel refuses namespaces, sockets are
-refused to Python code alone, by an audit hook: code that a hostile file runs inside a decoder is
-not stopped by that.
+All of it is the kernel's. The network is taken away by a network namespace without interfaces, in a
+user namespace, so that no privilege is needed; the files by Landlock. Where the kernel refuses
+namespaces, Landlock still refuses TCP (Linux 6.7 and later), and an audit hook refuses sockets to
+Python code alone: code that a hostile file runs inside a decoder is not stopped by the hook.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import resource
 import sys
 from typing import Any, Final
 
+from citizen_reports.examination.landlock import allow_reading_only
 from citizen_reports.model.media_kinds import LARGEST, MIB
 
 # Of address space: with libraries, a picture of 50 million pixels and its upright copy.
@@ -26,11 +27,13 @@ _CLONE_NEWNET: Final = 0x40000000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SIGKILL: Final = 9
+# Beside what Python itself is read from: libraries of the system.
+_LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib")
 _REFUSED: Final = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
 
 
 def confine() -> bool:
-    """Bound this process for good; return whether the kernel took its network away.
+    """Bound this process for good; return whether the kernel took both network and files away.
 
     Call this before any library starts threads: only a process with a single thread may enter a
     user namespace.
@@ -48,8 +51,9 @@ def confine() -> bool:
     libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     has_no_network = bool(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
+    has_no_files = allow_reading_only((*sys.path, *_LIBRARIES))
     sys.addaudithook(_refuse)
-    return has_no_network
+    return has_no_network and has_no_files
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:

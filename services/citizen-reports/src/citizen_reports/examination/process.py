@@ -89,9 +89,9 @@ class Examiner:
         return verdict
 
     def _warn(self, verdict: Verdict) -> None:
-        if not verdict.has_no_network and not self._has_warned:
+        if not verdict.is_confined and not self._has_warned:
             self._has_warned = True
-            log.warning("the kernel refuses network namespaces: decoders are not cut off from it")
+            log.warning("the kernel refuses a network namespace or Landlock to decoders of files")
 
 
 _BEYOND_LIMITS = Verdict(None, MediaBeyondLimits.code)

@@ -24,13 +24,13 @@ class Verdict:
     """What was found in a file. `reason` is the code of the refusal of a file that cannot be used;
     `finding` is then None. `clean_bytes` is the size of the clean form that follows.
 
-    `has_no_network` says whether the kernel took the network away from the process.
+    `is_confined` says whether the kernel took network and files away from the process.
     """
 
     finding: Finding | None
     reason: str = ""
     clean_bytes: int = 0
-    has_no_network: bool = False
+    is_confined: bool = False
 
     def line(self) -> bytes:
         """Return the verdict as a line of JSON."""
@@ -45,7 +45,7 @@ class Verdict:
                     "taken_at": taken.at.isoformat() if taken.at else "",
                     "latitude": taken.latitude,
                     "longitude": taken.longitude,
-                    "has_no_network": self.has_no_network,
+                    "is_confined": self.is_confined,
                 }
             ).encode()
             + b"\n"
@@ -57,15 +57,15 @@ def read_verdict(line: bytes) -> Verdict:
     try:
         told: dict[str, Any] = json.loads(line)
         reason, clean_bytes = str(told["reason"]), int(told["clean_bytes"])
-        has_no_network = told["has_no_network"] is True
+        is_confined = told["is_confined"] is True
         types = (str(told["content_type"]), str(told["clean_type"]))
         if reason:
             known = reason if reason in REASONS else MediaNotAPicture.code
-            return Verdict(None, known, has_no_network=has_no_network)
+            return Verdict(None, known, is_confined=is_confined)
         if not TYPES.issuperset(types) or clean_bytes <= 0:
             raise ValueError("no finding")
         finding = Finding(*types, taken=_taken(told))
-        return Verdict(finding, clean_bytes=clean_bytes, has_no_network=has_no_network)
+        return Verdict(finding, clean_bytes=clean_bytes, is_confined=is_confined)
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("no verdict") from error
 
