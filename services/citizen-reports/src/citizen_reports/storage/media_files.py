@@ -29,8 +29,8 @@ from citizen_reports.storage.tables import (
     media_taken,
 )
 
-# Of a file, in memory at a time; a piece has at most 512 KiB.
-_PIECES_AT_ONCE = 8
+# Of a file, in memory at a time; a piece has at most 512 KiB, and many files come at once.
+_PIECES_AT_ONCE = 2
 
 
 async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:

@@ -4,6 +4,7 @@ the evidence store.
 A file that arrived whole is examined once: what it is, and its clean form, which alone is shown.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -40,6 +41,8 @@ from citizen_reports.model.report import Report, Status
 from citizen_reports.storage import contents, media_files, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
+STORED_AT_ONCE = 4
+
 
 @dataclass(frozen=True)
 class Examined:
@@ -62,6 +65,8 @@ class Uploads:
     def __init__(self, db: Database, examiner: Examiner) -> None:
         self._db = db
         self._examiner = examiner
+        # A piece that is being stored lies in memory several times over; one that waits, once.
+        self._storing = asyncio.Semaphore(STORED_AT_ONCE)
 
     async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
         """Store one uploaded piece of a file and return the file's new state. After the last piece
@@ -70,7 +75,7 @@ class Uploads:
         Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotFound or
         TooManyMedia, and for a file that cannot be used one of REASONS.
         """
-        async with self._db.begin(caller.scope) as tx:
+        async with self._storing, self._db.begin(caller.scope) as tx:
             # Locked: pieces of one report are stored one at a time, and none after submitting.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
