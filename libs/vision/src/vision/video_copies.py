@@ -1,4 +1,4 @@
-"""Copies a film's picture and sound packets into a new container, without other data.
+"""Copies the picture and sound packets of a film or sound into a new container, without other data.
 
 The copy leaves out the container's metadata (places, dates, names), all streams but picture and
 sound (such as positions, subtitles and cover pictures), and the SEI messages in H.264 and HEVC
@@ -18,6 +18,8 @@ _FILTERS: Final = {
     "hevc": "filter_units=remove_types=39|40",
 }
 FORMAT: Final = "mp4"
+BITEXACT: Final = {"fflags": "+bitexact"}
+"""Options of a new container: it names neither the library that wrote it nor the time."""
 
 
 def copied_video(content: bytes) -> bytes:
@@ -29,21 +31,37 @@ def copied_video(content: bytes) -> bytes:
     copy = io.BytesIO()
     with (
         av.open(io.BytesIO(content), "r", format=FORMAT) as source,
-        av.open(copy, "w", format=FORMAT, options={"fflags": "+bitexact"}) as target,
+        av.open(copy, "w", format=FORMAT, options=BITEXACT) as target,
     ):
-        tracks = [_Track(stream, target) for stream in source.streams if _is_shown(stream)]
-        if not any(track.source.type == "video" for track in tracks):
+        if not any(stream.type == "video" for stream in shown_streams(source)):
             raise ValueError("no film")
-        by_index = {track.source.index: track for track in tracks}
-        for packet in source.demux([track.source for track in tracks]):
-            if packet.dts is not None:  # the library's mark of the end has none
-                by_index[packet.stream.index].copy(packet)
-        for track in tracks:
-            track.copy(None)
+        copy_streams(source, target)
     return copy.getvalue()
 
 
+def shown_streams(source: Any) -> list[Any]:
+    """Return the streams of an open PyAV container that are picture or sound in a known codec;
+    cover pictures are left out."""
+    return [stream for stream in source.streams if _is_shown(stream)]
+
+
+def copy_streams(source: Any, target: Any) -> None:
+    """Copy the packets of `shown_streams` from an open PyAV container to another one.
+
+    Raises PyAV's errors if the source cannot be read to its end, or if the target's format has no
+    place for a codec.
+    """
+    tracks = {stream.index: _Track(stream, target) for stream in shown_streams(source)}
+    for packet in source.demux([track.source for track in tracks.values()]):
+        if packet.dts is not None:  # the library's mark of the end has none
+            tracks[packet.stream.index].copy(packet)
+    for track in tracks.values():
+        track.copy(None)
+
+
 def _is_shown(stream: Any) -> bool:
+    if stream.codec_context is None:  # in a codec that nobody here knows
+        return False
     is_cover = stream.disposition & Disposition.attached_pic
     return stream.type == "audio" or (stream.type == "video" and not is_cover)
 

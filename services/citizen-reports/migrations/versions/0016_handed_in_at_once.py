@@ -9,7 +9,7 @@ from alembic import op
 from host.schema import IS_PARTNER, IS_SYSTEM
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

@@ -15,6 +15,7 @@ from tartip.reports.v1 import personnel_pb2, personnel_pb2_grpc, reports_pb2, re
 
 from citizen_reports import consumers
 from citizen_reports.clients import InferenceGateway
+from citizen_reports.examination.process import Examiner
 from citizen_reports.grpc_api import (
     APPS_POLICY,
     COMPLAINTS_POLICY,
@@ -73,7 +74,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     intake = Intake(db, clock, law, recorder, openings, partners=partners)
     correspondence = Correspondence(db, clock, law, recorder, openings, intake)
     webhooks = _webhooks(chassis, partners)
-    apps = CitizenReportsApi(intake, correspondence, Uploads(db), change_feed, webhooks, pages)
+    uploads = Uploads(db, Examiner())
+    apps = CitizenReportsApi(intake, correspondence, uploads, change_feed, webhooks, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
     routing = Routing(desk_usecases, clock, law.routing, recorder, openings)

@@ -6,11 +6,11 @@ import grpc
 from chassis.channels import peers_refusals, refusals_of
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
-from citizen_reports.model.media import Announced, Stored
+from citizen_reports.model.media import EvidenceFile, Stored
 from citizen_reports.model.report import Report
 from citizen_reports.usecases.openings import Piece
 
-STORE_SECONDS = 30.0
+STORE_SECONDS = 120.0  # of 100 MiB
 READ_SECONDS = 30.0
 
 
@@ -19,11 +19,11 @@ class InferenceGateway:
         self._stub = inference_pb2_grpc.InferenceStub(channel)
 
     async def store(
-        self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
+        self, file: EvidenceFile, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
         with peers_refusals():
             answer = await self._stub.StoreEvidence(
-                _requests(announced, report, pieces), timeout=STORE_SECONDS
+                _requests(file, report, pieces), timeout=STORE_SECONDS
             )
         return Stored(answer.sha256, answer.shown_sha256)
 
@@ -47,14 +47,15 @@ class InferenceGateway:
 
 
 async def _requests(
-    announced: Announced, report: Report, pieces: AsyncIterator[bytes]
+    file: EvidenceFile, report: Report, pieces: AsyncIterator[bytes]
 ) -> AsyncIterator[inference_pb2.StoreEvidenceRequest]:
     header = inference_pb2.EvidenceHeader(
-        sha256=announced.sha256,
-        content_type=announced.content_type,
+        sha256=file.sha256,
+        content_type=file.content_type,
         region=report.region,
         only_role=report.evidence_role,
         confidential=report.is_confidential,
+        shown_sha256=file.shown_sha256,
     )
     yield inference_pb2.StoreEvidenceRequest(header=header)
     async for piece in pieces:

@@ -39,7 +39,6 @@ SERVICE = "citizen-reports"
 PACKAGE = "citizen_reports"
 SOON_SECONDS = 20.0
 TRIES_MAX = 20
-SHOWN = "5" * 64
 
 
 def _free_port() -> int:
@@ -58,6 +57,8 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
 
     kept: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, inference_pb2.EvidenceHeader] = field(default_factory=dict)
+    # By hash of the original: of the form that is shown.
+    forms: dict[str, str] = field(default_factory=dict)
     read: list[tuple[inference_pb2.ReadEvidenceRequest, str]] = field(default_factory=list)
     address: str = ""
     away: bool = False
@@ -70,18 +71,21 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         assert hashlib.sha256(content).hexdigest() == header.sha256
         self.kept[header.sha256] = content
         self.headers[header.sha256] = header
+        self.forms[header.sha256] = header.shown_sha256
+        assert header.shown_sha256 in self.kept, "the form is stored first"
         return inference_pb2.StoreEvidenceResponse(
-            sha256=header.sha256, size_bytes=len(content), shown_sha256=SHOWN
+            sha256=header.sha256, size_bytes=len(content), shown_sha256=header.shown_sha256
         )
 
     def ReadEvidence(self, request: Any, context: Any) -> Any:
-        """The "shown form" is the content backwards."""
+        """The form that the owner made of it."""
         self.read.append((request, purpose_in(dict(context.invocation_metadata()))))
-        content = self.kept[request.sha256][::-1]
+        form = self.forms[request.sha256]
+        content = self.kept[form]
         yield inference_pb2.ReadEvidenceResponse(
-            content_type="image/jpeg",
+            content_type=self.headers[form].content_type,
             content=content[:100],
-            sha256=SHOWN,
+            sha256=form,
             original_sha256=request.sha256,
             size_bytes=len(content),
         )

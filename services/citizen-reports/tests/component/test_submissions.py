@@ -9,6 +9,7 @@ import pytest
 from chassis.clock import new_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
+from citizen_reports.examination.process import Examiner
 from citizen_reports.model.media import Announced, Media, Piece
 from citizen_reports.model.refusals import MediaIncomplete
 from citizen_reports.storage import reports
@@ -30,7 +31,7 @@ class _SubmittedMeanwhile(Uploads):
     """Uploads during which the report is submitted, once the row of the new file is added."""
 
     def __init__(self, db: Database, intake: Intake) -> None:
-        super().__init__(db)
+        super().__init__(db, Examiner())
         self.db, self.intake = db, intake
         self.submission: asyncio.Future[Any] | None = None
 

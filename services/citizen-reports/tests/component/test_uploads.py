@@ -96,28 +96,6 @@ async def kept(evidence: Evidence, digest: str) -> bool:
     return digest in evidence.kept
 
 
-async def test_what_is_not_a_picture_is_refused_by_name_and_can_be_sent_again(kaspi: As) -> None:
-    report_id = await opened(kaspi)
-    bad = pieces_of(report_id, b"\xff\xd8\xff\xe0 not really" * 10)[0]
-    assert (await refused(kaspi.app("PutMedia", bad))).code == "MEDIA_NOT_A_PICTURE"
-    submit = pb.SubmitReportRequest(report_id=report_id)
-    assert (await refused(kaspi.app("SubmitReport", submit))).code == "MEDIA_NOT_A_PICTURE"
-    good = pieces_of(report_id, jpeg(), media_id=bad.media_id)[0]
-    assert (await kaspi.app("PutMedia", good)).complete
-    assert (await kaspi.app("SubmitReport", submit)).receipt.number
-
-
-async def test_a_truncated_picture_and_one_of_another_type_are_no_pictures(kaspi: As) -> None:
-    report_id = await opened(kaspi)
-    half = jpeg(200, noise=True)[:-3000]
-    for piece in (
-        pieces_of(report_id, half)[0],
-        pieces_of(report_id, jpeg(), content_type="image/png")[0],
-        pieces_of(report_id, jpeg(), content_type="video/mp4")[0],
-    ):
-        assert (await refused(kaspi.app("PutMedia", piece))).code == "MEDIA_NOT_A_PICTURE"
-
-
 async def test_content_that_is_not_what_was_announced_is_refused(kaspi: As) -> None:
     report_id = await opened(kaspi)
     wrong = pieces_of(report_id, jpeg(), sha256="0" * 64)[0]

@@ -86,6 +86,7 @@ class As:
         region: str = "KZ-75",
         role: str = "",
         confidential: bool = False,
+        shown: str = "",
     ) -> str:
         """Leaves the hash of the shown form in `shown`."""
 
@@ -96,6 +97,7 @@ class As:
                 region=region,
                 only_role=role,
                 confidential=confidential,
+                shown_sha256=shown,
             )
             yield inference_pb2.StoreEvidenceRequest(header=header)
             for start in range(0, len(content), 500_000):

@@ -224,6 +224,32 @@ def test_evidence_of_before_there_were_two_forms_gets_its_own_when_it_is_opened(
         assert reports.read(sha256)[1] == form
 
 
+def test_the_form_that_the_owner_made_is_shown_and_the_original_never(
+    engines: RunningTestMesh, reports: As, rows: Callable[[str], list[Any]]
+) -> None:
+    """Voice too, of which none is made here."""
+    for original, form in (photograph(), (os.urandom(5000), os.urandom(4000))):
+        clean = form + b"made by the owner"
+        sha256, shown = digest(original + b"!"), digest(clean)
+        with refused("EVIDENCE_FORM_MISSING"):
+            reports.store(original + b"!", shown=shown)
+        assert not rows(f"SELECT 1 FROM evidence WHERE sha256 = '{sha256}'")
+        assert reports.store(clean, shown=shown) == reports.shown
+        assert reports.store(original + b"!", shown=shown) == sha256
+        assert reports.store(original + b"!", shown=shown) == sha256, "again, after a lost answer"
+        assert reports.shown == shown
+        assert reports.read(sha256)[1] == clean
+        assert opened(engines, sha256) == original + b"!"
+        assert len(rows(f"SELECT 1 FROM evidence WHERE sha256 = '{shown}'")) == 1
+
+
+def test_a_form_for_one_role_is_not_that_of_an_original_for_all(reports: As) -> None:
+    form = content(160)
+    reports.store(form, shown=digest(form), role="internal_security")
+    with refused("EVIDENCE_FORM_MISSING"):
+        reports.store(content(170), shown=digest(form))
+
+
 def test_what_cannot_be_shown_is_kept_and_said_to_be_so(
     engines: RunningTestMesh, reports: As
 ) -> None:
@@ -274,7 +300,7 @@ def test_what_does_not_match_its_digest_or_is_too_large_is_refused(reports: As) 
     with refused("EVIDENCE_DIGEST_MISMATCH"):
         reports.store(content(), sha256="0" * 64)
     with refused("EVIDENCE_TOO_LARGE"):
-        reports.store(bytes(21 * 1024 * 1024))
+        reports.store(bytes(100 * 1024 * 1024 + 1))
     with refused("BAD_REQUEST") as told:
         reports.store(b"x", sha256="xyz", region="Almaty")
     assert [error.field for error in told[0].fields] == ["header.sha256", "header.region"]

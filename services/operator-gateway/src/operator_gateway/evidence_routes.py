@@ -1,5 +1,5 @@
-"""Streams pictures and films of violations and reports from the service that owns the record.
-Neither this process nor the browser's cache stores them."""
+"""Streams pictures, films and voice of violations and reports from the service that owns the
+record. Neither this process nor the browser's cache stores them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
@@ -16,7 +16,21 @@ from operator_gateway.schemas import Id
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
 Chunk = violations_pb2.OpenEvidenceResponse | reports_pb2.OpenEvidenceResponse
-SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "video/mp4"})
+SHOWN_TYPES = frozenset(
+    {
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "video/mp4",
+        "video/3gpp",
+        "audio/mp4",
+        "audio/3gpp",
+        "audio/ogg",
+        "audio/wav",
+        "audio/mpeg",
+        "audio/aac",
+    }
+)
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the shown form, hex.")]
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -55,8 +69,8 @@ async def open_violation_evidence(
     "/reports/{report_id}/media/{media_id}", response_class=StreamingResponse, responses=ANSWERS
 )
 async def open_report_media(report_id: Id, media_id: Id, context: AsOperator) -> StreamingResponse:
-    """Streams a picture or film of a report. The header Tartip-Purpose is required, and is written
-    to the audit log."""
+    """Streams a picture, film or voice message of a report. The header Tartip-Purpose is required,
+    and is written to the audit log."""
     telemetry.annotate(report=report_id)
     request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
     return await _opened(context.stream(context.peers.reports.OpenEvidence, request))

@@ -103,6 +103,9 @@ class Media(Answer):
     size_bytes: int
     evidence_sha256: str
     shown_sha256: str
+    taken_at: Moment = Field(description="As the phone wrote into the file; it may be wrong.")
+    taken_latitude: float | None
+    taken_longitude: float | None
 
 
 class ReportStep(Answer):

@@ -59,6 +59,12 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
 NEVER_ANSWERED = {
     *("CameraStream.password", "AuditEntry.alias", "AuditEntry.record_kinds"),
     *("Report.actions", "Report.dispute_until"),
+# Fields that are only given, or answered to services or apps alone.
+NEVER_ANSWERED = {
+    "CameraStream.password",
+    "AuditEntry.alias",
+    "AuditEntry.record_kinds",
+    "Report.media",
 }
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (camera_schemas.RegisterCamera, cameras_pb2.RegisterCameraRequest),

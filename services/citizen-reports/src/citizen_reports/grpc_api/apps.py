@@ -23,9 +23,10 @@ from citizen_reports.events import CATEGORIES, STATUSES
 from citizen_reports.grpc_api.filters import CATEGORY_OF, filter_from_proto, moment_or_none
 from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
-from citizen_reports.model.media import Announced, Piece, check_piece
+from citizen_reports.model.media import Announced, Media, Piece, check_piece
+from citizen_reports.model.media_kinds import type_of
 from citizen_reports.model.receipt import Receipt
-from citizen_reports.model.refusals import ReportNotFound
+from citizen_reports.model.refusals import MediaNotFound, ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.app_views import AppView
@@ -62,6 +63,7 @@ POLICY: Policy = {
         f"{_SERVICE}/{method}": allow(partners=True, scope=_SCOPE)
         for method in (
             "PutMedia",
+            "DropMedia",
             "GetReport",
             "ListReports",
             "WatchReports",
@@ -127,13 +129,22 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
         self, request: reports_pb2.PutMediaRequest, context: Context
     ) -> reports_pb2.PutMediaResponse:
         media_id = parse_new_id(request.media_id)
-        announced = Announced(request.total_bytes, request.sha256.lower(), request.content_type)
+        content_type = type_of(request.content_type)
+        announced = Announced(request.total_bytes, request.sha256.lower(), content_type)
         piece = Piece(media_id or new_id(), request.offset, request.content, announced)
         check_piece(piece, media_id_ok=media_id is not None)
         item = await self._uploads.put(report_id_of(request.report_id), piece, current_caller())
         return reports_pb2.PutMediaResponse(
             received_bytes=item.received_bytes, complete=item.is_whole
         )
+
+    async def DropMedia(
+        self, request: reports_pb2.DropMediaRequest, context: Context
+    ) -> reports_pb2.DropMediaResponse:
+        report_id, caller = report_id_of(request.report_id), current_caller()
+        await self._uploads.drop(report_id, media_id_of(request.media_id), caller)
+        view = await self._intake.by_id(report_id, caller)
+        return reports_pb2.DropMediaResponse(report=_app_report_to_proto(view))
 
     async def SubmitReport(
         self, request: reports_pb2.SubmitReportRequest, context: Context
@@ -211,6 +222,14 @@ def report_id_of(text: str) -> UUID:
     parsed = parse_id(text)
     if parsed is None:
         raise ReportNotFound
+    return parsed
+
+
+def media_id_of(text: str) -> UUID:
+    """Return the media id in `text`. Raises MediaNotFound where `text` is not a UUIDv7."""
+    parsed = parse_id(text)
+    if parsed is None:
+        raise MediaNotFound
     return parsed
 
 
@@ -334,9 +353,21 @@ def _app_report_to_proto(view: AppView) -> reports_pb2.Report:
     shown = report_to_proto(view.report, view.question, view.answer, view.media_count)
     _hide_raising(shown, view.report)
     shown.actions[:] = view.actions
+    shown.media.extend(_media_to_proto(item) for item in view.media)
     if view.dispute_until is not None:
         shown.dispute_until.CopyFrom(to_timestamp(view.dispute_until))
     return shown
+
+
+def _media_to_proto(item: Media) -> reports_pb2.AppMedia:
+    return reports_pb2.AppMedia(
+        media_id=str(item.media_id),
+        state=item.state.value,
+        refused_reason=item.refused_reason,
+        content_type=item.announced.content_type,
+        received_bytes=item.received_bytes,
+        total_bytes=item.announced.total_bytes,
+    )
 
 
 def _change_to_proto(change: Change) -> reports_pb2.WatchReportsResponse:

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import grpc
 from chassis.call_context import current_caller
-from chassis.clock import parse_id, to_timestamp
+from chassis.clock import to_timestamp
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
 from chassis.refusals import checks
@@ -15,12 +14,12 @@ from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
-from citizen_reports.grpc_api.apps import number_of, report_id_of, report_to_proto
+from citizen_reports.grpc_api.apps import media_id_of, number_of, report_id_of, report_to_proto
 from citizen_reports.grpc_api.filters import CATEGORY_OF, STATUS_OF, moment_or_none
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.model.board import UnitFigures, UnitLoad
 from citizen_reports.model.categories import Category
-from citizen_reports.model.refusals import MediaNotFound
+from citizen_reports.model.media import Media
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.board import Board
@@ -110,7 +109,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     async def OpenEvidence(
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
     ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
-        report_id, media_id = report_id_of(request.report_id), _media_id_of(request.media_id)
+        report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
         async for piece in self._sent.open(report_id, media_id, current_caller()):
             yield reports_pb2.OpenEvidenceResponse(
                 content_type=piece.content_type,
@@ -237,14 +236,6 @@ def _shown(request: Any) -> Shown:
     return Shown(report_id_of(request.report_id), request.version)
 
 
-def _media_id_of(text: str) -> UUID:
-    """Return the media id in `text`. Raises MediaNotFound where `text` is not a UUIDv7."""
-    parsed = parse_id(text)
-    if parsed is None:
-        raise MediaNotFound
-    return parsed
-
-
 def _category_or_none(value: int) -> Category | None:
     return CATEGORY_OF.get(reports_pb2.Category.ValueType(value))
 
@@ -272,16 +263,7 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         partner=report.partner,
         unit=report.unit,
         operator=report.operator,
-        media=[
-            reports_pb2.Media(
-                media_id=str(item.media_id),
-                content_type=item.announced.content_type,
-                size_bytes=item.announced.total_bytes,
-                evidence_sha256=item.evidence_sha256,
-                shown_sha256=item.shown_sha256,
-            )
-            for item in view.media
-        ],
+        media=[_media_to_proto(item) for item in view.media],
         steps=[
             reports_pb2.ReportStep(
                 at=to_timestamp(step.at),
@@ -304,6 +286,19 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         position=report.position,
         closing_outcome=report.closing_outcome,
         silent_alarm=report.silent_alarm,
+    )
+
+
+def _media_to_proto(item: Media) -> reports_pb2.Media:
+    return reports_pb2.Media(
+        media_id=str(item.media_id),
+        content_type=item.announced.content_type,
+        size_bytes=item.announced.total_bytes,
+        evidence_sha256=item.evidence_sha256,
+        shown_sha256=item.shown_sha256,
+        taken_at=to_timestamp(item.taken.at),
+        taken_latitude=item.taken.latitude,
+        taken_longitude=item.taken.longitude,
     )
 
 

@@ -1,28 +1,41 @@
-"""Pictures and films that apps upload in pieces: checks of each piece and of the whole file."""
+"""Photographs, films and voice messages that apps upload in pieces, and the checks of each piece.
 
-import hashlib
+Which kinds are taken, and how large they may be, is in `media_kinds`.
+"""
+
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from chassis.fields import NEW_ID
 from chassis.refusals import checks
 
-from citizen_reports.model.refusals import MediaDiffers, MediaGap
+from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, LIMITS, Family, type_of
+from citizen_reports.model.refusals import (
+    MediaBeyondLimits,
+    MediaDiffers,
+    MediaGap,
+    MediaKindNotTaken,
+    MediaNotAPicture,
+    MediaOtherThanAnnounced,
+    MediaTooLarge,
+)
 
 PIECE_MAX = 512 * 1024
-WHOLE_MAX = 20 * 1024 * 1024
+# Files of a report; those that were refused do not count.
 MEDIA_MAX = 10
-PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-FILMS = frozenset({"video/mp4"})
+# With those that were refused: so that nobody fills the table.
+MEDIA_SENT_MAX = 50
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class MediaState(StrEnum):
     RECEIVING = "receiving"
     COMPLETE = "complete"
-    # Not of its announced type: the pieces were deleted, and the app must send it again.
+    # It cannot be used: the pieces were deleted. The app may send it again.
     REFUSED = "refused"
     STORED = "stored"
 
@@ -30,11 +43,69 @@ class MediaState(StrEnum):
 @dataclass(frozen=True)
 class Announced:
     """What the app states about a whole file: its size in bytes, SHA-256 (hex) and media type. The
-    app repeats this with every uploaded piece."""
+    app repeats this with every uploaded piece.
+
+    The media type is a hint. Once the file was examined, it is the type found in the content.
+    """
 
     total_bytes: int
     sha256: str
     content_type: str
+
+    @property
+    def family(self) -> Family:
+        return FAMILY_OF[type_of(self.content_type)]
+
+    def is_same_file(self, other: "Announced") -> bool:
+        """Whether both are about one file, whatever its media type is called."""
+        return (self.total_bytes, self.sha256) == (other.total_bytes, other.sha256)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """When and where a photograph or film was taken, as the phone wrote into the file. It may be
+    wrong or forged. Degrees of WGS 84; None if the file does not say so."""
+
+    at: datetime | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.at is None and self.latitude is None
+
+
+@dataclass(frozen=True)
+class CleanForm:
+    """The copy that was made anew of a file: without metadata, other streams and trailing bytes.
+    Operators see this copy alone. `sha256` is in hex."""
+
+    sha256: str
+    size_bytes: int
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found in a file that can be used: its media type by content, the media type of its
+    clean form, and when and where it was taken."""
+
+    content_type: str
+    clean_type: str
+    taken: Taken
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """A file for the evidence store, under the SHA-256 (hex) of its content.
+
+    `shown_sha256` is the hash of the form that operators are shown: of the file itself if it is
+    that form, or "" if the evidence store makes that form.
+    """
+
+    sha256: str
+    content_type: str
+    shown_sha256: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +138,21 @@ class Media:
     # SHA-256 (hex) of the original and of the form shown to operators; "" until they are known.
     evidence_sha256: str = ""
     shown_sha256: str = ""
+    # The code of the refusal, of a file that was refused.
+    refused_reason: str = ""
+    # None before the file was examined, and for files from before there was a clean form.
+    clean: CleanForm | None = None
+    # Empty unless it was read for somebody who may see who reported.
+    taken: Taken = Taken()
+
+    def found(self, finding: Finding, clean: CleanForm) -> "Media":
+        """Return the file marked as complete, with the media type of its content."""
+        announced = replace(self.announced, content_type=finding.content_type)
+        return replace(self, state=MediaState.COMPLETE, announced=announced, clean=clean)
+
+    def refused(self, reason: str) -> "Media":
+        """Return the file marked as refused for this reason; nothing of it is kept."""
+        return replace(self, state=MediaState.REFUSED, refused_reason=reason, received_bytes=0)
 
     def stored_as(self, stored: Stored) -> "Media":
         """Return the file marked as stored in the evidence store under these hashes."""
@@ -88,7 +174,7 @@ class Media:
         Raises MediaDiffers if the piece belongs to another file or ends after the announced size,
         MediaGap if an earlier piece is missing.
         """
-        if piece.announced != self.announced:
+        if not piece.announced.is_same_file(self.announced):
             raise MediaDiffers
         if piece.offset > self.received_bytes:
             raise MediaGap(facts={"received_bytes": str(self.received_bytes)})
@@ -120,10 +206,18 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
             "how many bytes the whole has",
             code="TOTAL_WRONG",
         )
+        content_type = type_of(announced.content_type)
+        is_known = check.that(
+            bool(content_type),
+            "content_type",
+            "a photograph, film or voice message, such as image/jpeg, video/mp4 or audio/mp4",
+            code="MEDIA_TYPE_UNKNOWN",
+        )
+        most = LIMITS[FAMILY_OF[content_type]].bytes_max if is_known else LARGEST
         check.that(
-            announced.total_bytes <= WHOLE_MAX,
+            announced.total_bytes <= most,
             "total_bytes",
-            f"at most {WHOLE_MAX} bytes",
+            f"at most {most} bytes",
             code="MEDIA_TOO_LARGE",
         )
         check.that(
@@ -132,14 +226,38 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
             "64 hex digits",
             code="SHA256_WRONG",
         )
-        check.that(
-            announced.content_type in PICTURES or announced.content_type in FILMS,
-            "content_type",
-            "image/jpeg, image/png, image/webp or video/mp4",
-            code="MEDIA_TYPE_UNKNOWN",
-        )
 
 
-def is_as_announced(content: bytes, announced: Announced) -> bool:
-    """Whether the content has the announced SHA-256."""
-    return hashlib.sha256(content).hexdigest() == announced.sha256
+def handed_in(items: Sequence[Media]) -> list[Media]:
+    """Return the files that are part of a report: all but those that were refused."""
+    return [item for item in items if item.state is not MediaState.REFUSED]
+
+
+def visible(items: Sequence[Media]) -> list[Media]:
+    """Return the files on which something can be seen: photographs and films."""
+    return [item for item in items if item.announced.family is not Family.VOICE]
+
+
+# Why a file that arrived whole cannot be used, by the code that its row keeps.
+REASONS = {
+    reason.code: reason
+    for reason in (
+        MediaDiffers,
+        MediaNotAPicture,
+        MediaOtherThanAnnounced,
+        MediaKindNotTaken,
+        MediaBeyondLimits,
+        MediaTooLarge,
+    )
+}
+
+
+def reason_against(finding: Finding, announced: Announced) -> str:
+    """Return the code of the refusal of a file whose content is not what was announced, or is too
+    large for what it is; "" if it may be taken."""
+    family = FAMILY_OF[finding.content_type]
+    if family is not announced.family:
+        return MediaOtherThanAnnounced.code
+    if announced.total_bytes > LIMITS[family].bytes_max:
+        return MediaTooLarge.code
+    return ""

@@ -38,8 +38,32 @@ class MediaIncomplete(Refusal):
 
 
 class MediaNotAPicture(Refusal):
+    """No photograph, film or voice message that can be read: damaged, cut or something else."""
+
     kind = Kind.INVALID
     code = "MEDIA_NOT_A_PICTURE"
+
+
+class MediaOtherThanAnnounced(Refusal):
+    kind = Kind.INVALID
+    code = "MEDIA_OTHER_THAN_ANNOUNCED"
+
+
+class MediaKindNotTaken(Refusal):
+    kind = Kind.INVALID
+    code = "MEDIA_KIND_NOT_TAKEN"
+
+
+class MediaBeyondLimits(Refusal):
+    """To read the file would take more memory or time than a file may take."""
+
+    kind = Kind.INVALID
+    code = "MEDIA_BEYOND_LIMITS"
+
+
+class MediaTooLarge(Refusal):
+    kind = Kind.INVALID
+    code = "MEDIA_TOO_LARGE"
 
 
 class MediaNotFound(Refusal):

@@ -4,6 +4,7 @@ read in a single round trip to the database."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +12,23 @@ from chassis.db import Database
 from chassis.pages import PageSpec
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
-from sqlalchemy import Select, bindparam, case, func, select, tuple_
+from sqlalchemy import Label, Select, bindparam, case, func, select, tuple_
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from statements.reads import Read
 
 from citizen_reports.model.categories import Category
+from citizen_reports.model.media import Media, handed_in
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.reporter_actions import ReporterAction
 from citizen_reports.model.statuses import BEFORE_WORK, Status
-from citizen_reports.storage.contents import REPORT, Unwrap, question_and_answer, text_in
+from citizen_reports.storage.contents import (
+    REPORT,
+    Unwrap,
+    question_and_answer,
+    text_in,
+    to_media,
+)
 from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.reports import moment_and_id
 from citizen_reports.storage.tables import contents, media, reports
@@ -35,8 +44,11 @@ class AppView:
     report: Report
     question: str = ""
     answer: str = ""
+    # Without those that were refused.
     media_count: int = 0
     has_text: bool = False
+    # All files that were sent, in the order in which their uploads began.
+    media: tuple[Media, ...] = ()
     actions: tuple[ReporterAction, ...] = ()
     dispute_until: datetime | None = None
 
@@ -56,7 +68,6 @@ class OwnFilter:
 
 
 def _views() -> Select[Any]:
-    counted = select(func.count()).where(media.c.report_id == reports.c.report_id)
     return select(
         reports,
         contents.c.key_id,
@@ -64,12 +75,28 @@ def _views() -> Select[Any]:
         contents.c.answer,
         case((reports.c.status == Status.OPEN.value, contents.c.text)).label("text"),
         data_keys.c.wrapped,
-        counted.scalar_subquery().label("media_count"),
+        _media(),
     ).select_from(
         reports.outerjoin(contents, contents.c.report_id == reports.c.report_id).outerjoin(
             data_keys, data_keys.c.key_id == contents.c.key_id
         )
     )
+
+
+def _media() -> Label[Any]:
+    """All files of the report, in one column: the round trip is the same with any number."""
+    rows = aggregate_order_by(func.to_jsonb(media.table_valued()), media.c.position)
+    query = select(func.jsonb_agg(rows)).where(media.c.report_id == reports.c.report_id)
+    return query.scalar_subquery().label("media")
+
+
+def _to_items(rows: list[dict[str, Any]] | None) -> tuple[Media, ...]:
+    """The files in a column of `_media`, which is None without files."""
+    return tuple(to_media(SimpleNamespace(**row | _ids_of(row))) for row in rows or ())
+
+
+def _ids_of(row: dict[str, Any]) -> dict[str, UUID]:
+    return {name: UUID(row[name]) for name in ("report_id", "media_id")}
 
 
 _BY_ID = Read(_views().where(reports.c.report_id == bindparam("key")))
@@ -116,4 +143,5 @@ def _to_view(row: Any, unwrapped: Unwrap) -> AppView:
         key = unwrapped(REPORT, row.key_id, row.wrapped)
     question, answer = question_and_answer(report.report_id, row, key)
     has_text = bool(key and row.text is not None and text_in(row, key))
-    return AppView(report, question, answer, row.media_count, has_text)
+    items = _to_items(row.media)
+    return AppView(report, question, answer, len(handed_in(items)), has_text, items)

@@ -1,10 +1,10 @@
-"""Encrypted storage of a report's personal data: reporter, contents, media and notes of steps.
+"""Encrypted storage of a report's personal data: reporter, contents and notes of steps; and the
+states of its media, whose bytes are in `media_files`.
 
 The reporter is encrypted with a key of the person, everything else with a key of the report. A
 person who gives an IIN (personal identification number) has one key for all reports. Without an
 IIN, a new person's key is made for each report.
 Data whose key was destroyed are read as empty.
-Media are stored here in pieces until the whole file is in the evidence store.
 """
 
 import json
@@ -18,17 +18,17 @@ from audit_log.decisions import EntryOfRecord
 from chassis.db import Database
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
-from sqlalchemy import Row, Select, bindparam, delete, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from statements.reads import Read
 from vault.data_keys import BY_PERSON
 from vault.keyring import DataKey
 
 from citizen_reports.model.draft import CheckedDraft, Place, Reporter
-from citizen_reports.model.media import Announced, Media, MediaState
+from citizen_reports.model.media import Announced, CleanForm, Media, MediaState
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage.tables import contents, media, media_chunks, reporters, steps
+from citizen_reports.storage.tables import contents, media, reporters, steps
 
 PERSON = "person"
 REPORT = "report"
@@ -240,11 +240,15 @@ async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
 
 
 async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
-    """Return each report's number of files in the evidence store. Reports without such files are
-    omitted."""
+    """Return each report's number of photographs and films in the evidence store. Reports without
+    such files are omitted."""
     query = (
         select(media.c.report_id, func.count().label("stored"))
-        .where(media.c.report_id.in_(report_ids), media.c.state == MediaState.STORED.value)
+        .where(
+            media.c.report_id.in_(report_ids),
+            media.c.state == MediaState.STORED.value,
+            media.c.content_type.not_like("audio/%"),
+        )
         .group_by(media.c.report_id)
     )
     return {row.report_id: row.stored for row in await tx.execute(query)}
@@ -268,33 +272,6 @@ async def save_media(tx: Tx, item: Media) -> None:
         update(media)
         .where(media.c.report_id == item.report_id, media.c.media_id == item.media_id)
         .values(**_media_to_row(item))
-    )
-
-
-async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
-    key = await report_key(tx, item.report_id)
-    sealed = key.seal(content, _chunk_place(item, start))
-    ids = {"report_id": item.report_id, "media_id": item.media_id}
-    tx.add(media_chunks, {**ids, "start": start, "sealed": sealed})
-
-
-async def chunks_of(tx: Tx, item: Media) -> list[bytes]:
-    """Return the file's decrypted pieces, in order. Raises KeyError if the report's key was
-    destroyed."""
-    key = await report_key(tx, item.report_id)
-    rows = await tx.execute(
-        select(media_chunks.c.start, media_chunks.c.sealed)
-        .where(media_chunks.c.report_id == item.report_id, media_chunks.c.media_id == item.media_id)
-        .order_by(media_chunks.c.start)
-    )
-    return [key.open(row.sealed, _chunk_place(item, row.start)) for row in rows]
-
-
-async def drop_chunks(tx: Tx, item: Media) -> None:
-    await tx.execute(
-        delete(media_chunks).where(
-            media_chunks.c.report_id == item.report_id, media_chunks.c.media_id == item.media_id
-        )
     )
 
 
@@ -343,8 +320,7 @@ def _to_reporter(row: Any, key: DataKey | None) -> Reporter:
 
 
 def _found(rows: Sequence[Any]) -> Any:
-    """The row. Raises ReportNotFound without one: the report was dropped, or hidden from the caller,
-    after it was read."""
+    """The row. Raises ReportNotFound without one: the report was dropped or hidden meanwhile."""
     if not rows:
         raise ReportNotFound
     return rows[0]
@@ -372,10 +348,6 @@ def _found_media(row: Row[Any] | None) -> Media | None:
     return to_media(row) if row else None
 
 
-def _chunk_place(item: Media, start: int) -> str:
-    return f"media_chunks.sealed:{item.report_id}/{item.media_id}/{start}"
-
-
 def _media_to_row(item: Media) -> dict[str, Any]:
     return {
         "report_id": item.report_id,
@@ -387,11 +359,16 @@ def _media_to_row(item: Media) -> dict[str, Any]:
         "state": item.state.value,
         "evidence_sha256": item.evidence_sha256,
         "shown_sha256": item.shown_sha256,
+        "refused_reason": item.refused_reason,
+        "clean_sha256": item.clean.sha256 if item.clean else "",
+        "clean_bytes": item.clean.size_bytes if item.clean else 0,
+        "clean_type": item.clean.content_type if item.clean else "",
     }
 
 
 def to_media(row: Any) -> Media:
     """Return the state of the file that a row of the table `media` describes."""
+    clean = CleanForm(row.clean_sha256, row.clean_bytes, row.clean_type)
     return Media(
         report_id=row.report_id,
         media_id=row.media_id,
@@ -400,4 +377,6 @@ def to_media(row: Any) -> Media:
         state=MediaState(row.state),
         evidence_sha256=row.evidence_sha256,
         shown_sha256=row.shown_sha256,
+        refused_reason=row.refused_reason,
+        clean=clean if row.clean_sha256 else None,
     )

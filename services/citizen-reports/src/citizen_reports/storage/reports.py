@@ -31,9 +31,12 @@ from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.report_rows import to_report, to_row
 from citizen_reports.storage.tables import (
     changes,
+    clean_chunks,
     contents,
+    dropped_media,
     media,
     media_chunks,
+    media_taken,
     report_numbers,
     reporters,
     reports,
@@ -211,7 +214,8 @@ async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
     """Delete all rows of a draft; return the id of its data key."""
     query = select(contents.c.key_id).where(contents.c.report_id == report_id)
     key_id: UUID = await tx.scalar(query)
-    for table in (media_chunks, media, reporters, contents, reports):
+    files = (media_chunks, clean_chunks, media_taken, dropped_media, media)
+    for table in (*files, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
     return key_id
 

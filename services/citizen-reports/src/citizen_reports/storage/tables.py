@@ -126,6 +126,11 @@ media = Table(
     Column("state", Text, nullable=False),
     Column("evidence_sha256", Text, nullable=False),
     Column("shown_sha256", Text, nullable=False),
+    Column("refused_reason", Text, nullable=False),
+    # Of the clean form; "" and 0 before it is made.
+    Column("clean_sha256", Text, nullable=False),
+    Column("clean_bytes", Integer, nullable=False),
+    Column("clean_type", Text, nullable=False),
 )
 
 media_chunks = Table(
@@ -135,6 +140,33 @@ media_chunks = Table(
     Column("media_id", Uuid, primary_key=True),
     Column("start", Integer, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+clean_chunks = Table(
+    "clean_chunks",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# When and where a file was taken; for those who may see who reported.
+media_taken = Table(
+    "media_taken",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
+    Column("partner", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# Files that the app took back before it submitted the report.
+dropped_media = Table(
+    "dropped_media",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
 )
 
 changes = Table(

@@ -23,13 +23,13 @@ from citizen_reports.model.actions import DeskAction, Files, accept_evidence, al
 from citizen_reports.model.decided import ANSWER
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.media import Media, MediaState, handed_in, visible
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Actor, Status
 from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import contents, media_files, reports
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.escalation import WAITING, question_schedule
@@ -241,7 +241,7 @@ class Desk:
                     "such as RED_LIGHT",
                     code="OFFENCE_CODE_WRONG",
                 )
-            items = await contents.media_of(tx, shown.report_id)
+            items = handed_in(await contents.media_of(tx, shown.report_id))
             taken, accepted = accept_evidence(
                 report, offence_code, actor_of(caller), self._law.deadlines, _files(items), now
             )
@@ -285,8 +285,9 @@ class Desk:
 
     async def view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
         """Return the report in full, as shown to the calling operator."""
-        items = await contents.media_of(tx, report.report_id)
+        items = handed_in(await contents.media_of(tx, report.report_id))
         written = await contents.written_of(tx, report.report_id)
+        items = await media_files.with_taken(tx, items, written.key)
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
@@ -303,7 +304,7 @@ class Desk:
     async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
         """Return only place, plate and media, from which a violation candidate is made."""
         written = await contents.contents_of(tx, report.report_id)
-        items = await contents.media_of(tx, report.report_id)
+        items = handed_in(await contents.media_of(tx, report.report_id))
         visible = Contents(place=written.place, plate=written.plate)
         overdue = report.is_overdue(self._clock())
         return DeskView(report, overdue, contents=visible, media=tuple(items))
@@ -324,12 +325,13 @@ def actor_of(caller: Caller) -> Actor:
 
 def _files(items: Sequence[Media]) -> Files:
     stored = len(_stored(items))
-    return Files(stored, len(items) - stored)
+    return Files(stored, len(visible(items)) - stored)
 
 
 def _stored(items: Sequence[Media]) -> list[str]:
-    """SHA-256 (hex) of the originals that are in the evidence store."""
-    return [item.evidence_sha256 for item in items if item.state is MediaState.STORED]
+    """SHA-256 (hex) of the photographs and films that are in the evidence store."""
+    stored = [item for item in visible(items) if item.state is MediaState.STORED]
+    return [item.evidence_sha256 for item in stored]
 
 
 def require_reason(check: Checks, reason: str, meaning: str) -> None:

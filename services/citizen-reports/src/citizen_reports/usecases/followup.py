@@ -12,10 +12,10 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
 
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Announced, MediaState, Stored
+from citizen_reports.model.media import EvidenceFile, Media, MediaState, Stored
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage import contents, nearby, reports
+from citizen_reports.storage import contents, media_files, nearby, reports
 from citizen_reports.storage.nearby import Located, Neighbour
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
@@ -26,10 +26,10 @@ SAME_WITHIN_KM = 0.05
 
 class EvidenceStore(Protocol):
     async def store(
-        self, announced: Announced, report: Report, pieces: AsyncIterator[bytes]
+        self, file: EvidenceFile, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Store a picture or film of the report. Returns the hashes of the original and of the copy
-        that operators are shown."""
+        """Store a file of the report, whose bytes are `pieces`. Returns the hashes of the original
+        and of the copy that operators are shown."""
         ...
 
 
@@ -79,8 +79,8 @@ class FollowUp:
             audit(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
-        """Move a completely uploaded file to the evidence store and delete its uploaded pieces.
-        `key` is "report id:media id"."""
+        """Move a completely uploaded file and its clean form to the evidence store and delete their
+        pieces here. `key` is "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -88,14 +88,25 @@ class FollowUp:
             item = await contents.find_media(tx, report_id, media_id)
             if item is None or item.state is not MediaState.COMPLETE:
                 return
-            pieces = await contents.chunks_of(tx, item)
-        stored = await self._evidence.store(item.announced, report, _each(pieces))
+        stored = await self._store(item, report)
         async with self._db.begin(SYSTEM) as tx:
             current = await contents.find_media_for_update(tx, report_id, media_id)
             if current is None or current.state is not MediaState.COMPLETE:
                 return
             await contents.save_media(tx, current.stored_as(stored))
-            await contents.drop_chunks(tx, current)
+            await media_files.drop_chunks(tx, current)
+
+    async def _store(self, item: Media, report: Report) -> Stored:
+        """Store the clean form first: the original names it, and is never without it."""
+        announced, clean = item.announced, item.clean
+        if clean is not None:
+            form = EvidenceFile(clean.sha256, clean.content_type, clean.sha256)
+            pieces = media_files.clean_pieces(self._db, SYSTEM, item)
+            await self._evidence.store(form, report, pieces)
+        shown = clean.sha256 if clean else ""
+        original = EvidenceFile(announced.sha256, announced.content_type, shown)
+        pieces = media_files.original_pieces(self._db, SYSTEM, item)
+        return await self._evidence.store(original, report, pieces)
 
     async def find_duplicates(self, key: str) -> None:
         """Mark a report as a possible duplicate of an earlier report of the same category, if the
@@ -153,8 +164,3 @@ class FollowUp:
             if other.place.has_point and found.place.km_to(other.place) <= SAME_WITHIN_KM:
                 return other
         return None
-
-
-async def _each(pieces: list[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece

@@ -23,9 +23,9 @@ from vault.data_keys import PERSON_KEY
 from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import CheckedDraft, Draft
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.media import Media, MediaState, handed_in
 from citizen_reports.model.receipt import Receipt
-from citizen_reports.model.refusals import MediaIncomplete, MediaNotAPicture, ReportEmpty
+from citizen_reports.model.refusals import MediaIncomplete, ReportEmpty
 from citizen_reports.model.report import Report
 from citizen_reports.model.reporter_actions import ReporterAction, actions_of_reporter
 from citizen_reports.model.statuses import Status
@@ -106,8 +106,8 @@ class Intake:
         """Register and route the report in a single transaction, and return its receipt. A repeated
         call returns the first receipt again.
 
-        Raises ReportNotFound, ReportKindNotAllowed, MediaIncomplete, MediaNotAPicture or
-        ReportEmpty.
+        Files that were refused are left out. Raises ReportNotFound, ReportKindNotAllowed,
+        MediaIncomplete or ReportEmpty.
         """
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
         is_shared = True
@@ -120,7 +120,7 @@ class Intake:
             self._partners.require_kind(caller, report.category)
             _require_whole(found.media)
             written = found.written(self._db)
-            _require_content(report, found.media, has_text=bool(written.contents.text))
+            _require_content(report, handed_in(found.media), has_text=bool(written.contents.text))
             routed = await self._register(found, written, caller, is_shared=is_shared)
             if routed is not None:
                 bind_trace(routed)
@@ -143,7 +143,7 @@ class Intake:
         and for each report its sort key for a page token."""
         async with self._db.begin(caller.scope) as tx:
             found = await views_of_partner(tx, caller.name, wanted, spec)
-            views = [self._offered(view, await _files_of(tx, view)) for view in found]
+        views = [self._offered(view) for view in found]
         opened = [view.report for view in views]
         return views, [(each.opened_at.isoformat(), str(each.report_id)) for each in opened]
 
@@ -151,8 +151,10 @@ class Intake:
         """Return a report, as it is in this transaction, as it is shown to its app."""
         items = await contents.media_of(tx, report.report_id)
         written = await contents.contents_of(tx, report.report_id)
-        view = AppView(report, written.question, written.answer, len(items), bool(written.text))
-        return self._offered(view, items)
+        has_text, count = bool(written.text), len(handed_in(items))
+        question, answer = written.question, written.answer
+        view = AppView(report, question, answer, count, has_text, tuple(items))
+        return self._offered(view)
 
     async def _may_add(
         self, report_id: UUID, category: Category, content: bytes, caller: Caller
@@ -227,7 +229,8 @@ class Intake:
         """Store the report as registered and routed; None, and nothing is stored, if it has changed
         since it was read, or with `is_shared` if it is locked."""
         report, now = found.report, self._clock()
-        receipt = self._receipt(report, found.media, written, now)
+        items = handed_in(found.media)
+        receipt = self._receipt(report, items, written, now)
         said = written.contents
         meant = await self._officers_meant(report, said.officer, said.text)
         for number in self._recorder.numbers(report, now):
@@ -238,7 +241,7 @@ class Intake:
                         tx, report, numbered, written.key, waits=not is_shared
                     )
                     complaints.add_candidates(tx, report.report_id, meant)
-                    await _schedule(tx, report, found.media, now)
+                    await _schedule(tx, report, items, now)
                 return routed if tx.was_current else None
             except RowExists as error:
                 if error.key not in reports.NUMBER_KEYS:
@@ -266,32 +269,21 @@ class Intake:
         async with self._openings.recorded(key, caller):
             view = await view_of(self._db, caller.scope, key)
         bind_trace(view.report)
-        items: list[Media] = []
-        if view.report.status is Status.OPEN and view.media_count:
-            async with self._db.begin(caller.scope) as tx:
-                items = await _files_of(tx, view)
-        return self._offered(view, items)
+        return self._offered(view)
 
-    def _offered(self, view: AppView, items: Sequence[Media] = ()) -> AppView:
-        """The view with what its reporter may do now. `items` are the files of a draft."""
+    def _offered(self, view: AppView) -> AppView:
+        """The view with what its reporter may do now."""
         report, deadlines = view.report, self._law.deadlines
 
         def require_complete() -> None:
-            _require_whole(items)
-            _require_content(report, items, has_text=view.has_text)
+            _require_whole(view.media)
+            _require_content(report, handed_in(view.media), has_text=view.has_text)
 
         actions = actions_of_reporter(report, deadlines, self._clock(), require_complete)
         dispute_until = None
         if ReporterAction.DISPUTE in actions and report.answered_at is not None:
             dispute_until = report.answered_at + timedelta(days=deadlines.table.dispute_days)
         return replace(view, actions=actions, dispute_until=dispute_until)
-
-
-async def _files_of(tx: Tx, view: AppView) -> list[Media]:
-    """The files of a draft; none of other reports, whose files decide about no action."""
-    if view.report.status is not Status.OPEN or not view.media_count:
-        return []
-    return await contents.media_of(tx, view.report.report_id)
 
 
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
@@ -322,10 +314,8 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
 
 def _require_whole(items: Sequence[Media]) -> None:
     for item in items:
-        facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
-        if item.state is MediaState.REFUSED:
-            raise MediaNotAPicture(facts=facts)
         if item.state is MediaState.RECEIVING:
+            facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
             raise MediaIncomplete(facts=facts)
 
 

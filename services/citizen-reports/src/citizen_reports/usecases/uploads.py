@@ -1,51 +1,86 @@
-"""Resumable uploads of pictures and films, stored encrypted until they are in the evidence
-store."""
+"""Resumable uploads of photographs, films and voice messages, stored encrypted until they are in
+the evidence store.
+
+A file that arrived whole is examined once: what it is, and its clean form, which alone is shown.
+"""
 
 import asyncio
-from dataclasses import replace
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Protocol
 from uuid import UUID
 
 from chassis.db import Database
 from chassis.identity import Caller
+from chassis.refusals import Refusal
 from chassis.transaction import Tx
 
 from citizen_reports.model.media import (
     MEDIA_MAX,
+    MEDIA_SENT_MAX,
+    REASONS,
+    CleanForm,
+    Finding,
     Media,
     MediaState,
     Piece,
-    is_as_announced,
+    handed_in,
+    reason_against,
 )
 from citizen_reports.model.refusals import (
     MediaDiffers,
     MediaGap,
     MediaNotAPicture,
+    MediaNotFound,
     ReportAlreadySubmitted,
     TooManyMedia,
 )
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.pictures import is_picture_or_film
-from citizen_reports.storage import contents, reports
-from citizen_reports.usecases.recording import bind_trace
+from citizen_reports.storage import contents, media_files, reports
+from citizen_reports.usecases.recording import audit, bind_trace
+
+STORED_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A file that was examined. `reason` is the code of the refusal of a file that cannot be used;
+    `finding` is then None. `clean` are the bytes of its clean form, to be read once."""
+
+    finding: Finding | None
+    reason: str
+    clean: AsyncIterator[bytes]
+
+
+class Examiner(Protocol):
+    def examine(self, pieces: AsyncIterator[bytes]) -> AbstractAsyncContextManager[Examined]:
+        """Have a whole file examined; `pieces` are its bytes. The clean form can be read within the
+        context."""
+        ...
 
 
 class Uploads:
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, examiner: Examiner) -> None:
         self._db = db
+        self._examiner = examiner
+        # A piece that is being stored lies in memory several times over; one that waits, once.
+        self._storing = asyncio.Semaphore(STORED_AT_ONCE)
 
     async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
         """Store one uploaded piece of a file and return the file's new state. After the last piece
-        the whole file is checked.
+        the whole file is examined.
 
-        Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotAPicture or
-        TooManyMedia.
+        Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotFound or
+        TooManyMedia, and for a file that cannot be used one of REASONS.
         """
-        async with self._db.begin(caller.scope) as tx:
+        async with self._storing, self._db.begin(caller.scope) as tx:
             # Locked: pieces of one report are stored one at a time, and none after submitting.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
-            item = await self._media(tx, report_id, piece)
+            item = await self._media(tx, report, piece)
             if report.status is not Status.OPEN:
                 if item is not None and item.new_part_of(piece) == b"":
                     return item  # a repeated piece whose answer was lost
@@ -56,59 +91,136 @@ class Uploads:
             return await self._finish(item, caller)
         return item
 
-    async def _media(self, tx: Tx, report_id: UUID, piece: Piece) -> Media | None:
-        item = await contents.find_media(tx, report_id, piece.media_id)
-        if item is not None and item.state is MediaState.REFUSED and piece.offset == 0:
+    async def drop(self, report_id: UUID, media_id: UUID, caller: Caller) -> None:
+        """Delete a file of a draft. A repeated call changes nothing.
+
+        Raises ReportNotFound, ReportAlreadySubmitted or MediaNotFound.
+        """
+        async with self._db.begin(caller.scope) as tx:
+            report = await reports.get_for_update(tx, report_id)
+            bind_trace(report)
+            if await media_files.was_dropped(tx, report_id, media_id):
+                return
+            item = await contents.find_media(tx, report_id, media_id)
+            if item is None:
+                raise MediaNotFound
+            if report.status is not Status.OPEN:
+                raise ReportAlreadySubmitted
+            await media_files.drop(tx, item)
+            # A submission that has read the file is not stored.
+            await reports.save_draft(tx, report, report.with_another_file())
+            audit(tx, "drop_media", report, media=str(media_id))
+
+    async def _media(self, tx: Tx, report: Report, piece: Piece) -> Media | None:
+        item = await contents.find_media(tx, report.report_id, piece.media_id)
+        is_again = item is not None and item.state is MediaState.REFUSED and piece.offset == 0
+        if is_again and report.status is Status.OPEN:
             # Sent again after it was refused: it starts anew, and may be another file.
-            item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
+            await self._require_place(tx, report.report_id)
+            item = Media(report.report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
             await contents.save_media(tx, item)
+            await reports.save_draft(tx, report, report.with_another_file())
         return item
 
     async def _begin(self, tx: Tx, report: Report, piece: Piece) -> Media:
         report_id = report.report_id
+        if await media_files.was_dropped(tx, report_id, piece.media_id):
+            raise MediaNotFound  # a piece that was late on its way does not bring it back
         if piece.offset > 0:
             raise MediaGap(facts={"received_bytes": "0"})
-        if len(await contents.media_of(tx, report_id)) >= MEDIA_MAX:
-            raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
+        await self._require_place(tx, report_id)
         item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
         contents.add_media(tx, item)
         # A submission that has read the media before this one is not stored.
         await reports.save_draft(tx, report, report.with_another_file())
         return item
 
+    async def _require_place(self, tx: Tx, report_id: UUID) -> None:
+        """Raise TooManyMedia if the report has no place for one more file."""
+        items = await contents.media_of(tx, report_id)
+        if len(handed_in(items)) >= MEDIA_MAX or len(items) >= MEDIA_SENT_MAX:
+            raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
+
     async def _receive(self, tx: Tx, item: Media, piece: Piece) -> Media:
         if item.state is MediaState.REFUSED:
-            raise MediaNotAPicture(facts={"media_id": str(item.media_id)})
+            raise _refusal_of(item)
         new = item.new_part_of(piece)
+        known = piece.content[: len(piece.content) - len(new)]
+        if known and not await media_files.has_bytes(tx, item, piece.offset, known):
+            raise MediaDiffers(facts={"received_bytes": str(item.received_bytes)})
         if not new:
             return item
-        await contents.add_chunk(tx, item, item.received_bytes, new)
+        await media_files.add_chunk(tx, item, item.received_bytes, new)
         longer = replace(item, received_bytes=item.received_bytes + len(new))
         await contents.save_media(tx, longer)
         return longer
 
     async def _finish(self, item: Media, caller: Caller) -> Media:
-        """Check the whole file and store the result. The check is slow and runs outside of
-        transactions."""
-        async with self._db.begin(caller.scope) as tx:
-            content = b"".join(await contents.chunks_of(tx, item))
-        announced = item.announced
-        same = await asyncio.to_thread(is_as_announced, content, announced)
-        good = same and await asyncio.to_thread(is_picture_or_film, content, announced.content_type)
-        state = MediaState.COMPLETE if good else MediaState.REFUSED
-        async with self._db.begin(caller.scope) as tx:
-            current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
-            if current is None or current.announced != announced:
-                raise MediaDiffers
-            if current.state is MediaState.RECEIVING:
-                current = replace(
-                    current, state=state, received_bytes=announced.total_bytes if good else 0
-                )
-                await contents.save_media(tx, current)
-                if not good:
-                    await contents.drop_chunks(tx, current)
-        if not same:
-            raise MediaDiffers(facts={"received_bytes": "0"})
-        if not good:
-            raise MediaNotAPicture(facts={"media_id": str(item.media_id)})
+        """Have the whole file examined and store the result. The examination is slow and runs
+        outside of transactions."""
+        original = _Hashed(media_files.original_pieces(self._db, caller.scope, item))
+        async with self._examiner.examine(original.pieces()) as examined:
+            reason = _reason(item, examined, original)
+            async with self._db.begin(caller.scope) as tx:
+                current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
+                if current is None or not current.announced.is_same_file(item.announced):
+                    raise MediaDiffers
+                if current.state is MediaState.RECEIVING:  # else by a repeated call
+                    current = await _settle(tx, current, examined, reason)
+        if current.state is MediaState.REFUSED:
+            raise _refusal_of(current)
         return current
+
+
+def _refusal_of(item: Media) -> Refusal:
+    reason = REASONS.get(item.refused_reason, MediaNotAPicture)
+    return reason(facts={"media_id": str(item.media_id), "received_bytes": "0"})
+
+
+class _Hashed:
+    """The pieces of a file, with the size and SHA-256 of what was read of them."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        async for piece in self._pieces:
+            self._digest.update(piece)
+            self.size_bytes += len(piece)
+            yield piece
+
+
+def _reason(item: Media, examined: Examined, original: _Hashed) -> str:
+    """The code of the refusal of the file, "" if it can be used."""
+    announced = item.announced
+    is_read = original.size_bytes == announced.total_bytes
+    if is_read and original.sha256 != announced.sha256:
+        return MediaDiffers.code
+    if examined.finding is None:
+        return examined.reason
+    return reason_against(examined.finding, announced)
+
+
+async def _settle(tx: Tx, item: Media, examined: Examined, reason: str) -> Media:
+    """Store a file as refused for `reason`, or with "" as complete with its clean form: the form
+    and the state are both there or neither."""
+    finding = examined.finding
+    if reason or finding is None:
+        refused = item.refused(reason)
+        await contents.save_media(tx, refused)
+        await media_files.drop_chunks(tx, refused)
+        return refused
+    form = _Hashed(examined.clean)
+    await media_files.add_clean_form(tx, item, form.pieces())
+    clean = CleanForm(form.sha256, form.size_bytes, finding.clean_type)
+    complete = item.found(finding, clean)
+    if not finding.taken.is_empty:
+        await media_files.add_taken(tx, complete, finding.taken)
+    await contents.save_media(tx, complete)
+    return complete

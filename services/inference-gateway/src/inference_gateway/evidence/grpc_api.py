@@ -1,5 +1,6 @@
 """The RPCs of `Inference` about evidence: convert between protobuf and the use cases."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -12,8 +13,14 @@ from tartip.inference.v1 import inference_pb2
 
 from inference_gateway.evidence.messages import check_to_proto, damaged_to_proto, in_pieces
 from inference_gateway.evidence.storage import EvidencePlace
-from inference_gateway.evidence.usecases import MOST_BYTES, EvidenceStore, EvidenceTooLarge
+from inference_gateway.evidence.usecases import (
+    MOST_BYTES,
+    AnnouncedEvidence,
+    EvidenceStore,
+    EvidenceTooLarge,
+)
 
+STORED_AT_ONCE = 2
 SERVICE = "/tartip.inference.v1.Inference/"
 POLICY: Policy = {
     f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
@@ -31,11 +38,19 @@ class EvidenceApi:
     def __init__(self, evidence_store: EvidenceStore, pages: Pages) -> None:
         self._evidence = evidence_store
         self._pages = pages
+        # Each is held in memory, as it came and encrypted.
+        self._storing = asyncio.Semaphore(STORED_AT_ONCE)
 
     async def StoreEvidence(
         self,
         request_iterator: AsyncIterator[inference_pb2.StoreEvidenceRequest],
         context: grpc.aio.ServicerContext,
+    ) -> inference_pb2.StoreEvidenceResponse:
+        async with self._storing:
+            return await self._store(request_iterator)
+
+    async def _store(
+        self, request_iterator: AsyncIterator[inference_pb2.StoreEvidenceRequest]
     ) -> inference_pb2.StoreEvidenceResponse:
         header = await _evidence_header(request_iterator)
         content = bytearray()
@@ -47,8 +62,7 @@ class EvidenceApi:
             check.that(len(content) > 0, "content", "must not be empty")
         kept = await self._evidence.store(
             bytes(content),
-            sha256=header.sha256,
-            content_type=header.content_type,
+            AnnouncedEvidence(header.sha256, header.content_type, header.shown_sha256),
             place=EvidencePlace(header.region, header.only_role),
             caller=current_caller(),
             confidential=header.confidential,
@@ -96,6 +110,8 @@ async def _evidence_header(
                 "header.content_type",
                 "must be a media type such as image/jpeg",
             )
+            if header.shown_sha256:
+                _digest(check, header.shown_sha256, "header.shown_sha256")
             check.that(bool(REGION.fullmatch(header.region)), "header.region", "must be as KZ-75")
             check.that(
                 bool(ROLE.fullmatch(header.only_role)),

@@ -80,6 +80,8 @@ class StoredEvidence:
     # The form that operators are shown, where it is another.
     shown: "StoredEvidence | None" = None
     is_showable: bool = True
+    # Whether `shown` has its row already.
+    is_form_stored: bool = False
 
     @property
     def shown_sha256(self) -> str:
@@ -109,7 +111,7 @@ async def store_evidence(tx: Tx, kept: StoredEvidence, place: EvidencePlace) -> 
     """Insert a database row for an encrypted original, and one for the version shown to operators
     if that is a separate object. An existing row with the same content, region and role is kept.
     """
-    if kept.shown is not None:
+    if kept.shown is not None and not kept.is_form_stored:
         await _add_evidence(tx, kept.shown, place)
     if not await _add_evidence(tx, kept, place):
         await _set_shown(tx, kept, place)
@@ -173,6 +175,13 @@ async def find_evidence(tx: Tx, sha256: str) -> FoundEvidence | None:
     shown = (await tx.execute(select(evidence).where(*is_evidence(row.shown_sha256, place)))).one()
     form = await kept_in(tx, shown)
     return FoundEvidence(replace(kept, shown=form), place, row.shown_sha256) if form else None
+
+
+async def evidence_at(tx: Tx, sha256: str, place: EvidencePlace) -> StoredEvidence | None:
+    """Return the evidence with this content, region and role; None if there is none, or if its
+    encryption key was destroyed."""
+    row = (await tx.execute(select(evidence).where(*is_evidence(sha256, place)))).one_or_none()
+    return None if row is None else await kept_in(tx, row)
 
 
 async def kept_in(tx: Tx, row: Any) -> StoredEvidence | None:

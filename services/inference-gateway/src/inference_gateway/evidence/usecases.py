@@ -41,7 +41,7 @@ from inference_gateway.evidence.storage import (
     store_evidence,
 )
 
-MOST_BYTES = 20 * 1024 * 1024
+MOST_BYTES = 100 * 1024 * 1024
 SWEEP_SECONDS = 1800.0
 # Far above what a transaction may take: a younger object may still be about to get its row.
 ORPHAN_AGE = timedelta(hours=1)
@@ -72,6 +72,12 @@ class EvidenceNotShowable(Refusal):
     code = "EVIDENCE_NOT_SHOWABLE"
 
 
+class EvidenceFormMissing(Refusal):
+    """The form that operators are to be shown is not stored."""
+
+    code = "EVIDENCE_FORM_MISSING"
+
+
 @dataclass(frozen=True)
 class ShownEvidence:
     """The version of a piece of evidence that is shown to operators, decrypted. `sha256` is the
@@ -81,6 +87,19 @@ class ShownEvidence:
     content: bytes
     sha256: str
     original_sha256: str
+
+
+@dataclass(frozen=True)
+class AnnouncedEvidence:
+    """What the owner of a record says of a file. `sha256` is the hash of its content.
+
+    `shown_sha256` is the hash of the version that operators see, if the owner made it: that version
+    is stored first, as a file for which both hashes are equal. With "", it is made here.
+    """
+
+    sha256: str
+    content_type: str
+    shown_sha256: str = ""
 
 
 class EvidenceStore:
@@ -105,9 +124,8 @@ class EvidenceStore:
     async def store(
         self,
         content: bytes,
+        announced: AnnouncedEvidence,
         *,
-        sha256: str,
-        content_type: str,
         place: EvidencePlace,
         caller: Caller,
         confidential: bool,
@@ -116,14 +134,22 @@ class EvidenceStore:
         already has evidence with this content, the earlier evidence is kept. `confidential` hides
         the audit entry from auditors.
 
-        Raises EvidenceDigestMismatch if `sha256` is not the hash of the content, or EvidenceAway if
+        Raises EvidenceDigestMismatch if the announced hash is not that of the content,
+        EvidenceFormMissing if the announced version for operators is not stored, or EvidenceAway if
         the object store is unavailable.
         """
-        if hashlib.sha256(content).hexdigest() != sha256:
+        sha256, shown_sha256 = announced.sha256, announced.shown_sha256
+        if (await asyncio.to_thread(hashlib.sha256, content)).hexdigest() != sha256:
             raise EvidenceDigestMismatch
-        stored = await self.seal(content, content_type)
+        seal = self._seal if shown_sha256 else self.seal
+        stored = await seal(content, announced.content_type)
         # The rows are of the region that the owner named, not of the caller's.
         async with self._db.begin(replace(caller.scope, regions=("*",))) as tx:
+            if shown_sha256 not in ("", sha256):
+                form = await storage.evidence_at(tx, shown_sha256, place)
+                if form is None:
+                    raise EvidenceFormMissing
+                stored = replace(stored, shown=form, is_form_stored=True)
             await store_evidence(tx, stored, place)
             tx.audit(
                 "keep_evidence",

@@ -23,19 +23,29 @@ export async function sha256Of(bytes) {
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// { bitmap } of a picture or { film } with its bytes; `sha256` is what must lie there, ""
+// { bitmap } of a picture, { film } or { sound } with its bytes; `sha256` is what must lie there, ""
 // where it is not known (media from before operators were shown a form of their own).
 export async function loadEvidence(path, sha256, { purpose, signal }) {
   const content = await blob(path, { purpose, signal });
   if (sha256 && await sha256Of(await content.arrayBuffer()) !== sha256) throw new EvidenceDiffers();
   signal?.throwIfAborted();
   if (content.type.startsWith("video/")) return { film: content };
+  if (content.type.startsWith("audio/")) return { sound: content };
   try { return { bitmap: await createImageBitmap(content) }; } catch { throw new EvidenceUnreadable(); }
 }
 
 // A film to look at for as long as `signal` holds; drawn again, it gets an address of its own again.
 export function drawFilm(film, signal) {
-  const src = URL.createObjectURL(film);
+  return played("video", film, signal);
+}
+
+// A voice message to listen to, as drawFilm.
+export function drawSound(sound, signal) {
+  return played("audio", sound, signal);
+}
+
+function played(element, content, signal) {
+  const src = URL.createObjectURL(content);
   signal?.addEventListener("abort", () => URL.revokeObjectURL(src));
-  return h("video", { src, controls: true, "aria-label": t("evidence") });
+  return h(element, { src, controls: true, "aria-label": t("evidence") });
 }

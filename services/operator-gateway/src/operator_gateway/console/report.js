@@ -3,7 +3,7 @@
 import { currentSession, isAbort } from "./api.js";
 import { choiceName } from "./choices.js";
 import { facts, h, state, visible, written } from "./dom.js";
-import { drawFilm, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
+import { drawFilm, drawSound, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
 import { moment, span } from "./formats.js";
 import { meshNow } from "./notices.js";
 import { code, t } from "./texts.js";
@@ -128,8 +128,9 @@ export function pictures(whole, { purpose, signal }) {
   });
 }
 
-function drawn({ bitmap, film }, signal) {
+function drawn({ bitmap, film, sound }, signal) {
   if (film) return drawFilm(film, signal);
+  if (sound) return drawSound(sound, signal);
   const canvas = h("canvas", { width: bitmap.width, height: bitmap.height, role: "img", "aria-label": t("evidence") });
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   return canvas;

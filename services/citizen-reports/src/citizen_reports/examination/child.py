@@ -1,0 +1,94 @@
+"""What runs in the process that examines one file; `process` starts it as a module.
+
+The file comes on standard input; the verdict and the clean form go to standard output. Nothing is
+written to a disk: both lie in memory of this process. `READY` is written first, so that the service
+can tell a process that did not start from a file that ended one.
+"""
+
+import errno
+import os
+import shutil
+import sys
+from typing import IO, Final
+
+from citizen_reports.examination.limits import confine
+from citizen_reports.examination.verdict import BeyondLimits, Verdict
+from citizen_reports.model.media import Finding
+from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, START_BYTES, Family, kind_of
+from citizen_reports.model.refusals import (
+    MediaBeyondLimits,
+    MediaKindNotTaken,
+    MediaNotAPicture,
+    MediaTooLarge,
+)
+
+READY: Final = b"ready\n"
+
+
+def main() -> None:
+    is_confined = confine()
+    out = sys.stdout.buffer
+    out.write(READY)
+    out.flush()
+    with _in_memory("original") as file, _in_memory("clean") as clean:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        verdict = examine(file, clean, is_confined=is_confined)
+        out.write(verdict.line())
+        if verdict.finding is not None:
+            clean.seek(0)
+            shutil.copyfileobj(clean, out)
+        out.flush()
+
+
+def examine(file: IO[bytes], clean: IO[bytes], *, is_confined: bool) -> Verdict:
+    """Return what a file is, after its clean form was written to `clean`. Never raises."""
+    try:
+        finding = _cleaned(file, clean)
+    except _Refused as refused:
+        return Verdict(None, refused.code, is_confined=is_confined)
+    except Exception as problem:  # decoders fail in many ways on hostile files
+        code = MediaBeyondLimits.code if _is_beyond_limits(problem) else MediaNotAPicture.code
+        return Verdict(None, code, is_confined=is_confined)
+    clean_bytes = clean.seek(0, os.SEEK_END)
+    if clean_bytes > LARGEST:
+        return Verdict(None, MediaTooLarge.code, is_confined=is_confined)
+    return Verdict(finding, clean_bytes=clean_bytes, is_confined=is_confined)
+
+
+class _Refused(Exception):
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def _cleaned(file: IO[bytes], clean: IO[bytes]) -> Finding:
+    """Imports what reads the content, which is heavy, only for files that need it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    kind = kind_of(file.read(START_BYTES))
+    file.seek(0)
+    if kind.not_taken:
+        raise _Refused(MediaKindNotTaken.code)
+    if not kind.content_type:
+        raise _Refused(MediaNotAPicture.code)
+    if FAMILY_OF[kind.content_type] is Family.PHOTOGRAPH:
+        from citizen_reports.examination.pictures import clean_picture
+
+        return clean_picture(file, size, kind.content_type, clean)
+    from citizen_reports.examination.recordings import clean_recording
+
+    return clean_recording(file, size, kind.content_type, clean)
+
+
+def _is_beyond_limits(problem: Exception) -> bool:
+    if isinstance(problem, MemoryError | BeyondLimits):
+        return True
+    return isinstance(problem, OSError) and problem.errno in (errno.ENOMEM, errno.EFBIG)
+
+
+def _in_memory(name: str) -> IO[bytes]:
+    return os.fdopen(os.memfd_create(name), "w+b")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Starts the process that examines a file, feeds it, and reads its verdict and the clean form.
+
+This process holds a few pieces of a file at a time, never all of it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from citizen_reports.examination.child import READY
+from citizen_reports.examination.verdict import LINE_MAX, Verdict, read_verdict
+from citizen_reports.model.refusals import MediaBeyondLimits
+from citizen_reports.usecases.uploads import Examined
+
+AT_ONCE: Final = 2
+# From its start to the last byte of the clean form.
+WALL_SECONDS: Final = 60.0
+OUTPUT_PIECE: Final = 512 * 1024
+_COMMAND: Final = (sys.executable, "-I", "-m", "citizen_reports.examination.child")
+log = logging.getLogger(__name__)
+
+
+class ExaminationFailed(RuntimeError):
+    """The process did not start; nothing is known of the file."""
+
+
+class Examiner:
+    """Examines files, each in a process of its own, AT_ONCE at a time."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._has_warned = False
+
+    @asynccontextmanager
+    async def examine(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Examined]:
+        """Have a whole file examined; `pieces` are its bytes. The clean form can be read within the
+        context. A file that ends its process or takes too long is refused as beyond limits.
+
+        Raises ExaminationFailed if the process cannot be started.
+        """
+        async with self._slots:
+            process = await asyncio.create_subprocess_exec(
+                *_COMMAND,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+                limit=OUTPUT_PIECE,
+            )
+            try:
+                yield await self._examined(process, pieces)
+            finally:
+                await _end(process)
+
+    async def _examined(
+        self, process: asyncio.subprocess.Process, pieces: AsyncIterator[bytes]
+    ) -> Examined:
+        verdict = _BEYOND_LIMITS
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WALL_SECONDS):
+                verdict = await self._verdict(process, pieces)
+        return Examined(verdict.finding, verdict.reason, _clean_pieces(process, verdict))
+
+    async def _verdict(
+        self, process: asyncio.subprocess.Process, pieces: AsyncIterator[bytes]
+    ) -> Verdict:
+        assert process.stdin is not None and process.stdout is not None
+        if await process.stdout.readline() != READY:
+            raise ExaminationFailed(f"exit code {await process.wait()}")
+        with contextlib.suppress(ConnectionError):  # it has ended: its verdict says why
+            async for piece in pieces:
+                process.stdin.write(piece)
+                await process.stdin.drain()
+            process.stdin.close()
+        line = await process.stdout.readline()
+        if not line.endswith(b"\n") or len(line) > LINE_MAX:
+            return _BEYOND_LIMITS  # the file ended the process
+        try:
+            verdict = read_verdict(line)
+        except ValueError:
+            return _BEYOND_LIMITS
+        self._warn(verdict)
+        return verdict
+
+    def _warn(self, verdict: Verdict) -> None:
+        if not verdict.is_confined and not self._has_warned:
+            self._has_warned = True
+            log.warning("the kernel refuses a network namespace or Landlock to decoders of files")
+
+
+_BEYOND_LIMITS = Verdict(None, MediaBeyondLimits.code)
+
+
+async def _clean_pieces(
+    process: asyncio.subprocess.Process, verdict: Verdict
+) -> AsyncIterator[bytes]:
+    """Yield the clean form. Raises ExaminationFailed if it ends too early."""
+    assert process.stdout is not None
+    left = verdict.clean_bytes
+    try:
+        async with asyncio.timeout(WALL_SECONDS):
+            while left:
+                piece = await process.stdout.readexactly(min(left, OUTPUT_PIECE))
+                left -= len(piece)
+                yield piece
+    except (TimeoutError, asyncio.IncompleteReadError) as error:
+        raise ExaminationFailed("the clean form ended early") from error
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process whatever it does, and wait until it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

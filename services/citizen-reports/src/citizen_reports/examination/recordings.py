@@ -1,0 +1,185 @@
+"""Films and voice messages: a first frame of each stream is decoded, then all is copied anew.
+
+Runs in the process that examines a file. The copy has picture and sound alone: no metadata, no
+other streams, no bytes after the end.
+"""
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+import av
+from av.error import InvalidDataError
+from vision.video_copies import BITEXACT, copy_streams, shown_streams
+
+from citizen_reports.examination.verdict import BeyondLimits
+from citizen_reports.model.media import Finding, Taken
+from citizen_reports.model.media_kinds import FAMILY_OF, Family
+
+# 8192 x 4320: larger films come from no phone.
+PIXELS_MAX: Final = 36_000_000
+PACKETS_TRIED: Final = 200
+# FFmpeg's reader by content: it is told, and follows no playlist or script.
+_READERS: Final = {
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/3gpp": "mov",
+    "audio/mp4": "mov",
+    "audio/ogg": "ogg",
+    "audio/amr": "amr",
+    "audio/amr-wb": "amr",
+    "audio/wav": "wav",
+    "audio/mpeg": "mp3",
+    "audio/aac": "aac",
+}
+# A container that names a film may hold sound alone, and the other way round.
+_FILM_OF: Final = {"audio/mp4": "video/mp4", "audio/3gpp": "video/3gpp"}
+_VOICE_OF: Final = {
+    "video/mp4": "audio/mp4",
+    "video/quicktime": "audio/mp4",
+    "video/3gpp": "audio/3gpp",
+}
+# By what was found: FFmpeg's writer, its options, and the media type of the clean form.
+_NO_TAGS: Final = {"id3v2_version": "0", "write_xing": "0"}
+_WRITERS: Final[dict[str, tuple[str, dict[str, str], str]]] = {
+    "video/mp4": ("mp4", {}, "video/mp4"),
+    "video/quicktime": ("mp4", {}, "video/mp4"),
+    "video/3gpp": ("3gp", {}, "video/3gpp"),
+    "audio/mp4": ("ipod", {}, "audio/mp4"),
+    "audio/3gpp": ("ipod", {}, "audio/mp4"),
+    "audio/ogg": ("ogg", {}, "audio/ogg"),
+    "audio/amr": ("ipod", {}, "audio/mp4"),
+    "audio/amr-wb": ("ipod", {}, "audio/mp4"),
+    "audio/wav": ("wav", {}, "audio/wav"),
+    "audio/mpeg": ("mp3", _NO_TAGS, "audio/mpeg"),
+    "audio/aac": ("adts", {}, "audio/aac"),
+}
+_PLACES: Final = ("com.apple.quicktime.location.ISO6709", "location", "location-eng")
+_TIMES: Final = ("com.apple.quicktime.creationdate", "creation_time")
+_ISO6709: Final = re.compile(r"([+-]\d{2}(?:\.\d+)?)([+-]\d{3}(?:\.\d+)?)")
+_UNTIL_THE_END: Final = (0, 0xFFFFFFFF)
+
+
+class Unreadable(ValueError):
+    """No film or voice message, or one that was cut off."""
+
+
+def clean_recording(file: IO[bytes], size: int, content_type: str, clean: IO[bytes]) -> Finding:
+    """Write the clean form of a film or voice message of `size` bytes to `clean`.
+
+    `content_type` is what its beginning says; the finding says what its streams are. Raises
+    Unreadable, BeyondLimits, and PyAV's errors for a damaged file.
+    """
+    reader = _READERS[content_type]
+    if _is_cut(file, size, reader):
+        raise Unreadable("cut off")
+    file.seek(0)
+    with av.open(file, "r", format=reader, metadata_errors="replace") as source:
+        found = _type_by_streams(source, content_type)
+        taken = taken_of(source.metadata)
+        _decode_beginning(source)
+    file.seek(0)
+    writer, options, clean_type = _WRITERS[found]
+    with (
+        av.open(file, "r", format=reader, metadata_errors="replace") as source,
+        av.open(clean, "w", format=writer, options=BITEXACT | options) as target,
+    ):
+        if FAMILY_OF[found] is Family.VOICE and _is_amr(source):
+            _encode_anew(source, target)
+        else:
+            copy_streams(source, target)
+    return Finding(found, clean_type, taken)
+
+
+def taken_of(metadata: dict[str, str]) -> Taken:
+    """Return when and where a recording was made, by the metadata of its container."""
+    latitude = longitude = None
+    for name in _PLACES:
+        if place := _ISO6709.match(metadata.get(name, "")):
+            latitude, longitude = float(place[1]), float(place[2])
+            break
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        latitude = longitude = None
+    return Taken(_moment(metadata), latitude, longitude)
+
+
+def _moment(metadata: dict[str, str]) -> datetime | None:
+    for name in _TIMES:
+        with suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(metadata.get(name, ""))
+            # Phones that do not know the time write the first moment that the format has.
+            if moment.tzinfo and moment.year > 1970:
+                return moment.astimezone(UTC)
+    return None
+
+
+def _type_by_streams(source: Any, content_type: str) -> str:
+    kinds = {stream.type for stream in shown_streams(source)}
+    if "video" in kinds:
+        return _FILM_OF.get(content_type, content_type)
+    if "audio" in kinds:
+        return _VOICE_OF.get(content_type, content_type)
+    raise Unreadable("neither picture nor sound")
+
+
+def _decode_beginning(source: Any) -> None:
+    """Decode a first frame of each stream that is shown. Raises Unreadable where none comes."""
+    waiting = {stream.index: stream for stream in shown_streams(source)}
+    for stream in waiting.values():
+        context = stream.codec_context
+        context.thread_count = 1
+        if stream.type == "video" and context.width * context.height > PIXELS_MAX:
+            raise BeyondLimits
+    for tried, packet in enumerate(source.demux(list(waiting.values()))):
+        if packet.stream.index in waiting and packet.decode():
+            del waiting[packet.stream.index]
+        if not waiting or tried > PACKETS_TRIED:
+            break
+    if waiting:
+        raise Unreadable("a stream cannot be decoded")
+
+
+def _is_amr(source: Any) -> bool:
+    return any(stream.codec_context.name.startswith("amr") for stream in shown_streams(source))
+
+
+def _encode_anew(source: Any, target: Any) -> None:
+    """Encode the sound of AMR, which no browser plays, as AAC."""
+    [voice, *_] = [stream for stream in shown_streams(source) if stream.type == "audio"]
+    sound = target.add_stream("aac", rate=voice.rate)
+    sound.layout = "mono"
+    for packet in source.demux(voice):
+        with suppress(InvalidDataError):  # a damaged frame is left out, as a player does
+            for frame in packet.decode():
+                target.mux(sound.encode(frame))
+    target.mux(sound.encode(None))
+
+
+def _is_cut(file: IO[bytes], size: int, reader: str) -> bool:
+    """Whether a file ends before its own lengths say so. Formats without a length of their own
+    cannot be told from whole ones: what arrived of them can be heard."""
+    if reader in ("mp4", "mov"):
+        return _ends_within_a_box(file, size)
+    if reader == "wav":
+        file.seek(4)
+        length = int.from_bytes(file.read(4), "little")
+        return length not in _UNTIL_THE_END and length + 8 > size
+    return False
+
+
+def _ends_within_a_box(file: IO[bytes], size: int) -> bool:
+    """Whether the picture data or the index of an MP4 file goes on past its end. What follows the
+    last known box is not looked at: it is left out of the copy."""
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        length, name = int.from_bytes(file.read(4), "big"), file.read(4)
+        if length == 1:
+            length = int.from_bytes(file.read(8), "big")
+        if length < 8:  # 0: to the end of the file; less is not a box
+            return False
+        if start + length > size:
+            return name in (b"mdat", b"moov", b"moof")
+        start += length
+    return False

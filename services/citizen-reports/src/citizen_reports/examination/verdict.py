@@ -1,0 +1,83 @@
+"""What the process that examines a file answers: a line of JSON, then the clean form.
+
+The line comes from a process that has read hostile bytes, so what reads it checks every value.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from citizen_reports.model.media import REASONS, Finding, Taken
+from citizen_reports.model.media_kinds import TYPES
+from citizen_reports.model.refusals import MediaNotAPicture
+
+LINE_MAX = 4096
+
+
+class BeyondLimits(Exception):
+    """To read the file would take more memory or time than a file may take."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in a file. `reason` is the code of the refusal of a file that cannot be used;
+    `finding` is then None. `clean_bytes` is the size of the clean form that follows.
+
+    `is_confined` says whether the kernel took network and files away from the process.
+    """
+
+    finding: Finding | None
+    reason: str = ""
+    clean_bytes: int = 0
+    is_confined: bool = False
+
+    def line(self) -> bytes:
+        """Return the verdict as a line of JSON."""
+        taken = self.finding.taken if self.finding else Taken()
+        return (
+            json.dumps(
+                {
+                    "reason": self.reason,
+                    "content_type": self.finding.content_type if self.finding else "",
+                    "clean_type": self.finding.clean_type if self.finding else "",
+                    "clean_bytes": self.clean_bytes,
+                    "taken_at": taken.at.isoformat() if taken.at else "",
+                    "latitude": taken.latitude,
+                    "longitude": taken.longitude,
+                    "is_confined": self.is_confined,
+                }
+            ).encode()
+            + b"\n"
+        )
+
+
+def read_verdict(line: bytes) -> Verdict:
+    """Read a line that `Verdict.line` wrote. Raises ValueError if it is anything else."""
+    try:
+        told: dict[str, Any] = json.loads(line)
+        reason, clean_bytes = str(told["reason"]), int(told["clean_bytes"])
+        is_confined = told["is_confined"] is True
+        types = (str(told["content_type"]), str(told["clean_type"]))
+        if reason:
+            known = reason if reason in REASONS else MediaNotAPicture.code
+            return Verdict(None, known, is_confined=is_confined)
+        if not TYPES.issuperset(types) or clean_bytes <= 0:
+            raise ValueError("no finding")
+        finding = Finding(*types, taken=_taken(told))
+        return Verdict(finding, clean_bytes=clean_bytes, is_confined=is_confined)
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError("no verdict") from error
+
+
+def _taken(told: dict[str, Any]) -> Taken:
+    at = datetime.fromisoformat(told["taken_at"]) if told["taken_at"] else None
+    if at is not None and at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    latitude, longitude = told["latitude"], told["longitude"]
+    if latitude is None or longitude is None:
+        return Taken(at)
+    latitude, longitude = float(latitude), float(longitude)
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise ValueError("no place")
+    return Taken(at, latitude, longitude)

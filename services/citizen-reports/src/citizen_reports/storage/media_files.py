@@ -1,0 +1,171 @@
+"""The bytes of a report's files, in encrypted pieces until they are in the evidence store.
+
+These are the originals as they were uploaded, and their clean forms, encrypted with the report's
+key.
+
+When and where a file was taken is encrypted too, in rows that row-level security shows to those
+alone who may see who reported.
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.transaction import Scope, Tx
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select
+from vault.keyring import DataKey
+
+from citizen_reports.model.media import Media, Taken
+from citizen_reports.storage.contents import report_key
+from citizen_reports.storage.tables import (
+    clean_chunks,
+    dropped_media,
+    media,
+    media_chunks,
+    media_taken,
+)
+
+# Of a file, in memory at a time; a piece has at most 512 KiB, and many files come at once.
+_PIECES_AT_ONCE = 2
+
+
+async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
+    """Add a piece of an original, which begins at the byte `start`."""
+    key = await report_key(tx, item.report_id)
+    tx.add(media_chunks, _row(key, media_chunks, item, start, content))
+
+
+async def add_clean_form(tx: Tx, item: Media, pieces: AsyncIterator[bytes]) -> None:
+    """Add a clean form, whose bytes are `pieces`."""
+    key, start = await report_key(tx, item.report_id), 0
+    async for piece in pieces:
+        # At once: rows added to `tx` lie in memory until it ends, the whole film of them.
+        await tx.execute(insert(clean_chunks), _row(key, clean_chunks, item, start, piece))
+        start += len(piece)
+
+
+async def has_bytes(tx: Tx, item: Media, start: int, content: bytes) -> bool:
+    """Whether the original has these bytes at `start`. True if its pieces were deleted, because
+    the file is in the evidence store."""
+    chunk = media_chunks.c.start
+    end = start + len(content)
+    first = select(func.max(chunk)).where(*_of(media_chunks, item), chunk <= start)
+    query = (
+        select(chunk, media_chunks.c.sealed)
+        .where(*_of(media_chunks, item), chunk >= first.scalar_subquery(), chunk < end)
+        .order_by(chunk)
+    )
+    rows = (await tx.execute(query)).all()
+    if not rows:
+        return True
+    key = await report_key(tx, item.report_id)
+    found = b"".join(key.open(row.sealed, _place(media_chunks, item, row.start)) for row in rows)
+    return found[start - rows[0].start :].startswith(content)
+
+
+def original_pieces(db: Database, scope: Scope, item: Media) -> AsyncIterator[bytes]:
+    """Yield the decrypted pieces of an original, in order. A few are read at a time, each time in a
+    transaction of its own. Raises KeyError if the report's key was destroyed."""
+    return _pieces(db, scope, media_chunks, item)
+
+
+def clean_pieces(db: Database, scope: Scope, item: Media) -> AsyncIterator[bytes]:
+    """Yield the decrypted pieces of a clean form, as `original_pieces` does."""
+    return _pieces(db, scope, clean_chunks, item)
+
+
+async def drop_chunks(tx: Tx, item: Media) -> None:
+    """Delete the pieces of a file, of its original and of its clean form."""
+    for table in (media_chunks, clean_chunks):
+        await tx.execute(delete(table).where(*_of(table, item)))
+
+
+async def drop(tx: Tx, item: Media) -> None:
+    """Delete a file with all that is known of it, and note that it was taken back."""
+    await drop_chunks(tx, item)
+    for table in (media_taken, media):
+        await tx.execute(delete(table).where(*_of(table, item)))
+    tx.add(dropped_media, {"report_id": item.report_id, "media_id": item.media_id})
+
+
+async def was_dropped(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
+    """Whether the app took this file back."""
+    query = select(dropped_media.c.media_id).where(
+        dropped_media.c.report_id == report_id, dropped_media.c.media_id == media_id
+    )
+    return await tx.scalar(query) is not None
+
+
+async def add_taken(tx: Tx, item: Media, taken: Taken) -> None:
+    """Store when and where a file was taken, in a transaction of the partner that sent it."""
+    key = await report_key(tx, item.report_id)
+    facts = {
+        "at": taken.at.isoformat() if taken.at else "",
+        "latitude": taken.latitude,
+        "longitude": taken.longitude,
+    }
+    row = {
+        "report_id": item.report_id,
+        "media_id": item.media_id,
+        "partner": tx.scope.name,
+        "sealed": key.seal(json.dumps(facts), _taken_place(item.report_id, item.media_id)),
+    }
+    await tx.execute(insert(media_taken).values(row))
+
+
+async def with_taken(tx: Tx, items: Sequence[Media], key: DataKey | None) -> list[Media]:
+    """Return a report's files, each with when and where it was taken if the transaction's scope may
+    see that. `key` is the report's key; None, if it was destroyed, leaves these empty."""
+    if not items or key is None:
+        return list(items)
+    query = select(media_taken).where(media_taken.c.report_id == items[0].report_id)
+    found = {row.media_id: _to_taken(row, key) for row in await tx.execute(query)}
+    return [replace(item, taken=found.get(item.media_id, Taken())) for item in items]
+
+
+def _row(key: DataKey, table: Table, item: Media, start: int, content: bytes) -> dict[str, Any]:
+    sealed = key.seal(content, _place(table, item, start))
+    ids = {"report_id": item.report_id, "media_id": item.media_id}
+    return {**ids, "start": start, "sealed": sealed}
+
+
+async def _pieces(db: Database, scope: Scope, table: Table, item: Media) -> AsyncIterator[bytes]:
+    start = 0
+    while True:
+        query = (
+            select(table.c.start, table.c.sealed)
+            .where(*_of(table, item), table.c.start >= start)
+            .order_by(table.c.start)
+            .limit(_PIECES_AT_ONCE)
+        )
+        async with db.begin(scope) as tx:
+            key = await report_key(tx, item.report_id)
+            rows = (await tx.execute(query)).all()
+        for row in rows:
+            yield key.open(row.sealed, _place(table, item, row.start))
+        if len(rows) < _PIECES_AT_ONCE:
+            return
+        start = rows[-1].start + 1
+
+
+def _of(table: Table, item: Media) -> tuple[ColumnElement[bool], ...]:
+    return table.c.report_id == item.report_id, table.c.media_id == item.media_id
+
+
+def _place(table: Table, item: Media, start: int) -> str:
+    """What a piece is sealed for, so that it cannot be put in the place of another."""
+    return f"{table.name}.sealed:{item.report_id}/{item.media_id}/{start}"
+
+
+def _taken_place(report_id: UUID, media_id: UUID) -> str:
+    return f"media_taken.sealed:{report_id}/{media_id}"
+
+
+def _to_taken(row: Any, key: DataKey) -> Taken:
+    facts = json.loads(key.open_text(row.sealed, _taken_place(row.report_id, row.media_id)))
+    at = datetime.fromisoformat(facts["at"]) if facts["at"] else None
+    return Taken(at, facts["latitude"], facts["longitude"])
