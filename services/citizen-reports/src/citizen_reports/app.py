@@ -8,6 +8,7 @@ from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
+from law.report_deadlines import ReportDeadlines
 from partners.service import serve_partners
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
@@ -78,19 +79,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         DESK_POLICY,
         needs=("inference-gateway",),
     )
-    rules = AuditRules(
-        hidden_unclassified=frozenset({"report"}),
-        records_attempts=True,
-        awaited={
-            DEADLINE: awaited.escalations(law.deadlines.table),
-            RESPONSE: awaited.responses(law.deadlines.table),
-            WAITING: awaited.WAITS,
-            DATE_ANSWER: awaited.UNDATED,
-            DROP_DRAFT: awaited.DRAFTS,
-            STORE_MEDIA: awaited.COMPLETE_MEDIA,
-        },
-    )
-    serve_audit_log(chassis, rules, records.SOURCES)
+    serve_audit_log(chassis, _audit_rules(law.deadlines.table), records.SOURCES)
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
@@ -106,6 +95,21 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)
     chassis.loop("watching", change_feed.run)
+
+
+def _audit_rules(deadlines: ReportDeadlines) -> AuditRules:
+    return AuditRules(
+        hidden_unclassified=frozenset({"report"}),
+        records_attempts=True,
+        awaited={
+            DEADLINE: awaited.escalations(deadlines),
+            RESPONSE: awaited.responses(deadlines),
+            WAITING: awaited.WAITS,
+            DATE_ANSWER: awaited.UNDATED,
+            DROP_DRAFT: awaited.DRAFTS,
+            STORE_MEDIA: awaited.COMPLETE_MEDIA,
+        },
+    )
 
 
 SERVICE = Service(
