@@ -5,10 +5,12 @@ from pathlib import Path
 
 from audit_log.rules import AuditRules
 from audit_log.service import serve_audit_log
+from chassis.db import Database
 from chassis.pages import Pages
 from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
+from law.report_deadlines import ReportDeadlines
 from partners.register import PartnerRegister
 from partners.service import serve_partners
 from tartip.reports.v1 import personnel_pb2, personnel_pb2_grpc, reports_pb2, reports_pb2_grpc
@@ -99,20 +101,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
         DESK_POLICY,
         needs=("inference-gateway",),
     )
-    rules = AuditRules(
-        hidden_unclassified=frozenset({"report"}),
-        records_attempts=True,
-        hides=partial(hidden_from, db),
-        awaited={
-            DEADLINE: awaited.escalations(law.deadlines.table),
-            RESPONSE: awaited.responses(law.deadlines.table),
-            WAITING: awaited.WAITS,
-            DATE_ANSWER: awaited.UNDATED,
-            DROP_DRAFT: awaited.DRAFTS,
-            STORE_MEDIA: awaited.COMPLETE_MEDIA,
-        },
-    )
-    serve_audit_log(chassis, rules, records.SOURCES)
+    serve_audit_log(chassis, _audit_rules(chassis.db, law.deadlines.table), records.SOURCES)
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
@@ -169,6 +158,22 @@ def _serve_personnel(
     if chassis.settings.trial_officers:
         trial = TrialOfficers(personnel, chassis.settings.trial_officers, chassis.clock)
         chassis.loop("trial officers", trial.run)
+
+
+def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:
+    return AuditRules(
+        hidden_unclassified=frozenset({"report"}),
+        records_attempts=True,
+        hides=partial(hidden_from, db),
+        awaited={
+            DEADLINE: awaited.escalations(deadlines),
+            RESPONSE: awaited.responses(deadlines),
+            WAITING: awaited.WAITS,
+            DATE_ANSWER: awaited.UNDATED,
+            DROP_DRAFT: awaited.DRAFTS,
+            STORE_MEDIA: awaited.COMPLETE_MEDIA,
+        },
+    )
 
 
 SERVICE = Service(
