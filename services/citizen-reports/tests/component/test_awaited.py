@@ -43,7 +43,7 @@ async def test_a_report_awaits_the_next_escalation_until_the_last(
     register: Register, db: Database, engines: RunningTestMesh
 ) -> None:
     report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
-    late = followup(db, lambda: receipt.due_at.ToDatetime(tzinfo=UTC) + timedelta(seconds=1))
+    late = followup(db, lambda: receipt.due_at.ToDatetime(tzinfo=UTC) + timedelta(minutes=6))
     await late.check_deadline(f"{report_id}:1:1")
     await without_work(engines, db, report_id, f"deadline:{report_id}:1:2")
     await late.check_deadline(f"{report_id}:1:2")

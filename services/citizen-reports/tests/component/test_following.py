@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM
@@ -15,6 +16,7 @@ from citizen_reports.storage.changes import number_new
 from citizen_reports.usecases.followup import FollowUp
 from citizen_reports.usecases.recording import ReportRecorder
 from google.protobuf.message import Message
+from host.scheduler import WaitUntilDue
 from sqlalchemy import text
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2 as fine_events
@@ -147,16 +149,15 @@ async def test_an_overdue_emergency_climbs_the_ladder_step_by_step(
 ) -> None:
     report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
     due = receipt.due_at.ToDatetime(tzinfo=system_clock().tzinfo)
-    early = followup(db, lambda: due - timedelta(seconds=5))
-    try:
-        await early.check_deadline(f"{report_id}:1:1")
-    except Exception as error:
-        assert type(error).__name__ == "WaitUntilDue"
+    with pytest.raises(WaitUntilDue):
+        await followup(db, lambda: due - timedelta(seconds=5)).check_deadline(f"{report_id}:1:1")
     late = followup(db, lambda: due + timedelta(seconds=1))
     for _ in range(3):  # a lease that ran out does the work again
         await late.check_deadline(f"{report_id}:1:1")
+    with pytest.raises(WaitUntilDue):
+        await late.check_deadline(f"{report_id}:1:2")
     assert await _count(db, report_id, "reports.v1.overdue") == 1
-    await late.check_deadline(f"{report_id}:1:2")
+    await followup(db, lambda: due + timedelta(minutes=5)).check_deadline(f"{report_id}:1:2")
     assert await _count(db, report_id, "reports.v1.overdue") == 2
     request = pb.ReportDeskGetReportRequest(report_id=report_id)
     steps = (await dispatcher.at_desk("GetReport", request)).report.steps
@@ -183,8 +184,10 @@ async def test_an_undisputed_answer_is_closed(
     await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
     answer = pb.AnswerReportRequest(report_id=report_id, answer="Done")
     answered = (await dispatcher.at_desk("AnswerReport", answer)).report
-    later = followup(db, lambda: system_clock() + timedelta(days=31))
-    await later.close(f"{report_id}:{answered.report.version}")
+    key = f"{report_id}:{answered.report.version}"
+    with pytest.raises(WaitUntilDue):  # and so stays scheduled
+        await followup(db, lambda: system_clock() + timedelta(days=29)).close(key)
+    await followup(db, lambda: system_clock() + timedelta(days=31)).close(key)
     report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
     assert report.status == pb.REPORT_STATUS_CLOSED
 
@@ -196,8 +199,11 @@ async def test_a_draft_that_nobody_submits_is_dropped_with_its_pictures(
     await kaspi.app("OpenReport", given)
     await kaspi.app("PutMedia", pieces_of(given.report_id, jpeg())[0])
     submitted, _ = await register()
+    with pytest.raises(WaitUntilDue):
+        await followup(db, lambda: system_clock() + timedelta(days=6)).drop_draft(given.report_id)
+    late = followup(db, lambda: system_clock() + timedelta(days=7))
     for report_id in (given.report_id, given.report_id, submitted):
-        await followup(db, system_clock).drop_draft(report_id)
+        await late.drop_draft(report_id)
     gone = pb.GetReportRequest(report_id=given.report_id)
     assert (await refused(kaspi.app("GetReport", gone))).code == "REPORT_NOT_FOUND"
     assert (await kaspi.app("GetReport", pb.GetReportRequest(report_id=submitted))).report.version

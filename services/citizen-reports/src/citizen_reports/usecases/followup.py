@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
 from host.scheduler import WaitUntilDue
+from law.report_deadlines import EscalationStep
 
 from citizen_reports import events
 from citizen_reports.model.law import Law
@@ -19,6 +20,7 @@ from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, nearby, reports
 from citizen_reports.storage.nearby import Located, Neighbour
+from citizen_reports.usecases.intake import DRAFT_LIFE
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
@@ -37,7 +39,8 @@ class EvidenceStore(Protocol):
 
 class FollowUp:
     """Handlers of scheduled work. A handler may run more than once for one piece of work, so it
-    first checks the report's current state."""
+    first checks the report's current state. Work that is called too early, because the clock was
+    set back or the work was moved in the database, raises WaitUntilDue."""
 
     def __init__(
         self,
@@ -57,10 +60,9 @@ class FollowUp:
         """Escalate a report that is overdue; `key` is "report id:deadline number:escalation step".
 
         Does nothing if the deadline was met or moved, or this step was already taken. Raises
-        WaitUntilDue if the deadline has not passed, because the clock was set back.
+        WaitUntilDue before the moment of this step.
         """
         report_id, deadline_number, step = key.split(":")
-        now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
             bind_trace(report)
@@ -68,14 +70,17 @@ class FollowUp:
                 return
             if report.escalation_step >= int(step):
                 return
-            if not report.is_overdue(now):
-                self._wait_if_early(report)
+            if report.deadline is None or report.status is Status.WAITS_FOR_REPORTER:
                 return
-            await self._escalate(tx, report, int(step))
+            rung = self._rung(report, int(step))
+            self._not_before(report.deadline.due_at + timedelta(minutes=rung.after_minutes))
+            if report.is_overdue(self._clock()):
+                await self._escalate(tx, report, int(step))
 
     async def close(self, key: str) -> None:
         """Close a report whose answer was not disputed in time. `key` is "report id:version"
-        with the version that the report had right after it was answered."""
+        with the version that the report had right after it was answered. Raises WaitUntilDue while
+        the answer, or a newer one, can be disputed."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
@@ -84,19 +89,20 @@ class FollowUp:
             if not answered_since or report.answered_at is None:
                 return
             window = timedelta(days=self._law.deadlines.table.dispute_days)
-            if self._clock() < report.answered_at + window:
-                return  # answered anew since; that answer has its own closing
+            self._not_before(report.answered_at + window)
             await self._recorder.record(
                 tx, report, report.close(), Decision("close"), at=self._clock(), actor=SYSTEM_ACTOR
             )
 
     async def drop_draft(self, key: str) -> None:
-        """Delete a draft that was not submitted in time. `key` is the report id."""
+        """Delete a draft that was not submitted in time. `key` is the report id. Raises
+        WaitUntilDue before that."""
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.find_for_update(tx, UUID(key))
             if report is None or report.status is not Status.OPEN:
                 return
             bind_trace(report)
+            self._not_before(report.opened_at + DRAFT_LIFE)
             await reports.drop_draft(tx, report.report_id)
             audit(tx, "drop_draft", report)
 
@@ -168,17 +174,16 @@ class FollowUp:
                     tx, report, known, decision, at=now, actor=SYSTEM_ACTOR, note=outcome
                 )
 
-    def _wait_if_early(self, report: Report) -> None:
-        """Raise WaitUntilDue where the clock was set back after the work became due."""
-        if report.deadline is None or report.status is Status.WAITS_FOR_REPORTER:
-            return
-        wait = report.deadline.due_at - self._clock()
+    def _not_before(self, moment: datetime) -> None:
+        wait = moment - self._clock()
         if wait > timedelta():
             raise WaitUntilDue(wait)
 
+    def _rung(self, report: Report, step: int) -> EscalationStep:
+        return self._law.deadlines.table.ladder(emergency=report.is_emergency)[step - 1]
+
     async def _escalate(self, tx: Tx, report: Report, step: int) -> None:
-        ladder = self._law.deadlines.table.ladder(emergency=report.is_emergency)
-        rung = ladder[step - 1]
+        rung = self._rung(report, step)
         escalated = report.escalate(step)
         await self._recorder.record(
             tx,
