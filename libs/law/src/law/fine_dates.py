@@ -6,13 +6,14 @@ limits in "сутки" (days) skip days off. See `law.fine_terms` for the length
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 
 from law.assumed import assumed_years
 from law.calendar import Calendar
 from law.editions import Editions
 from law.fine_terms import FineTerms
+from law.zone import start_of
 
 _ONE_DAY = timedelta(days=1)
 
@@ -41,6 +42,11 @@ class LegalDates:
     enforcement_by: date
     day_count: DayCount
     calendar_version: str
+
+    @property
+    def discount_over_at(self) -> datetime:
+        """The moment after which the full amount is due: the end of the day `discount_until`."""
+        return start_of(self.discount_until + _ONE_DAY)
 
     @property
     def assumed_years(self) -> tuple[int, ...]:

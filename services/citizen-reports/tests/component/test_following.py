@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+import pytest
 from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from citizen_reports.model.law import read_law
@@ -13,6 +14,7 @@ from citizen_reports.storage.changes import number_new
 from citizen_reports.usecases.followup import FollowUp
 from citizen_reports.usecases.recording import ReportRecorder
 from google.protobuf.message import Message
+from host.scheduler import WaitUntilDue
 from sqlalchemy import text
 from tartip.common.v1 import common_pb2
 from tartip.fines.v1 import events_pb2 as fine_events
@@ -149,8 +151,10 @@ async def test_an_undisputed_answer_is_closed(
         report_id=report_id, answer="The lamp is mended", outcome="measures_taken"
     )
     answered = (await dispatcher.at_desk("AnswerReport", answer)).report
-    later = followup(db, lambda: system_clock() + timedelta(days=31))
-    await later.close(f"{report_id}:{answered.report.version}")
+    key = f"{report_id}:{answered.report.version}"
+    with pytest.raises(WaitUntilDue):  # and so stays scheduled
+        await followup(db, lambda: system_clock() + timedelta(days=29)).close(key)
+    await followup(db, lambda: system_clock() + timedelta(days=31)).close(key)
     report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
     assert report.status == pb.REPORT_STATUS_CLOSED
 
@@ -162,8 +166,11 @@ async def test_a_draft_that_nobody_submits_is_dropped_with_its_pictures(
     await kaspi.app("OpenReport", given)
     await kaspi.app("PutMedia", pieces_of(given.report_id, jpeg())[0])
     submitted, _ = await register()
+    with pytest.raises(WaitUntilDue):
+        await followup(db, lambda: system_clock() + timedelta(days=6)).drop_draft(given.report_id)
+    late = followup(db, lambda: system_clock() + timedelta(days=7))
     for report_id in (given.report_id, given.report_id, submitted):
-        await followup(db, system_clock).drop_draft(report_id)
+        await late.drop_draft(report_id)
     gone = pb.GetReportRequest(report_id=given.report_id)
     assert (await refused(kaspi.app("GetReport", gone))).code == "REPORT_NOT_FOUND"
     assert (await kaspi.app("GetReport", pb.GetReportRequest(report_id=submitted))).report.version

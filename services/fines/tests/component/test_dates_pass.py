@@ -81,6 +81,11 @@ async def test_the_owner_is_told_when_the_discount_ends_unless_it_is_paid(
 ) -> None:
     fine = await bench.delivered(plate)
     notice = bench.letters / f"{fine.number}.discount-ended.html"
+    bench.turn_to(fine.dates.discount_until, hours=23)
+    with pytest.raises(WaitUntilDue):
+        await bench.issuing.tell_discount_ended(fine.number)
+    assert not notice.exists()
+    bench.turn_to(fine.dates.discount_until + timedelta(days=1), hours=0)
     await bench.issuing.tell_discount_ended(fine.number)
     assert notice.exists()
     notice.unlink()

@@ -100,14 +100,14 @@ async def check_records(
     mesh: Outside, service: Service, streams: Streams, events: int
 ) -> list[str]:
     """Return what is wrong with a service's records, as one text per fault. At most NAMED_MAX
-    faults of a kind are named; the others are counted. `events` is how many of the newest published
+    faults of a code are named; the others are counted. `events` is how many of the newest published
     events are looked up in the streams. Raises Refusal if the service refuses the check."""
     faults, published = await _checked(mesh, service)
     newest = published[-events:] if events else []
     unsent = [event for event in newest if not await streams.has(event)]
     return [
-        *_named(f"{fault.code} {fault.record}" for fault in faults),
-        *_named(f"EVENT_NOT_SENT event:{event.event_id}" for event in unsent),
+        *named(f"{fault.code} {fault.record}" for fault in faults),
+        *named(f"EVENT_NOT_SENT event:{event.event_id}" for event in unsent),
     ]
 
 
@@ -133,8 +133,15 @@ async def _checked(
             return faults, published
 
 
-def _named(faults: Iterable[str]) -> list[str]:
-    """The first `NAMED_MAX` faults, and how many more there are."""
-    found = list(faults)
-    more = len(found) - NAMED_MAX
-    return [*found[:NAMED_MAX], *([f"and {more} more of this kind"] if more > 0 else [])]
+def named(faults: Iterable[str]) -> list[str]:
+    """Return the first `NAMED_MAX` faults of each code, and how many more there are. The code of a
+    fault is its first word."""
+    by_code: dict[str, list[str]] = {}
+    for fault in faults:
+        by_code.setdefault(fault.partition(" ")[0], []).append(fault)
+    texts: list[str] = []
+    for code, found in by_code.items():
+        texts += found[:NAMED_MAX]
+        if len(found) > NAMED_MAX:
+            texts.append(f"and {len(found) - NAMED_MAX} more {code}")
+    return texts

@@ -167,13 +167,14 @@ class Escalation:
 
     async def _escalate(self, tx: Tx, report: Report, kind: DeadlineKind, step: int) -> None:
         """Take a step of the ladder, unless the clock has ended otherwise or is stopped. Raises
-        WaitUntilDue before its end."""
+        WaitUntilDue before the moment of the step."""
         now, due_at = self._clock(), report.due_of(kind)
         if due_at is None:
             return
-        if now < due_at:
-            raise WaitUntilDue(due_at - now)
         rung = self._deadlines.ladder(kind, report.category)[step - 1]
+        moment = due_at + timedelta(minutes=rung.after_minutes)
+        if now < moment:
+            raise WaitUntilDue(moment - now)
         escalated = report.escalate(kind, step, rung.position)
         await self._recorder.record(
             tx,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from audit_log.decisions import Decision
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
+from host.scheduler import WaitUntilDue
 
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import EvidenceFile, Media, MediaState, Stored
@@ -17,6 +18,7 @@ from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, media_files, nearby, reports
 from citizen_reports.storage.nearby import Located, Neighbour
+from citizen_reports.usecases.intake import DRAFT_LIFE
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
@@ -35,7 +37,8 @@ class EvidenceStore(Protocol):
 
 class FollowUp:
     """Handlers of scheduled work. A handler may run more than once for one piece of work, so it
-    first checks the report's current state."""
+    first checks the report's current state. Work that is called too early, because the clock was
+    set back or the work was moved in the database, raises WaitUntilDue."""
 
     def __init__(
         self,
@@ -53,7 +56,8 @@ class FollowUp:
 
     async def close(self, key: str) -> None:
         """Close a report whose answer was not disputed in time. `key` is "report id:version"
-        with the version that the report had right after it was answered."""
+        with the version that the report had right after it was answered. Raises WaitUntilDue while
+        the answer, or a newer one, can be disputed."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
@@ -62,19 +66,20 @@ class FollowUp:
             if not answered_since or report.answered_at is None:
                 return
             window = timedelta(days=self._law.deadlines.table.dispute_days)
-            if self._clock() < report.answered_at + window:
-                return  # answered anew since; that answer has its own closing
+            self._not_before(report.answered_at + window)
             await self._recorder.record(
                 tx, report, report.close(), Decision("close"), at=self._clock(), actor=SYSTEM_ACTOR
             )
 
     async def drop_draft(self, key: str) -> None:
-        """Delete a draft that was not submitted in time. `key` is the report id."""
+        """Delete a draft that was not submitted in time. `key` is the report id. Raises
+        WaitUntilDue before that."""
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.find_for_update(tx, UUID(key))
             if report is None or report.status is not Status.OPEN:
                 return
             bind_trace(report)
+            self._not_before(report.opened_at + DRAFT_LIFE)
             await reports.drop_draft(tx, report.report_id)
             audit(tx, "drop_draft", report)
 
@@ -156,6 +161,11 @@ class FollowUp:
                 await self._recorder.record(
                     tx, report, known, decision, at=now, actor=SYSTEM_ACTOR, note=outcome
                 )
+
+    def _not_before(self, moment: datetime) -> None:
+        wait = moment - self._clock()
+        if wait > timedelta():
+            raise WaitUntilDue(wait)
 
     async def _earlier(self, found: Located) -> Neighbour | None:
         """The earliest registered report of the same incident, or None."""

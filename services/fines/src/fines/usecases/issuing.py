@@ -218,8 +218,7 @@ class Issuing:
             delivered = fine.deliver(delivered_at, dates)
             await fines.save(tx, delivered, Decision("record_delivery"))
             tx.emit(events.fine_delivered(delivered))
-            the_day_after = start_of(dates.discount_until + timedelta(days=1))
-            await tx.schedule("tell_discount_ended", number, due_at=the_day_after)
+            await tx.schedule("tell_discount_ended", number, dates.discount_over_at)
             await tx.schedule("come_into_force", number, due_at=start_of(dates.in_force_on))
 
     async def _withdraw(self, number: str, reason: str) -> None:
@@ -261,10 +260,11 @@ class Issuing:
             tx.emit(events.fine_overdue(overdue))
 
     async def tell_discount_ended(self, number: str) -> None:
-        """Scheduled step: if the fine still has the state DELIVERED, send the notice of KoAP Art.
-        823(1) that the discount has ended and the full amount is due."""
+        """Scheduled step: if the fine is still DELIVERED, send the notice of KoAP Art. 823(1) that
+        the discount has ended. Raises WaitUntilDue until the last day of the discount is over."""
         fine = await self._read(number)
-        if fine.state is State.DELIVERED:
+        if fine.state is State.DELIVERED and fine.dates:
+            self._not_before(fine.dates.discount_over_at)
             await self._post.deliver(f"{number}.discount-ended", discount_notice(fine))
 
     async def tell_cancelled(self, number: str) -> None:

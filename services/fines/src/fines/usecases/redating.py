@@ -96,6 +96,6 @@ class Redating:
         if fine.state is State.DELIVERED:
             in_force = start_of(fine.dates.in_force_on)
             await tx.reschedule("come_into_force", fine.number, due_at=in_force)
-            whole_sum = start_of(fine.dates.discount_until + timedelta(days=1))
+            whole_sum = fine.dates.discount_over_at
             if whole_sum > self._clock():
                 await tx.reschedule("tell_discount_ended", fine.number, due_at=whole_sum)
