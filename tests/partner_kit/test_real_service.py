@@ -1,0 +1,202 @@
+"""The Python client on the real service, with real PostgreSQL and NATS, over mutual TLS.
+
+The evidence store is not there: a report is registered without it. A second process runs the
+client's quickstart to the letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from chassis.channels import Channels
+from chassis.clock import system_clock, to_timestamp
+from chassis.purpose import purpose_metadata
+from PIL import Image
+from tartip.common.v1 import common_pb2
+from tartip.reports.v1 import reports_pb2 as pb
+from tartip.reports.v1 import reports_pb2_grpc
+from tartip_partner import (
+    AsyncReportsClient,
+    FileTokenStore,
+    Identity,
+    Refused,
+    ReportsClient,
+    Retries,
+)
+from tartip_testing.mesh import RunningTestMesh
+from tartip_testing.service import migrated, serving
+
+SERVICE = "citizen-reports"
+NOBODY = "127.0.0.1:9"
+README = Path(__file__).resolve().parents[2] / "partner-kit/client/README.md"
+RETRIES = Retries(call_seconds=10.0)
+
+
+@pytest.fixture(scope="module")
+def service(engines: RunningTestMesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    environment = migrated(engines, SERVICE, TARTIP_INFERENCE_GATEWAY_ADDRESS=NOBODY)
+    with serving(engines, SERVICE, environment, tmp_path_factory.mktemp("log") / "log") as address:
+        yield address
+
+
+def identity_of(engines: RunningTestMesh, partner: str) -> Identity:
+    pair = engines.certificates.partner(partner)
+    ca = engines.certificates.authority
+    return Identity(ca=ca, certificate=pair.certificate, key=pair.key)
+
+
+@pytest_asyncio.fixture
+async def desk(engines: RunningTestMesh, service: str) -> AsyncIterator[Any]:
+    """Calls of a dispatcher: `await desk("TakeReport", request)`."""
+    pair = engines.certificates.service("operator-gateway")
+    ca = engines.certificates.authority
+    channels = Channels(cert=pair.certificate, key=pair.key, ca=ca)
+    stub: Any = reports_pb2_grpc.ReportDeskStub(channels.to(service, SERVICE))
+    token = engines.token("dispatcher-almaty")
+    metadata = (("authorization", f"Bearer {token}"), *purpose_metadata("case 12"))
+
+    async def call(method: str, request: Any) -> Any:
+        return await getattr(stub, method)(request, timeout=10, metadata=metadata)
+
+    yield call
+    await channels.close()
+
+
+def draft(**changes: Any) -> pb.OpenReportRequest:
+    given: dict[str, Any] = {
+        "category": pb.CATEGORY_INCIDENT,
+        "place": common_pb2.Place(latitude=43.2389, longitude=76.9286, region="KZ-75"),
+        "occurred_at": to_timestamp(system_clock() - timedelta(minutes=2)),
+        "text": "A street lamp lies across the pavement.",
+        "language": "ru",
+    }
+    return pb.OpenReportRequest(**given | changes)
+
+
+def photograph() -> bytes:
+    written = io.BytesIO()
+    Image.effect_noise((1200, 900), 80).save(written, "JPEG", quality=95)
+    assert len(written.getvalue()) > 512 * 1024
+    return written.getvalue()
+
+
+async def test_a_report_is_handed_in_asked_about_replied_to_answered_and_disputed(
+    engines: RunningTestMesh, service: str, desk: Any
+) -> None:
+    async with AsyncReportsClient(
+        service, identity_of(engines, "kaspi"), retries=RETRIES
+    ) as tartip:
+        report = draft()
+        receipt = await tartip.hand_in(report)
+        assert await tartip.hand_in(report) == receipt
+        report_id = report.report_id
+        await desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+        question = pb.AskReporterRequest(report_id=report_id, question="Which house?")
+        await desk("AskReporter", question)
+        assert (await tartip.get(number=receipt.number)).question == "Which house?"
+        assert (await tartip.reply(report_id, "Number 44")).question == ""
+        answer = pb.AnswerReportRequest(report_id=report_id, answer="It was put up again.")
+        await desk("AnswerReport", answer)
+        disputed = await tartip.dispute(report_id, "It still lies there.")
+        assert disputed.status == pb.REPORT_STATUS_DISPUTED
+        assert report_id in [one.report_id async for one in tartip.list()]
+        told = [change.status async for change in _until_disputed(tartip) if change.number]
+    assert told == [
+        pb.REPORT_STATUS_REGISTERED,
+        pb.REPORT_STATUS_ROUTED,
+        pb.REPORT_STATUS_IN_WORK,
+        pb.REPORT_STATUS_WAITS_FOR_REPORTER,
+        pb.REPORT_STATUS_IN_WORK,
+        pb.REPORT_STATUS_ANSWERED,
+        pb.REPORT_STATUS_DISPUTED,
+    ]
+
+
+async def _until_disputed(tartip: AsyncReportsClient) -> AsyncIterator[pb.WatchReportsResponse]:
+    async for change in tartip.watch():
+        yield change
+        if change.status == pb.REPORT_STATUS_DISPUTED:
+            return
+
+
+def test_a_photograph_is_handed_in_with_its_report_and_again_after_a_restart(
+    engines: RunningTestMesh, service: str, tmp_path: Path
+) -> None:
+    picture = tmp_path / "photograph"
+    picture.write_bytes(photograph())
+    report, told = draft(), list[tuple[int, int]]()
+    with ReportsClient(service, identity_of(engines, "halyk"), retries=RETRIES) as tartip:
+        receipt = tartip.submit(report, [picture], lambda *arrived: told.append(arrived))
+    size = picture.stat().st_size
+    assert len(told) > 1 and told[-1] == (size, size)
+    with ReportsClient(service, identity_of(engines, "halyk"), retries=RETRIES) as tartip:
+        assert tartip.submit(report, [picture.read_bytes()]) == receipt
+        assert tartip.get(report_id=report.report_id).media_count == 1
+
+
+def test_all_wrong_fields_come_at_once_in_three_languages(
+    engines: RunningTestMesh, service: str
+) -> None:
+    wrong = draft(language="xx", place=None, reporter=pb.Reporter(iin="123"))
+    with ReportsClient(service, identity_of(engines, "egov"), retries=RETRIES) as tartip:
+        with pytest.raises(Refused) as caught:
+            tartip.hand_in(wrong)
+        reused = draft()
+        tartip.hand_in(reused)
+        reused.text = "Another one."
+        with pytest.raises(Refused, match="ID_REUSED"):
+            tartip.hand_in(reused)
+    reasons = {field.reason for field in caught.value.fields}
+    assert reasons == {"LANGUAGE_UNKNOWN", "PLACE_REQUIRED", "IIN_INVALID"}
+    assert caught.value.status is grpc.StatusCode.INVALID_ARGUMENT
+    assert all(caught.value.texts[language] for language in ("kk", "ru", "en"))
+
+
+async def test_beyond_its_share_the_client_waits_and_everything_is_handed_in(
+    engines: RunningTestMesh, service: str
+) -> None:
+    """Forty callers at once are more than a partner's share of calls."""
+    async with AsyncReportsClient(
+        service, identity_of(engines, "eurasian"), retries=RETRIES
+    ) as tartip:
+        receipts = await asyncio.gather(*(tartip.hand_in(draft()) for _ in range(40)))
+        assert len({receipt.number for receipt in receipts}) == 40
+        assert len([one async for one in tartip.list(_pages_of(7))]) == 40
+
+
+def _pages_of(size: int) -> pb.ListReportsRequest:
+    request = pb.ListReportsRequest()
+    request.page.size = size
+    return request
+
+
+def test_the_quickstart_runs_to_the_letter_and_keeps_its_token(
+    engines: RunningTestMesh, service: str, tmp_path: Path
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (tmp_path / "quickstart.py").write_text(code)
+    (tmp_path / "photograph").write_bytes(photograph())
+    pair = engines.certificates.partner("kaspi")
+    files = (engines.certificates.authority, pair.certificate, pair.key)
+    done = subprocess.run(
+        [sys.executable, "quickstart.py", service, *files, "photograph"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"report KZ75-\d{4}-\d{7}, an answer is due by \d{4}-", done.stdout)
+    assert "now: REPORT_STATUS_ROUTED" in done.stdout
+    assert FileTokenStore(tmp_path / "tartip.token").load().isdecimal()
