@@ -10,9 +10,22 @@ from typing import Any, Self, TypeVar, cast
 import grpc
 from tartip.reports.v1 import reports_pb2 as pb
 
-from tartip_partner import flows
 from tartip_partner.connections import Connections, Options
-from tartip_partner.flows import Call, Flow, MediaSource, Pause, Progress, Work
+from tartip_partner.flows import (
+    LIST_REPORTS,
+    Call,
+    Flow,
+    MediaSource,
+    Pause,
+    Progress,
+    Work,
+    dispute_flow,
+    first_page,
+    get_flow,
+    hand_in_flow,
+    reply_flow,
+    submit_flow,
+)
 from tartip_partner.identity import Identity
 from tartip_partner.retries import Retries
 from tartip_partner.tokens import Following, TokenStore
@@ -48,7 +61,7 @@ class ReportsClient:
         An empty `report.report_id` is set to a new id. Store it: after an error, `hand_in` with the
         same report goes on, and hands in nothing twice.
         """
-        return self._run(flows.hand_in(report, self._retries))
+        return self._run(hand_in_flow(report, self._retries))
 
     def submit(
         self,
@@ -64,20 +77,20 @@ class ReportsClient:
         all media together. An empty `report.report_id` is set, as by `hand_in`. Raises OSError for
         a file that cannot be read.
         """
-        return self._run(flows.submit(report, media, self._retries, progress))
+        return self._run(submit_flow(report, media, self._retries, progress))
 
     def get(self, *, report_id: str = "", number: str = "") -> pb.Report:
         """Return one report, by its id or its number."""
-        return self._run(flows.get(report_id, number, self._retries))
+        return self._run(get_flow(report_id, number, self._retries))
 
     def list(self, request: pb.ListReportsRequest | None = None) -> Iterator[pb.Report]:
         """All reports of the partner in order of opening; pages are fetched as they are needed.
 
         `request` may name the size of a page and, where the contract has them, filters.
         """
-        asked = flows.first_page(request)
+        asked = first_page(request)
         while True:
-            page = self._run(flows.LIST_REPORTS(asked, self._retries))
+            page = self._run(LIST_REPORTS(asked, self._retries))
             yield from page.reports
             if not page.next_page_token:
                 return
@@ -85,11 +98,11 @@ class ReportsClient:
 
     def reply(self, report_id: str, text: str) -> pb.Report:
         """Send the reporter's reply to a question of the desk, and return the report."""
-        return self._run(flows.reply(report_id, text, self._retries))
+        return self._run(reply_flow(report_id, text, self._retries))
 
     def dispute(self, report_id: str, text: str) -> pb.Report:
         """Say that the answer did not solve it (once for each report), and return the report."""
-        return self._run(flows.dispute(report_id, text, self._retries))
+        return self._run(dispute_flow(report_id, text, self._retries))
 
     def watch(
         self, resume_token: str = "0", store: TokenStore | None = None

@@ -96,7 +96,7 @@ REPLY = Rpc[pb.ReplyToQuestionRequest, pb.ReplyToQuestionResponse]("ReplyToQuest
 DISPUTE = Rpc[pb.DisputeAnswerRequest, pb.DisputeAnswerResponse]("DisputeAnswer")
 
 
-def hand_in(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Receipt]:
+def hand_in_flow(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Receipt]:
     """Hand in a report without media."""
     report.report_id = report.report_id or new_id()
     return (yield from _handed_in(report, retries))
@@ -108,7 +108,7 @@ def _handed_in(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Receip
     return (yield from _submitted(report.report_id, retries))
 
 
-def submit(
+def submit_flow(
     report: pb.OpenReportRequest,
     media: Sequence[MediaSource],
     retries: Retries,
@@ -116,7 +116,7 @@ def submit(
 ) -> Flow[pb.Receipt]:
     """Open a report, upload its media, and submit it."""
     if not media:
-        return (yield from hand_in(report, retries))
+        return (yield from hand_in_flow(report, retries))
     report.report_id = report.report_id or new_id()
     uploads: list[Upload] = []
     for given in media:
@@ -166,7 +166,7 @@ def _uploaded(
         offset = answer.received_bytes
 
 
-def get(report_id: str, number: str, retries: Retries) -> Flow[pb.Report]:
+def get_flow(report_id: str, number: str, retries: Retries) -> Flow[pb.Report]:
     """Return the report of this id or number. Raises ValueError unless one of them is given."""
     if bool(report_id) == bool(number):
         raise ValueError("name the report by its id or by its number")
@@ -174,12 +174,12 @@ def get(report_id: str, number: str, retries: Retries) -> Flow[pb.Report]:
     return (yield from GET_REPORT(pb.GetReportRequest(**key), retries)).report
 
 
-def reply(report_id: str, text: str, retries: Retries) -> Flow[pb.Report]:
+def reply_flow(report_id: str, text: str, retries: Retries) -> Flow[pb.Report]:
     request = pb.ReplyToQuestionRequest(report_id=report_id, text=text)
     return (yield from REPLY(request, retries)).report
 
 
-def dispute(report_id: str, text: str, retries: Retries) -> Flow[pb.Report]:
+def dispute_flow(report_id: str, text: str, retries: Retries) -> Flow[pb.Report]:
     request = pb.DisputeAnswerRequest(report_id=report_id, text=text)
     return (yield from DISPUTE(request, retries)).report
 
