@@ -18,24 +18,32 @@ import pytest_asyncio
 from chassis.channels import Channels
 from chassis.clock import system_clock, to_timestamp
 from chassis.purpose import purpose_metadata
+from law.zone import almaty_day
 from PIL import Image
 from tartip.common.v1 import common_pb2
+from tartip.fines.v1 import fines_pb2
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1 import reports_pb2_grpc
+from tartip_cli.clients.journeys import wait_for
 from tartip_partner import (
+    AsyncFinesClient,
     AsyncReportsClient,
     FileTokenStore,
+    FinesClient,
     Identity,
     Refused,
     ReportsClient,
     Retries,
+    new_id,
 )
+from tartip_partner_contract.relay import Relay
 from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 SERVICE = "citizen-reports"
 README = Path(__file__).resolve().parents[2] / "partner-kit/client/README.md"
 RETRIES = Retries(call_seconds=10.0)
+CUTS = 8
 
 
 @pytest.fixture
@@ -172,6 +180,57 @@ async def test_beyond_its_share_the_client_waits_and_everything_is_handed_in(
         assert len({receipt.number for receipt in receipts}) == 40
         listed = {one.report_id async for one in tartip.list(_pages_of(7))}
         assert {report.report_id for report in drafts} <= listed
+
+
+async def test_over_a_line_that_breaks_everything_is_handed_in_once(
+    mesh: RunningTestMesh,
+) -> None:
+    relay = Relay(int(mesh.address(SERVICE).rpartition(":")[2]))
+    address, picture = await relay.start(), photograph()
+    reports = [draft() for _ in range(6)]
+    async with AsyncReportsClient(address, identity_of(mesh, "halyk"), retries=RETRIES) as tartip:
+        handing_in = asyncio.gather(*(tartip.submit(report, [picture]) for report in reports))
+        for _ in range(CUTS):
+            await asyncio.sleep(0.4)
+            relay.cut()
+        receipts = await handing_in
+        found = [await tartip.get(number=receipt.number) for receipt in receipts]
+    await relay.stop()
+    assert relay.connections > 1
+    assert [one.report_id for one in found] == [report.report_id for report in reports]
+    assert {one.media_count for one in found} == {1}
+
+
+async def test_a_fine_is_looked_up_quoted_and_paid_once(
+    new_frame: Any, mesh: RunningTestMesh
+) -> None:
+    journey, vehicle = new_frame()
+    result = await journey.send_frame()
+    found = await wait_for("the violation", lambda: journey.find_in_queue(result.evidence_sha256))
+    await journey.decide(found.body["violation_id"])
+    await wait_for("the fine", lambda: journey.find_fine(found.body["violation_id"]))
+    asked = fines_pb2.LookupFinesRequest(
+        owner=vehicle.owner.number,
+        reason=fines_pb2.LOOKUP_REASON_OWNER,
+        customer_id=new_id(),
+    )
+    address, identity = mesh.address("fines"), identity_of(mesh, "halyk")
+    async with AsyncFinesClient(address, identity, retries=RETRIES) as bank:
+        (fine,) = [one async for one in bank.look_up(asked)]
+        quote = await bank.quote(fine.number)
+        payment = fines_pb2.PayFineRequest(
+            number=fine.number,
+            amount=quote.amount_now,
+            bank_reference=f"RRN{new_id().replace('-', '')[-12:]}",
+            value_date=almaty_day(system_clock()).isoformat(),
+        )
+        paid = await bank.pay(payment)
+        assert paid.payment_id == payment.payment_id and await bank.pay(payment) == paid
+    with FinesClient(address, identity, retries=RETRIES) as again:
+        assert again.pay(payment) == paid and again.get(paid.payment_id) == paid
+        assert list(again.list(fines_pb2.ListPaymentsRequest(number=fine.number))) == [paid]
+        with pytest.raises(Refused, match="FINE_NOT_PAYABLE"):
+            again.quote(fine.number)
 
 
 def _pages_of(size: int) -> pb.ListReportsRequest:

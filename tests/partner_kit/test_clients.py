@@ -19,9 +19,12 @@ import pytest
 import pytest_asyncio
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_partner import (
+    AsyncFinesClient,
     AsyncReportsClient,
     CertificateExpired,
+    ClientClosed,
     FileTokenStore,
+    FinesClient,
     Identity,
     MessageTooLarge,
     NoAnswer,
@@ -119,6 +122,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
         }
 
     assert methods(ReportsClient) == methods(AsyncReportsClient)
+    assert methods(FinesClient) == methods(AsyncFinesClient)
 
 
 async def test_a_report_whose_answers_are_lost_stands_once(
@@ -341,6 +345,26 @@ async def test_closing_the_client_ends_a_watch(connect: Connect, played: Played)
         await asyncio.sleep(0.02)
     await client.call("close")
     assert await asyncio.wait_for(watching, 5) == []
+
+
+async def test_closing_the_client_ends_a_call_and_refuses_the_next(
+    connect: Connect, played: Played
+) -> None:
+    client = connect(Retries(call_seconds=30.0))
+    waiting = asyncio.Event()
+
+    async def before(_: ReceivedCall) -> None:
+        waiting.set()
+        await asyncio.sleep(30)
+
+    played.tartip.before = before
+    handing_in = asyncio.ensure_future(client.call("hand_in", draft()))
+    await waiting.wait()
+    await client.call("close")
+    with pytest.raises(ClientClosed):
+        await asyncio.wait_for(handing_in, 5)
+    with pytest.raises(ClientClosed):
+        await client.call("hand_in", draft())
 
 
 async def test_an_expired_certificate_is_told_without_a_connection(

@@ -21,6 +21,7 @@ from tartip_partner import (
     Retries,
     new_id,
 )
+from tartip_partner.caller import Caller
 from tartip_partner.flows import Call, Pause, Work
 from tartip_partner.media import prepared
 from tartip_partner_contract.reference import Json, ReferenceAdapter
@@ -156,7 +157,7 @@ class ActsTwice(_OfItsOwn):
                     continue
 
 
-class _WithoutDeadline(ReportsClient):
+class _WithoutDeadline(Caller):
     def _carry_out(self, step: Call | Pause | Work) -> object:
         if not isinstance(step, Call):
             return super()._carry_out(step)
@@ -168,8 +169,11 @@ class WaitsForEver(ReferenceAdapter):
     """Sets no deadline."""
 
     def _new_client(self, given: Json) -> ReportsClient:
+        client = super()._new_client(given)
         pem = {name: given[name].encode() for name in ("ca", "certificate", "key")}
-        return _WithoutDeadline(given["address"], Identity(**pem))
+        stub_of: Any = reports_pb2_grpc.CitizenReportsStub
+        client._caller = _WithoutDeadline(given["address"], Identity(**pem), stub_of, ())
+        return client
 
 
 class SpinsWhenExpired(_OfItsOwn):

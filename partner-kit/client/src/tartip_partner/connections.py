@@ -5,6 +5,7 @@ Calls that are under way keep the connection that they began on; it is closed af
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import grpc
-from tartip.reports.v1 import reports_pb2_grpc
 
+from tartip_partner.errors import ClientClosed
 from tartip_partner.identity import Credentials, Identity
 
 C = TypeVar("C")
@@ -45,37 +46,44 @@ class _Connection(Generic[C]):
 class _Newest(Generic[C]):
     """The connection for the next call; one that it replaces is retired."""
 
-    def __init__(self, identity: Identity, open_: Callable[[grpc.ChannelCredentials], C]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        open_: Callable[[grpc.ChannelCredentials], C],
+        stub_of: Callable[[C], Any],
+    ) -> None:
         self._identity = identity
         self._open = open_
+        self._stub_of = stub_of
         self._connections: list[_Connection[C]] = []
+        self.is_closed = False
 
     def take(self) -> _Connection[C]:
-        """Raises CertificateExpired."""
+        """Raises CertificateExpired, and ClientClosed after `close`."""
+        if self.is_closed:
+            raise ClientClosed
         credentials = self._identity.current()
         credentials.check()
         newest = self._connections[-1] if self._connections else None
-        if newest is None or newest.is_retired or newest.credentials != credentials:
-            self.retire()
+        if newest is None or newest.credentials != credentials:
+            for connection in self._connections:
+                connection.is_retired = True
             channel = self._open(credentials.for_channel())
-            stub: Any = reports_pb2_grpc.CitizenReportsStub(channel)  # type: ignore[call-overload]
-            newest = _Connection(channel, stub, credentials)
+            newest = _Connection(channel, self._stub_of(channel), credentials)
             self._connections.append(newest)
         newest.users += 1
         return newest
 
-    def retire(self) -> None:
-        for connection in self._connections:
-            connection.is_retired = True
-
-    def over(self) -> list[C]:
-        """The channels that nobody uses any more, which the caller closes."""
-        over = [connection.channel for connection in self._connections if connection.is_over]
+    def give_back(self, connection: _Connection[C]) -> list[C]:
+        """Returns the channels that nobody uses any more, which the caller closes."""
+        connection.users -= 1
+        over = [one.channel for one in self._connections if one.is_over]
         self._connections = [one for one in self._connections if not one.is_over]
         return over
 
-    def all(self) -> list[C]:
-        """All channels, for closing them with the calls on them."""
+    def close(self) -> list[C]:
+        """Returns all channels, which the caller closes with the calls on them."""
+        self.is_closed = True
         channels = [connection.channel for connection in self._connections]
         self._connections = []
         return channels
@@ -84,30 +92,42 @@ class _Newest(Generic[C]):
 class Connections:
     """Connections of a client without asyncio; may be used from several threads."""
 
-    def __init__(self, address: str, identity: Identity, options: Options) -> None:
+    def __init__(
+        self,
+        address: str,
+        identity: Identity,
+        stub_of: Callable[[grpc.Channel], Any],
+        options: Options,
+    ) -> None:
         chosen = [*_OPTIONS, *options]
         self._lock = threading.Lock()
         self._newest = _Newest(
-            identity, lambda secret: grpc.secure_channel(address, secret, options=chosen)
+            identity,
+            lambda secret: grpc.secure_channel(address, secret, options=chosen),
+            stub_of,
         )
 
     @contextlib.contextmanager
     def stub(self) -> Iterator[Any]:
-        """The stub for one call. Raises CertificateExpired."""
+        """The stub for one call. Raises CertificateExpired, and ClientClosed if the client is, or
+        is being closed."""
         with self._lock:
             connection = self._newest.take()
         try:
             yield connection.stub
+        except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed already
+            if self._newest.is_closed:
+                raise ClientClosed from error
+            raise
         finally:
             with self._lock:
-                connection.users -= 1
-                over = self._newest.over()
+                over = self._newest.give_back(connection)
             for channel in over:
                 channel.close()
 
     def close(self) -> None:
         with self._lock:
-            channels = self._newest.all()
+            channels = self._newest.close()
         for channel in channels:
             channel.close()
 
@@ -115,23 +135,37 @@ class Connections:
 class AsyncConnections:
     """Connections of a client in an event loop."""
 
-    def __init__(self, address: str, identity: Identity, options: Options) -> None:
+    def __init__(
+        self,
+        address: str,
+        identity: Identity,
+        stub_of: Callable[[grpc.aio.Channel], Any],
+        options: Options,
+    ) -> None:
         chosen = [*_OPTIONS, *options]
         self._newest = _Newest(
-            identity, lambda secret: grpc.aio.secure_channel(address, secret, options=chosen)
+            identity,
+            lambda secret: grpc.aio.secure_channel(address, secret, options=chosen),
+            stub_of,
         )
 
     @contextlib.asynccontextmanager
     async def stub(self) -> AsyncIterator[Any]:
-        """The stub for one call. Raises CertificateExpired."""
+        """The stub for one call. Raises CertificateExpired, and ClientClosed if the client is, or
+        is being closed."""
         connection = self._newest.take()
         try:
             yield connection.stub
+        except (grpc.RpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
+            # A call whose channel is closed ends as cancelled, like the task that makes it.
+            task = asyncio.current_task()
+            if self._newest.is_closed and not (task and task.cancelling()):
+                raise ClientClosed from error
+            raise
         finally:
-            connection.users -= 1
-            for channel in self._newest.over():
+            for channel in self._newest.give_back(connection):
                 await channel.close(None)
 
     async def close(self) -> None:
-        for channel in self._newest.all():
+        for channel in self._newest.close():
             await channel.close(None)

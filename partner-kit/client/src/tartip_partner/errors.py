@@ -84,6 +84,10 @@ class CertificateExpired(TartipError):
         return f"the client's certificate ended at {self.ended_at.isoformat()}"
 
 
+class ClientClosed(TartipError):
+    """The client was closed before the call, or during it."""
+
+
 def refusal_of(error: Any) -> Refused:
     """Convert a `grpc.RpcError` to a `Refused`, which is not raised here."""
     status: grpc.StatusCode = error.code()

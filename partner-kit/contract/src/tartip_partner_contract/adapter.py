@@ -29,6 +29,19 @@ class Answer:
     def is_good(self) -> bool:
         return self.status == 200
 
+    @property
+    def wrong_fields(self) -> set[str]:
+        """The names of the fields that a refusal tells."""
+        told = self.body.get("fields")
+        found = told if isinstance(told, list) else []
+        return {str(one.get("field")) for one in found if isinstance(one, dict)}
+
+    @property
+    def languages(self) -> set[str]:
+        """The languages of the texts that a refusal tells."""
+        told = self.body.get("texts")
+        return set(told) if isinstance(told, dict) else set()
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -39,11 +52,12 @@ class Setting:
 
 
 class Adapter:
-    """Each verb raises AdapterAway if nothing answers, and Wrong if no answer comes in time or the
-    answer is not of the form that README.md asks for."""
+    """Each verb raises Wrong if no answer comes in time, or one that is not of the form that
+    README.md asks for. It raises AdapterAway if nothing has answered yet at all."""
 
     def __init__(self, url: str, *, wait_seconds: float) -> None:
         self._wait_seconds = wait_seconds
+        self._has_answered = False
         self._http = httpx.AsyncClient(base_url=url, timeout=wait_seconds, trust_env=False)
 
     async def close(self) -> None:
@@ -76,9 +90,10 @@ class Adapter:
         """The changes that the adapter has acted on since the last reset, in order."""
         answer = await self._ask("GET", "/changes")
         changes = answer.body.get("changes")
-        if not answer.is_good or not isinstance(changes, list):
+        is_list = isinstance(changes, list) and all(isinstance(one, dict) for one in changes)
+        if not answer.is_good or not is_list:
             raise Wrong(f"GET /changes answered {answer.status} without a list of changes")
-        return changes
+        return list(changes or ())
 
     async def reply(self, report_id: str, text: str) -> Answer:
         return await self._ask("POST", "/reply", {"report_id": report_id, "text": text})
@@ -91,7 +106,10 @@ class Adapter:
                 f"{method} {path} was not answered within {self._wait_seconds:g} seconds"
             ) from error
         except httpx.TransportError as error:
+            if self._has_answered:
+                raise Wrong(f"{method} {path} found no adapter any more: {error}") from error
             raise AdapterAway(str(error)) from error
+        self._has_answered = True
         if response.status_code == 204 or not response.content:
             return Answer(response.status_code, {})
         try:

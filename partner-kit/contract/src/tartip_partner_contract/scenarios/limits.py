@@ -55,6 +55,8 @@ async def too_large(stage: Stage) -> None:
     answer = await stage.adapter.submit(draft())
     if answer.is_good:
         raise Wrong("the adapter answered 200 for a report that was never taken")
+    if not stage.tartip.calls:
+        raise Wrong("the adapter sent nothing")
     if (sent := len(stage.tartip.calls)) > 1:
         raise Wrong(f"a request that is too large was sent {sent} times")
 

@@ -1,24 +1,23 @@
-"""`ReportsClient`: the client without asyncio. May be used from several threads."""
+"""`AsyncReportsClient`: the client for asyncio, with the methods of `ReportsClient`."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, Self, TypeVar, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Self
 
 import grpc
 from tartip.reports.v1 import reports_pb2 as pb
+from tartip.reports.v1 import reports_pb2_grpc
 
-from tartip_partner.connections import Connections, Options
-from tartip_partner.flows import (
+from tartip_partner.caller import AsyncCaller
+from tartip_partner.connections import Options
+from tartip_partner.errors import ClientClosed
+from tartip_partner.identity import Identity
+from tartip_partner.report_flows import (
     LIST_REPORTS,
-    Call,
-    Flow,
     MediaSource,
-    Pause,
     Progress,
-    Work,
     dispute_flow,
     first_page,
     get_flow,
@@ -26,19 +25,16 @@ from tartip_partner.flows import (
     reply_flow,
     submit_flow,
 )
-from tartip_partner.identity import Identity
 from tartip_partner.retries import Retries
 from tartip_partner.tokens import Following, TokenStore
 
-T = TypeVar("T")
 
-
-class ReportsClient:
+class AsyncReportsClient:
     """Hands citizens' reports in and follows them.
 
     Each method that calls the service sets a deadline and repeats the same request, under the same
     id, while nobody knows what became of it (`Retries`). Each raises Refused, NoAnswer,
-    MessageTooLarge or CertificateExpired (see `tartip_partner`).
+    MessageTooLarge, CertificateExpired or ClientClosed (see `tartip_partner`).
     """
 
     def __init__(
@@ -51,19 +47,19 @@ class ReportsClient:
     ) -> None:
         """`address` is "host:port". `options` are further options of the gRPC channel. Nothing is
         sent before the first call."""
-        self._connections = Connections(address, identity, options)
+        stub_of: Any = reports_pb2_grpc.CitizenReportsStub
+        self._caller = AsyncCaller(address, identity, stub_of, options)
         self._retries = retries
-        self._closing = threading.Event()
 
-    def hand_in(self, report: pb.OpenReportRequest) -> pb.Receipt:
+    async def hand_in(self, report: pb.OpenReportRequest) -> pb.Receipt:
         """Hand in a report without media, and return its receipt.
 
         An empty `report.report_id` is set to a new id. Store it: after an error, `hand_in` with the
         same report goes on, and hands in nothing twice.
         """
-        return self._run(hand_in_flow(report, self._retries))
+        return await self._caller.run(hand_in_flow(report, self._retries))
 
-    def submit(
+    async def submit(
         self,
         report: pb.OpenReportRequest,
         media: Sequence[MediaSource] = (),
@@ -77,36 +73,37 @@ class ReportsClient:
         all media together. An empty `report.report_id` is set, as by `hand_in`. Raises OSError for
         a file that cannot be read.
         """
-        return self._run(submit_flow(report, media, self._retries, progress))
+        return await self._caller.run(submit_flow(report, media, self._retries, progress))
 
-    def get(self, *, report_id: str = "", number: str = "") -> pb.Report:
+    async def get(self, *, report_id: str = "", number: str = "") -> pb.Report:
         """Return one report, by its id or its number."""
-        return self._run(get_flow(report_id, number, self._retries))
+        return await self._caller.run(get_flow(report_id, number, self._retries))
 
-    def list(self, request: pb.ListReportsRequest | None = None) -> Iterator[pb.Report]:
+    async def list(self, request: pb.ListReportsRequest | None = None) -> AsyncIterator[pb.Report]:
         """All reports of the partner in order of opening; pages are fetched as they are needed.
 
         `request` may name the size of a page and, where the contract has them, filters.
         """
         asked = first_page(request)
         while True:
-            page = self._run(LIST_REPORTS(asked, self._retries))
-            yield from page.reports
+            page = await self._caller.run(LIST_REPORTS(asked, self._retries))
+            for report in page.reports:
+                yield report
             if not page.next_page_token:
                 return
             asked.page.token = page.next_page_token
 
-    def reply(self, report_id: str, text: str) -> pb.Report:
+    async def reply(self, report_id: str, text: str) -> pb.Report:
         """Send the reporter's reply to a question of the desk, and return the report."""
-        return self._run(reply_flow(report_id, text, self._retries))
+        return await self._caller.run(reply_flow(report_id, text, self._retries))
 
-    def dispute(self, report_id: str, text: str) -> pb.Report:
+    async def dispute(self, report_id: str, text: str) -> pb.Report:
         """Say that the answer did not solve it (once for each report), and return the report."""
-        return self._run(dispute_flow(report_id, text, self._retries))
+        return await self._caller.run(dispute_flow(report_id, text, self._retries))
 
-    def watch(
+    async def watch(
         self, resume_token: str = "0", store: TokenStore | None = None
-    ) -> Iterator[pb.WatchReportsResponse]:
+    ) -> AsyncIterator[pb.WatchReportsResponse]:
         """The status changes of all reports of the partner, each once, until the client is closed.
 
         Begins after the token in `store`, else after `resume_token`; "0" is before the first change
@@ -115,57 +112,34 @@ class ReportsClient:
         Raises Refused where a repetition cannot help, and CertificateExpired.
         """
         following = Following(resume_token, store, self._retries)
-        while not self._closing.is_set():
-            with self._stream(following) as stream:
-                for change in filter(following.is_new, stream):
+        while self._caller.is_open:
+            async with self._stream(following) as stream:
+                async for change in following.new_in(stream):
                     yield change
                     following.keep(change)
-            if not self._closing.is_set():
-                self._closing.wait(following.pause())
+            if self._caller.is_open:
+                await self._caller.pause(following.pause())
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connection; calls and streams that are under way end."""
-        self._closing.set()
-        self._connections.close()
+        await self._caller.close()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
-    @contextlib.contextmanager
-    def _stream(self, following: Following) -> Iterator[Iterator[pb.WatchReportsResponse]]:
+    @contextlib.asynccontextmanager
+    async def _stream(
+        self, following: Following
+    ) -> AsyncIterator[AsyncIterator[pb.WatchReportsResponse]]:
         """One stream; what it broke off with is left in `following`."""
         following.broken = None
         try:
-            with self._connections.stub() as stub:
-                stream = stub.WatchReports(following.request())
-                try:
-                    yield stream
-                finally:
-                    stream.cancel()
+            async with self._caller.stream("WatchReports", following.request()) as stream:
+                yield stream
+        except ClientClosed:
+            return
         except grpc.RpcError as error:
             following.broken = error
-
-    def _run(self, flow: Flow[T]) -> T:
-        result: Any = None
-        failed: Exception | None = None
-        while True:
-            try:
-                step = flow.throw(failed) if failed else flow.send(result)
-            except StopIteration as end:
-                return cast(T, end.value)
-            failed = None
-            try:
-                result = self._carry_out(step)
-            except Exception as error:
-                failed = error  # thrown into the flow, which handles it or ends with it
-
-    def _carry_out(self, step: Call | Pause | Work) -> object:
-        if isinstance(step, Work):
-            return step.run()
-        if isinstance(step, Pause):
-            return self._closing.wait(step.seconds)
-        with self._connections.stub() as stub:
-            return getattr(stub, step.method)(step.request, timeout=step.deadline_seconds)
