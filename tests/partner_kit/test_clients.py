@@ -1,31 +1,19 @@
-"""Both Python clients against Tartip as the contract kit plays it, which breaks what it is told to.
-
-The client without asyncio runs in threads, so that one test holds for both.
-"""
+"""Both Python clients hand in, upload, ask and list, over a line and a service that break."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import inspect
 import secrets
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_partner import (
     AsyncFinesClient,
     AsyncReportsClient,
-    CertificateExpired,
-    ClientClosed,
-    FileTokenStore,
     FinesClient,
-    Identity,
     MessageTooLarge,
     NoAnswer,
     Refused,
@@ -33,83 +21,12 @@ from tartip_partner import (
     Retries,
     WrongField,
 )
-from tartip_partner_contract.authority import Authority, Pair
 from tartip_partner_contract.refusals import Refusal
 from tartip_partner_contract.scenarios.disturbances import lose_first_answers
 from tartip_partner_contract.stage import draft
-from tartip_partner_contract.tartip import PlayedTartip, ReceivedCall
+from tartip_partner_contract.tartip import ReceivedCall
 
-RETRIES = Retries(call_seconds=1.0, total_seconds=5.0, first_pause_seconds=0.05)
-IMPATIENT = Retries(call_seconds=0.3, total_seconds=0.3)
-PIECE = 512 * 1024
-END = object()
-
-
-@dataclass
-class Driven:
-    """A client of either kind, called alike."""
-
-    client: Any
-
-    async def call(self, method: str, *given: Any, **named: Any) -> Any:
-        bound = getattr(self.client, method)
-        if isinstance(self.client, AsyncReportsClient):
-            return await bound(*given, **named)
-        return await asyncio.to_thread(bound, *given, **named)
-
-    async def each(self, method: str, *given: Any, **named: Any) -> AsyncIterator[Any]:
-        found = getattr(self.client, method)(*given, **named)
-        if isinstance(self.client, AsyncReportsClient):
-            async for one in found:
-                yield one
-            return
-        while (one := await asyncio.to_thread(next, found, END)) is not END:
-            yield one
-
-    async def first(self, count: int, *given: Any, **named: Any) -> list[pb.WatchReportsResponse]:
-        """So many changes of `watch`, of which the last is being acted on."""
-        found = []
-        async for change in self.each("watch", *given, **named):
-            found.append(change)
-            if len(found) == count:
-                break
-        return found
-
-
-@dataclass
-class Played:
-    tartip: PlayedTartip
-    authority: Authority
-    address: str
-
-    def identity(self, **changes: Any) -> Identity:
-        pair = self.authority.partner(**changes)
-        return Identity(ca=self.authority.certificate, certificate=pair.certificate, key=pair.key)
-
-
-@pytest_asyncio.fixture
-async def played() -> AsyncIterator[Played]:
-    authority = Authority()
-    tartip = PlayedTartip(authority)
-    yield Played(tartip, authority, await tartip.start())
-    await tartip.stop()
-
-
-Connect = Callable[..., Driven]
-
-
-@pytest_asyncio.fixture(params=[ReportsClient, AsyncReportsClient], ids=["sync", "async"])
-async def connect(request: Any, played: Played) -> AsyncIterator[Connect]:
-    opened: list[Driven] = []
-
-    def open_client(retries: Retries = RETRIES, identity: Identity | None = None) -> Driven:
-        identity = identity or played.identity()
-        opened.append(Driven(request.param(played.address, identity, retries=retries)))
-        return opened[-1]
-
-    yield open_client
-    for driven in opened:
-        await driven.call("close")
+from .conftest import PIECE, Connect, Played, calm, refusing
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
@@ -191,7 +108,7 @@ async def test_an_upload_that_another_process_began_is_finished(
     played.tartip.before = before
     with pytest.raises(NoAnswer):
         await connect(Retries(total_seconds=0.5)).call("submit", report, [content])
-    played.tartip.before = _calm
+    played.tartip.before = calm
     sent = len(played.tartip.calls_of("PutMedia"))
     await connect().call("submit", report, [content])
     (held,) = played.tartip.book.submitted
@@ -233,7 +150,7 @@ async def test_a_refusal_tells_reason_fields_texts_and_facts(
     assert refused.texts.keys() == {"kk", "ru", "en"} and refused.retry_after is None
     assert "place: PLACE_REQUIRED" in str(refused)
     assert len(played.tartip.calls) == 1
-    played.tartip.before = _refusing(Refusal(grpc.StatusCode.ABORTED, "A_REASON", facts={"a": "1"}))
+    played.tartip.before = refusing(Refusal(grpc.StatusCode.ABORTED, "A_REASON", facts={"a": "1"}))
     with pytest.raises(Refused) as caught:
         await connect().call("get", number="KZ75-2026-0000001")
     assert (caught.value.reason, caught.value.facts) == ("A_REASON", {"a": "1"})
@@ -243,14 +160,14 @@ async def test_a_wait_beyond_the_limit_is_told_at_once_with_the_last_refusal(
     connect: Connect, played: Played
 ) -> None:
     busy = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "SHARE_EXCEEDED", retry_seconds=60.0)
-    played.tartip.before = _refusing(busy)
+    played.tartip.before = refusing(busy)
     with pytest.raises(NoAnswer) as caught:
         await asyncio.wait_for(connect().call("hand_in", draft()), 2)
     assert caught.value.attempts == 1 and caught.value.last.retry_after == 60.0
 
 
 async def test_a_request_that_is_too_large_is_sent_once(connect: Connect, played: Played) -> None:
-    played.tartip.before = _refusing(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED))
+    played.tartip.before = refusing(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED))
     with pytest.raises(MessageTooLarge):
         await connect().call("hand_in", draft())
     assert len(played.tartip.calls) == 1
@@ -296,122 +213,3 @@ async def test_a_question_is_replied_to_and_an_answer_disputed(
     played.tartip.book.change(report.report_id, pb.REPORT_STATUS_ANSWERED)
     disputed = await client.call("dispute", report.report_id, "It still lies there.")
     assert disputed.status == pb.REPORT_STATUS_DISPUTED
-
-
-async def test_a_watch_gives_each_change_once_over_breaks_and_repetitions(
-    connect: Connect, played: Played
-) -> None:
-    played.tartip.echoes = True
-    client, report = connect(), draft()
-    await client.call("hand_in", report)
-    found = []
-    async for change in client.each("watch"):
-        found.append(change.resume_token)
-        if change.resume_token == "2":
-            played.tartip.relay.cut()
-            for _ in range(3):
-                played.tartip.book.change(report.report_id, pb.REPORT_STATUS_IN_WORK)
-        if change.resume_token == "5":
-            break
-    assert found == ["1", "2", "3", "4", "5"]
-
-
-async def test_a_token_is_kept_once_its_change_was_acted_on(
-    connect: Connect, tmp_path: Path
-) -> None:
-    client, store = connect(), FileTokenStore(tmp_path / "token")
-    await client.call("hand_in", draft())
-    assert [one.resume_token for one in await client.first(2, store=store)] == ["1", "2"]
-    assert store.load() == "1"  # the second was given, but never done with
-    (again,) = await client.first(1, store=store)
-    assert again.resume_token == "2"
-
-
-async def test_a_watch_that_is_refused_raises(connect: Connect, played: Played) -> None:
-    with pytest.raises(Refused) as caught:
-        await asyncio.wait_for(connect().first(1, "999"), 5)
-    assert caught.value.reason == "RESUME_TOKEN_WRONG"
-    assert len(played.tartip.calls_of("WatchReports")) == 1
-
-
-async def test_closing_the_client_ends_a_watch(connect: Connect, played: Played) -> None:
-    client = connect()
-
-    async def all_changes() -> list[Any]:
-        return [change async for change in client.each("watch")]
-
-    watching = asyncio.ensure_future(all_changes())
-    while not played.tartip.calls_of("WatchReports"):
-        await asyncio.sleep(0.02)
-    await client.call("close")
-    assert await asyncio.wait_for(watching, 5) == []
-
-
-async def test_closing_the_client_ends_a_call_and_refuses_the_next(
-    connect: Connect, played: Played
-) -> None:
-    client = connect(Retries(call_seconds=30.0))
-    waiting = asyncio.Event()
-
-    async def before(_: ReceivedCall) -> None:
-        waiting.set()
-        await asyncio.sleep(30)
-
-    played.tartip.before = before
-    handing_in = asyncio.ensure_future(client.call("hand_in", draft()))
-    await waiting.wait()
-    await client.call("close")
-    with pytest.raises(ClientClosed):
-        await asyncio.wait_for(handing_in, 5)
-    with pytest.raises(ClientClosed):
-        await client.call("hand_in", draft())
-
-
-async def test_an_expired_certificate_is_told_without_a_connection(
-    connect: Connect, played: Played
-) -> None:
-    identity = played.identity(ends_in=-dt.timedelta(minutes=1))
-    client = connect(RETRIES, identity)
-    for _ in range(3):
-        with pytest.raises(CertificateExpired):
-            await client.call("hand_in", draft())
-    with pytest.raises(CertificateExpired):
-        await client.first(1)
-    assert played.tartip.relay.connections == 0
-    fresh = played.authority.partner()
-    identity.replace(certificate=fresh.certificate, key=fresh.key)
-    assert (await client.call("hand_in", draft())).number
-
-
-async def test_a_renewed_certificate_is_used_while_a_stream_goes_on(
-    connect: Connect, played: Played, tmp_path: Path
-) -> None:
-    pair = played.authority.partner()
-    identity = _written(tmp_path, played.authority.certificate, pair)
-    client = connect(RETRIES, identity)
-    watching = asyncio.ensure_future(client.first(4))
-    await client.call("hand_in", draft())
-    assert played.tartip.relay.connections == 1
-    _written(tmp_path, played.authority.certificate, played.authority.partner())
-    await client.call("hand_in", draft())
-    assert played.tartip.relay.connections == 2
-    assert len(await asyncio.wait_for(watching, 5)) == 4
-    assert len(played.tartip.calls_of("WatchReports")) == 1
-
-
-def _written(folder: Path, ca: bytes, pair: Pair) -> Identity:
-    paths = {name: folder / name for name in ("ca", "certificate", "key")}
-    for name, content in (("ca", ca), ("certificate", pair.certificate), ("key", pair.key)):
-        paths[name].write_bytes(content)
-    return Identity(**paths)
-
-
-async def _calm(_: ReceivedCall) -> None:
-    """Disturbs nothing."""
-
-
-def _refusing(refusal: Refusal) -> Any:
-    async def before(_: ReceivedCall) -> None:
-        raise refusal
-
-    return before

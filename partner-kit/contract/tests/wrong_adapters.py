@@ -16,7 +16,6 @@ from tartip_partner import (
     CertificateExpired,
     Identity,
     NoAnswer,
-    Refused,
     ReportsClient,
     Retries,
     new_id,
@@ -109,7 +108,7 @@ class UploadsFromTheStart(_OfItsOwn):
 
 
 class _AtOnce(Retries):
-    def pause(self, repetitions: int, refused: Refused) -> float:
+    def pause(self, repetitions: int, retry_after: float | None = None) -> float:
         return 0.1
 
 

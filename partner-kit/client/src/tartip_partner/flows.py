@@ -70,7 +70,7 @@ class Rpc(Generic[Asked, Answered]):
             except grpc.RpcError as error:
                 refused = refusal_of(error)
             check_repeatable(refused)
-            pause = retries.pause(repetitions, refused)
+            pause = retries.pause(repetitions, refused.retry_after)
             if time.monotonic() + pause >= ends:
                 raise NoAnswer(repetitions + 1, refused)
             yield Pause(pause)

@@ -35,11 +35,11 @@ class Retries:
     first_pause_seconds: float = 0.2
     longest_pause_seconds: float = 10.0
 
-    def pause(self, repetitions: int, refused: Refused) -> float:
-        """Seconds until the request that ended with `refused` is sent again; `repetitions` is how
-        often it was sent again before."""
-        if refused.retry_after is not None:
-            return refused.retry_after * random.uniform(1.0, 1.1)
+    def pause(self, repetitions: int, retry_after: float | None = None) -> float:
+        """Seconds until the same request is sent again; `repetitions` is how often it was before,
+        `retry_after` the delay in seconds that the service named."""
+        if retry_after is not None:
+            return retry_after * random.uniform(1.0, 1.1)
         doubled = self.first_pause_seconds * (1 << min(repetitions, _DOUBLINGS_MAX))
         return min(self.longest_pause_seconds, doubled) * random.uniform(0.5, 1.0)
 

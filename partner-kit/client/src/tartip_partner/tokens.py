@@ -79,12 +79,13 @@ class Following:
 
     def pause(self) -> float:
         """Seconds until the stream that ended is opened again. Raises where that cannot help."""
-        if self.broken is None:  # the service ended it, as it does when it restarts
-            return self._retries.first_pause_seconds
-        refused = refusal_of(self.broken)
-        check_repeatable(refused)
+        retry_after = None
+        if self.broken is not None:  # else the service ended it, as it does when it stops
+            refused = refusal_of(self.broken)
+            check_repeatable(refused)
+            retry_after = refused.retry_after
         self._breaks += 1
-        return self._retries.pause(self._breaks - 1, refused)
+        return self._retries.pause(self._breaks - 1, retry_after)
 
     def keep(self, change: pb.WatchReportsResponse) -> None:
         """Remember that the caller is done with a change: the stream goes on after it."""

@@ -28,6 +28,16 @@ def test_what_is_remembered_is_bounded() -> None:
     assert not following.is_new(change(2))
 
 
+def test_a_stream_that_ends_at_once_is_opened_again_ever_more_slowly() -> None:
+    following = Following("0", None, Retries(first_pause_seconds=1, longest_pause_seconds=8))
+    pauses = [following.pause() for _ in range(4)]
+    assert all(
+        least <= pause <= 2 * least for pause, least in zip(pauses, (0.5, 1, 2, 4), strict=True)
+    )
+    assert following.is_new(change(1))
+    assert following.pause() <= 1
+
+
 def test_the_stored_token_comes_before_the_given_one(tmp_path: Path) -> None:
     store = FileTokenStore(tmp_path / "token")
     assert Following("7", store, Retries()).request().resume_token == "7"
