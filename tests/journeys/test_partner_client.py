@@ -105,7 +105,9 @@ async def test_a_report_is_handed_in_asked_about_replied_to_answered_and_dispute
         await desk("AskReporter", question)
         assert (await tartip.get(number=receipt.number)).question == "Which house?"
         assert (await tartip.reply(report_id, "Number 44")).question == ""
-        answer = pb.AnswerReportRequest(report_id=report_id, answer="It was put up again.")
+        answer = pb.AnswerReportRequest(
+            report_id=report_id, answer="The lamp was put up again.", outcome="measures_taken"
+        )
         await desk("AnswerReport", answer)
         disputed = await tartip.dispute(report_id, "It still lies there.")
         assert disputed.status == pb.REPORT_STATUS_DISPUTED
