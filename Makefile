@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv/bin
-MEMBERS := libs/vault libs/statements libs/chassis libs/host libs/audit_log libs/law libs/partners libs/vision infra/scenes infra/local infra/testing infra/bench $(wildcard services/*)
+MEMBERS := libs/vault libs/statements libs/chassis libs/host libs/audit_log libs/law libs/partners libs/vision infra/scenes infra/local infra/testing infra/bench partner-kit/client partner-kit/contract $(wildcard services/*)
 export UV_LINK_MODE ?= copy
 export UV_NO_PROGRESS ?= 1
 # Trust whom the machine trusts: behind a company's proxy the tools' own lists do not suffice.
@@ -63,7 +63,7 @@ figures: .venv/.members ## the proportions of the house; JSON=1, or MEDIANS=1 as
 	@$(VENV)/python tests/tidy/figures.py $(if $(JSON),--json) $(if $(MEDIANS),--medians)
 
 unit: .venv/.members ## the pure rules alone, in seconds
-	@$(VENV)/pytest libs/*/tests/unit services/*/tests/unit infra/*/tests/unit
+	@$(VENV)/pytest libs/*/tests/unit services/*/tests/unit infra/*/tests/unit partner-kit/*/tests/unit
 
 journeys: setup ## the two journeys on the whole mesh
 	@$(VENV)/pytest tests/journeys tests/telemetry

@@ -16,7 +16,7 @@ from mypy.main import process_options
 from mypy.modulefinder import BuildSource
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKED = ["conftest.py", "infra", "libs", "proto", "services", "tests"]
+CHECKED = ["conftest.py", "infra", "libs", "partner-kit", "proto", "services", "tests"]
 GENERATED = ROOT / "libs/contracts"
 # Folders that stand on the path when their programs run, the innermost first.
 RUN_FROM = [ROOT / "infra/triton/training", ROOT / "infra/triton"]

@@ -1,8 +1,9 @@
 """The figures of the house, from one pass over its sources: `make figures`.
 
-An area is a service, a library, `infra` or `tests` (all of them). Migrations and generated code are
-left out. Lines are all lines of a file; a function's are those from its `def` to its end, nested
-functions count as functions of their own; what is empty counts as no file.
+An area is a service, a library, a package of the partner kit, `infra` or `tests` (all of them).
+Migrations and generated code are left out. Lines are all lines of a file; a function's are those
+from its `def` to its end, nested functions count as functions of their own; what is empty counts as
+no file.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from statistics import median, quantiles
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("libs", "services", "infra", "tests", "proto")
+PARTS = ("libs", "services", "infra", "partner-kit", "tests", "proto")
 LEFT_OUT = {"migrations", "contracts", "node_modules", "__pycache__"}
 DOCUMENTED = ("libs", "model", "usecases")  # where most public functions need a docstring
 
@@ -69,7 +70,8 @@ class File:
         """`services/fines`, `libs/law`, `infra` or `tests`."""
         if "tests" in self.parts or self.path.name == "conftest.py":
             return "tests"
-        return "/".join(self.parts[:2]) if self.parts[0] in ("libs", "services") else "infra"
+        owned = self.parts[0] in ("libs", "services", "partner-kit")
+        return "/".join(self.parts[:2]) if owned else "infra"
 
     @cached_property
     def module(self) -> tuple[str, ...]:

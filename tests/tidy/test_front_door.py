@@ -14,7 +14,7 @@ STATUS = re.compile(r"accepted|superseded by (\d+)")
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 PACKAGES = sorted(
     path
-    for part in (".", "libs/*", "infra/*", "services/*")
+    for part in (".", "libs/*", "infra/*", "partner-kit/*", "services/*")
     for path in ROOT.glob(f"{part}/pyproject.toml")
     if path.parent.name != "contracts"  # generated; `proto/build.py` says its version
 )

@@ -192,6 +192,7 @@ def test_every_decision_names_what_checks_it(page: Path) -> None:
         *sorted((ROOT / "docs").rglob("*.md")),
         *sorted((ROOT / "services").glob("*/README.md")),
         *sorted((ROOT / "libs").glob("*/README.md")),
+        *sorted((ROOT / "partner-kit").rglob("README.md")),
     ],
     ids=lambda p: str(p.relative_to(ROOT)),
 )

@@ -11,7 +11,7 @@ from .test_house import ROOT
 
 ROOTS = sorted(
     folder
-    for pattern in ("services/*/src/*", "libs/*/src/*", "infra/*/src/*")
+    for pattern in ("services/*/src/*", "libs/*/src/*", "infra/*/src/*", "partner-kit/*/src/*")
     for folder in ROOT.glob(pattern)
     if (folder / "__init__.py").exists() and "contracts" not in folder.parts
 )

@@ -243,18 +243,21 @@ async def db(engines: RunningTestMesh, service: str) -> AsyncIterator[Database]:
 
 
 # 100 m apart: none is a possible duplicate of another unless its test says so.
-_PLACES = itertools.cycle(range(250))
+_PLACES = itertools.cycle(
+    (43.1 + row * 0.001, 76.92 + column * 0.01) for column in range(4) for row in range(250)
+)
 
 
 def draft(**changes: Any) -> pb.OpenReportRequest:
     """A right report of a traffic violation in Almaty, and what the test changes in it."""
     occurred = changes.pop("occurred", system_clock() - timedelta(minutes=2))
+    latitude, longitude = next(_PLACES)
     given: dict[str, Any] = {
         "report_id": str(new_id()),
         "category": pb.CATEGORY_TRAFFIC_VIOLATION,
         "place": common_pb2.Place(
-            latitude=43.1 + next(_PLACES) * 0.001,
-            longitude=76.95,
+            latitude=latitude,
+            longitude=longitude,
             region="KZ-75",
             address="Abai 44",
         ),

@@ -51,7 +51,7 @@ async def test_a_report_awaits_the_next_escalation_until_the_last(
     register: Register, db: Database, engines: RunningTestMesh
 ) -> None:
     report_id, receipt = await register(draft(category=pb.CATEGORY_INCIDENT_WITH_CHILD))
-    late = escalation(db, lambda: receipt.due_at.ToDatetime(tzinfo=UTC) + timedelta(minutes=6))
+    late = escalation(db, lambda: receipt.due_at.ToDatetime(tzinfo=UTC) + timedelta(days=4))
     await late.check_response(f"{report_id}:1")
     await late.check_deadline(f"{report_id}:1:1")
     response, answer = f"response:{report_id}:2", f"deadline:{report_id}:1:2"

@@ -51,7 +51,9 @@ async def test_an_emergency_that_is_taken_and_not_reached_climbs_step_by_step(
     late = escalation(db, lambda: due + timedelta(seconds=1))
     for _ in range(3):  # a lease that ran out does the work again
         await late.check_response(f"{report_id}:1")
-    await late.check_response(f"{report_id}:2")
+    with pytest.raises(WaitUntilDue):
+        await late.check_response(f"{report_id}:2")
+    await escalation(db, lambda: due + timedelta(minutes=5)).check_response(f"{report_id}:2")
     report = await read(dispatcher, report_id)
     assert [step.note for step in report.steps][-2:] == [
         "overdue, response, step 1: supervisor",

@@ -1,0 +1,52 @@
+"""Client of Tartip for bank and eGov apps: hands reports in once, follows them, and pays fines.
+
+`ReportsClient` and `FinesClient` are for ordinary code, `AsyncReportsClient` and `AsyncFinesClient`
+for asyncio, with the same methods.
+Errors, all of them `TartipError`:
+
+    TartipError
+    ├── Refused             a named refusal: reason, wrong fields, texts in kk, ru and en, facts
+    ├── NoAnswer            no answer within the overall limit: repeat with the same id
+    ├── MessageTooLarge     the request is larger than gRPC lets through: never repeat it
+    ├── CertificateExpired  the client's own certificate has ended: nothing was sent
+    └── ClientClosed        the client was closed before the call, or during it
+"""
+
+from tartip_partner.aio_fines import AsyncFinesClient
+from tartip_partner.aio_reports import AsyncReportsClient
+from tartip_partner.errors import (
+    CertificateExpired,
+    ClientClosed,
+    MessageTooLarge,
+    NoAnswer,
+    Refused,
+    TartipError,
+    WrongField,
+)
+from tartip_partner.fines import FinesClient
+from tartip_partner.identity import Identity
+from tartip_partner.ids import new_id
+from tartip_partner.media import Media
+from tartip_partner.reports import ReportsClient
+from tartip_partner.retries import Retries
+from tartip_partner.tokens import FileTokenStore, TokenStore
+
+__all__ = [
+    "AsyncFinesClient",
+    "AsyncReportsClient",
+    "CertificateExpired",
+    "ClientClosed",
+    "FileTokenStore",
+    "FinesClient",
+    "Identity",
+    "Media",
+    "MessageTooLarge",
+    "NoAnswer",
+    "Refused",
+    "ReportsClient",
+    "Retries",
+    "TartipError",
+    "TokenStore",
+    "WrongField",
+    "new_id",
+]

@@ -1,0 +1,96 @@
+"""`AsyncFinesClient`: the client for asyncio, with the methods of `FinesClient`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+from tartip.fines.v1 import fines_pb2 as pb
+from tartip.fines.v1 import fines_pb2_grpc
+
+from tartip_partner.caller import AsyncCaller
+from tartip_partner.connections import Options
+from tartip_partner.fine_flows import (
+    LIST_PAYMENTS,
+    LOOKUP_FINES,
+    get_payment_flow,
+    pay_flow,
+    quote_flow,
+)
+from tartip_partner.identity import Identity
+from tartip_partner.retries import Retries
+
+
+class AsyncFinesClient:
+    """Looks fines up and pays them.
+
+    Deadlines, repetitions and errors are those of `ReportsClient`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        identity: Identity,
+        *,
+        retries: Retries = Retries(),  # noqa: B008 (it is frozen)
+        options: Options = (),
+    ) -> None:
+        """`address` is "host:port". `options` are further options of the gRPC channel. Nothing is
+        sent before the first call."""
+        stub_of: Any = fines_pb2_grpc.FinePaymentsStub
+        self._caller = AsyncCaller(address, identity, stub_of, options)
+        self._retries = retries
+
+    async def look_up(self, request: pb.LookupFinesRequest) -> AsyncIterator[pb.Fine]:
+        """The open fines of an owner or plate, or the fine of a number; pages are fetched as they
+        are needed."""
+        asked = pb.LookupFinesRequest()
+        asked.CopyFrom(request)
+        while True:
+            page = await self._caller.run(LOOKUP_FINES(asked, self._retries))
+            for fine in page.fines:
+                yield fine
+            if not page.next_page_token:
+                return
+            asked.page.token = page.next_page_token
+
+    async def quote(self, number: str) -> pb.Quote:
+        """What a fine costs now, until when, and later."""
+        return await self._caller.run(quote_flow(number, self._retries))
+
+    async def pay(self, payment: pb.PayFineRequest) -> pb.Payment:
+        """Pay a fine, and return the payment.
+
+        An empty `payment.payment_id` is set to a new id. Store it: after an error, `pay` with the
+        same payment cannot pay twice, and `get` tells what became of it.
+        """
+        return await self._caller.run(pay_flow(payment, self._retries))
+
+    async def get(self, payment_id: str) -> pb.Payment:
+        """A payment as it is now; one that was given back says so."""
+        return await self._caller.run(get_payment_flow(payment_id, self._retries))
+
+    async def list(
+        self, request: pb.ListPaymentsRequest | None = None
+    ) -> AsyncIterator[pb.Payment]:
+        """The partner's payments that pass the filters of `request`, the latest posted first."""
+        asked = pb.ListPaymentsRequest()
+        if request:
+            asked.CopyFrom(request)
+        while True:
+            page = await self._caller.run(LIST_PAYMENTS(asked, self._retries))
+            for payment in page.payments:
+                yield payment
+            if not page.next_page_token:
+                return
+            asked.page.token = page.next_page_token
+
+    async def close(self) -> None:
+        """Close the connection; calls that are under way end."""
+        await self._caller.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

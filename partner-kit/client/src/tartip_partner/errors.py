@@ -1,0 +1,118 @@
+"""What a call can end with besides an answer, read from the details of a gRPC status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+_DETAILS_KEY = "grpc-status-details-bin"
+
+
+class TartipError(Exception):
+    """Base of all errors of this package."""
+
+
+@dataclass(frozen=True)
+class WrongField:
+    """A field of the request that was refused: its path, a stable reason and an English text."""
+
+    field: str
+    reason: str
+    description: str
+
+
+@dataclass(eq=False)
+class Refused(TartipError):
+    """The service refused the request.
+
+    `reason` is stable and meant for programs, such as "ID_REUSED"; where the service gave none, it
+    is the name of the gRPC status. `texts` are sentences for people by language ("kk", "ru", "en").
+    `facts` are further values by name, such as the number of bytes received. `retry_after` is the
+    delay in seconds after which the same request will be let through; None where none was given.
+    """
+
+    status: grpc.StatusCode
+    reason: str
+    fields: tuple[WrongField, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    retry_after: float | None = None
+    is_named: bool = True
+
+    def __str__(self) -> str:
+        wrong = ", ".join(f"{one.field}: {one.reason}" for one in self.fields)
+        text = self.texts.get("en", "")
+        return " ".join(part for part in (self.reason, text, f"({wrong})" if wrong else "") if part)
+
+
+@dataclass(eq=False)
+class NoAnswer(TartipError):
+    """The overall limit ended before an answer came; whether the request was carried out is not
+    known.
+
+    Repeat it, later and with the same id: nothing will be done twice. `last` is what the last
+    attempt ended with.
+    """
+
+    attempts: int
+    last: Refused
+
+    def __str__(self) -> str:
+        return f"no answer after {self.attempts} attempts; the last one: {self.last}"
+
+
+class MessageTooLarge(TartipError):
+    """The request is larger than gRPC lets through (9 MiB). Repeating it cannot help."""
+
+
+@dataclass(eq=False)
+class CertificateExpired(TartipError):
+    """The client's certificate ended at `ended_at`; nothing was sent.
+
+    Once the new certificate is in its files, or `Identity.replace` was called, the same call goes
+    through.
+    """
+
+    ended_at: datetime
+
+    def __str__(self) -> str:
+        return f"the client's certificate ended at {self.ended_at.isoformat()}"
+
+
+class ClientClosed(TartipError):
+    """The client was closed before the call, or during it."""
+
+
+def refusal_of(error: Any) -> Refused:
+    """Convert a `grpc.RpcError` to a `Refused`, which is not raised here."""
+    status: grpc.StatusCode = error.code()
+    refused = Refused(status, status.name, is_named=False)
+    fields: list[WrongField] = []
+    texts: dict[str, str] = {}
+    for packed in _details(error.trailing_metadata() or ()):
+        info = error_details_pb2.ErrorInfo()
+        bad = error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        text = error_details_pb2.LocalizedMessage()
+        if packed.Unpack(info):
+            refused.reason, refused.facts = info.reason, dict(info.metadata)
+            refused.is_named = True
+        elif packed.Unpack(bad):
+            fields += [WrongField(v.field, v.reason, v.description) for v in bad.field_violations]
+        elif packed.Unpack(retry):
+            refused.retry_after = retry.retry_delay.ToMilliseconds() / 1e3
+        elif packed.Unpack(text):
+            texts[text.locale] = text.message
+    refused.fields, refused.texts = tuple(fields), texts
+    return refused
+
+
+def _details(metadata: Iterable[Any]) -> Iterable[Any]:
+    for key, value in metadata:
+        if key == _DETAILS_KEY:
+            yield from status_pb2.Status.FromString(value).details
