@@ -228,6 +228,16 @@ def dispatcher(as_: Callable[..., As]) -> As:
     return as_(operator="dispatcher-almaty")
 
 
+@pytest.fixture
+def administrator(as_: Callable[..., As]) -> As:
+    return as_(operator="personnel-1")
+
+
+@pytest.fixture
+def security(as_: Callable[..., As]) -> As:
+    return as_(operator="security-1")
+
+
 @pytest_asyncio.fixture
 async def db(engines: RunningTestMesh, service: str) -> AsyncIterator[Database]:
     """The service's own database with its log-in for work, for looking behind its answers."""

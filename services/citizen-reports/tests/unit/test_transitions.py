@@ -1,5 +1,6 @@
 """The way of a report: every pair of action and status, row by row."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -71,7 +72,7 @@ def a_report(status: Status, category: Category = Category.TRAFFIC_VIOLATION) ->
 
 def act(move: Move, report: Report) -> Report:
     later = NOW + timedelta(hours=1)
-    moves = {
+    moves: dict[Move, Callable[[], Report]] = {
         Move.SUBMIT: lambda: report.submit(RECEIPT),
         Move.ROUTE: lambda: report.route("KZ-75-duty"),
         Move.TAKE: lambda: report.take(SUPERVISOR, later, DEADLINES),

@@ -58,13 +58,7 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
 # Fields that are only given, or answered to services or to apps alone.
 NEVER_ANSWERED = {
     *("CameraStream.password", "AuditEntry.alias", "AuditEntry.record_kinds"),
-    *("Report.actions", "Report.dispute_until"),
-# Fields that are only given, or answered to services or apps alone.
-NEVER_ANSWERED = {
-    "CameraStream.password",
-    "AuditEntry.alias",
-    "AuditEntry.record_kinds",
-    "Report.media",
+    *("Report.actions", "Report.dispute_until", "Report.media"),
 }
 REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (camera_schemas.RegisterCamera, cameras_pb2.RegisterCameraRequest),
