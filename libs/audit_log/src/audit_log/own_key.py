@@ -18,7 +18,8 @@ def own_key_check(db: Database) -> Check:
 
     A service makes the keys that it does not find. Where the folder of its keys is lost, or is on a
     disk that is not mounted, it would go on with new ones: what was encrypted could not be read,
-    and nothing would be sealed.
+    and nothing would be sealed. So a keyring that is foreign is refused (`Keyring.is_foreign`):
+    calls are answered as if the storage were away, and events and scheduled work wait.
     """
     own = audit_heads.c.public_key == public_bytes(db.keyring.signing_key(SIGNING_KEY))
     any_head, own_head = exists(audit_heads.select()), exists(audit_heads.select().where(own))
@@ -32,6 +33,7 @@ def own_key_check(db: Database) -> Check:
         try:
             async with db.begin(SYSTEM) as tx:
                 was_own = not await tx.scalar(is_foreign)
+                db.keyring.is_foreign = not was_own
         except Exception as error:
             if storage_is_away(error):  # the check of the database reports that
                 return {}

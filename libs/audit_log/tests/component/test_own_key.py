@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from audit_log.own_key import own_key_check
 from chassis.clock import system_clock
-from chassis.db import Database
+from chassis.db import Database, storage_is_away
 from chassis.tables import audit_heads
 from chassis.transaction import SYSTEM
-from vault.keyring import Keyring
+from vault.keyring import Keyring, KeysForeign
 
 from .test_audit import seal
 
@@ -39,6 +39,24 @@ async def test_the_keys_of_a_log_that_was_signed_are_needed(
     assert await own_key_check(db).look() == {}
     reasons = await own_key_check(without_keys).look()
     assert list(reasons) == ["keys"] and "restore the folder of its keys" in reasons["keys"]
+    await without_keys.close()
+
+
+async def test_nothing_is_written_or_read_with_keys_that_are_not_those_of_the_database(
+    db: Database, without_keys: Database
+) -> None:
+    assert await sealed(db) == 1
+    await own_key_check(without_keys).look()
+    with pytest.raises(KeysForeign) as refused:
+        async with without_keys.begin(SYSTEM) as tx:
+            await tx.keys.new("person")
+    assert storage_is_away(refused.value), "callers try again, consumers wait"
+    with pytest.raises(KeysForeign):
+        async with without_keys.begin(SYSTEM) as tx:
+            await tx.schedule("watched", "thing:1", system_clock())
+    await own_key_check(db).look()
+    async with db.begin(SYSTEM) as tx:
+        await tx.keys.new("person")
     await without_keys.close()
 
 

@@ -69,6 +69,11 @@ class DataKey:
         return self.open(sealed, place).decode()
 
 
+class KeysForeign(OSError):
+    """The keys of the process are not those of its database. Callers are told that the storage is
+    away, and consumers wait: what would be written with these keys could not be read later."""
+
+
 class Keyring:
     """The key-encryption keys of one service, in a folder with one file per class of keys.
 
@@ -78,6 +83,9 @@ class Keyring:
     def __init__(self, folder: Path, *, new_id: Callable[[], UUID] = uuid4) -> None:
         """`new_id` makes the ids of new data keys; ids ordered by time keep the database index
         compact."""
+        # Whether these keys are known not to be those of the database; all but signing keys are
+        # refused then, with KeysForeign.
+        self.is_foreign = False
         self._folder = folder
         self._new_id = new_id
         self._keys: dict[str, bytes] = {}
@@ -89,8 +97,8 @@ class Keyring:
         The newest wrapping key of the class wraps the data key. If the class has no wrapping key,
         the first key of the class wraps it.
         """
-        key_id, plain = self._new_id(), AESGCM.generate_key(256)
-        wrapping = self._wrapping.newest_first(key_class) or (self._key(key_class),)
+        key_id, plain, first = self._new_id(), AESGCM.generate_key(256), self._key(key_class)
+        wrapping = self._wrapping.newest_first(key_class) or (first,)
         return DataKey(key_id, wrap(wrapping[0], key_id, plain), plain)
 
     def unwrap(self, key_class: str, key_id: UUID, wrapped: bytes) -> DataKey:
@@ -139,9 +147,14 @@ class Keyring:
         A missing file is created with 32 random bytes. Raises ValueError if a PEM file holds
         another kind of key.
         """
-        return read_signing_key(self._key(name), name)
+        return read_signing_key(self._read(name), name)
 
     def _key(self, key_class: str) -> bytes:
+        if self.is_foreign:
+            raise KeysForeign(f"the keys in {self._folder} are not those of the database")
+        return self._read(key_class)
+
+    def _read(self, key_class: str) -> bytes:
         if key_class not in self._keys:
             self._keys[key_class] = made_once(self._folder / f"{key_class}.key")
         return self._keys[key_class]
