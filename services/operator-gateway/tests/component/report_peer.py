@@ -61,6 +61,7 @@ def a_report(report_id: str, due: datetime, **changes: Any) -> reports_pb2.DeskR
 def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
     status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
     report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
+    report.actions.append("raise")
     if report.HasField("response_due_at"):
         report.actions.append("record_arrival")
         report.actions[:] = [action for action in report.actions if action != "answer"]
@@ -140,6 +141,19 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         report.report.answer = request.answer
         report.closing_outcome = request.outcome
         return reports_pb2.AnswerReportResponse(report=self._act(request, "answer"))
+
+    async def RaiseReport(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._unchanged(request)
+        with checks() as check:
+            check.that(bool(request.reason), "reason", "what shows it", code="REASON_REQUIRED")
+            check.that(request.category > 0, "category", "a kind", code="CATEGORY_UNKNOWN")
+        if request.category == reports_pb2.CATEGORY_COMPLAINT_ABOUT_OFFICER:
+            del self._asked.reports[request.report_id]
+            return reports_pb2.RaiseReportResponse(hidden=True)
+        report.report.category = request.category
+        report.report.version += 1
+        return reports_pb2.RaiseReportResponse(report=offered(report))
 
     async def GetBoard(self, request: Any, context: Any) -> Any:
         officers = [reports_pb2.OfficerLoad(operator="dispatcher-almaty", open=3, overdue=1)]

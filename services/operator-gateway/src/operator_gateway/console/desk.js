@@ -67,6 +67,9 @@ export class Desk {
     if (shown?.id === id && bar) this.drawButtons(bar, shown.data);
   }
 
+  // The owner answers without the case: it is hidden from this operator now.
+  gone() {}
+
   // What must come first before this can be done, in words; "" where nothing must.
   waitsFor() { return ""; }
 
@@ -97,8 +100,10 @@ export class Desk {
       const purpose = await requirePurpose(this.queueName);
       if (!purpose) throw new Refused(0, { title: t("purpose.needed"), reason: "PURPOSE_REQUIRED" });
       const data = await this.perform(bound, name, values, purpose);
-      this.panel.show(data);
-      this.done(name, data);
+      if (data) {
+        this.panel.show(data);
+        this.done(name, data);
+      } else this.gone(name, bound);
     } catch (error) {
       if (error.outdates) this.readAgain(bound.id);
       throw error;

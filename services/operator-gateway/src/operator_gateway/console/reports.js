@@ -12,6 +12,8 @@ import { t } from "./texts.js";
 
 const STATES = ["registered", "routed", "in_work", "waits_for_reporter", "disputed", "answered", "closed", "withdrawn"];
 const CATEGORIES = ["road_accident", "traffic_violation", "domestic_violence", "incident", "incident_with_child", "other"];
+// How secret reports of a category are kept; of others 0. A report is raised to a higher rank alone.
+const SECRECY = { domestic_violence: 1, incident_with_child: 1, complaint_about_officer: 2 };
 const REDRAW_MILLISECONDS = 30_000;
 const ACTIONS = {
   take: { key: "KeyT", kind: "main", label: "action.take" },
@@ -25,6 +27,8 @@ const ACTIONS = {
     { name: "region", label: t("region.other"), max: 6 }] },
   extend: { key: "KeyX", label: "action.extend", fields: () => [
     { name: "working_days", label: t("working_days"), max: 2 }, { name: "reason", label: t("reason"), max: 500 }] },
+  raise: { key: "KeyR", label: "action.raise", fields: ({ report }) => [
+    { name: "category", label: t("category"), options: moreSecret(report.category) }, { name: "reason", label: t("reason"), max: 500 }] },
   accept_traffic_evidence: { key: "KeyE", label: "action.accept_traffic_evidence", path: "accept-traffic-evidence", fields: () => [
     { name: "plate", label: t("plate"), max: 16 }, { name: "offence_code", label: t("offence"), value: "RED_LIGHT", max: 40 }] },
 };
@@ -76,6 +80,15 @@ class ReportDesk extends Desk {
     return (await post(`/v1/reports/${id}/${path}`, { ...values, version }, purpose)).report;
   }
 
+  // Raised to a category that this operator may not see.
+  gone(_, { id }) {
+    notify(t("raised.hidden"));
+    this.queue.put({ report: { report_id: id } }, true);
+    if (this.panel.id === id) this.panel.close();
+    emergencies.look();
+    this.refresh();
+  }
+
   done(_, whole) {
     notify(`${t("done")}: ${whole.report.receipt?.number ?? ""}`);
     this.queue.put(whole);
@@ -99,6 +112,10 @@ class ReportDesk extends Desk {
     ];
   }
 }
+
+const moreSecret = (category) => [{ value: "", label: t("choose") }, ...Object.keys(SECRECY)
+  .filter((other) => SECRECY[other] > (SECRECY[category] ?? 0))
+  .map((other) => ({ value: other, label: t(`category.${other}`) }))];
 
 const choices = (all, group, names) => [
   h("option", { value: "" }, all), ...names.map((name) => h("option", { value: name }, t(`${group}.${name}`)))];
