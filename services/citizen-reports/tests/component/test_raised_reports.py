@@ -47,6 +47,11 @@ async def test_a_misfiled_complaint_is_raised_and_hidden_at_once(
     told = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
     assert (told.category, told.receipt) == (pb.CATEGORY_OTHER, receipt)
     assert (told.unit, told.due_at) == (receipt.unit, receipt.due_at)
+    assert report_id in await listed(kaspi, pb.CATEGORY_OTHER)
+    assert report_id not in await listed(kaspi, pb.CATEGORY_COMPLAINT_ABOUT_OFFICER)
+    withdrawal = pb.WithdrawReportRequest(report_id=report_id)
+    refusal = await refused(kaspi.app("WithdrawReport", withdrawal))
+    assert refusal.facts["reason"] == "must_be_handled"
     [entry] = await audited(db, "raise", receipt.number)
     assert (entry["actor"], entry["class"]) == ("operator/dispatcher-almaty", "confidential")
     async with db.begin(SYSTEM) as tx:
@@ -55,6 +60,18 @@ async def test_a_misfiled_complaint_is_raised_and_hidden_at_once(
         )
         newest = await tx.scalar(query.bindparams(a=f"report:{report_id}"))
     assert newest == "complaints.v1.routed"
+
+
+async def listed(app: As, category: Any) -> set[str]:
+    """The ids of the app's reports of a category."""
+    request, found = pb.ListReportsRequest(categories=[category]), set[str]()
+    request.page.size = 200
+    while True:
+        answer = await app.app("ListReports", request)
+        found |= {report.report_id for report in answer.reports}
+        request.page.token = answer.next_page_token
+        if not answer.next_page_token:
+            return found
 
 
 async def test_a_child_is_recognised_by_whoever_sees_the_report(

@@ -28,6 +28,8 @@ def _duty_to_handle(report: Report) -> str:
     draft was not made to the police yet."""
     if report.receipt is None:
         return ""
+    if report.reported_category is not None:  # which one it was raised to is not told
+        return "must_be_handled"
     if report.category in TAKEN_FROM_ABROAD:
         return "crime_or_danger"
     if report.is_complaint and report.status not in BEFORE_WORK:

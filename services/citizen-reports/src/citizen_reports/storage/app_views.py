@@ -99,6 +99,8 @@ def _ids_of(row: dict[str, Any]) -> dict[str, UUID]:
     return {name: UUID(row[name]) for name in ("report_id", "media_id")}
 
 
+# As `Report.category_of_app`: a filter must not tell that a report was raised.
+_CATEGORY_OF_APP = func.coalesce(reports.c.reported_category, reports.c.category)
 _BY_ID = Read(_views().where(reports.c.report_id == bindparam("key")))
 _BY_NUMBER = Read(_views().where(reports.c.number == bindparam("key")))
 
@@ -128,7 +130,7 @@ def _conditions(wanted: OwnFilter) -> Iterable[Any]:
     if wanted.statuses:
         yield reports.c.status.in_([status.value for status in wanted.statuses])
     if wanted.categories:
-        yield reports.c.category.in_([category.value for category in wanted.categories])
+        yield _CATEGORY_OF_APP.in_([category.value for category in wanted.categories])
     if wanted.opened_from is not None:
         yield reports.c.opened_at >= wanted.opened_from
     if wanted.opened_until is not None:
