@@ -135,6 +135,7 @@ async def test_a_report_is_answered_in_the_browser_and_its_reporter_reads_it(
     await expect(page.locator(".case [data-action=answer]")).to_be_enabled(timeout=PATIENCE_MS)
     await page.keyboard.press("a")
     await page.fill("dialog[open] textarea", "Меры приняты.")
+    await page.select_option("dialog[open] select", "measures_taken")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".case")).to_contain_text("Меры приняты.", timeout=PATIENCE_MS)
     assert (await journey.report()).answer == "Меры приняты."

@@ -80,8 +80,10 @@ async def test_a_changed_complaint_is_found_and_its_number_is_not_told(
     report_id, number = await answered(complaint(), by="security-1")
     before = await served_differences(engines, "citizen-reports")
     await behind("UPDATE reports SET operator = 'security-2' WHERE report_id = $1", report_id)
-    [found] = await served_differences(engines, "citizen-reports") - before
-    assert found.startswith("hidden:") and number not in found
+    new = await served_differences(engines, "citizen-reports") - before
+    # What the tests before have done to other reports may be found only now.
+    [found] = [line for line in new if not line.startswith("report:")]
+    assert found.startswith("hidden:") and not about(new, number)
 
 
 def about(found: set[str], number: str) -> set[str]:
