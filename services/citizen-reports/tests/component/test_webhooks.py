@@ -158,6 +158,19 @@ async def test_the_same_request_makes_one_secret(app: As) -> None:
     assert first == again
 
 
+async def test_the_request_of_a_secret_that_has_ended_is_refused_by_name(
+    app: As, db: Database
+) -> None:
+    request_id = str(new_id())
+    await rotate(app, request_id)
+    await rotate(app)
+    ended = "UPDATE webhook_secrets SET ends_at = service_now() WHERE secret_id = CAST(:s AS uuid)"
+    async with db.begin(SYSTEM) as tx:
+        await tx.execute(text(ended).bindparams(s=request_id))
+    await rotate(app)
+    assert (await refused(rotate(app, request_id))).code == "ID_REUSED"
+
+
 @pytest.mark.parametrize(
     ("address", "code"),
     [

@@ -14,7 +14,7 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
-from chassis.refusals import Refusal
+from chassis.refusals import IdReused, Refusal
 from chassis.transaction import SYSTEM
 from host.leases import Lease, hold
 from partners.register import PartnerRegister
@@ -142,7 +142,8 @@ class Webhooks:
 
 
 def _repeated(known: list[Secret], request_id: UUID) -> Rotated:
-    newer = [one for one in known if one.secret_id != request_id]
-    found = next(one for one in known if one.secret_id == request_id)
-    previous = next((one for one in newer if one.created_at < found.created_at), None)
+    found = next((one for one in known if one.secret_id == request_id), None)
+    if found is None:  # it has ended, and a newer one was made since
+        raise IdReused
+    previous = next((one for one in known if one.created_at < found.created_at), None)
     return Rotated(found.secret, previous.ends_at if previous else None)
