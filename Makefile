@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check figures unit journeys walks nightly training-tools training-smoke accuracy bench alerts lock release-contracts clean
+.PHONY: help setup proto models run test check figures unit journeys walks nightly training-tools training-smoke accuracy bench alerts who-sees-what lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ bench: setup ## speed, memory and endurance, each beside its bare counterpart, i
 
 alerts: .venv/.members ## alert rules, dashboards and their handbook from infra/otel/objectives.yaml
 	@$(VENV)/python -m tartip_cli.alerts
+
+who-sees-what: .venv/.members ## docs/who-sees-what.md from docs/who-sees-what.yaml
+	@$(VENV)/python tests/secrecy/table.py
 
 lock: ## resolve the members' dependencies anew into requirements.lock
 	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

@@ -31,6 +31,7 @@ GROUPS = {
     "tests/insiders": "mesh",
     "tests/isolation": "mesh",
     "tests/journeys": "mesh",
+    "tests/secrecy": "mesh",
     "tests/telemetry": "mesh",
     "tests/upgrade": "mesh",
     "tests/years": "mesh",
