@@ -50,7 +50,11 @@ from host.telemetry.calls import MeasuredCall
 
 STREAM_END_SECONDS = 2.0
 # For every known caller, without deadline or span, but within the caller's share.
-OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+OPEN_SERVICES = (
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+)
 _NO_SPAN = nullcontext(INVALID_SPAN)
 log = logging.getLogger(__name__)
 Metadata = Mapping[str, str | bytes]

@@ -10,12 +10,14 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from host.certificates import CertificateFiles, CurrentCertificate, Pem
 from host.gate import Gate
 from host.health import Health, HealthServicer
 
+# Its messages are those of v1alpha, which older tools ask for.
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 MESSAGE_BYTES_MAX = 9 * 1024 * 1024
 # Against memory alone: long before, `Shares` has refused a caller or all of them by name.
 RPCS_MAX = 4096
@@ -80,7 +82,7 @@ class GrpcServer:
         Raises RuntimeError unless the gate's policy has exactly the methods of these services.
         """
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self.server)
+        _serve_reflection(self.server, names)
         self._check_policy(services)
         self.health.serves(services)
         await self.server.start()
@@ -105,6 +107,18 @@ class GrpcServer:
         if methods != set(self._gate.policy):
             missing, extra = methods - set(self._gate.policy), set(self._gate.policy) - methods
             raise RuntimeError(f"policy differs from the services: {missing=} {extra=}")
+
+
+def _serve_reflection(server: grpc.aio.Server, services: tuple[str, ...]) -> None:
+    servicer = reflection.aio.ReflectionServicer(services)  # type: ignore[attr-defined]
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    methods = {"ServerReflectionInfo": handler}
+    for name in (REFLECTION_V1, reflection.SERVICE_NAME):
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
 
 
 def _renewed_credentials(files: CertificateFiles, authorities: bytes) -> grpc.ServerCredentials:

@@ -22,6 +22,7 @@ from chassis.identity import TokenVerifier, allow
 from chassis.refusals import Refusal
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from host.gate import Gate
 from host.server import MESSAGE_BYTES_MAX, GrpcServer
 from host.shares import Quota, Shares
@@ -277,6 +278,20 @@ async def test_a_client_that_pings_often_is_not_sent_away(place: Place) -> None:
         assert place.slow.streams == 1
         stream.cancel()
         await asyncio.wait([reading])
+
+
+async def test_tools_find_the_methods_by_both_names_of_reflection(place: Place) -> None:
+    asked = reflection_pb2.ServerReflectionRequest(list_services="")
+    async with place.channel("kaspi") as channel:
+        for version in ("v1", "v1alpha"):
+            ask = channel.stream_stream(
+                f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+                reflection_pb2.ServerReflectionRequest.SerializeToString,
+                reflection_pb2.ServerReflectionResponse.FromString,
+            )
+            [answer] = [each async for each in ask(iter([asked]), timeout=DEADLINE_SECONDS)]
+            names = {service.name for service in answer.list_services_response.service}
+            assert SERVICE.full_name in names
 
 
 def _watch() -> reports_pb2.WatchReportsRequest:

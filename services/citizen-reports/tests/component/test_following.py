@@ -108,6 +108,13 @@ async def test_an_empty_token_begins_with_the_next_change(
     stream.cancel()
 
 
+async def test_an_app_sees_at_once_that_its_idle_stream_is_open(halyk: As) -> None:
+    stream = halyk.watch("")
+    async with asyncio.timeout(5):
+        await stream.initial_metadata()
+    stream.cancel()
+
+
 async def test_a_token_that_was_not_given_is_refused(kaspi: As) -> None:
     for token in ("x", "-1", "999999999", "٣"):
         assert (await refused(_read(kaspi.watch(token), 1))).code == "RESUME_TOKEN_WRONG"

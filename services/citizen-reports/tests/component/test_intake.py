@@ -44,14 +44,6 @@ async def test_the_same_id_with_other_content_is_refused_by_name(kaspi: As) -> N
     assert (await refused(kaspi.app("OpenReport", given))).code == "ID_REUSED"
 
 
-async def test_an_id_of_another_partner_is_refused_without_a_word_about_it(
-    kaspi: As, halyk: As
-) -> None:
-    given = draft()
-    await kaspi.app("OpenReport", given)
-    assert (await refused(halyk.app("OpenReport", given))).code == "ID_REUSED"
-
-
 async def test_parallel_opens_and_submits_make_one_report_with_one_number(
     kaspi: As, db: Database
 ) -> None:

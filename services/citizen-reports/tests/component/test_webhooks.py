@@ -158,15 +158,26 @@ async def test_the_same_request_makes_one_secret(app: As) -> None:
     assert first == again
 
 
+async def test_a_request_id_of_another_partner_makes_a_secret_as_a_fresh_one(
+    engines: RunningTestMesh, as_: Callable[..., As], app: As
+) -> None:
+    other = await app_at(engines, as_, f"https://127.0.0.1:{WEBHOOK_PORT}/tartip")
+    request_id = str(new_id())
+    theirs, ours = await rotate(other, request_id), await rotate(app, request_id)
+    assert theirs.secret != ours.secret
+    assert await rotate(app, request_id) == ours
+
+
 async def test_the_request_of_a_secret_that_has_ended_is_refused_by_name(
     app: As, db: Database
 ) -> None:
     request_id = str(new_id())
     await rotate(app, request_id)
     await rotate(app)
-    ended = "UPDATE webhook_secrets SET ends_at = service_now() WHERE secret_id = CAST(:s AS uuid)"
+    newest = "SELECT partner FROM webhook_secrets ORDER BY created_at DESC LIMIT 1"
+    ended = f"UPDATE webhook_secrets SET ends_at = service_now() WHERE partner = ({newest})"
     async with db.begin(SYSTEM) as tx:
-        await tx.execute(text(ended).bindparams(s=request_id))
+        await tx.execute(text(ended))
     await rotate(app)
     assert (await refused(rotate(app, request_id))).code == "ID_REUSED"
 

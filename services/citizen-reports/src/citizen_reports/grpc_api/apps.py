@@ -177,7 +177,10 @@ class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
     async def WatchReports(
         self, request: reports_pb2.WatchReportsRequest, context: Context
     ) -> AsyncIterator[reports_pb2.WatchReportsResponse]:
-        async for change in self._change_feed.follow(request.resume_token, current_caller()):
+        changes = await self._change_feed.follow(request.resume_token, current_caller())
+        # At once, so that the app sees that it is connected while nothing changes.
+        await context.send_initial_metadata(())
+        async for change in changes:
             yield _change_to_proto(change)
 
     async def RotateWebhookSecret(
@@ -351,6 +354,7 @@ def _hide_raising(shown: reports_pb2.Report, report: Report) -> None:
 
 def _app_report_to_proto(view: AppView) -> reports_pb2.Report:
     shown = report_to_proto(view.report, view.question, view.answer, view.media_count)
+    shown.report_id = str(view.report.id_of_app)
     _hide_raising(shown, view.report)
     shown.actions[:] = view.actions
     shown.media.extend(_media_to_proto(item) for item in view.media)

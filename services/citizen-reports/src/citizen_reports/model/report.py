@@ -13,6 +13,7 @@ from law.report_escalation import QuestionReason
 
 from citizen_reports.model.categories import CONFIDENTIAL, EMERGENCIES, Category
 from citizen_reports.model.deadlines import DeadlineKind, Deadlines
+from citizen_reports.model.own_ids import id_of_app
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import (
     AlreadyDisputed,
@@ -100,6 +101,11 @@ class Report:
     def category_of_app(self) -> Category:
         """The category that the app gave. The app is not told that the report was raised."""
         return self.reported_category or self.category
+
+    @property
+    def id_of_app(self) -> UUID:
+        """The id that the app made; `report_id` is another where it was taken (see `own_ids`)."""
+        return id_of_app(self.report_id, self.partner)
 
     @property
     def is_complaint(self) -> bool:

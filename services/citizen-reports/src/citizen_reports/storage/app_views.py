@@ -30,7 +30,7 @@ from citizen_reports.storage.contents import (
     to_media,
 )
 from citizen_reports.storage.report_rows import to_report
-from citizen_reports.storage.reports import moment_and_id
+from citizen_reports.storage.reports import WITH_ID, ids_of, moment_and_id
 from citizen_reports.storage.tables import contents, media, reports
 
 
@@ -101,14 +101,17 @@ def _ids_of(row: dict[str, Any]) -> dict[str, UUID]:
 
 # As `Report.category_of_app`: a filter must not tell that a report was raised.
 _CATEGORY_OF_APP = func.coalesce(reports.c.reported_category, reports.c.category)
-_BY_ID = Read(_views().where(reports.c.report_id == bindparam("key")))
+_BY_ID = Read(_views().where(WITH_ID))
 _BY_NUMBER = Read(_views().where(reports.c.number == bindparam("key")))
 
 
 async def view_of(db: Database, scope: Scope, key: UUID | str) -> AppView:
     """Return the report with this id or number. Raises ReportNotFound, also for a report outside
     the scope."""
-    rows = await db.read(scope, _BY_NUMBER if isinstance(key, str) else _BY_ID, key=key)
+    if isinstance(key, str):
+        rows = await db.read(scope, _BY_NUMBER, key=key)
+    else:
+        rows = await db.read(scope, _BY_ID, **ids_of(key, scope))
     if not rows:
         raise ReportNotFound
     return _to_view(rows[0], db.keyring.unwrapped)

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from statements.reads import Read
 
+from citizen_reports.model.own_ids import id_of_app
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.tables import changes, partner_sequences
 
@@ -58,6 +59,7 @@ _NUMBER = _numbering()
 @dataclass(frozen=True)
 class Change:
     sequence: int
+    # As the app made it.
     report_id: UUID
     number: str
     status: Status
@@ -84,7 +86,12 @@ async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list
     )
     return [
         Change(
-            row.sequence, row.report_id, row.number, Status(row.status), row.outcome, row.changed_at
+            row.sequence,
+            id_of_app(row.report_id, partner),
+            row.number,
+            Status(row.status),
+            row.outcome,
+            row.changed_at,
         )
         for row in rows
     ]

@@ -24,6 +24,7 @@ from statements.reads import Read
 from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.decided import REPORT
 from citizen_reports.model.media import Media
+from citizen_reports.model.own_ids import kept_apart
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
@@ -56,7 +57,8 @@ DUE_AT = func.least(
 )
 _PLACE_IN_QUEUE = (func.coalesce(DUE_AT, _NO_DEADLINE), reports.c.report_id)
 # Made once: the calls of apps execute these.
-_WITH_ID = select(reports).where(reports.c.report_id == bindparam("report_id"))
+WITH_ID = reports.c.report_id.in_([bindparam("report_id"), bindparam("kept_apart")])
+_WITH_ID = select(reports).where(WITH_ID)
 _GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
 _SAVE = update(reports).where(
     reports.c.report_id == bindparam("old_report_id"), reports.c.version == bindparam("old_version")
@@ -83,7 +85,7 @@ _SUBMITTED = Read(
         .outerjoin(_person_key, _person_key.c.key_id == reporters.c.key_id)
         .outerjoin(media, media.c.report_id == reports.c.report_id)
     )
-    .where(reports.c.report_id == bindparam("report_id"))
+    .where(WITH_ID)
     .order_by(media.c.position)
 )
 
@@ -120,20 +122,27 @@ def add_report(tx: Tx, report: Report) -> None:
     tx.add(reports, to_row(report))
 
 
+def ids_of(report_id: UUID, scope: Scope) -> dict[str, UUID]:
+    """Return the parameters of the condition `WITH_ID`: an app's own report may be stored under an
+    id that is kept apart from the one the app made."""
+    apart = kept_apart(report_id, scope.name) if scope.kind == "partner" else report_id
+    return {"report_id": report_id, "kept_apart": apart}
+
+
 async def get(tx: Tx, report_id: UUID) -> Report:
     """Return the report. Raises ReportNotFound, also for a report outside the scope."""
-    return _found(await tx.read(_GET, report_id=report_id))
+    return _found(await tx.read(_GET, **ids_of(report_id, tx.scope)))
 
 
 async def get_for_update(tx: Tx, report_id: UUID) -> Report:
     """Return the report and lock its row. Raises ReportNotFound, also for a report outside the
     scope."""
-    return _found(await tx.read(_GET_FOR_UPDATE, report_id=report_id))
+    return _found(await tx.read(_GET_FOR_UPDATE, **ids_of(report_id, tx.scope)))
 
 
 async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
     """Return the report and lock its row, or return None if there is no such report any more."""
-    rows = await tx.read(_GET_FOR_UPDATE, report_id=report_id)
+    rows = await tx.read(_GET_FOR_UPDATE, **ids_of(report_id, tx.scope))
     return to_report(rows[0]) if rows else None
 
 
@@ -264,7 +273,7 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
 async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
     """Read a report for its submission, in one round trip. Raises ReportNotFound, also for a report
     outside the scope."""
-    rows = await db.read(scope, _SUBMITTED, report_id=report_id)
+    rows = await db.read(scope, _SUBMITTED, **ids_of(report_id, scope))
     if not rows:
         raise ReportNotFound
     items = [to_media(row) for row in rows if row.media_id is not None]

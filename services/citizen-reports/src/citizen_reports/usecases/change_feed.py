@@ -38,12 +38,14 @@ class ChangeFeed:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
-        """Stream the calling partner's changes, without end.
+        """Return a stream of the calling partner's changes, without end.
 
         `token` is the number of the last change received; "" starts with the next change. Raises
         ResumeTokenWrong if `token` is malformed or above the number of the partner's last change.
         """
-        position = await self._start(token, caller)
+        return self._changes_after(await self._start(token, caller), caller)
+
+    async def _changes_after(self, position: int, caller: Caller) -> AsyncIterator[Change]:
         self._followers += 1
         try:
             while True:

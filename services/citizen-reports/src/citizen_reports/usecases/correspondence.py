@@ -80,7 +80,7 @@ class Correspondence:
                 if said.request_id is None and await _is_last(tx, report, Status.IN_WORK, text):
                     return await self._intake.view(tx, report)
                 raise
-            await contents.set_content(tx, said.report_id, question="")
+            await contents.set_content(tx, report.report_id, question="")
             await self._recorder.record(
                 tx, report, replied, Decision("reply"), at=now, actor=REPORTER, note=text
             )
@@ -130,10 +130,10 @@ class Correspondence:
             taken_back = withdrawn(report)
             if report.receipt is None:
                 await _remember_withdrawal(tx, report_id, caller)
-                await reports.withdraw_draft(tx, report_id)
+                await reports.withdraw_draft(tx, report.report_id)
                 audit(tx, "withdraw_draft", report)
                 return None
-            await contents.set_content(tx, report_id, question="")
+            await contents.set_content(tx, report.report_id, question="")
             decision = Decision("withdraw")
             await self._recorder.record(
                 tx, report, taken_back, decision, at=self._clock(), actor=REPORTER, note=reason

@@ -5,7 +5,7 @@ Row-level security limits each transaction to the reports of the calling partner
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,6 +24,7 @@ from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import CheckedDraft, Draft
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in
+from citizen_reports.model.own_ids import kept_apart
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import MediaIncomplete, ReportEmpty
 from citizen_reports.model.report import Report
@@ -67,15 +68,16 @@ class Intake:
         """Store a draft under the id that the app chose, and return it.
 
         `content` is the serialised request. A repeated call with the same id and content returns
-        the stored report. Raises BadRequest, ReportKindNotAllowed, or IdReused if the id was used
-        with other content or by another partner.
+        the stored report. Raises BadRequest, ReportKindNotAllowed, or IdReused if the partner used
+        the id with other content.
         """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
         assert report_id is not None
         if await self._may_add(report_id, checked.category, content, caller):
-            report = _opened(report_id, checked, caller.name, now)
-            if await self._add(report, checked, content, caller):
+            opened = _opened(report_id, checked, caller.name, now)
+            report = await _kept_apart(opened, lambda own: self._add(own, checked, content, caller))
+            if report is not None:
                 return self._offered(AppView(report, has_text=bool(checked.text)))
         async with self._db.begin(caller.scope) as tx:
             return await self.view(tx, await reports.get(tx, report_id))
@@ -95,7 +97,9 @@ class Intake:
         assert report_id is not None
         if await self._may_add(report_id, checked.category, content, caller):
             opened = _opened(report_id, checked, caller.name, now)
-            routed = await self._add_registered(opened, checked, content, caller)
+            routed = await _kept_apart(
+                opened, lambda own: self._add_registered(own, checked, content, caller)
+            )
             if routed is not None:
                 bind_trace(routed)
                 return self._offered(AppView(routed))
@@ -173,13 +177,14 @@ class Intake:
 
     async def _add(
         self, report: Report, draft: CheckedDraft, content: bytes, caller: Caller
-    ) -> bool:
-        """Store a draft; return False if the app has opened it before. Raises IdReused."""
+    ) -> Report | None:
+        """Store a draft, and return it; None if the app has opened it before. Raises IdReused, or
+        RowExists if another partner has a report with its id."""
         for is_second_try in (False, True):
             key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
             try:
                 async with self._db.begin(caller.scope, shared=True) as tx:
-                    tx.write_once(caller.key, report.report_id, content)
+                    tx.write_once(caller.key, report.id_of_app, content)
                     reports.add_report(tx, report)
                     await contents.add_contents(tx, report, draft, key)
                     due_at = report.opened_at + DRAFT_LIFE
@@ -187,18 +192,17 @@ class Intake:
                     audit(tx, "open", report)
                 break
             except RowExists as error:
-                if error.key == reports.KEY:
-                    raise IdReused from None  # by another partner; nothing more of it is answered
                 # Another first report of the person came at once: its key is found now.
                 if error.key != PERSON_KEY or is_second_try:
                     raise
-        return tx.was_first
+        return report if tx.was_first else None
 
     async def _add_registered(
         self, opened: Report, draft: CheckedDraft, content: bytes, caller: Caller
     ) -> Report | None:
         """Store a new report as registered and routed, and return it; None if the app has used its
-        id before. Raises IdReused or CalendarYearMissing."""
+        id before. Raises IdReused or CalendarYearMissing, or RowExists if another partner has a
+        report with its id."""
         said = Contents(draft.text, draft.place, draft.officer)
         written, now = Written(said, draft.reporter, None), opened.opened_at
         receipt = self._receipt(opened, [], written, now)
@@ -207,7 +211,7 @@ class Intake:
         for number in self._recorder.numbers(opened, now):
             try:
                 async with self._db.begin(caller.scope, shared=True) as tx:
-                    tx.write_once(caller.key, opened.report_id, content)
+                    tx.write_once(caller.key, opened.id_of_app, content)
                     report_key = await contents.add_contents(tx, opened, draft, key)
                     numbered = replace(receipt, number=number)
                     routed = await self._recorder.register_new(tx, opened, numbered, report_key)
@@ -215,8 +219,6 @@ class Intake:
                     await _schedule(tx, opened, [], now)
                 return routed if tx.was_first else None
             except RowExists as error:
-                if error.key == reports.KEY:
-                    raise IdReused from None  # by another partner; nothing more of it is answered
                 if error.key not in {PERSON_KEY, *reports.NUMBER_KEYS}:
                     raise
                 # Another first report of the person came at once: its key is found now.
@@ -286,6 +288,21 @@ class Intake:
         return replace(view, actions=actions, dispute_until=dispute_until)
 
 
+async def _kept_apart(
+    report: Report, add: Callable[[Report], Awaitable[Report | None]]
+) -> Report | None:
+    """Return what `add` does with the report. If another partner has a report with its id, it is
+    added under an id that is kept apart: the app is answered as if there were no other."""
+    apart = replace(report, report_id=kept_apart(report.report_id, report.partner))
+    for own in (report, apart):
+        try:
+            return await add(own)
+        except RowExists as error:
+            if error.key != reports.KEY:
+                raise
+    raise IdReused  # two partners chose ids together so that both are taken
+
+
 def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -> Report:
     place = draft.place
     return Report(
@@ -333,7 +350,7 @@ def _content_digest(report: Report, items: list[Media], written: Written) -> byt
     return hashlib.sha256(
         canonical_json(
             {
-                "report_id": str(report.report_id),
+                "report_id": str(report.id_of_app),
                 "category": report.category.value,
                 "occurred_at": report.occurred_at.isoformat(),
                 "language": report.language,

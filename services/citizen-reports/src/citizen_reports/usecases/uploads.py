@@ -99,9 +99,9 @@ class Uploads:
         async with self._db.begin(caller.scope) as tx:
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
-            if await media_files.was_dropped(tx, report_id, media_id):
+            if await media_files.was_dropped(tx, report.report_id, media_id):
                 return
-            item = await contents.find_media(tx, report_id, media_id)
+            item = await contents.find_media(tx, report.report_id, media_id)
             if item is None:
                 raise MediaNotFound
             if report.status is not Status.OPEN:

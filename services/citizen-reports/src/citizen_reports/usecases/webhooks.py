@@ -20,6 +20,7 @@ from host.leases import Lease, hold
 from partners.register import PartnerRegister
 
 from citizen_reports.metrics import webhooks_failing
+from citizen_reports.model.own_ids import kept_apart
 from citizen_reports.model.webhooks import (
     OVERLAP,
     AllowedHosts,
@@ -80,17 +81,18 @@ class Webhooks:
         self._allowed.require(self._partners.callback_url(caller.name))
         last = (await changes.last_sequences(self._db)).get(caller.name, 0)
         now = self._clock()
+        secret_id = kept_apart(request_id, caller.name)  # another partner may choose the same
         async with self._db.begin(caller.scope) as tx:
             is_new = await tx.once(caller.key, request_id, b"RotateWebhookSecret")
             known = await self._secrets.of_partner(tx, caller.name)
             if is_new:
                 await webhooks.end_secrets(tx, caller.name, now + OVERLAP, now)
-                made = Secret(request_id, new_secret(), now)
+                made = Secret(secret_id, new_secret(), now)
                 self._secrets.add(tx, caller.name, made)
                 await webhooks.begin(tx, caller.name, last, now)
                 tx.audit("rotate_webhook_secret", f"partner:{caller.name}")
                 return Rotated(made.secret, now + OVERLAP if known else None)
-        return _repeated(known, request_id)
+        return _repeated(known, secret_id)
 
     async def run(self) -> None:
         """Tell partners of new changes until cancelled, while this process holds the lease."""
@@ -141,8 +143,8 @@ class Webhooks:
         return webhook.failed(reason, self._clock())
 
 
-def _repeated(known: list[Secret], request_id: UUID) -> Rotated:
-    found = next((one for one in known if one.secret_id == request_id), None)
+def _repeated(known: list[Secret], secret_id: UUID) -> Rotated:
+    found = next((one for one in known if one.secret_id == secret_id), None)
     if found is None:  # it has ended, and a newer one was made since
         raise IdReused
     previous = next((one for one in known if one.created_at < found.created_at), None)

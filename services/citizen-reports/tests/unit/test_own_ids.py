@@ -1,0 +1,33 @@
+"""The id under which a report is stored if another partner has a report with the id of its app."""
+
+from uuid import UUID
+
+from chassis.clock import new_id, parse_id, parse_new_id
+from citizen_reports.model.own_ids import id_of_app, kept_apart
+from hypothesis import given
+from hypothesis import strategies as st
+
+ids = st.integers(0, 2**122 - 1).map(
+    lambda n: UUID(int=n >> 75 << 80 | 7 << 76 | (n >> 62 & 0xFFF) << 64 | 2 << 62 | n & 2**62 - 1)
+)
+
+
+@given(ids.filter(lambda made: made.int < 2**127), st.text(min_size=1, max_size=40))
+def test_an_id_that_is_kept_apart_tells_the_apps_id_again(made: UUID, partner: str) -> None:
+    apart = kept_apart(made, partner)
+    assert apart != made
+    assert parse_id(str(apart)) == apart  # a UUIDv7 as all others
+    assert id_of_app(apart, partner) == made
+    assert id_of_app(made, partner) == made
+
+
+def test_no_app_may_make_an_id_that_is_kept_apart() -> None:
+    made = new_id()
+    assert parse_new_id(str(made)) == made
+    assert parse_new_id(str(kept_apart(made, "halyk"))) is None
+
+
+def test_each_partner_has_an_id_of_its_own() -> None:
+    made = new_id()
+    partners = ("halyk", "kaspi", "eurasian", "egov")
+    assert len({kept_apart(made, partner) for partner in partners}) == len(partners)
