@@ -15,7 +15,7 @@ export NODE_USE_SYSTEM_CA ?= 1
 export PIP_CERT ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-.PHONY: help setup proto models run test check figures unit journeys walks nightly training-tools training-smoke accuracy bench alerts who-sees-what lock release-contracts clean
+.PHONY: help setup proto models run test check figures unit journeys walks nightly training-tools training-smoke accuracy bench alerts who-sees-what errors lock release-contracts clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ alerts: .venv/.members ## alert rules, dashboards and their handbook from infra/
 
 who-sees-what: .venv/.members ## docs/who-sees-what.md from docs/who-sees-what.yaml
 	@$(VENV)/python tests/secrecy/table.py
+
+errors: .venv/.members ## the catalogue of refusals for partners: docs/errors.md and the client's errors.json
+	@$(VENV)/python proto/errors.py
 
 lock: ## resolve the members' dependencies anew into requirements.lock
 	@$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

@@ -27,11 +27,13 @@ from tartip_partner.fines import FinesClient
 from tartip_partner.identity import Identity
 from tartip_partner.ids import new_id
 from tartip_partner.media import Media
+from tartip_partner.reasons import Again, KnownReason, known_reasons
 from tartip_partner.reports import ReportsClient
 from tartip_partner.retries import Retries
 from tartip_partner.tokens import FileTokenStore, TokenStore
 
 __all__ = [
+    "Again",
     "AsyncFinesClient",
     "AsyncReportsClient",
     "CertificateExpired",
@@ -39,6 +41,7 @@ __all__ = [
     "FileTokenStore",
     "FinesClient",
     "Identity",
+    "KnownReason",
     "Media",
     "MessageTooLarge",
     "NoAnswer",
@@ -48,5 +51,6 @@ __all__ = [
     "TartipError",
     "TokenStore",
     "WrongField",
+    "known_reasons",
     "new_id",
 ]
