@@ -129,7 +129,8 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         async with self._db.begin(caller.scope) as tx:
             found = await _leaves_from(tx, first, page.spec.size)
             leaves = [leaf for leaf in found if leaf.canonical is not None]
-            shown = [self._shown(tx, leaf) for leaf in leaves]
+            secret = await self._secret_to(caller, leaves)
+            shown = [self._shown(tx, leaf, secret) for leaf in leaves]
             _audit_reading(tx, self._service, caller, shown, is_further_page=last is not None)
         keys = [(str(leaf.leaf_index),) for leaf in leaves]
         ends_early = len(leaves) < len(found)
@@ -175,6 +176,13 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         if self._rules.hides is None or not entries:
             return ()
         return await self._rules.hides(scope, {entry.object_ref for entry in entries})
+
+    async def _secret_to(self, caller: Caller, leaves: Sequence[Row[Any]]) -> Collection[str]:
+        """Return the objects of these entries that have become confidential, for an operator."""
+        if self._rules.confidential is None or caller.operator is None:
+            return ()
+        entries = (read_entry(bytes(leaf.canonical)) for leaf in leaves)
+        return await self._rules.confidential({entry.object_ref for entry in entries if entry})
 
     async def CheckDecisions(
         self, request: audit_pb2.CheckDecisionsRequest, context: grpc.aio.ServicerContext
@@ -237,10 +245,12 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
         """Check a page of entries, leaves, events, data keys, work or handled events; return the
         contradictions found.
 
-        Also returns the published events on the page, each with its number in the NATS stream.
-        Raises BadRequest or PageTokenWrong.
+        Also returns the published events on the page, each with its number in the NATS stream, to
+        services: subjects tell an auditor of what is hidden from him. Raises BadRequest or
+        PageTokenWrong.
         """
-        page = self._pages.read(request, current_caller())
+        caller = current_caller()
+        page = self._pages.read(request, caller)
         async with self._db.begin(SYSTEM) as tx:
             checked, keys = await self._record_checks.page(tx, page.spec.after, page.spec.size)
         return audit_pb2.CheckRecordsResponse(
@@ -254,20 +264,22 @@ class AuditApi(audit_pb2_grpc.AuditServicer):
                     subject=row.subject,
                     stream_sequence=row.stream_sequence,
                 )
-                for row in checked.published
+                for row in (checked.published if caller.operator is None else ())
             ],
             next_page_token=page.next_token(keys),
         )
 
-    def _shown(self, tx: Tx, leaf: Row[Any]) -> audit_pb2.AuditEntry:
+    def _shown(self, tx: Tx, leaf: Row[Any], secret: Collection[str]) -> audit_pb2.AuditEntry:
         """Return the leaf hash of an entry and, if the scope of `tx` may read the entry, its
-        content. A service gets the alias of a hidden record about which the entry decided."""
+        content; entries about the objects in `secret` are hidden. A service gets the alias of a
+        hidden record about which the entry decided."""
         canonical = bytes(leaf.canonical)
         shown = audit_pb2.AuditEntry(
             leaf_index=leaf.leaf_index, leaf_hash=merkle.leaf_hash(canonical)
         )
         entry = read_entry(canonical)
-        if entry and self._rules.are_open(entry) and tx.scope.sees(entry.region):
+        is_open = entry and self._rules.are_open(entry) and entry.object_ref not in secret
+        if entry and is_open and tx.scope.sees(entry.region):
             shown.canonical = canonical
         elif entry and tx.scope.kind == "service":
             # Entries of batches, which name other objects than their own, are never hidden.

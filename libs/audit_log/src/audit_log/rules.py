@@ -21,6 +21,8 @@ class AuditRules:
     is recorded, and each destroyed key needs an entry. `awaited` selects, by kind of scheduled
     work, the keys of the work that records wait for; by default none. `hides` returns, of objects
     that others tried to open, those that the caller must not learn of; by default none.
+    `confidential` returns, of objects, those whose entries are hidden from auditors, whatever class
+    the entries have; by default none.
     """
 
     # Types of objects whose entries without a class (older ones) are hidden from auditors.
@@ -33,6 +35,8 @@ class AuditRules:
     awaited: Mapping[str, Select[tuple[str]]] = field(default_factory=dict)
 
     hides: Callable[[Scope, Collection[str]], Awaitable[Collection[str]]] | None = None
+    # Of objects, those that have become confidential: auditors see no entry of them any more.
+    confidential: Callable[[Collection[str]], Awaitable[Collection[str]]] | None = None
 
     def are_open(self, entry: AuditEntry) -> bool:
         """Whether an entry may be read by the auditors of its region."""

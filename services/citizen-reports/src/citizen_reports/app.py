@@ -33,7 +33,7 @@ from citizen_reports.model.law import read_law
 from citizen_reports.model.webhooks import AllowedHosts
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
-from citizen_reports.storage.complaints import hidden_from
+from citizen_reports.storage.complaints import confidential_among, hidden_from
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
@@ -165,6 +165,7 @@ def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:
         hidden_unclassified=frozenset({"report"}),
         records_attempts=True,
         hides=partial(hidden_from, db),
+        confidential=partial(confidential_among, db),
         awaited={
             DEADLINE: awaited.escalations(deadlines),
             RESPONSE: awaited.responses(deadlines),

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from audit_log.decisions import EntryOfRecord
+from chassis.clock import parse_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Scope, Tx
-from sqlalchemy import Text, cast, exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from citizen_reports.model.categories import Category
+from citizen_reports.model.categories import CONFIDENTIAL, Category
 from citizen_reports.model.personnel import Subject
 from citizen_reports.storage.tables import complaint_candidates, complaint_subjects, reports
 
@@ -54,16 +55,29 @@ async def save_subject(tx: Tx, row: dict[str, Any], entry: EntryOfRecord) -> Non
 
 async def hidden_from(db: Database, scope: Scope, refs: Collection[str]) -> set[str]:
     """Return those of `refs` ("report:<number or id>") that are complaints hidden from `scope`."""
-    keys = {ref.removeprefix("report:") for ref in refs}
-    is_named = reports.c.number.in_(keys) | cast(reports.c.report_id, Text).in_(keys)
-    query = select(reports.c.number, reports.c.report_id).where(
-        is_named, reports.c.category == Category.COMPLAINT_ABOUT_OFFICER.value
-    )
+    query = _named(refs, {Category.COMPLAINT_ABOUT_OFFICER})
     async with db.begin(SYSTEM) as tx:
         every = {str(key) for row in await tx.execute(query) for key in row}
     async with db.begin(scope) as tx:
         visible = {str(key) for row in await tx.execute(query) for key in row}
     return {f"report:{key}" for key in every - visible}
+
+
+async def confidential_among(db: Database, refs: Collection[str]) -> set[str]:
+    """Return those of `refs` ("report:<number or id>") whose category is confidential now, such as
+    reports that were raised."""
+    async with db.begin(SYSTEM) as tx:
+        rows = await tx.execute(_named(refs, CONFIDENTIAL))
+        return {f"report:{key}" for row in rows for key in row}
+
+
+def _named(refs: Collection[str], categories: Collection[Category]) -> Select[Any]:
+    """Select number and id of the reports among `refs` that have one of these categories."""
+    keys = {ref.removeprefix("report:") for ref in refs}
+    ids = [report_id for key in keys if (report_id := parse_id(key))]
+    is_named = reports.c.number.in_(keys) | reports.c.report_id.in_(ids)
+    of_kind = reports.c.category.in_([category.value for category in categories])
+    return select(reports.c.number, reports.c.report_id).where(is_named, of_kind)
 
 
 async def unsettled(tx: Tx) -> list[UUID]:

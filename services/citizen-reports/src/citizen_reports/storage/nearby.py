@@ -1,7 +1,7 @@
 """Finds reports that may be of the same incident as a given report.
 
-Reports of every region are searched, whichever regions a caller may see. Each search takes a single
-round trip.
+Reports of the same category and region are searched: whoever sees the one may see the others. Each
+search takes a single round trip.
 """
 
 from collections.abc import Iterable
@@ -40,6 +40,7 @@ _BEFORE = Read(
         reports.c.cell == func.any(bindparam("cells", type_=ARRAY(Text))),
         reports.c.occurred_at.between(bindparam("occurred_from"), bindparam("occurred_to")),
         reports.c.category == bindparam("category"),
+        reports.c.region == bindparam("region"),
         reports.c.registered_at <= bindparam("registered_at"),
         reports.c.report_id != bindparam("report_id"),
     )
@@ -80,9 +81,9 @@ async def registered_before(
 ) -> list[Neighbour]:
     """Return other reports, registered no later than `report`, that may be of the same incident.
 
-    They have the same category as `report`, which must be registered. Their incidents lie in one of
-    these H3 `cells`, and happened at most `within` before or after the incident of `report`.
-    Returns at most NEIGHBOURS_MAX reports, in the order of registration.
+    They have the same category and region as `report`, which must be registered. Their incidents
+    lie in one of these H3 `cells`, and happened at most `within` before or after the incident of
+    `report`. Returns at most NEIGHBOURS_MAX reports, in the order of registration.
     """
     assert report.receipt is not None
     rows = await db.read(
@@ -92,6 +93,7 @@ async def registered_before(
         occurred_from=report.occurred_at - within,
         occurred_to=report.occurred_at + within,
         category=report.category.value,
+        region=report.region,
         registered_at=report.receipt.registered_at,
         report_id=report.report_id,
     )

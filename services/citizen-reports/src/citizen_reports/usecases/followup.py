@@ -114,10 +114,17 @@ class FollowUp:
         return await self._evidence.store(original, report, pieces)
 
     async def find_duplicates(self, key: str) -> None:
-        """Mark a report as a possible duplicate of an earlier report of the same category, if the
-        two incidents were at most 50 m and ten minutes apart. `key` is the report's id."""
+        """Mark a report as a possible duplicate of an earlier report of the same category and
+        region, if the two incidents were at most 50 m and ten minutes apart. `key` is the report's
+        id.
+
+        A complaint about an officer is never marked: who sees one complaint may be one of those
+        from whom the other is hidden.
+        """
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
+        if found.report.is_complaint:
+            return
         original = await self._earlier(found)
         if original is None:
             return
