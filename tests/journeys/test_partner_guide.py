@@ -28,7 +28,8 @@ async def test_the_guides_program_pays_once_and_hands_a_report_in(
     await wait_for("the fine", lambda: journey.find_fine(violation_id))
 
     program = tmp_path / "partner.py"
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if block.startswith("# python partner.py")]
     program.write_text(code)
     protos = [str(path) for path in sorted((ROOT / "proto").rglob("*.proto"))]
     stubs = [f"-I{ROOT / 'proto'}", f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}"]

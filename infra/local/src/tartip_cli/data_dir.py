@@ -78,6 +78,11 @@ class DataDir:
         `tartip restore` into this folder until the restore is complete."""
         return self.path / "restore-unfinished"
 
+    @property
+    def sandbox(self) -> Path:
+        """The path of a file that marks the data folder of a sandbox (`tartip sandbox`)."""
+        return self.path / "sandbox.json"
+
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 
@@ -109,6 +114,15 @@ class DataDir:
             raise Failure(
                 f"a restore into {self.path} was interrupted: run `tartip restore` again",
                 Exit.FINDINGS,
+            )
+
+    def require_no_sandbox(self) -> None:
+        """Raise Failure if this is the data folder of a sandbox."""
+        if self.sandbox.exists():
+            raise Failure(
+                f"{self.path} is a sandbox: run `tartip sandbox`, or set TARTIP_HOME to another "
+                "folder",
+                Exit.USAGE,
             )
 
     def identity(self) -> str:

@@ -21,6 +21,7 @@ from tartip_cli.cli.console import App, new_app
 
 _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "up": ("up", "down", "migrate"),
+    "sandbox": ("sandbox",),
     "status": ("status", "logs"),
     "trace": ("trace",),
     "demo": ("demo",),

@@ -14,6 +14,8 @@ from tartip_cli.failures import Exit, Failure
 from tartip_cli.topology import Service
 
 LOOPBACK = "127.0.0.1"
+# Of a sandbox alone.
+_SANDBOX_REPORTS, _SANDBOX_CONTROL = 6, 7
 _POSTGRES, _NATS, _NATS_MONITOR, _TRITON, _TRITON_METRICS, _SUPERVISOR = range(10, 16)
 _SPAN_OF_PORTS = 16
 _APART = 97
@@ -50,6 +52,16 @@ class Ports:
     @property
     def supervisor(self) -> int:
         return self.base + _SUPERVISOR
+
+    @property
+    def sandbox_reports(self) -> int:
+        """Where partners call the citizens' reports of a sandbox."""
+        return self.base + _SANDBOX_REPORTS
+
+    @property
+    def sandbox_control(self) -> int:
+        """Where a sandbox is told what to do, over HTTP."""
+        return self.base + _SANDBOX_CONTROL
 
     def of(self, service: Service) -> int:
         return self.gateway if service.port_offset is None else self.base + service.port_offset

@@ -29,6 +29,16 @@ _OTEL_FILES = tuple(
 )
 
 
+SANDBOX = "sandbox"
+SANDBOX_PORT_BASE = 7200
+SANDBOX_GATEWAY_PORT = 8180
+_NO_SANDBOX = (
+    "TARTIP_CLOCK_OFFSET",
+    "TARTIP_DATABASE_URL",
+    "TARTIP_NATS_URL",
+    "TARTIP_EVIDENCE_URL",
+    "TARTIP_OIDC_ISSUER",
+)
 _WEBHOOKS = ("TARTIP_WEBHOOK_HOSTS", "TARTIP_WEBHOOK_CA")
 
 
@@ -174,6 +184,34 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         assume_years=_switch(env, "TARTIP_ASSUME_YEARS"),
         leaf_life=_seconds(env, "TARTIP_LEAF_SECONDS"),
     ).allowed()
+
+
+def read_sandbox_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of a sandbox: those of `read_settings`, with a data folder and ports of its
+    own, so that a sandbox can run beside an ordinary mesh.
+
+    Raises Failure, too, if a variable is set that a sandbox does not take: its clock is moved, so
+    it has a database, a broker and an evidence store of its own.
+    """
+    env = os.environ if environ is None else environ
+    if wrong := [name for name in _NO_SANDBOX if env.get(name)]:
+        raise Failure(
+            f"{', '.join(wrong)}: a sandbox has its own, and its clock is moved while it runs",
+            Exit.USAGE,
+        )
+    if env.get("TARTIP_ENVIRONMENT", SANDBOX) != SANDBOX:
+        raise Failure(
+            f"TARTIP_ENVIRONMENT={env['TARTIP_ENVIRONMENT']}: no sandbox runs there", Exit.USAGE
+        )
+    return read_settings(
+        {
+            "TARTIP_HOME": str(find_checkout() / ".tartip-sandbox"),
+            "TARTIP_PORT_BASE": str(SANDBOX_PORT_BASE),
+            "TARTIP_GATEWAY_PORT": str(SANDBOX_GATEWAY_PORT),
+            **env,
+            "TARTIP_ENVIRONMENT": SANDBOX,
+        }
+    )
 
 
 def inherited_environment() -> dict[str, str]:

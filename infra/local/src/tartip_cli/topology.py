@@ -80,6 +80,7 @@ SCHEMAS = tuple(service.schema for service in SERVICES if service.schema is not 
 PARTNERS = ("egov", "kaspi", "halyk", "eurasian")
 DEVICES = ("edge-1",)
 COMMAND_LINE = "tartip-cli"
+COUNTRY_DISPATCHER, COUNTRY_SUPERVISOR = "dispatcher-country", "supervisor-country"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,9 @@ OPERATORS = (
     Operator(
         id="supervisor-almaty", name="Marat Supervisor", roles=("supervisor",), regions=("KZ-75",)
     ),
+    # The desk of a sandbox, for reports of all regions.
+    Operator(id=COUNTRY_DISPATCHER, name="Dana Dispatcher", roles=("dispatcher",), regions=("*",)),
+    Operator(id=COUNTRY_SUPERVISOR, name="Arman Supervisor", roles=("supervisor",), regions=("*",)),
     Operator(id="security-1", name="Saule Security", roles=("internal_security",), regions=("*",)),
     Operator(id="security-2", name="Bolat Security", roles=("internal_security",), regions=("*",)),
     Operator(

@@ -78,7 +78,9 @@ def up(
     """Run the whole mesh on this machine until Ctrl-C, or in the background with --detach."""
     settings = _living_on(today, read_settings())
     require_machine()
-    DataDir(settings.home).require_restored()
+    home = DataDir(settings.home)
+    home.require_restored()
+    home.require_no_sandbox()
     if detach:
         _detach(settings, without, as_json)
         return
@@ -88,7 +90,7 @@ def up(
     require_packages(tuple(s.package for s in SERVICES if s.name not in left_out))
     move_clock(settings.clock_offset)
     mesh = Mesh.build(settings, without=left_out)
-    _log_to(mesh.home)
+    log_to(mesh.home)
     asyncio.run(_run(mesh, demo=demo, as_json=as_json))
 
 
@@ -139,7 +141,7 @@ async def _run(mesh: Mesh, *, demo: bool, as_json: bool) -> None:
 
         def show(name: str, state: State) -> None:
             states[name] = state
-            live.update(_table(states, time.monotonic() - began))
+            live.update(states_table(states, time.monotonic() - began))
 
         supervisor = Supervisor(mesh, show)
         async with asyncio.TaskGroup() as group:
@@ -191,7 +193,8 @@ async def _demonstrate() -> None:
         )
 
 
-def _table(states: dict[str, State], seconds: float) -> Table:
+def states_table(states: dict[str, State], seconds: float) -> Table:
+    """Return the states of all parts and the time since the start, to be shown while they start."""
     table = Table.grid(padding=(0, 2))
     for name, state in states.items():
         table.add_row(name, Text(state, style=_STYLES.get(state, "dim")))
@@ -253,7 +256,8 @@ def _wait(what: str, condition: Callable[[], bool], *, seconds: float) -> None:
             time.sleep(0.1)
 
 
-def _log_to(home: DataDir) -> None:
+def log_to(home: DataDir) -> None:
+    """Write the log of this process, the supervisor, into the data folder."""
     logging.basicConfig(
         filename=home.log_of("supervisor"),
         level=logging.INFO,

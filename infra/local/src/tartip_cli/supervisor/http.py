@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
 from host.telemetry.exposition import CONTENT_TYPE, Exposition
@@ -31,6 +31,29 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+@asynccontextmanager
+async def serving_http(app: Starlette, port: int) -> AsyncIterator[None]:
+    """Serve an application on the loopback address while the block runs."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    server = _Server(config)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[listener]))
+            try:
+                yield
+            finally:
+                server.should_exit = True
 
 
 class SupervisorHttp:
@@ -58,26 +81,9 @@ class SupervisorHttp:
             routes += self._receiver.routes()
         self._app = Starlette(routes=routes)
 
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        config = uvicorn.Config(
-            self._app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-        server = _Server(config)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((LOOPBACK, self._port))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(server.serve(sockets=[listener]))
-                try:
-                    yield
-                finally:
-                    server.should_exit = True
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """Serve while the block runs."""
+        return serving_http(self._app, self._port)
 
     async def _answer_status(self, _: Request) -> JSONResponse:
         async with self._measuring:  # whoever asks often must not occupy all threads

@@ -48,6 +48,10 @@ class Supervisor:
         self._on_change = on_change
         self._yearly_tables = read_yearly_tables(assume_years=mesh.settings.assumes_years)
         self._measures: SupervisorMeasures | None = None
+        self._lock = Lock(mesh.home)
+        # The tasks that keep parts and run beside them, in the group of `run`.
+        self._group: asyncio.TaskGroup | None = None
+        self._keepers: list[asyncio.Task[None]] = []
         self._stages = [[self._watch(part) for part in stage] for stage in mesh.stages]
 
     @property
@@ -65,17 +69,31 @@ class Supervisor:
         self._stop.set()
 
     async def run(self) -> None:
-        home = self.mesh.home
-        lock = Lock(home)
-        lock.take()
+        self._lock.take()
         try:
-            await end_orphans(home)
+            await end_orphans(self.mesh.home)
             self.mesh.require_free_ports()
-            lock.describe(self._description())
+            self._lock.describe(self._description())
             async with self._signals():
                 await self._run()
         finally:
-            lock.release()
+            self._lock.release()
+
+    async def restart_services(self, mesh: Mesh) -> None:
+        """Stop all services, then start them as `mesh` describes them, and wait until they are
+        ready. The engines keep running; `mesh` must describe the same ones. To be called while
+        `run` runs, once all parts are ready."""
+        assert self._group is not None
+        for stage in reversed(self._stages[1:]):
+            await asyncio.gather(*(part.stop() for part in stage))
+        if self._stop.is_set():
+            return
+        self.mesh = mesh
+        self._lock.describe(self._description())
+        self._stages[1:] = [[self._watch(part) for part in stage] for stage in mesh.stages[1:]]
+        for part in itertools.chain.from_iterable(self._stages[1:]):
+            self._keepers.append(self._group.create_task(part.keep()))
+        await _until_ready(self.watched)
 
     def status(self) -> dict[str, object]:
         """Return the state of all parts, disks and certificates, and the clock of the services.
@@ -138,19 +156,19 @@ class Supervisor:
 
     async def _run(self) -> None:
         self.mesh.prepare()
-        states = {part.name: part for part in self.watched}
         measures = SupervisorMeasures(
-            self.mesh, lambda: {name: part.state for name, part in states.items()}
+            self.mesh, lambda: {part.name: part.state for part in self.watched}
         )
         self._measures = measures
         synthetic = SyntheticCalls(self.mesh, measures.meter)
         http = SupervisorHttp(self.mesh, self.status, measures.read)
-        keepers: list[asyncio.Task[None]] = []
+        keepers = self._keepers
         async with http.serving(), asyncio.TaskGroup() as group:
+            self._group = group
             keepers.append(group.create_task(self._turn_logs_over()))
             try:
                 keepers.append(group.create_task(keep_renewed(self.mesh, self._tell_renewed)))
-                starting = group.create_task(self._start(group, keepers))
+                starting = group.create_task(self._start(group))
                 keepers.append(group.create_task(synthetic.keep(self.ready)))
                 await self._stop.wait()
                 starting.cancel()
@@ -160,8 +178,8 @@ class Supervisor:
                     keeper.cancel()
                 await asyncio.to_thread(measures.close)
 
-    async def _start(self, group: asyncio.TaskGroup, keepers: list[asyncio.Task[None]]) -> None:
-        engines, services = self._stages[0], self._stages[1:]
+    async def _start(self, group: asyncio.TaskGroup) -> None:
+        keepers, engines, services = self._keepers, self._stages[0], self._stages[1:]
         keepers += [group.create_task(part.keep()) for part in engines]
         await _until_ready([part for part in engines if part.name in self.mesh.needed_first])
         turns = asyncio.Semaphore(_PARALLEL_MIGRATIONS)
