@@ -16,14 +16,15 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import grpc
-import uuid6
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1 import reports_pb2_grpc
+from uuid6 import uuid7 as new_id
 
 address, control, ca, certificate, key, *files = sys.argv[1:]
 TYPES = ("image/jpeg", "video/mp4", "audio/mp4")
@@ -63,9 +64,10 @@ credentials = grpc.ssl_channel_credentials(
 desk = reports_pb2_grpc.CitizenReportsStub(grpc.secure_channel(address, credentials))
 
 
-def details_of(error):
-    """The reason of a refusal, and the pause in seconds that it asks for; None where it has none."""
-    reason = pause = None
+def details_of(error: Any) -> tuple[str | None, float | None]:
+    """The reason of a refusal, and the pause in seconds that it asks for; None without one."""
+    reason: str | None = None
+    pause: float | None = None
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
@@ -76,7 +78,7 @@ def details_of(error):
     return reason, pause
 
 
-def patiently(method, request, seconds=CALL_SECONDS):
+def patiently(method: Any, request: Any, seconds: float = CALL_SECONDS) -> Any:
     """The same request again for as long as nobody knows what became of it."""
     for pause in (1, 2, 4, 8, 8, 8, 8, 8):
         try:
@@ -93,12 +95,13 @@ def patiently(method, request, seconds=CALL_SECONDS):
 class Followed(threading.Thread):
     """The changes of all reports: each is kept once, whatever breaks in between."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.token, self.seen, self.breaks = "0", {}, 0
+        self.token, self.breaks = "0", 0
+        self.seen: dict[str, list[Any]] = {}
         self.changed = threading.Condition()
 
-    def run(self):
+    def run(self) -> None:
         while True:
             try:
                 for change in desk.WatchReports(pb.WatchReportsRequest(resume_token=self.token)):
@@ -112,7 +115,7 @@ class Followed(threading.Thread):
                 self.breaks += 1
             time.sleep(0.5)
 
-    def wait(self, reports, status):
+    def wait(self, reports: list[str], status: Any) -> None:
         """Wait until the stream has told of this status of all these reports."""
         with self.changed:
             done = self.changed.wait_for(
@@ -123,10 +126,10 @@ class Followed(threading.Thread):
             sys.exit(f"never {pb.ReportStatus.Name(status)}: {late}")
 
 
-def upload(report_id, content, content_type):
+def upload(report_id: str, content: bytes, content_type: str) -> None:
     request = pb.PutMediaRequest(
         report_id=report_id,
-        media_id=str(uuid6.uuid7()),
+        media_id=str(new_id()),
         total_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         content_type=content_type,
@@ -138,9 +141,9 @@ def upload(report_id, content, content_type):
         received = patiently(desk.PutMedia, request, PIECE_SECONDS).received_bytes
 
 
-def hand_in(language, category):
+def hand_in(language: str, category: Any) -> str:
     report = pb.OpenReportRequest(
-        report_id=str(uuid6.uuid7()),
+        report_id=str(new_id()),
         category=category,
         place=common_pb2.Place(latitude=43.2389, longitude=76.9286, region="KZ-75"),
         text=f"{TEXTS[language]} {WORDS.get((language, category), '')}",
@@ -157,11 +160,14 @@ def hand_in(language, category):
     return report.report_id
 
 
-def get(report_id):
-    return patiently(desk.GetReport, pb.GetReportRequest(report_id=report_id)).report
+def get(report_id: str) -> pb.Report:
+    answer: pb.GetReportResponse = patiently(
+        desk.GetReport, pb.GetReportRequest(report_id=report_id)
+    )
+    return answer.report
 
 
-def tell(path, body):
+def tell(path: str, body: dict[str, str]) -> Any:
     """Tell the sandbox something."""
     content = json.dumps(body).encode()
     request = urllib.request.Request(control + path, content, method="POST")
@@ -169,7 +175,7 @@ def tell(path, body):
         return json.load(answer)
 
 
-met = set()
+met: set[str] = set()
 follower = Followed()
 follower.start()
 
@@ -183,7 +189,7 @@ for report_id in asked:
     report = get(report_id)
     assert report.question and "reply" in report.actions
     reply = pb.ReplyToQuestionRequest(
-        report_id=report_id, text="At house 44.", reply_id=str(uuid6.uuid7())
+        report_id=report_id, text="At house 44.", reply_id=str(new_id())
     )
     assert patiently(desk.ReplyToQuestion, reply) == patiently(desk.ReplyToQuestion, reply)
 
@@ -197,7 +203,7 @@ follower.wait(handled, pb.REPORT_STATUS_ANSWERED)
 disputed = ids[DISPUTED]
 assert "dispute" in get(disputed).actions
 dispute = pb.DisputeAnswerRequest(
-    report_id=disputed, text="It still lies there.", dispute_id=str(uuid6.uuid7())
+    report_id=disputed, text="It still lies there.", dispute_id=str(new_id())
 )
 patiently(desk.DisputeAnswer, dispute)
 follower.wait([disputed], pb.REPORT_STATUS_DISPUTED)

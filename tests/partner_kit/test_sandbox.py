@@ -30,7 +30,7 @@ from tartip_cli.data_dir import DataDir
 from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.ports import free_base
 from tartip_cli.settings import inherited_environment
-from tartip_partner import Identity, NoAnswer, Refused, ReportsClient, Retries, new_id
+from tartip_partner import CertificateExpired, Identity, Refused, ReportsClient, Retries, new_id
 
 pytestmark = pytest.mark.nightly
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,10 +230,8 @@ def test_an_expired_certificate_gets_no_connection_and_a_slow_partner_waits(
     sandbox: RunningSandbox,
 ) -> None:
     (expired,) = [one for one in sandbox.told["partners"] if "expired" in one["name"]]
-    with pytest.raises((NoAnswer, Refused, ValueError, Exception)) as caught:
-        with sandbox.client(expired["name"]) as tartip:
-            tartip.hand_in(draft())
-    assert type(caught.value).__name__ in ("CertificateExpired", "NoAnswer")
+    with sandbox.client(expired["name"]) as tartip, pytest.raises(CertificateExpired):
+        tartip.hand_in(draft())
     with sandbox.client("slow") as tartip:
         handed_in = draft()
         tartip.hand_in(handed_in)
@@ -301,6 +299,7 @@ def test_ctrl_c_stops_it_and_the_next_start_goes_on_with_data_and_clock(
     report = draft()
     with sandbox.client("egov") as tartip:
         number = tartip.hand_in(report).number
+    moved = sandbox.tell("/clock", {"by": "P1D"})["now"]
     told = sandbox.stop()
     assert sandbox.process.returncode == 0
     assert all("told" in json.loads(line) for line in told.splitlines())
@@ -314,7 +313,7 @@ def test_ctrl_c_stops_it_and_the_next_start_goes_on_with_data_and_clock(
     assert refused.returncode == 2 and "is a sandbox" in refused.stderr
     again = start(home, variables)
     try:
-        assert again.told["now"] > sandbox.told["now"][:4]
+        assert again.told["now"] > moved
         with again.client("egov") as tartip:
             assert tartip.get(report_id=report.report_id).receipt.number == number
     finally:
