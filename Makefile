@@ -72,7 +72,7 @@ walks: setup ## the files that a confirmation, report, frame and payment enter; 
 	@$(VENV)/python tests/walks/walk.py $(ONLY)
 
 nightly: setup ## the long tests: every part killed at every moment, other years, long films, both trainings
-	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos tests/years infra/triton/tests/test_training_smoke.py
+	@TARTIP_NIGHTLY=1 $(VENV)/pytest tests/chaos tests/years infra/triton/tests/test_training_smoke.py tests/partner_kit/test_sandbox.py
 	@TARTIP_NIGHTLY=1 $(VENV)/pytest -m nightly services infra tests/journeys tests/telemetry
 
 .triton/train/.synced: infra/triton/training/requirements.lock .venv/.python

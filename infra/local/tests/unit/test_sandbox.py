@@ -14,8 +14,8 @@ from tartip_cli.failures import Failure
 from tartip_cli.sandbox.acts import next_act
 from tartip_cli.sandbox.faults import Faults
 from tartip_cli.sandbox.home import SandboxHome
-from tartip_cli.sandbox.triggers import unknown, words_in
-from tartip_cli.settings import read_sandbox_settings
+from tartip_cli.sandbox.triggers import DESK, FAULTS, unknown, words_in
+from tartip_cli.settings import find_checkout, read_sandbox_settings
 
 OUTCOMES = read_report_outcomes()
 
@@ -101,6 +101,13 @@ def test_evidence_is_accepted_where_there_is_some() -> None:
 def test_a_word_that_means_nothing_is_named() -> None:
     words = words_in("Құлады sandbox:ask, sandbox:aks sandbox:not_confirmed")
     assert unknown(words, OUTCOMES) == ["aks"]
+
+
+def test_the_guide_has_every_word_and_no_other() -> None:
+    page = (find_checkout() / "docs" / "partners.md").read_text()
+    words = words_in(page)
+    assert not unknown(words, OUTCOMES)
+    assert words >= {*DESK, *FAULTS}
 
 
 def hand_in(text: str) -> pb.HandInReportRequest:
