@@ -5,6 +5,7 @@ The client has its own certificate and the contract, nothing else of ours.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -111,6 +112,10 @@ def test_a_partner_is_added_narrowed_and_revoked_without_a_restart(mesh: Running
     repeated = done(mesh, "add", NAME, *scopes, "--quota", "calls=8", "--detail", "contact=desk")
     assert outcomes(repeated) == ["unchanged", "unchanged"]
     assert repeated["files"] == added["files"]
+
+    day = done(mesh, "day", NAME)
+    assert (day["accepted"], day["is_over"]) == (0, False)
+    assert day["ids_sha256"] == hashlib.sha256(b"").hexdigest() and "kinds" not in day
 
     assert outcomes(done(mesh, "change", NAME, *scopes[::2])) == ["changed", "changed"]
     soon(client, ("", "SCOPE_MISSING", ""))

@@ -23,6 +23,7 @@ from citizen_reports.grpc_api import (
     COMPLAINTS_POLICY,
     DESK_POLICY,
     PERSONNEL_POLICY,
+    AppUseCases,
     CitizenReportsApi,
     ComplaintsApi,
     DeskUseCases,
@@ -38,6 +39,7 @@ from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
 from citizen_reports.usecases.correspondence import Correspondence
+from citizen_reports.usecases.days import Days
 from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.execution import Execution
@@ -77,7 +79,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     correspondence = Correspondence(db, clock, law, recorder, openings, intake)
     webhooks = _webhooks(chassis, partners)
     uploads = Uploads(db, Examiner())
-    apps = CitizenReportsApi(intake, correspondence, uploads, change_feed, webhooks, pages)
+    days = Days(db, clock)
+    asked = AppUseCases(intake, correspondence, uploads, change_feed, webhooks, days)
+    apps = CitizenReportsApi(asked, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
     routing = Routing(desk_usecases, clock, law.routing, recorder, openings)

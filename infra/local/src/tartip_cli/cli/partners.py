@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
+from tartip_cli.cli.partner_day import day
 from tartip_cli.cli.revoking import revoke_certificate
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import read_settings
@@ -60,6 +61,7 @@ def register(app: App) -> None:
     for command in (show, add, change, revoke):
         group.command()(command)
     group.command(name="revoke-certificate")(revoke_certificate)
+    group.command()(day)
     app.add_typer(group, name="partners")
 
 

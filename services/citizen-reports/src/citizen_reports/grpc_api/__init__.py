@@ -1,7 +1,7 @@
 """The gRPC services: they check fields, call the use case and convert its result to a message."""
 
 from citizen_reports.grpc_api.apps import POLICY as APPS_POLICY
-from citizen_reports.grpc_api.apps import CitizenReportsApi
+from citizen_reports.grpc_api.apps import AppUseCases, CitizenReportsApi
 from citizen_reports.grpc_api.desk import POLICY as DESK_POLICY
 from citizen_reports.grpc_api.desk import DeskUseCases, ReportDeskApi
 from citizen_reports.grpc_api.personnel import (
@@ -16,6 +16,7 @@ __all__ = [
     "COMPLAINTS_POLICY",
     "DESK_POLICY",
     "PERSONNEL_POLICY",
+    "AppUseCases",
     "CitizenReportsApi",
     "ComplaintsApi",
     "DeskUseCases",

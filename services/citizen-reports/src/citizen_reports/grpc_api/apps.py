@@ -4,7 +4,7 @@ uses."""
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import grpc
@@ -20,6 +20,7 @@ from partners.model import PartnerScope
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import CATEGORIES, STATUSES
+from citizen_reports.grpc_api.days import DayRpcs
 from citizen_reports.grpc_api.filters import CATEGORY_OF, filter_from_proto, moment_or_none
 from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
@@ -33,6 +34,7 @@ from citizen_reports.storage.app_views import AppView
 from citizen_reports.storage.changes import Change
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.correspondence import Correspondence, Said
+from citizen_reports.usecases.days import Days
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.webhooks import Webhooks
@@ -66,6 +68,8 @@ POLICY: Policy = {
             "DropMedia",
             "GetReport",
             "ListReports",
+            "CountDay",
+            "ListDay",
             "WatchReports",
             "RotateWebhookSecret",
             "ReplyToQuestion",
@@ -76,21 +80,26 @@ POLICY: Policy = {
 }
 
 
-class CitizenReportsApi(reports_pb2_grpc.CitizenReportsServicer):
-    def __init__(
-        self,
-        intake: Intake,
-        correspondence: Correspondence,
-        uploads: Uploads,
-        change_feed: ChangeFeed,
-        webhooks: Webhooks,
-        pages: Pages,
-    ) -> None:
-        self._intake = intake
-        self._correspondence = correspondence
-        self._uploads = uploads
-        self._change_feed = change_feed
-        self._webhooks = webhooks
+@dataclass(frozen=True)
+class AppUseCases:
+    """What apps can do."""
+
+    intake: Intake
+    correspondence: Correspondence
+    uploads: Uploads
+    change_feed: ChangeFeed
+    webhooks: Webhooks
+    days: Days
+
+
+class CitizenReportsApi(DayRpcs, reports_pb2_grpc.CitizenReportsServicer):
+    def __init__(self, usecases: AppUseCases, pages: Pages) -> None:
+        self._intake = usecases.intake
+        self._correspondence = usecases.correspondence
+        self._uploads = usecases.uploads
+        self._change_feed = usecases.change_feed
+        self._webhooks = usecases.webhooks
+        self._days = usecases.days
         self._pages = pages
 
     async def OpenReport(
