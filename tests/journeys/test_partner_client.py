@@ -34,6 +34,7 @@ from tartip_partner import (
     Refused,
     ReportsClient,
     Retries,
+    ids_sha256,
     new_id,
 )
 from tartip_partner_contract.relay import Relay
@@ -150,6 +151,25 @@ def test_a_photograph_is_handed_in_with_its_report_and_again_after_a_restart(
     with ReportsClient(service, identity_of(mesh, "halyk"), retries=RETRIES) as tartip:
         assert tartip.submit(report, [picture.read_bytes()]) == receipt
         assert tartip.get(report_id=report.report_id).media_count == 1
+
+
+async def test_both_clients_count_a_day_and_list_what_they_count(
+    mesh: RunningTestMesh, service: str
+) -> None:
+    identity, day = identity_of(mesh, "egov"), almaty_day(system_clock()).isoformat()
+    report = draft()
+    with ReportsClient(service, identity, retries=RETRIES) as tartip:
+        await asyncio.to_thread(tartip.hand_in, report)
+        count = await asyncio.to_thread(tartip.count_day, day)
+        listed = await asyncio.to_thread(lambda: list(tartip.list_day(day)))
+    async with AsyncReportsClient(service, identity, retries=RETRIES) as other:
+        assert (await other.count_day(day)).ids_sha256 == count.ids_sha256
+        assert [one.report_id async for one in other.list_day(day)] == [
+            one.report_id for one in listed
+        ]
+    ids = [one.report_id for one in listed]
+    assert report.report_id in ids and len(ids) == count.accepted
+    assert ids_sha256(ids) == count.ids_sha256
 
 
 def test_all_wrong_fields_come_at_once_in_three_languages(

@@ -53,6 +53,21 @@ async def test_a_token_is_kept_once_its_change_was_acted_on(
     assert again.resume_token == "2"
 
 
+async def test_a_watch_ends_after_the_change_that_a_webhook_names(
+    connect: Connect, tmp_path: Path
+) -> None:
+    client, store, report = connect(), FileTokenStore(tmp_path / "token"), draft()
+    await client.call("hand_in", report)
+
+    async def tokens() -> list[str]:
+        watch = client.each("watch", store=store, until="2")
+        return [change.resume_token async for change in watch]
+
+    assert await asyncio.wait_for(tokens(), 5) == ["1", "2"]
+    assert store.load() == "2"
+    assert await asyncio.wait_for(tokens(), 5) == []  # the webhook came again
+
+
 async def test_a_watch_that_is_refused_raises(connect: Connect, played: Played) -> None:
     with pytest.raises(Refused) as caught:
         await asyncio.wait_for(connect().first(1, "999"), 5)

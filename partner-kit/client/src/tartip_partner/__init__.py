@@ -9,7 +9,8 @@ Errors, all of them `TartipError`:
     ├── NoAnswer            no answer within the overall limit: repeat with the same id
     ├── MessageTooLarge     the request is larger than gRPC lets through: never repeat it
     ├── CertificateExpired  the client's own certificate has ended: nothing was sent
-    └── ClientClosed        the client was closed before the call, or during it
+    ├── ClientClosed        the client was closed before the call, or during it
+    └── WebhookRefused      a webhook that is not Tartip's, or too old
 """
 
 from tartip_partner.aio_fines import AsyncFinesClient
@@ -28,9 +29,11 @@ from tartip_partner.identity import Identity
 from tartip_partner.ids import new_id
 from tartip_partner.media import Media
 from tartip_partner.reasons import Again, KnownReason, known_reasons
+from tartip_partner.report_flows import ids_sha256
 from tartip_partner.reports import ReportsClient
 from tartip_partner.retries import Retries
 from tartip_partner.tokens import FileTokenStore, TokenStore
+from tartip_partner.webhooks import Webhook, WebhookRefused, read_webhook
 
 __all__ = [
     "Again",
@@ -50,7 +53,11 @@ __all__ = [
     "Retries",
     "TartipError",
     "TokenStore",
+    "Webhook",
+    "WebhookRefused",
     "WrongField",
+    "ids_sha256",
     "known_reasons",
     "new_id",
+    "read_webhook",
 ]

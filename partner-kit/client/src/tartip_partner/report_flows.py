@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from tartip.reports.v1 import reports_pb2 as pb
@@ -25,7 +26,10 @@ PUT_MEDIA = Rpc[pb.PutMediaRequest, pb.PutMediaResponse]("PutMedia")
 SUBMIT_REPORT = Rpc[pb.SubmitReportRequest, pb.SubmitReportResponse]("SubmitReport")
 GET_REPORT = Rpc[pb.GetReportRequest, pb.GetReportResponse]("GetReport")
 LIST_REPORTS = Rpc[pb.ListReportsRequest, pb.ListReportsResponse]("ListReports")
+COUNT_DAY = Rpc[pb.CountDayRequest, pb.CountDayResponse]("CountDay")
+LIST_DAY = Rpc[pb.ListDayRequest, pb.ListDayResponse]("ListDay")
 REPLY = Rpc[pb.ReplyToQuestionRequest, pb.ReplyToQuestionResponse]("ReplyToQuestion")
+ROTATE = Rpc[pb.RotateWebhookSecretRequest, pb.RotateWebhookSecretResponse]("RotateWebhookSecret")
 DISPUTE = Rpc[pb.DisputeAnswerRequest, pb.DisputeAnswerResponse]("DisputeAnswer")
 
 
@@ -115,6 +119,20 @@ def reply_flow(report_id: str, text: str, retries: Retries) -> Flow[pb.Report]:
 def dispute_flow(report_id: str, text: str, retries: Retries) -> Flow[pb.Report]:
     request = pb.DisputeAnswerRequest(report_id=report_id, text=text)
     return (yield from DISPUTE(request, retries)).report
+
+
+def count_day_flow(day: str, retries: Retries) -> Flow[pb.DayCount]:
+    return (yield from COUNT_DAY(pb.CountDayRequest(day=day), retries)).count
+
+
+def ids_sha256(report_ids: Iterable[str]) -> str:
+    """Return the digest of the ids of your own reports of a day, to be compared with `ids_sha256`
+    of `count_day`. Two days that differ are compared id by id, with `list_day`."""
+    return hashlib.sha256("".join(f"{one}\n" for one in sorted(report_ids)).encode()).hexdigest()
+
+
+def rotate_flow(request_id: str, retries: Retries) -> Flow[pb.RotateWebhookSecretResponse]:
+    return (yield from ROTATE(pb.RotateWebhookSecretRequest(request_id=request_id), retries))
 
 
 def _submitted(report_id: str, retries: Retries) -> Flow[pb.Receipt]:

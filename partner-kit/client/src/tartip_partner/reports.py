@@ -15,14 +15,17 @@ from tartip_partner.connections import Options
 from tartip_partner.errors import ClientClosed
 from tartip_partner.identity import Identity
 from tartip_partner.report_flows import (
+    LIST_DAY,
     LIST_REPORTS,
     MediaSource,
     Progress,
+    count_day_flow,
     dispute_flow,
     first_page,
     get_flow,
     hand_in_flow,
     reply_flow,
+    rotate_flow,
     submit_flow,
 )
 from tartip_partner.retries import Retries
@@ -92,6 +95,20 @@ class ReportsClient:
                 return
             asked.page.token = page.next_page_token
 
+    def count_day(self, day: str) -> pb.DayCount:
+        """Count what you handed in on a day, "YYYY-MM-DD" in Asia/Almaty; see `ids_sha256`."""
+        return self._caller.run(count_day_flow(day, self._retries))
+
+    def list_day(self, day: str) -> Iterator[pb.DayReport]:
+        """All reports that you handed in on a day; pages are fetched as they are needed."""
+        asked = pb.ListDayRequest(day=day)
+        while True:
+            page = self._caller.run(LIST_DAY(asked, self._retries))
+            yield from page.reports
+            if not page.next_page_token:
+                return
+            asked.page.token = page.next_page_token
+
     def reply(self, report_id: str, text: str) -> pb.Report:
         """Send the reporter's reply to a question of the desk, and return the report."""
         return self._caller.run(reply_flow(report_id, text, self._retries))
@@ -100,23 +117,33 @@ class ReportsClient:
         """Say that the answer did not solve it (once for each report), and return the report."""
         return self._caller.run(dispute_flow(report_id, text, self._retries))
 
+    def rotate_webhook_secret(self, request_id: str) -> pb.RotateWebhookSecretResponse:
+        """Make a new secret for webhooks, and return it. The one before it signs too until
+        `previous_ends_at` of the answer.
+
+        `request_id` is a `new_id()` that you store before: the same one returns the same secret.
+        Give all valid secrets to `read_webhook`.
+        """
+        return self._caller.run(rotate_flow(request_id, self._retries))
+
     def watch(
-        self, resume_token: str = "0", store: TokenStore | None = None
+        self, resume_token: str = "0", store: TokenStore | None = None, *, until: str = ""
     ) -> Iterator[pb.WatchReportsResponse]:
         """The status changes of all reports of the partner, each once, until the client is closed.
 
         Begins after the token in `store`, else after `resume_token`; "0" is before the first change
         of all. After a break the stream goes on by itself. A change counts as acted on, and its
         token is saved, when the next one is asked for: one that the program dies over comes again.
+        With `until`, such as the `sequence` of a webhook, it ends after the change of this token.
         Raises Refused where a repetition cannot help, and CertificateExpired.
         """
-        following = Following(resume_token, store, self._retries)
-        while self._caller.is_open:
+        following = Following(resume_token, store, self._retries, until)
+        while self._caller.is_open and not following.is_done:
             with contextlib.suppress(ClientClosed), self._stream(following) as stream:
-                for change in filter(following.is_new, stream):
+                for change in following.each_new(stream):
                     yield change
                     following.keep(change)
-            if self._caller.is_open:
+            if self._caller.is_open and not following.is_done:
                 self._caller.pause(following.pause())
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -52,14 +52,22 @@ class FileTokenStore:
 class Following:
     """The state of one `watch`: the token to go on from, and tokens of changes given before."""
 
-    def __init__(self, resume_token: str, store: TokenStore | None, retries: Retries) -> None:
+    def __init__(
+        self, resume_token: str, store: TokenStore | None, retries: Retries, until: str = ""
+    ) -> None:
         self._store = store
+        self._until = int(until) if until else None
         self._retries = retries
         self._breaks = 0
         self.broken: grpc.RpcError | None = None
         self._token = (store.load() if store else "") or resume_token
         self._given: set[str] = set()
         self._order: deque[str] = deque()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the change at which it ends was acted on."""
+        return self._until is not None and int(self._token or "0") >= self._until
 
     def request(self) -> pb.WatchReportsRequest:
         return pb.WatchReportsRequest(resume_token=self._token)
@@ -69,13 +77,24 @@ class Following:
         self._breaks = 0
         return change.resume_token not in self._given
 
+    def each_new(
+        self, stream: Iterator[pb.WatchReportsResponse]
+    ) -> Iterator[pb.WatchReportsResponse]:
+        """The changes in `stream` that are new, up to the one at which it ends."""
+        for change in filter(self.is_new, stream):
+            yield change
+            if self.is_done:  # by now the caller has kept it
+                return
+
     async def new_in(
         self, stream: AsyncIterator[pb.WatchReportsResponse]
     ) -> AsyncIterator[pb.WatchReportsResponse]:
-        """The changes in `stream` that are new."""
+        """The changes in `stream` that are new, up to the one at which it ends."""
         async for change in stream:
             if self.is_new(change):
                 yield change
+                if self.is_done:
+                    return
 
     def pause(self) -> float:
         """Seconds until the stream that ended is opened again. Raises where that cannot help."""
