@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +20,14 @@ from tartip_partner import (
     NoAnswer,
     ReportsClient,
     Retries,
+    WebhookRefused,
     new_id,
+    read_webhook,
 )
 from tartip_partner.caller import Caller
 from tartip_partner.flows import Call, Pause, Work
 from tartip_partner.media import prepared
+from tartip_partner.webhooks import TOLERANCE_SECONDS
 from tartip_partner_contract.reference import Json, ReferenceAdapter
 
 SECONDS = 3.0
@@ -195,6 +200,55 @@ class SpinsWhenExpired(_OfItsOwn):
                 return
 
 
+class ActsForEachWebhook(ReferenceAdapter):
+    """Does something about a change again when its webhook comes again."""
+
+    def configure(self, given: Json) -> Json:
+        self.seen: set[str] = set()
+        return super().configure(given)
+
+    def webhook(self, body: bytes, headers: Mapping[str, str]) -> Json:
+        answer, webhook_id = super().webhook(body, headers), headers["webhook-id"]
+        if webhook_id in self.seen:
+            self._acted_on.append(self._acted_on[-1])
+        self.seen.add(webhook_id)
+        return answer
+
+
+class GoesBack(ReferenceAdapter):
+    """Reads the changes again from where a late webhook says."""
+
+    def _sequence_in(self, body: bytes, headers: Mapping[str, str]) -> str:
+        sequence = super()._sequence_in(body, headers)
+        if int(sequence) < int(self._tokens.load() or "0"):
+            self._tokens.save(str(int(sequence) - 1))
+        return sequence
+
+
+class BelievesEverybody(ReferenceAdapter):
+    """Looks at the time of a webhook, and at no signature."""
+
+    def _sequence_in(self, body: bytes, headers: Mapping[str, str]) -> str:
+        if abs(int(headers["webhook-timestamp"]) - time.time()) > TOLERANCE_SECONDS:
+            raise WebhookRefused("too old")
+        return str(json.loads(body)["data"]["sequence"])
+
+
+class TakesOldWebhooks(ReferenceAdapter):
+    """Looks at the signature of a webhook, and at no time."""
+
+    def _sequence_in(self, body: bytes, headers: Mapping[str, str]) -> str:
+        now = float(headers["webhook-timestamp"])
+        return read_webhook(body, headers, self._secrets, now=now).sequence
+
+
+class KnowsOneSecret(ReferenceAdapter):
+    """Forgets the secret before the newest at once."""
+
+    def _sequence_in(self, body: bytes, headers: Mapping[str, str]) -> str:
+        return read_webhook(body, headers, self._secrets[:1]).sequence
+
+
 WRONG: dict[str, type[ReferenceAdapter]] = {
     "lost-answer": NewIdAtEachAttempt,
     "cut-upload": UploadsFromTheStart,
@@ -203,4 +257,9 @@ WRONG: dict[str, type[ReferenceAdapter]] = {
     "changes-twice": ActsTwice,
     "deadlines": WaitsForEver,
     "certificate-expired": SpinsWhenExpired,
+    "webhook-twice": ActsForEachWebhook,
+    "webhooks-out-of-order": GoesBack,
+    "webhook-signature": BelievesEverybody,
+    "webhook-expired": TakesOldWebhooks,
+    "webhook-secrets-overlap": KnowsOneSecret,
 }

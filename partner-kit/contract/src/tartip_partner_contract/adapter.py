@@ -1,4 +1,5 @@
-"""The bank's adapter as the kit drives it: five HTTP verbs, which README.md describes."""
+"""The bank's adapter as the kit drives it: five HTTP verbs and its endpoint of webhooks, which
+README.md describes."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from tartip.reports.v1 import reports_pb2 as pb
 
 from tartip_partner_contract.authority import Pair
+from tartip_partner_contract.webhooks import SignedWebhook
 from tartip_partner_contract.wrong import Wrong
 
 
@@ -45,10 +47,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the adapter is told of the server: its address and authority."""
+    """What the adapter is told of the server: its address and authority, and the secrets that sign
+    its webhooks, the newest first."""
 
     address: str
     ca: bytes
+    webhook_secrets: tuple[str, ...] = ()
 
 
 class Adapter:
@@ -71,6 +75,7 @@ class Adapter:
             "ca": setting.ca.decode(),
             "certificate": pair.certificate.decode(),
             "key": pair.key.decode(),
+            "webhook_secrets": list(setting.webhook_secrets),
             "follow": follow,
             "reset": reset,
         }
@@ -98,9 +103,16 @@ class Adapter:
     async def reply(self, report_id: str, text: str) -> Answer:
         return await self._ask("POST", "/reply", {"report_id": report_id, "text": text})
 
+    async def webhook(self, sent: SignedWebhook) -> Answer:
+        """Send a webhook to the adapter's own endpoint, byte for byte."""
+        return await self._send("POST", "/webhook", content=sent.body, headers=sent.headers)
+
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        return await self._send(method, path, json=body)
+
+    async def _send(self, method: str, path: str, **content: Any) -> Answer:
         try:
-            response = await self._http.request(method, path, json=body)
+            response = await self._http.request(method, path, **content)
         except httpx.TimeoutException as error:
             raise Wrong(
                 f"{method} {path} was not answered within {self._wait_seconds:g} seconds"

@@ -1,4 +1,5 @@
-"""The five verbs around the Python client: the reference adapter, and an example of such a shim.
+"""The five verbs and the webhooks around the Python client: the reference adapter, and an example
+of such a shim.
 
 `python -m tartip_partner_contract.reference --port 9000`, then in another terminal
 `tartip-partner-contract http://127.0.0.1:9000`.
@@ -11,7 +12,7 @@ import base64
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,6 +27,8 @@ from tartip_partner import (
     ReportsClient,
     Retries,
     TartipError,
+    WebhookRefused,
+    read_webhook,
 )
 
 Json = dict[str, Any]
@@ -54,11 +57,15 @@ class ReferenceAdapter:
         self._tokens = MemoryTokenStore()
         self._acted_on: list[Json] = []
         self._following: threading.Thread | None = None
+        self._secrets: list[str] = []
+        # One webhook at a time: the next one finds the token of the last.
+        self._reading = threading.Lock()
 
     def configure(self, given: Json) -> Json:
         self._stop()
         if given["reset"]:
             self._tokens, self._acted_on = MemoryTokenStore(), []
+        self._secrets = given["webhook_secrets"]
         self._client = self._new_client(given)
         if given["follow"]:
             follow = threading.Thread(target=self._follow, args=(self._client,), daemon=True)
@@ -81,6 +88,14 @@ class ReferenceAdapter:
     def reply(self, given: Json) -> Json:
         return _as_json(self.client.reply(given["report_id"], given["text"]))
 
+    def webhook(self, body: bytes, headers: Mapping[str, str]) -> Json:
+        """The changes are read before the answer: what fails is sent again."""
+        sequence = self._sequence_in(body, headers)
+        with self._reading:
+            for change in self.client.watch(store=self._tokens, until=sequence):
+                self._act_on(change)
+        return {}
+
     @property
     def client(self) -> ReportsClient:
         assert self._client, "POST /configure comes first"
@@ -88,6 +103,9 @@ class ReferenceAdapter:
 
     def close(self) -> None:
         self._stop()
+
+    def _sequence_in(self, body: bytes, headers: Mapping[str, str]) -> str:
+        return read_webhook(body, headers, self._secrets).sequence
 
     def _new_client(self, given: Json) -> ReportsClient:
         pem = {name: given[name].encode() for name in ("ca", "certificate", "key")}
@@ -133,6 +151,8 @@ def answer_to(call: Callable[[], Json]) -> tuple[int, Json]:
             "fields": fields,
             "texts": dict(refused.texts),
         }
+    except WebhookRefused:
+        return 401, {"reason": "WEBHOOK_REFUSED"}
     except CertificateExpired:
         return 503, {"reason": "CERTIFICATE_EXPIRED"}
     except NoAnswer:
@@ -157,8 +177,11 @@ def serve(adapter: ReferenceAdapter, port: int = 0) -> ThreadingHTTPServer:
                 "/submit": adapter.submit,
                 "/reply": adapter.reply,
             }
-            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._answer(lambda: verbs[self.path](given))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/webhook":
+                self._answer(lambda: adapter.webhook(body, dict(self.headers)))
+            else:
+                self._answer(lambda: verbs[self.path](json.loads(body)))
 
         def log_message(self, format: str, *args: Any) -> None:
             """Requests are not logged: reports are personal data."""

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.common.v1 import common_pb2
@@ -31,9 +31,10 @@ class Stage:
     setting: Setting
     wait_seconds: float
 
-    async def configure(self, *, follow: bool = False) -> None:
+    async def configure(self, *, follow: bool = False, webhook_secrets: Sequence[str] = ()) -> None:
         """Tell the adapter where Tartip is; it forgets what was before."""
-        await self.adapter.configure(self.setting, self.authority.partner(), follow=follow)
+        setting = replace(self.setting, webhook_secrets=tuple(webhook_secrets))
+        await self.adapter.configure(setting, self.authority.partner(), follow=follow)
 
     async def handed_in(self, report: pb.OpenReportRequest, *media: bytes) -> ReceivedReport:
         """Let the adapter hand in a report, which must arrive once; returns it as it arrived."""

@@ -10,6 +10,7 @@ from tartip_partner_contract.scenarios import (
     handing_in,
     limits,
     uploads,
+    webhooks,
 )
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -17,5 +18,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *uploads.SCENARIOS,
     *limits.SCENARIOS,
     *following.SCENARIOS,
+    *webhooks.SCENARIOS,
     *certificates.SCENARIOS,
 )

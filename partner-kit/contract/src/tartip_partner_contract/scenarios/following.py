@@ -15,12 +15,12 @@ _UNKNOWN_FIELD = b"\xf2\x7e\x02hi"  # number 2030, two bytes
 async def stream_cut(stage: Stage) -> None:
     await stage.configure(follow=True)
     held = await stage.handed_in(draft())
-    await _acted_on(stage, 2)
+    await acted_on(stage, 2)
     began = len(stage.tartip.calls_of("WatchReports"))
     stage.tartip.relay.cut()
     stage.tartip.book.change(held.opened.report_id, pb.REPORT_STATUS_IN_WORK)
     stage.tartip.book.change(held.opened.report_id, pb.REPORT_STATUS_ANSWERED)
-    await _acted_on(stage, 4)
+    await acted_on(stage, 4)
     again = [call.request for call in stage.tartip.calls_of("WatchReports")[began:]]
     if not again:
         raise Wrong("the adapter did not open the stream again")
@@ -30,7 +30,7 @@ async def stream_cut(stage: Stage) -> None:
             f"after a break the stream was opened with the token {again[0].resume_token!r},"
             " although change 2 was acted on"
         )
-    await _each_once(stage, 4)
+    await each_once(stage, 4)
 
 
 async def changes_twice(stage: Stage) -> None:
@@ -39,8 +39,8 @@ async def changes_twice(stage: Stage) -> None:
     held = await stage.handed_in(draft())
     for status in (pb.REPORT_STATUS_IN_WORK, pb.REPORT_STATUS_ANSWERED):
         stage.tartip.book.change(held.opened.report_id, status)
-    await _acted_on(stage, 4)
-    await _each_once(stage, 4)
+    await acted_on(stage, 4)
+    await each_once(stage, 4)
 
 
 async def unknown_values(stage: Stage) -> None:
@@ -52,17 +52,20 @@ async def unknown_values(stage: Stage) -> None:
     if not answer.is_good or answer.body.get("report_id") != report_id:
         raise Wrong(f"a report with a status of a later contract was answered {answer.status}")
     stage.tartip.book.change(report_id, pb.REPORT_STATUS_ANSWERED)
-    await _acted_on(stage, 4)
+    await acted_on(stage, 4)
 
 
-async def _acted_on(stage: Stage, count: int) -> None:
+async def acted_on(stage: Stage, count: int) -> None:
+    """Wait until the adapter has acted on changes 1 to `count`. Raises Wrong."""
+
     async def look() -> bool:
         return {str(number + 1) for number in range(count)} <= set(await _tokens(stage))
 
     await stage.until(look, f"the adapter did not act on changes 1 to {count}")
 
 
-async def _each_once(stage: Stage, count: int) -> None:
+async def each_once(stage: Stage, count: int) -> None:
+    """Raise Wrong if the adapter acted on one of changes 1 to `count` twice, or out of order."""
     tokens = await _tokens(stage)
     if twice := sorted({token for token in tokens if tokens.count(token) > 1}):
         raise Wrong(f"the adapter acted more than once on change {', '.join(twice)}")
