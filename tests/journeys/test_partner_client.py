@@ -251,7 +251,7 @@ async def test_a_fine_is_looked_up_quoted_and_paid_once(
     with FinesClient(address, identity, retries=RETRIES) as again:
         assert again.pay(payment) == paid and again.get(paid.payment_id) == paid
         assert list(again.list(fines_pb2.ListPaymentsRequest(number=fine.number))) == [paid]
-        with pytest.raises(Refused, match="FINE_NOT_PAYABLE"):
+        with pytest.raises(Refused, match="FINE_ALREADY_PAID"):
             again.quote(fine.number)
 
 

@@ -25,7 +25,7 @@ STATES: "dict[State, fines_pb2.FineState.ValueType]" = {
 def fine_to_proto(fine: Fine, *, owner_masked: str = "", for_bank: bool = False) -> fines_pb2.Fine:
     message = fines_pb2.Fine(
         number=fine.number,
-        violation_id=fine.violation_id,
+        violation_id="" if for_bank else fine.violation_id,
         state=STATES[fine.state],
         region=fine.region,
         article=fine.article,
@@ -34,7 +34,7 @@ def fine_to_proto(fine: Fine, *, owner_masked: str = "", for_bank: bool = False)
         issued_at=to_timestamp(fine.issued_at),
         dates=dates_to_proto(fine.dates),
         version=fine.version,
-        story=fine.story,
+        story="" if for_bank else fine.story,
         owner_masked="" if for_bank else owner_masked,
         hold_reason="" if for_bank else fine.hold_reason,
         conflicting_numbers=() if for_bank else fine.conflicts,

@@ -16,13 +16,12 @@ from law.zone import almaty_day
 
 from fines import events
 from fines.model import ledger as rules
-from fines.model.fine import PAYABLE, Fine
+from fines.model.fine import Fine
 from fines.model.ledger import Entry, EntryKind, Payment
 from fines.model.refusals import (
     AmountDiffers,
     BankReferenceReused,
     FineNotFound,
-    FineNotPayable,
 )
 from fines.storage import fines, ledger
 
@@ -72,7 +71,8 @@ class PaymentDesk:
 
     async def quote(self, number: str, caller: Caller) -> Quote:
         """Return the amount due now and the full amount, in tiyn. While a discount applies, also
-        return its last day. Raises FineNotFound or FineNotPayable."""
+        return its last day. Raises FineNotFound, FineAlreadyPaid, FineCancelled or
+        FineNotPayable."""
         fine = await fines.find_alone(
             self._db, fines.scope_of_key(caller.scope, "number", number), number
         )
@@ -82,8 +82,7 @@ class PaymentDesk:
         if fine is None:
             raise FineNotFound
         telemetry.bind_story(fine.story)
-        if fine.state not in PAYABLE:
-            raise FineNotPayable
+        fine.pay()  # raises what stands against a payment now
         assert fine.amount and fine.dates
         now = self._clock()
         due, full = fine.due_on(almaty_day(now)), fine.amount.full_minor
