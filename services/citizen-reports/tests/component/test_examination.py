@@ -186,6 +186,9 @@ REFUSED = {
         film(options=INDEX_FIRST)[:90_000],
         "MEDIA_NOT_A_PICTURE",
     ),
+    "an OGG cut in the middle": (one_of_each()["OGG"][1][:-9], "MEDIA_NOT_A_PICTURE"),
+    "an AMR cut in the middle": (one_of_each()["AMR"][1][:-9], "MEDIA_NOT_A_PICTURE"),
+    "an AAC cut in the middle": (one_of_each()["AAC"][1][:-9], "MEDIA_NOT_A_PICTURE"),
     "a WAV cut in the middle": (
         recording("wav", audio="pcm_s16le")[:9000],
         "MEDIA_NOT_A_PICTURE",

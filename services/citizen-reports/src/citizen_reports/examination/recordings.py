@@ -13,6 +13,7 @@ import av
 from av.error import InvalidDataError
 from vision.video_copies import BITEXACT, copy_streams, shown_streams
 
+from citizen_reports.examination.frames import ends_within_a_frame
 from citizen_reports.examination.verdict import BeyondLimits
 from citizen_reports.model.media import Finding, Taken
 from citizen_reports.model.media_kinds import FAMILY_OF, Family
@@ -157,15 +158,14 @@ def _encode_anew(source: Any, target: Any) -> None:
 
 
 def _is_cut(file: IO[bytes], size: int, reader: str) -> bool:
-    """Whether a file ends before its own lengths say so. Formats without a length of their own
-    cannot be told from whole ones: what arrived of them can be heard."""
+    """Whether a file ends before its own lengths say so."""
     if reader in ("mp4", "mov"):
         return _ends_within_a_box(file, size)
     if reader == "wav":
         file.seek(4)
         length = int.from_bytes(file.read(4), "little")
         return length not in _UNTIL_THE_END and length + 8 > size
-    return False
+    return ends_within_a_frame(file, reader)
 
 
 def _ends_within_a_box(file: IO[bytes], size: int) -> bool:
