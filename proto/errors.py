@@ -136,7 +136,8 @@ def _refusals() -> dict[str, type[Refusal]]:
         path = importlib.import_module(package)
         for module in pkgutil.walk_packages(getattr(path, "__path__", ()), f"{package}."):
             importlib.import_module(module.name)
-    return {refusal.code: refusal for refusal in _subclasses(Refusal)}
+    found = _subclasses(Refusal)  # other packages may be imported too
+    return {one.code: one for one in found if one.__module__.startswith(PACKAGES)}
 
 
 def _subclasses(parent: type[Refusal]) -> Iterator[type[Refusal]]:
