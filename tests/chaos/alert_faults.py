@@ -19,6 +19,7 @@ from typing import Any
 
 import asyncpg
 import grpc
+import numpy as np
 from chassis.clock import new_id, real_clock
 from chassis.refusals import Refusal
 from cryptography import x509
@@ -35,15 +36,21 @@ from tartip_cli.clients.samples import SampleCamera
 from tartip_cli.provision.vehicles import synthetic_iin
 from tartip_cli.settings import inherited_environment
 from tartip_cli.topology import FINES
-from tartip_scenes.scenes import draw_scene
+from tartip_scenes.rtsp import RtspServer
+from tartip_scenes.scenes import draw_film, draw_scene
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.pauses import standing_still
 
+from .clocks import copy_with_clock
 from .test_health import keeping_dead
+from .test_streams import registered
 
 CALLERS = 60
 BANK = "kaspi"
+PLATES = ("725BDE07", "463DXA02", "118KLM01", "902ABC05", "337TTA13")
 HUB = "Sample hub"
+# Until a copy of a service has started and looked at its clock once more.
+STARTED_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -246,6 +253,27 @@ async def disk_fills(bed: Bed) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def evidence_is_not_mounted(bed: Bed) -> AsyncIterator[None]:
+    pictures = [bed.disk.parent / f"{text}.jpg" for text in PLATES]
+    for path in pictures:
+        path.write_bytes(draw_scene(1, text=path.stem).jpeg)
+    bed.command("ingest", *map(str, pictures), "--camera", bed.cameras[0].camera_id)
+    with hidden(bed.disk):
+        yield
+
+
+@contextmanager
+def hidden(folder: Path) -> Iterator[None]:
+    """Another, empty file system lies over the folder."""
+    hiding = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", str(folder)]
+    subprocess.run(hiding, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@asynccontextmanager
 async def evidence_is_changed(bed: Bed) -> AsyncIterator[None]:
     known = set(bed.disk.rglob("*"))
     report = new_report(bed, draw_scene(1, text="463DXA02").jpeg)
@@ -289,6 +317,42 @@ async def stream_is_away(bed: Bed) -> AsyncIterator[None]:
     bed.command("streams", "put", camera_id, "rtsp://127.0.0.1:9/nothing")
     yield
     bed.command("streams", "remove", camera_id)
+
+
+@asynccontextmanager
+async def facts_are_refused(bed: Bed) -> AsyncIterator[None]:
+    """Somebody adds a rule to a table which no new row keeps, while a car passes a watched camera
+    again and again."""
+    passing = [scene.picture for scene in draw_film(5, frames=10, text=PLATES[0])]
+    empty = [np.full_like(passing[0], 90)] * 20
+    server = RtspServer([*passing, *empty], rate=5)
+    camera_id = await registered(bed.outside, 1)
+    bed.command("streams", "put", camera_id, server.address_of("street"))
+    rule = "ALTER TABLE inference.frames {} CONSTRAINT of_a_test"
+    await bed.sql(rule.format("ADD") + " CHECK (false) NOT VALID")
+    try:
+        yield
+    finally:
+        await bed.sql(rule.format("DROP"))
+        bed.command("streams", "remove", camera_id)
+        server.stop()
+
+
+@asynccontextmanager
+async def models_are_away(bed: Bed) -> AsyncIterator[None]:
+    async with keeping_dead(bed.mesh, "triton"):
+        yield
+
+
+@asynccontextmanager
+async def clock_goes_apart(bed: Bed) -> AsyncIterator[None]:
+    """The clock of a second copy of a service, to start with right."""
+    with copy_with_clock(bed.mesh, FINES, bed.disk.parent) as clock:
+        await asyncio.sleep(STARTED_SECONDS)
+        clock.put_ahead(3)
+        yield
+        clock.put_ahead(0)
+        await asyncio.sleep(STARTED_SECONDS)
 
 
 def new_report(bed: Bed, picture: bytes = b"") -> ReportToAnswer:

@@ -40,6 +40,7 @@ _NO_SANDBOX = (
     "TARTIP_OIDC_ISSUER",
 )
 _WEBHOOKS = ("TARTIP_WEBHOOK_HOSTS", "TARTIP_WEBHOOK_CA")
+_INFERENCE = ("TARTIP_PROBE_", "TARTIP_EVIDENCE_CHECK_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class Settings:
     vehicles_file: Path | None = None
     # The settings TARTIP_WEBHOOK_… of citizen-reports, as they are given.
     webhooks: Mapping[str, str] = field(default_factory=dict)
+    # The settings TARTIP_PROBE_… and TARTIP_EVIDENCE_CHECK_… of inference-gateway, likewise.
+    inference: Mapping[str, str] = field(default_factory=dict)
     erasures: Path | None = None
     wal_archive: Path | None = None
     photographs: Path | None = None
@@ -174,6 +177,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         oidc_issuer=env.get("TARTIP_OIDC_ISSUER") or None,
         vehicles_file=Path(vehicles) if vehicles else None,
         webhooks={name: env[name] for name in _WEBHOOKS if name in env},
+        inference={name: env[name] for name in env if name.startswith(_INFERENCE)},
         erasures=Path(erasures).expanduser().absolute() if erasures else None,
         wal_archive=Path(wal_archive).expanduser().absolute() if wal_archive else None,
         photographs=Path(photographs) if photographs else None,

@@ -34,7 +34,12 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # Windows become fifteen times as short, within these bounds: samples come once a second.
 SHORTEST, LONGEST = 20, 60
 # Seconds, in place of the limits of the alerts. The audit log is sealed once a minute.
-LIMITS = {"TartipAuditNotSealed": 75.0, "TartipWorkOverdue": 5.0, "TartipEventsNotPublished": 5.0}
+LIMITS = {
+    "TartipAuditNotSealed": 75.0,
+    "TartipWorkOverdue": 5.0,
+    "TartipEventsNotPublished": 5.0,
+    "TartipEvidenceCheckBehind": 5.0,
+}
 QUIET_SECONDS = 150.0
 
 

@@ -12,9 +12,12 @@ from uuid import UUID
 import pytest
 from chassis.transaction import SYSTEM
 from host.leases import hold
+from host.telemetry.exposition import own_metrics
+from inference_gateway import metrics
 from inference_gateway.evidence.checks import EvidenceCheck
 from inference_gateway.evidence.storage import BlobStore, EvidenceAway
 from inference_gateway.evidence.usecases import EvidenceStore
+from opentelemetry.sdk.metrics import MeterProvider
 from tartip.inference.v1 import inference_pb2
 from tartip_testing.mesh import RunningTestMesh
 
@@ -122,6 +125,20 @@ def test_an_empty_store_is_an_outage_and_no_damage(
         check_all(engines, tmp_path.as_uri())
     assert sha256 not in named(as_)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_check_that_cannot_read_falls_behind(
+    engines: RunningTestMesh, reports: As, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports.store(content())
+    reader, read = own_metrics()
+    gauge = MeterProvider([reader]).get_meter("test").create_gauge("behind")
+    monkeypatch.setattr(metrics, "evidence_check_behind", gauge)
+    with pytest.raises(EvidenceAway):
+        check_all(engines, tmp_path.as_uri())
+    [resource] = read()
+    [point] = resource.scope_metrics[0].metrics[0].gauge.data_points
+    assert point.as_double > 0
 
 
 def test_only_the_command_line_is_told_what_is_damaged(as_: Callable[..., As]) -> None:

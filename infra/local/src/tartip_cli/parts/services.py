@@ -134,7 +134,9 @@ class ServiceParts:
             return {**trial, **officers, **self.settings.webhooks}
         if service is INFERENCE_GATEWAY:
             caller = self.certificates.triton_caller(service.name)
-            return ERASING | {
+            return {
+                **ERASING,
+                **self.settings.inference,
                 "TARTIP_TRITON_CERT": str(caller.certificate),
                 "TARTIP_TRITON_KEY": str(caller.key),
             }

@@ -85,6 +85,7 @@ class EvidenceCheck:
             current = _continued(await storage.current_round(tx), now)
             due = max(current.read_until, current.due_until(now, self._period))
             batch, read_until = await storage.evidence_between(tx, current.read_until, due, BATCH)
+        self._measure(current, now)  # also if the store is unavailable and nothing can be read
         found: _Found = []
         for stored, place in batch:
             damage = await self._damage_of(stored)
@@ -94,8 +95,11 @@ class EvidenceCheck:
         read = replace(current, read_until=read_until, objects=current.objects + len(batch))
         await self._settle(lease, read, found)
         metrics.evidence_checked.add(len(batch))
-        metrics.evidence_check_behind.set(read.behind(now, self._period).total_seconds())
+        self._measure(read, now)
         return read_until == due
+
+    def _measure(self, current: Round, now: datetime) -> None:
+        metrics.evidence_check_behind.set(current.behind(now, self._period).total_seconds())
 
     async def _look_again(self) -> None:
         after = ""

@@ -92,6 +92,7 @@ class Worker:
         return time.monotonic() - self._steady_since >= storage.LEASE.total_seconds()
 
     async def run(self) -> None:
+        metrics.stream_facts_lost.add(0)  # or the first loss would not be seen as an increase
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_holding(group))
