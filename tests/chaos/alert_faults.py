@@ -30,12 +30,13 @@ from cryptography.x509.oid import NameOID
 from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as reports
+from tartip.reports.v1 import reports_pb2_grpc as reports_grpc
 from tartip_cli.clients.journeys import TRIAGE, ReportToAnswer, open_report, wait_for
 from tartip_cli.clients.partner import Outside
 from tartip_cli.clients.samples import SampleCamera
 from tartip_cli.provision.vehicles import synthetic_iin
 from tartip_cli.settings import inherited_environment
-from tartip_cli.topology import FINES
+from tartip_cli.topology import CITIZEN_REPORTS, FINES
 from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import draw_film, draw_scene
 from tartip_testing.mesh import RunningTestMesh
@@ -46,8 +47,8 @@ from .test_health import keeping_dead
 from .test_streams import registered
 
 CALLERS = 60
-BANK = "kaspi"
-PLATES = ("725BDE07", "463DXA02", "118KLM01", "902ABC05", "337TTA13")
+BANK, APP = "kaspi", "egov"
+PLATES = ("725BDE07", "463DXA02", "118KLM01")
 HUB = "Sample hub"
 # Until a copy of a service has started and looked at its clock once more.
 STARTED_SECONDS = 15.0
@@ -254,12 +255,21 @@ async def disk_fills(bed: Bed) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def evidence_is_not_mounted(bed: Bed) -> AsyncIterator[None]:
-    pictures = [bed.disk.parent / f"{text}.jpg" for text in PLATES]
-    for path in pictures:
-        path.write_bytes(draw_scene(1, text=path.stem).jpeg)
-    bed.command("ingest", *map(str, pictures), "--camera", bed.cameras[0].camera_id)
+    before = objects(bed.disk)
+    for text in PLATES:
+        await hand_in(bed, draw_scene(1, text=text).jpeg)
+
+    async def stored() -> bool | None:
+        """Each picture, and the form of it that may be shown."""
+        return len(objects(bed.disk) - before) == 2 * len(PLATES) or None
+
+    await wait_for("the pictures and their forms", stored, seconds=120)
     with hidden(bed.disk):
         yield
+
+
+def objects(disk: Path) -> set[Path]:
+    return {path for path in disk.rglob("*.*") if path.is_file()}
 
 
 @contextmanager
@@ -309,6 +319,18 @@ async def hub_is_silent(bed: Bed) -> AsyncIterator[None]:
 async def bank_floods(bed: Bed) -> AsyncIterator[None]:
     async with calling(look_up(bed), callers=8 * CALLERS):
         yield
+
+
+@asynccontextmanager
+async def app_takes_no_webhooks(bed: Bed) -> AsyncIterator[None]:
+    """Nothing listens at its address, which it takes back at last."""
+    address = "callback_url={}".format
+    bed.command("partners", "change", APP, "--detail", address("https://127.0.0.1:9/changes"))
+    app = reports_grpc.CitizenReportsStub(bed.outside.as_partner(APP, CITIZEN_REPORTS))
+    await app.RotateWebhookSecret(reports.RotateWebhookSecretRequest(request_id=str(new_id())))
+    await hand_in(bed)
+    yield
+    bed.command("partners", "change", APP, "--detail", address(""))
 
 
 @asynccontextmanager
@@ -367,7 +389,9 @@ def new_report(bed: Bed, picture: bytes = b"") -> ReportToAnswer:
     return ReportToAnswer(bed.outside, request, picture)
 
 
-async def hand_in(bed: Bed) -> None:
-    report = new_report(bed)
+async def hand_in(bed: Bed, picture: bytes = b"") -> None:
+    report = new_report(bed, picture)
     await report.open()
+    if picture:
+        await report.upload()
     await report.submit()

@@ -57,6 +57,7 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "evidence that was changed": (faults.evidence_is_changed, {"TartipEvidenceDamaged"}),
     "a hub that is silent": (faults.hub_is_silent, {"TartipHubsSilent"}),
     "a bank that floods": (faults.bank_floods, {"TartipSharesExceeded"}),
+    "an app that takes no webhooks": (faults.app_takes_no_webhooks, {"TartipWebhooksFail"}),
     "a stream that is away": (faults.stream_is_away, {"TartipStreamsAway"}),
     "facts of a stream that the database refuses": (
         faults.facts_are_refused,
@@ -110,6 +111,8 @@ def alarmed(
         "TARTIP_PROBE_FIRST_AFTER_SECONDS": "60",
         "TARTIP_PROBE_EVERY_SECONDS": "60",
         "TARTIP_PROBE_AGAIN_AFTER_SECONDS": "5",
+        "TARTIP_PROBE_SLOWEST_SECONDS": "60",
+        "TARTIP_WEBHOOK_HOSTS": "127.0.0.1:9",
     }
     mesh = start_mesh(tmp_path_factory.mktemp("alarmed") / "home", environment=environment)
     try:

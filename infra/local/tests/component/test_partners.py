@@ -66,6 +66,8 @@ def test_what_was_done_at_one_service_is_completed_by_the_same_command(
         done = [service["done"] for service in told(whole)["services"]]
         assert done == ["unchanged", "added"]
         assert Path(told(whole)["files"]["certificate"]).read_bytes() == certificate
+        fines.certificates.partner("new-bank").key.unlink()  # the partner keeps it
+        assert told(tartip(fines, *ADD, "--json"))["files"].keys() == {"certificate", "authority"}
         plain = tartip(fines, "change", "new-bank", "--quota", "calls=default", "--kind=incident")
         assert plain.returncode == Exit.OK, plain.stderr
         assert plain.stdout.split("\n")[:2] == [

@@ -18,6 +18,11 @@ from cryptography.hazmat.primitives import serialization
 
 CHECK_SECONDS = 1.0
 SETTLE_TRIES, SETTLE_SECONDS = 20, 0.05
+_ISSUE = (
+    "issue certificate and key anew for this service, or restore both; a running `tartip up` "
+    "issues its services' own within a minute"
+)
+_RESTORE = "it is an authority's and cannot be made anew: restore it from a backup"
 log = logging.getLogger(__name__)
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -148,8 +153,9 @@ def stamp_of(*paths: Path) -> Stamp:
 
 
 def require_certificates(path: Path) -> None:
-    """Raise CertificateUnusable unless the file has at least one certificate in PEM."""
-    _parsed(path, _content(path))
+    """Raise CertificateUnusable unless the file, of an authority, has at least one certificate in
+    PEM."""
+    _parsed(path, _content(path, do=_RESTORE), do=_RESTORE)
 
 
 def require_all_certificates(settings: Settings, *, serves_grpc: bool) -> None:
@@ -162,26 +168,23 @@ def require_all_certificates(settings: Settings, *, serves_grpc: bool) -> None:
             require_certificates(settings.tls_client_authorities / f"{kind}.pem")
 
 
-def _parsed(path: Path, content: bytes) -> x509.Certificate:
+def _parsed(path: Path, content: bytes, *, do: str = _ISSUE) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificates(content)[0]
     except (ValueError, IndexError) as error:
-        raise _unusable(path, "it is not a certificate in PEM") from error
+        raise _unusable(path, "it is not a certificate in PEM", do) from error
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, *, do: str = _ISSUE) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unusable(path, error.strerror or type(error).__name__) from error
+        raise _unusable(path, error.strerror or type(error).__name__, do) from error
 
 
-def _unusable(path: Path, why: str) -> CertificateUnusable:
-    return CertificateUnusable(_advice(path, why))
+def _unusable(path: Path, why: str, do: str = _ISSUE) -> CertificateUnusable:
+    return CertificateUnusable(_advice(path, why, do))
 
 
-def _advice(path: Path, why: str) -> str:
-    return (
-        f"{path} cannot be used ({why}): issue certificate and key anew for this service, or "
-        "restore both; a running `tartip up` issues its services' own within a minute"
-    )
+def _advice(path: Path, why: str, do: str = _ISSUE) -> str:
+    return f"{path} cannot be used ({why}): {do}"

@@ -11,6 +11,7 @@ import pytest
 from tartip_cli.provision.certificates import Certificates
 
 END_SECONDS = 60.0
+AUTHORITIES = {"ca.pem", "partner.pem", "officer-ca.pem"}
 
 
 def tried(postgres: Any, service: str, held: Certificates) -> subprocess.CompletedProcess[str]:
@@ -59,3 +60,4 @@ def test_what_is_missing_or_damaged_is_the_last_line_and_no_traceback(
     assert ended.returncode != 0 and "Traceback" not in ended.stderr, ended.stderr
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith(f"{service}: {path} cannot be used"), last
+    assert ("restore it from a backup" in last) == (path.name in AUTHORITIES), last

@@ -22,7 +22,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import WEBHOOK_PORT, As, draft, refused, until
-from .test_partners import add
+from .test_partners import add, change
 
 
 @dataclass
@@ -137,6 +137,29 @@ async def test_a_redirect_is_not_followed_and_counts_as_a_failure(app: As, bank:
         return len(bank.received) > 1
 
     await until(tried_again)
+
+
+async def test_who_takes_its_address_back_is_told_no_more(
+    engines: RunningTestMesh, as_: Callable[..., As], bank: Bank, db: Database
+) -> None:
+    name, administrator = f"hooked-{new_id().hex[-12:]}", as_(operator="partners-1")
+    engines.certificates.issue_partner(name)
+    terms = {"callback_url": f"https://127.0.0.1:{WEBHOOK_PORT}/tartip"}
+    row = await add(administrator, name, partners.PARTNER_SCOPE_REPORTS, **terms)
+    bank.status = 503
+    await rotate(as_(name))
+    await hand_in(as_(name))
+    await until(lambda: received(bank))
+    await change(administrator, row, scopes=[partners.PARTNER_SCOPE_REPORTS])
+
+    async def attempts() -> int:
+        async with db.begin(SYSTEM) as tx:
+            query = text("SELECT attempts FROM webhooks WHERE partner = :name")
+            return int(await tx.scalar(query.bindparams(name=name)))
+
+    before = await attempts()
+    await asyncio.sleep(5)
+    assert await attempts() == before > 0
 
 
 async def test_two_secrets_sign_while_a_partner_changes_over(app: As, bank: Bank) -> None:

@@ -90,6 +90,12 @@ async def _rotate_data_keys(mesh: Mesh, settle_seconds: float, *, quiet: bool) -
 
     totals: dict[str, int] = {}
     tasks: dict[str, TaskID] = {}
+    if not quiet:  # without a terminal there is no progress bar until the end
+        console.print(
+            "data keys get new wrapping keys; the older ones are destroyed after "
+            f"{settle_seconds / 60:g} minutes …",
+            highlight=False,
+        )
     with Progress(console=console, disable=quiet) as progress:
 
         def report(what: str, done: int, total: int) -> None:

@@ -236,18 +236,15 @@ def _limit(quota: pb.PartnerQuota, name: str, text: str) -> None:
 
 
 def _certificate(name: str) -> dict[str, str]:
-    """Issue the partner's certificate unless there is one; the paths of its files."""
+    """Issue the partner's certificate unless there is one; the paths of its files that are here."""
     from tartip_cli.data_dir import DataDir
     from tartip_cli.provision.certificates import Certificates
 
     certificates = Certificates(DataDir(read_settings().home).tls)
     certificates.issue_partner(name)
     pair = certificates.partner(name)
-    return {
-        "certificate": str(pair.certificate),
-        "key": str(pair.key),
-        "authority": str(certificates.authority),
-    }
+    files = {"certificate": pair.certificate, "key": pair.key, "authority": certificates.authority}
+    return {what: str(path) for what, path in files.items() if path.exists()}
 
 
 def _report(name: str, outcomes: list[Outcome], files: dict[str, str], *, as_json: bool) -> None:

@@ -96,15 +96,18 @@ class Webhooks:
 
     async def run(self) -> None:
         """Tell partners of new changes until cancelled, while this process holds the lease."""
-        async with hold(self._db, "webhooks") as lease, asyncio.TaskGroup() as group:
-            while True:
-                await self._look(lease, group)
-                await asyncio.sleep(POLL_SECONDS)
+        try:
+            async with hold(self._db, "webhooks") as lease, asyncio.TaskGroup() as group:
+                while True:
+                    await self._look(lease, group)
+                    await asyncio.sleep(POLL_SECONDS)
+        finally:  # another process measures now
+            webhooks_failing.set(0)
 
     async def _look(self, lease: Lease, group: asyncio.TaskGroup) -> None:
         """Begin to tell each partner that has new changes and is not being told just now."""
         async with self._db.begin(SYSTEM) as tx:
-            every = await webhooks.every_webhook(tx)
+            every = [one for one in await webhooks.every_webhook(tx) if self._has_address(one)]
         webhooks_failing.set(sum(one.attempts > 0 for one in every))
         last = await changes.last_sequences(self._db)
         for one in every:
@@ -112,6 +115,13 @@ class Webhooks:
             if one.partner not in self._telling and self._is_due(one, sequence):
                 self._telling.add(one.partner)
                 group.create_task(self._tell_and_save(one, sequence, lease))
+
+    def _has_address(self, webhook: Webhook) -> bool:
+        """Whether the partner wants to be told: it may still hand in reports and has an address."""
+        try:
+            return bool(self._partners.callback_url(webhook.partner))
+        except Refusal:
+            return False
 
     async def _tell_and_save(self, webhook: Webhook, sequence: int, lease: Lease) -> None:
         try:
