@@ -108,8 +108,11 @@ async def walk_and_kill(
             for journey in citizens
         ]
         walking += [*paid, *answered]
+    # At first the supervisor has not noticed: all is still ready.
+    await asyncio.to_thread(
+        wait_until, lambda: mesh.pid(part) not in (None, *killed), seconds=SECONDS
+    )
     await asyncio.to_thread(mesh.wait_ready)
-    assert mesh.pid(part) not in (None, *killed)
     for task, (journey, _) in zip(paid, frames, strict=True):
         await assert_fined_once(mesh, journey, *task.result())
     for journey in citizens:
@@ -233,13 +236,14 @@ async def act(journey: ReportToAnswer, step: str, *, then: str, **body: str) -> 
 async def assert_fined_once(
     mesh: RunningTestMesh, journey: FrameToTenge, evidence: str, violation_id: str, number: str
 ) -> None:
-    assert len(await journey.violations_of(evidence)) == 1
+    assert len(await patiently(lambda: journey.violations_of(evidence))) == 1
     desk = journey.outside.as_operator("inspector-almaty")
-    fines = (await desk.get("/v1/fines", violation_id=violation_id)).body["fines"]
-    assert [(fine["number"], fine["state"]) for fine in fines] == [(number, "paid")]
+    found = await patiently(lambda: desk.get("/v1/fines", violation_id=violation_id))
+    fines = [(fine["number"], fine["state"]) for fine in found.body["fines"]]
+    assert fines == [(number, "paid")]
     finance = journey.outside.as_operator("finance-1")
-    entries = (await finance.get(f"/v1/fines/{number}/entries")).body["entries"]
-    kinds = sorted(entry["kind"] for entry in entries)
+    ledger = await patiently(lambda: finance.get(f"/v1/fines/{number}/entries"))
+    kinds = sorted(entry["kind"] for entry in ledger.body["entries"])
     assert kinds == ["discount", "issue", "payment"]
     assert len(list(mesh.home.letters.glob(f"*{number}*"))) == 1
 
