@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 # After the start of the command, in the middle of each of its steps.
 KILLED_AFTER_SECONDS = (1.5, 3.0, 6.0, 9.0)
-ROTATE = ("rotate", "--broker", "--data-keys", "--settle-seconds", "2", "--json")
+ROTATE = ("rotate", "--broker", "--data-keys", "--settle-seconds", "2")
 END_SECONDS = 180.0
 SECONDS = 60.0
 
@@ -38,6 +38,7 @@ async def test_all_keys_are_rotated_though_the_command_dies(
         await handed_in(new_report())
     ended = await asyncio.to_thread(rotate, mesh)
     assert ended.returncode == 0, ended.stderr
+    assert "the older ones are destroyed after 2 s" in ended.stdout
     assert pids == {part["name"]: part["pid"] for part in mesh.status()["parts"]}
 
     for journey in (before, await handed_in(new_report())):

@@ -93,7 +93,7 @@ async def _rotate_data_keys(mesh: Mesh, settle_seconds: float, *, quiet: bool) -
     if not quiet:  # without a terminal there is no progress bar until the end
         console.print(
             "data keys get new wrapping keys; the older ones are destroyed after "
-            f"{settle_seconds / 60:g} minutes …",
+            f"{settle_seconds:g} s …",
             highlight=False,
         )
     with Progress(console=console, disable=quiet) as progress:
