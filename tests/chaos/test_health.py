@@ -16,7 +16,7 @@ from tartip_testing.pauses import standing_still
 
 from .health_accounts import SECONDS, Account, account
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 
 async def test_a_database_that_stands_still_is_seen_by_all(mesh: RunningTestMesh) -> None:

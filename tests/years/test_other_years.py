@@ -27,19 +27,7 @@ DAYS = (date(2027, 1, 15), date(2028, 2, 29))
 LAWFUL = ("fines", "violations", "citizen-reports")
 UNIT = ("libs/law/tests/unit", *(f"services/{name}/tests/unit" for name in LAWFUL))
 NIGHTLY = bool(os.environ.get("TARTIP_NIGHTLY"))
-# One of each service where there is no night for all of them.
-COMPONENT = (
-    tuple(f"services/{name}/tests/component" for name in LAWFUL)
-    if NIGHTLY
-    else (
-        "services/fines/tests/component/test_issuing.py"
-        "::test_a_confirmation_told_three_times_makes_one_fine",
-        "services/violations/tests/component/test_desk.py"
-        "::test_a_confirmed_violation_keeps_what_was_signed_and_tells_it_once",
-        "services/citizen-reports/tests/component/test_intake.py"
-        "::test_a_report_is_registered_with_number_unit_and_deadline",
-    )
-)
+COMPONENT = tuple(f"services/{name}/tests/component" for name in LAWFUL)
 DEMO_STEPS = 20
 
 
@@ -65,7 +53,8 @@ def test_the_rules_hold_on_another_day(day: date) -> None:
     assert done.returncode == 0, done.stdout[-5000:]
 
 
-@pytest.mark.parametrize("day", DAYS if NIGHTLY else DAYS[:1], ids=str)
+@pytest.mark.nightly
+@pytest.mark.parametrize("day", DAYS, ids=str)
 def test_the_services_of_the_law_work_on_another_day(day: date) -> None:
     seconds = offset_to(day).total_seconds()
     done = pytest_of(*COMPONENT, TARTIP_CLOCK_OFFSET=str(seconds))

@@ -103,6 +103,7 @@ def test_a_lost_database_is_refused_and_not_begun_anew(tmp_path: Path) -> None:
         assert tartip(own.home.path, own.ports, "down").returncode == 0
 
 
+@pytest.mark.nightly
 async def test_a_whole_copy_lives_beside_its_original_with_its_own_database(
     tmp_path: Path, copy: DataDir
 ) -> None:

@@ -344,7 +344,7 @@ async def follow(address: str, describe: Any, keys: Path, done: list[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("examples", "longest"), [(35, 30), pytest.param(400, 60, marks=pytest.mark.nightly)]
+    ("examples", "longest"), [(15, 30), pytest.param(400, 60, marks=pytest.mark.nightly)]
 )
 def test_the_register_does_what_its_model_does(
     scratch: Scratch, describe: Any, tmp_path: Path, examples: int, longest: int

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import grpc
+import pytest
 from chassis.clock import new_id
 from tartip.inference.v1 import inference_pb2
 
@@ -111,6 +112,7 @@ def test_while_the_models_are_away_nothing_is_kept_and_the_same_id_works_later(
     assert result.plates
 
 
+@pytest.mark.nightly
 def test_while_triton_stands_still_frames_wait_and_it_lives_on(
     triton: Process, service: Process, edge: As, register: tuple[Register, str], plates: Plates
 ) -> None:

@@ -132,6 +132,7 @@ def test_garbage_on_the_line_and_frozen_pictures_leave_the_worker_alive(
     desk.until(garbage, lambda s: s.state in away and sum(s.counts.dropped.values()) > 4)
 
 
+@pytest.mark.nightly
 def test_another_copy_takes_over_and_two_share(
     triton: Process,
     engines: RunningTestMesh,
