@@ -25,6 +25,7 @@ PARTS = (
     "chassis",
     "gateway",
     "apps",
+    "reports",
     "fairness",
     "register",
     "pictures",

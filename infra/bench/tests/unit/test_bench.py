@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from tartip.cameras.v1 import cameras_pb2
 from tartip.inference.v1 import streams_pb2 as pb
-from tartip_bench.apps.load import in_turn
 from tartip_bench.beside_bare import Round, compared
 from tartip_bench.fairness.measure import Flow as PartnersFlow
 from tartip_bench.fairness.measure import Phase, figures
 from tartip_bench.outcomes import Figure, Outcome, Spread
 from tartip_bench.overload import Flow
+from tartip_bench.partner_load import in_turn
 from tartip_bench.profile import Profile, by_library
 from tartip_bench.register.questions import questions
 from tartip_bench.report import page

@@ -29,8 +29,8 @@ from tartip_cli.provision import vehicles
 from tartip_cli.provision.broker import connect
 from tartip_cli.topology import FINES, VIOLATIONS
 
-from tartip_bench.apps.load import OpenFine
 from tartip_bench.bench_mesh import REGION, BenchMesh
+from tartip_bench.partner_load import OpenFine
 
 INSPECTOR = "inspector-almaty"
 # One in ten vehicles belongs to a firm; fines of persons are made.

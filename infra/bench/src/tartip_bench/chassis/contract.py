@@ -4,6 +4,8 @@ over TLS."""
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 
 SERVICE = "tartip.bench.v1.Notes"
+# Takes a piece of a file and drops it; the bare sink alone has it.
+SINK = f"/{SERVICE}/Take"
 METHODS = ("Read", "Write", "WriteShared", "WriteByStatements")
 
 

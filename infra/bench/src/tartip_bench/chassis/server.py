@@ -1,7 +1,8 @@
 """`python -m tartip_bench.chassis.server KIND CONFIG`: serves the measured calls until SIGTERM.
 
 KIND is `chassis` (with the library of all services) or `bare` (with grpc.aio and asyncpg alone).
-Both kinds serve the same calls, which read a row or write rows.
+Both kinds serve the same calls, which read a row or write rows. The kind `sink` serves one call,
+which takes bytes and drops them, with grpc.aio alone.
 
 CONFIG is a JSON file. It has the `address` to serve at, the URL of the `database`, and the OTLP
 endpoint `collector`. The entries `certificate` and `key` are paths of files. The entry
@@ -33,7 +34,7 @@ from chassis.event import Event
 from chassis.identity import TokenVerifier, allow
 from chassis.settings import Settings
 from chassis.transaction import Tx
-from google.protobuf.wrappers_pb2 import StringValue
+from google.protobuf.wrappers_pb2 import BytesValue, Int64Value, StringValue
 from host.gate import Gate
 from host.pauses import keep_pauses_short
 from host.server import GrpcServer
@@ -43,7 +44,7 @@ from sqlalchemy import bindparam, insert, select
 from statements.reads import Read
 from vault.keyring import Keyring
 
-from tartip_bench.chassis.contract import METHODS, SERVICE, declare
+from tartip_bench.chassis.contract import METHODS, SERVICE, SINK, declare
 from tartip_bench.chassis.schema import REGION, notes, places
 
 CALLER = "tartip-cli"
@@ -192,13 +193,35 @@ async def serving_bare(config: Config) -> AsyncIterator[None]:
     await pool.close()
 
 
+@asynccontextmanager
+async def serving_sink(config: Config) -> AsyncIterator[None]:
+    """Serve the call SINK during the block with grpc.aio over mutual TLS alone."""
+
+    async def take(request: BytesValue, context: Any) -> Int64Value:
+        return Int64Value(value=len(request.value))
+
+    server = grpc.aio.server()
+    server.add_secure_port(config["address"], bare_credentials(config))
+    service, _, method = SINK.lstrip("/").partition("/")
+    taking = grpc.unary_unary_rpc_method_handler(
+        take,
+        request_deserializer=BytesValue.FromString,
+        response_serializer=Int64Value.SerializeToString,
+    )
+    handler = grpc.method_handlers_generic_handler(service, {method: taking})
+    server.add_generic_rpc_handlers((handler,))
+    await server.start()
+    yield
+    await server.stop(1)
+
+
 def bare_credentials(config: Config) -> grpc.ServerCredentials:
     pair = (Path(config["key"]).read_bytes(), Path(config["certificate"]).read_bytes())
     bundle = Authorities.in_folder(Path(config["authorities"])).bundle
     return grpc.ssl_server_credentials([pair], bundle, require_client_auth=True)
 
 
-SERVING = {"chassis": serving_chassis, "bare": serving_bare}
+SERVING = {"chassis": serving_chassis, "bare": serving_bare, "sink": serving_sink}
 
 
 async def serve(kind: str, config: Config) -> None:

@@ -15,9 +15,9 @@ from tartip_cli.clients.camera_import import send_all
 from tartip_cli.topology import CAMERA_REGISTRY
 
 from tartip_bench.bench_mesh import ENGINES_ALONE, BenchMesh, running_bench_mesh
+from tartip_bench.inside import Period, inside, now
 from tartip_bench.outcomes import Figure
 from tartip_bench.profile import profiled
-from tartip_bench.register.inside import Period, inside, now
 from tartip_bench.register.questions import (
     PAGE,
     Question,
@@ -35,7 +35,8 @@ WITHOUT = tuple(name for name in ENGINES_ALONE if name != CAMERA_REGISTRY.name)
 # The register of few cameras, with which the durations in the large one are compared.
 FEW = 15_000
 OF_BARE, OF_FEW = 3.0, 1.5
-METHODS = ("ListCameras", "FindNearestCameras")
+_REGISTER = "tartip.cameras.v1.CameraRegistry"
+CALLS = (f"{_REGISTER}/ListCameras", f"{_REGISTER}/FindNearestCameras")
 # Operators of one region, in turn: each may call a hundred times a second.
 LOCAL = ("inspector-almaty", "dispatcher-almaty", "supervisor-almaty")
 # Operators who may learn which person owns a camera.
@@ -93,7 +94,7 @@ async def ask_all(
         answers.append(
             await _answer(stub, database, question, operators[question.is_of_person], calls)
         )
-    took = await inside(bench, METHODS, [answer.period for answer in answers])
+    took = await inside(bench, CALLS, [answer.period for answer in answers])
     run.report("a profile of all queries")
     async with profiled(bench.pid(CAMERA_REGISTRY.name), run.scratch) as profile:
         for question in asked_for:
@@ -127,7 +128,7 @@ async def among_few(run: Run, calls: int) -> dict[str, float]:
             ask = asked(stub, question.request, operators[question.is_of_person])
             await timed(ask, calls=calls)
             periods[question.name] = Period(began, now())
-        took = await inside(bench, METHODS, list(periods.values()))
+        took = await inside(bench, CALLS, list(periods.values()))
     return {
         name: Times(0, durations).percentile(0.5)
         for name, durations in zip(periods, took, strict=True)

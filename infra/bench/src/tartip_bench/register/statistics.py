@@ -16,14 +16,16 @@ from tartip.cameras.v1 import cameras_pb2 as pb
 
 from tartip_bench.bench_mesh import BenchMesh
 from tartip_bench.chassis.load import Call, timed_in_turn
+from tartip_bench.inside import Period, inside, now
 from tartip_bench.outcomes import Figure
-from tartip_bench.register.inside import Period, inside, now
 from tartip_bench.register.questions import Times, timed
 from tartip_bench.run import Run
 
 CALLERS = 16
 TARGET_MS = 5.0
 _FULL_COUNT = "SELECT region, status, count(*) FROM bare_cameras GROUP BY region, status"
+
+_CALL = "tartip.cameras.v1.CameraRegistry/GetStatistics"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ async def _asked(bench: BenchMesh, stub: Any, seconds: float) -> Asked:
     rate = len(took) / passed / 2
     began = now()
     times = await _open_loop(ask, rate, seconds)
-    [took] = await inside(bench, ("GetStatistics",), [Period(began, now())])
+    [took] = await inside(
+        bench, ("tartip.cameras.v1.CameraRegistry/GetStatistics",), [Period(began, now())]
+    )
     return Asked(rate, times, Times(1, took))
 
 

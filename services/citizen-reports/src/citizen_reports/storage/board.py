@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from citizen_reports.model.board import OfficerLoad, UnitFigures, UnitLoad
 from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
-from citizen_reports.storage.reports import DUE_AT
+from citizen_reports.storage.reports import DUE_AT, in_regions
 from citizen_reports.storage.tables import reports
 
 _IS_OPEN = reports.c.status.in_([status.value for status in QUEUE])
@@ -42,7 +42,7 @@ async def loads(tx: Tx, region: str, now: datetime) -> tuple[UnitLoad, ...]:
         _count(_IS_WARNED & ~func.coalesce(is_overdue, False)).label("due_soon"),
         _count(reports.c.status == Status.WAITS_FOR_REPORTER.value).label("waits"),
     ).where(_IS_OPEN)
-    query = _of(query, region).group_by(reports.c.unit, reports.c.operator)
+    query = _of(tx, query, region).group_by(reports.c.unit, reports.c.operator)
     rows = (await tx.execute(query.order_by(reports.c.unit))).all()
     units = [_to_load(unit, list(own)) for unit, own in groupby(rows, lambda row: row.unit)]
     return tuple(sorted(units, key=lambda one: (-one.unassigned, -one.overdue, one.unit)))
@@ -63,7 +63,7 @@ async def figures(
         _count(reports.c.disputed_at.is_not(None)).label("reopened"),
         median.label("median_minutes"),
     ).where(reports.c.registered_at >= period[0], reports.c.registered_at < period[1])
-    query = _of(query, region).group_by(reports.c.unit).order_by(reports.c.unit)
+    query = _of(tx, query, region).group_by(reports.c.unit).order_by(reports.c.unit)
     return tuple(
         UnitFigures(
             row.unit,
@@ -82,7 +82,8 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(condition)
 
 
-def _of(query: Select[Any], region: str) -> Select[Any]:
+def _of(tx: Tx, query: Select[Any], region: str) -> Select[Any]:
+    query = in_regions(query, tx.scope)
     return query.where(reports.c.region == region) if region else query
 
 

@@ -1,7 +1,8 @@
-"""`python -m tartip_bench.apps.load CONFIG CALL CALLERS SECONDS`: makes and times calls of one
-partner.
+"""`python -m tartip_bench.partner_load CONFIG CALL CALLERS SECONDS RATE`: makes and times calls of
+one partner.
 
-CALLERS clients run concurrently. Each client waits for an answer before it sends its next call.
+CALLERS clients run concurrently. Each client waits for an answer before it sends its next call. If
+RATE is not 0, that many calls per second are sent in total instead, without waiting for answers.
 CALL is Report (open and submit a report), HandIn (a report in one call), QuoteFine, LookupFines, or
 PayFine (pay each fine once, until all are paid).
 
@@ -37,7 +38,7 @@ from tartip.reports.v1 import reports_pb2
 from tartip.reports.v1.reports_pb2_grpc import CitizenReportsStub
 from tartip_cli.provision.vehicles import synthetic_iin
 
-from tartip_bench.chassis.load import CALL_SECONDS, WARM_UP_SECONDS, print_times
+from tartip_bench.chassis.load import CALL_SECONDS, WARM_UP_SECONDS, at_rate, print_times
 
 # Anywhere in the middle of Almaty.
 _LATITUDES, _LONGITUDES = (43.22, 43.27), (76.87, 76.96)
@@ -56,7 +57,7 @@ def reports(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call]
     stub: Any = CitizenReportsStub(channel)
 
     async def hand_in() -> None:
-        request = _report()
+        request = a_report()
         await stub.OpenReport(request, timeout=CALL_SECONDS)
         submitted = reports_pb2.SubmitReportRequest(report_id=request.report_id)
         await stub.SubmitReport(submitted, timeout=CALL_SECONDS)
@@ -68,7 +69,7 @@ def hand_ins(channel: grpc.aio.Channel, config: dict[str, Any]) -> Iterator[Call
     stub: Any = CitizenReportsStub(channel)
 
     def hand_in() -> Awaitable[object]:
-        request = reports_pb2.HandInReportRequest(report=_report())
+        request = reports_pb2.HandInReportRequest(report=a_report())
         answer: Awaitable[object] = stub.HandInReport(request, timeout=CALL_SECONDS)
         return answer
 
@@ -123,7 +124,7 @@ def _any(config: dict[str, Any]) -> OpenFine:
     return OpenFine(*random.choice(config["open"]))
 
 
-def _report() -> reports_pb2.OpenReportRequest:
+def a_report() -> reports_pb2.OpenReportRequest:
     return reports_pb2.OpenReportRequest(
         report_id=str(new_id()),
         category=reports_pb2.CATEGORY_OTHER,
@@ -177,17 +178,23 @@ def channel_to(service: str, config: dict[str, Any]) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(config[service], grpc.ssl_channel_credentials(*shown))
 
 
-async def main(config: dict[str, Any], name: str, callers: int, seconds: float) -> None:
+async def main(
+    config: dict[str, Any], name: str, callers: int, seconds: float, rate: float
+) -> None:
     """Make calls of the kind `name` (a key of CALLS) for `seconds`, and print their times."""
     service, calls_over = CALLS[name]
     async with channel_to(service, config) as channel:
         calls = calls_over(channel, config)
         warm = await in_turn(calls, callers, WARM_UP_SECONDS)
         began = time.perf_counter()
-        took = await in_turn(calls, callers, seconds)
+        if rate:
+            took = await at_rate(lambda: next(calls)(), rate, seconds)
+        else:
+            took = await in_turn(calls, callers, seconds)
         print_times(took, time.perf_counter() - began, len(warm) + len(took))
 
 
 if __name__ == "__main__":
-    given, name, callers, seconds = sys.argv[1:]
-    uvloop.run(main(json.loads(Path(given).read_text()), name, int(callers), float(seconds)))
+    given, name, callers, *times = sys.argv[1:]
+    seconds, rate = map(float, times)
+    uvloop.run(main(json.loads(Path(given).read_text()), name, int(callers), seconds, rate))

@@ -1,5 +1,4 @@
-"""How long calls took inside the camera register, by their spans: without gRPC, TLS and the
-caller."""
+"""How long calls took inside a service, by their spans: without gRPC, TLS and the caller."""
 
 from __future__ import annotations
 
@@ -13,7 +12,6 @@ from tartip_cli.telemetry.spans import SpanFiles
 
 from tartip_bench.bench_mesh import BenchMesh
 
-_SERVICE = "tartip.cameras.v1.CameraRegistry"
 # Services export their spans twice a second.
 _EXPORTED_SECONDS = 2.0
 
@@ -32,18 +30,18 @@ def now() -> int:
 
 
 async def inside(
-    bench: BenchMesh, methods: Sequence[str], periods: Sequence[Period]
+    bench: BenchMesh, names: Sequence[str], periods: Sequence[Period]
 ) -> list[list[float]]:
-    """Return, for each period, the durations in milliseconds of the calls that began in it.
+    """Return, for each period, the durations in milliseconds of the spans that began in it.
 
-    `methods` are the names of the register's methods whose calls count, such as "ListCameras".
+    `names` are the names of the spans that count, such as
+    "tartip.cameras.v1.CameraRegistry/ListCameras".
     """
     await asyncio.sleep(_EXPORTED_SECONDS)
-    names = {f"{_SERVICE}/{method}" for method in methods}
-    spans = SpanFiles(bench.mesh.home.spans).spans_mentioning(tuple(names))
-    calls = sorted((span.start_ns, span.duration_ms) for span in spans if span.name in names)
-    began = [start for start, _ in calls]
+    spans = SpanFiles(bench.mesh.home.spans).spans_mentioning(names)
+    found = sorted((span.start_ns, span.duration_ms) for span in spans if span.name in names)
+    began = [start for start, _ in found]
     return [
-        [took for _, took in calls[bisect_left(began, of.began) : bisect_right(began, of.ended)]]
+        [took for _, took in found[bisect_left(began, of.began) : bisect_right(began, of.ended)]]
         for of in periods
     ]
