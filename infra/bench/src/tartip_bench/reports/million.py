@@ -44,7 +44,7 @@ _FILL = """
     CROSS JOIN LATERAL (SELECT
         'KZ-' || (ARRAY[10,11,15,19,23,27,31,33,35,39,43,47,55,59,61,62,63,71,75,79])[1 + n % 20]
             AS region,
-        now() - n * interval '31 seconds' AS at,
+        $3::timestamptz - n * interval '31 seconds' AS at,
         n % 100 < 3 AS is_open) AS made
     WHERE real.report_id = $1::uuid
 """
@@ -63,7 +63,7 @@ _VALUES = {
     "registered_at": "made.at",
     "taken_at": "made.at + interval '20 minutes'",
     "answered_at": "CASE WHEN is_open THEN NULL ELSE made.at + interval '2 days' END",
-    "due_at": "CASE WHEN n % 2 = 0 THEN made.at ELSE now() + interval '15 days' END",
+    "due_at": "CASE WHEN n % 2 = 0 THEN made.at ELSE made.at + interval '900 days' END",
     "cell": "'8720' || to_hex(n % 65536)",
 }
 _COLUMNS = (
@@ -195,7 +195,7 @@ async def _fill(bench: BenchMesh, real: str, count: int) -> None:
         values = [_VALUES.get(name, f'real."{name}"') for name in columns]
         quoted = ", ".join(f'"{name}"' for name in columns)
         fill = _FILL.format(columns=quoted, values=", ".join(values))
-        await connection.execute(fill, real, count, timeout=900)
+        await connection.execute(fill, real, count, system_clock(), timeout=900)
         await connection.execute("ANALYZE citizen_reports.reports", timeout=300)
     finally:
         await connection.close()
