@@ -113,6 +113,8 @@ async def test_a_report_is_handed_in_asked_about_replied_to_answered_and_dispute
         disputed = await tartip.dispute(report_id, "It still lies there.")
         assert disputed.status == pb.REPORT_STATUS_DISPUTED
         assert report_id in [one.report_id async for one in tartip.list()]
+        viewings = [viewing async for viewing in tartip.viewings(report_id)]
+        assert [viewing.seen[0] for viewing in viewings] == ["text"] * 3, "each at the desk"
         told = [
             change.status
             async for change in _until_disputed(tartip, report_id)

@@ -17,6 +17,7 @@ from tartip_partner.identity import Identity
 from tartip_partner.report_flows import (
     LIST_DAY,
     LIST_REPORTS,
+    LIST_VIEWINGS,
     MediaSource,
     Progress,
     count_day_flow,
@@ -107,6 +108,17 @@ class AsyncReportsClient:
             page = await self._caller.run(LIST_DAY(asked, self._retries))
             for report in page.reports:
                 yield report
+            if not page.next_page_token:
+                return
+            asked.page.token = page.next_page_token
+
+    async def viewings(self, report_id: str) -> AsyncIterator[pb.Viewing]:
+        """Who looked at a report, oldest first; pages are fetched as they are needed."""
+        asked = pb.ListViewingsRequest(report_id=report_id)
+        while True:
+            page = await self._caller.run(LIST_VIEWINGS(asked, self._retries))
+            for viewing in page.viewings:
+                yield viewing
             if not page.next_page_token:
                 return
             asked.page.token = page.next_page_token

@@ -17,6 +17,7 @@ from tartip_partner.identity import Identity
 from tartip_partner.report_flows import (
     LIST_DAY,
     LIST_REPORTS,
+    LIST_VIEWINGS,
     MediaSource,
     Progress,
     count_day_flow,
@@ -105,6 +106,16 @@ class ReportsClient:
         while True:
             page = self._caller.run(LIST_DAY(asked, self._retries))
             yield from page.reports
+            if not page.next_page_token:
+                return
+            asked.page.token = page.next_page_token
+
+    def viewings(self, report_id: str) -> Iterator[pb.Viewing]:
+        """Who looked at a report, oldest first; pages are fetched as they are needed."""
+        asked = pb.ListViewingsRequest(report_id=report_id)
+        while True:
+            page = self._caller.run(LIST_VIEWINGS(asked, self._retries))
+            yield from page.viewings
             if not page.next_page_token:
                 return
             asked.page.token = page.next_page_token

@@ -58,6 +58,7 @@ from citizen_reports.usecases.recording import (
 from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
+from citizen_reports.usecases.viewings import Viewings
 from citizen_reports.usecases.webhooks import Webhooks
 from citizen_reports.webhook_posts import HttpPosts
 
@@ -80,7 +81,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     webhooks = _webhooks(chassis, partners)
     uploads = Uploads(db, Examiner())
     days = Days(db, clock)
-    asked = AppUseCases(intake, correspondence, uploads, change_feed, webhooks, days)
+    viewings = Viewings(db, openings)
+    asked = AppUseCases(intake, correspondence, uploads, change_feed, webhooks, days, viewings)
     apps = CitizenReportsApi(asked, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)

@@ -71,7 +71,8 @@ async def test_media_are_opened_through_the_report_and_audited_first(
     assert (asked.sha256, asked.confidential, purpose) == (digest, False, "case 12")
     [entry] = await audited(db, "open_evidence", item.media_id)
     assert (entry["actor"], entry["purpose"]) == ("operator/dispatcher-almaty", "case 12")
-    assert entry["facts"] == {"media": item.media_id, "sha256": digest}
+    facts = {"media": item.media_id, "sha256": digest, "seen": "media"}
+    assert entry["facts"] == facts | {"capacity": "officer", "unit": "KZ-75-traffic"}
     assert (entry["region"], entry["class"]) == ("KZ-75", "open")
 
 

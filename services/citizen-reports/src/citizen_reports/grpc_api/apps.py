@@ -22,6 +22,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from citizen_reports.events import CATEGORIES, STATUSES
 from citizen_reports.grpc_api.days import DayRpcs
 from citizen_reports.grpc_api.filters import CATEGORY_OF, filter_from_proto, moment_or_none
+from citizen_reports.grpc_api.viewings import ViewingRpcs
 from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
 from citizen_reports.model.media import Announced, Media, Piece, check_piece
@@ -37,6 +38,7 @@ from citizen_reports.usecases.correspondence import Correspondence, Said
 from citizen_reports.usecases.days import Days
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.uploads import Uploads
+from citizen_reports.usecases.viewings import Viewings
 from citizen_reports.usecases.webhooks import Webhooks
 
 Context = grpc.aio.ServicerContext
@@ -75,6 +77,7 @@ POLICY: Policy = {
             "ReplyToQuestion",
             "DisputeAnswer",
             "WithdrawReport",
+            "ListViewings",
         )
     },
 }
@@ -90,9 +93,10 @@ class AppUseCases:
     change_feed: ChangeFeed
     webhooks: Webhooks
     days: Days
+    viewings: Viewings
 
 
-class CitizenReportsApi(DayRpcs, reports_pb2_grpc.CitizenReportsServicer):
+class CitizenReportsApi(DayRpcs, ViewingRpcs, reports_pb2_grpc.CitizenReportsServicer):
     def __init__(self, usecases: AppUseCases, pages: Pages) -> None:
         self._intake = usecases.intake
         self._correspondence = usecases.correspondence
@@ -100,6 +104,7 @@ class CitizenReportsApi(DayRpcs, reports_pb2_grpc.CitizenReportsServicer):
         self._change_feed = usecases.change_feed
         self._webhooks = usecases.webhooks
         self._days = usecases.days
+        self._viewings = usecases.viewings
         self._pages = pages
 
     async def OpenReport(

@@ -27,14 +27,16 @@ from citizen_reports.model.media import Media, MediaState, handed_in, visible
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Actor, Status
+from citizen_reports.model.viewings import Seen
 from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
 from citizen_reports.storage import contents, media_files, reports
-from citizen_reports.storage.contents import Contents, Step
+from citizen_reports.storage.contents import Contents, Step, Written
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.escalation import WAITING, question_schedule
 from citizen_reports.usecases.openings import Openings
-from citizen_reports.usecases.recording import CLOSE, ReportRecorder, audit, bind_trace
+from citizen_reports.usecases.readings import record_reading
+from citizen_reports.usecases.recording import CLOSE, ReportRecorder, bind_trace
 
 REASON_MAX = 500
 # The reason of questions that name none: calls of before there were reasons.
@@ -278,15 +280,15 @@ class Desk:
 
     async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
         bind_trace(report)
-        audit(tx, "read", report)
         if caller.operator is None:
-            return await self._view_for_service(tx, report)
+            return await self._view_for_service(tx, report, caller)
         return await self.view(tx, report, caller)
 
     async def view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        """Return the report in full, as shown to the calling operator."""
+        """Return the report in full, as shown to the calling operator, and record that it is."""
         items = handed_in(await contents.media_of(tx, report.report_id))
         written = await contents.written_of(tx, report.report_id)
+        record_reading(tx, report, _seen(written), caller)
         items = await media_files.with_taken(tx, items, written.key)
         return DeskView(
             report=report,
@@ -301,8 +303,9 @@ class Desk:
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:
         return allowed_actions(report, actor_of(caller), self._law.deadlines, files, self._clock())
 
-    async def _view_for_service(self, tx: Tx, report: Report) -> DeskView:
+    async def _view_for_service(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
         """Return only place, plate and media, from which a violation candidate is made."""
+        record_reading(tx, report, [Seen.PLACE], caller)
         written = await contents.contents_of(tx, report.report_id)
         items = handed_in(await contents.media_of(tx, report.report_id))
         visible = Contents(place=written.place, plate=written.plate)
@@ -316,6 +319,18 @@ def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
     if confidential:
         facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}
         tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=True)
+
+
+def _seen(written: Written) -> list[Seen]:
+    """What an operator is shown of a report: nothing of it where its key is destroyed."""
+    said, shown = written.contents, list[Seen]()
+    if said.text or said.officer:
+        shown.append(Seen.TEXT)
+    if not written.reporter.is_anonymous:
+        shown.append(Seen.REPORTER)
+    if written.key is not None:
+        shown.append(Seen.PLACE)
+    return shown
 
 
 def actor_of(caller: Caller) -> Actor:

@@ -19,8 +19,10 @@ from chassis.transaction import Tx
 from citizen_reports.events import access_refused
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
+from citizen_reports.model.viewings import Seen
 from citizen_reports.storage import contents, reports
-from citizen_reports.usecases.recording import audit, bind_trace
+from citizen_reports.usecases.readings import record_opening
+from citizen_reports.usecases.recording import bind_trace
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class SentMedia:
             report = await reports.get(tx, report_id)
             bind_trace(report)
             item = await _stored(tx, report_id, media_id)
-            audit(tx, "open_evidence", report, media=str(media_id), sha256=item.evidence_sha256)
+            facts = {"media": str(media_id), "sha256": item.evidence_sha256}
+            record_opening(tx, report, [Seen.MEDIA], caller, **facts)
         pieces = self._evidence.read(item.evidence_sha256, confidential=report.is_confidential)
         async for piece in pieces:
             if piece.sha256 and not item.shown_sha256:

@@ -1,0 +1,32 @@
+"""Records in the audit log each time that a report, or a file of it, is shown to somebody."""
+
+from collections.abc import Iterable
+
+from chassis.identity import Caller
+from chassis.transaction import Tx
+
+from citizen_reports.model.report import Report
+from citizen_reports.model.viewings import Capacity, Seen, capacity_of
+from citizen_reports.storage.viewings import OPEN_EVIDENCE, READ
+from citizen_reports.usecases.recording import audit
+
+
+def record_reading(tx: Tx, report: Report, seen: Iterable[Seen], caller: Caller) -> None:
+    """Record in the audit log that a report is shown to the caller. `seen` is what of it."""
+    _record(tx, READ, report, seen, caller)
+
+
+def record_opening(
+    tx: Tx, report: Report, seen: Iterable[Seen], caller: Caller, **facts: str
+) -> None:
+    """Record in the audit log, with `facts` about it, that a file of a report is shown to the
+    caller."""
+    _record(tx, OPEN_EVIDENCE, report, seen, caller, **facts)
+
+
+def _record(
+    tx: Tx, action: str, report: Report, seen: Iterable[Seen], caller: Caller, **facts: str
+) -> None:
+    named = " ".join(part.value for part in seen)
+    capacity = capacity_of(caller.scope.roles) if caller.operator else Capacity.SERVICE
+    audit(tx, action, report, capacity=capacity.value, unit=report.unit, seen=named, **facts)

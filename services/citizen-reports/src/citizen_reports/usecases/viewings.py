@@ -1,0 +1,59 @@
+"""Who looked at a report is told to its reporter, who asks through his app."""
+
+from uuid import UUID
+
+from chassis.audit_entry import AuditEntry
+from chassis.db import Database
+from chassis.identity import Caller
+
+from citizen_reports.model.report import Report
+from citizen_reports.model.viewings import (
+    Capacity,
+    Seen,
+    Viewing,
+    purpose_told,
+    seen_in,
+    unit_told,
+)
+from citizen_reports.storage import reports
+from citizen_reports.storage.viewings import OPEN_EVIDENCE, viewings_of
+from citizen_reports.usecases.openings import Openings
+from citizen_reports.usecases.recording import bind_trace
+
+
+class Viewings:
+    """Who looked at a report, for its reporter."""
+
+    def __init__(self, db: Database, openings: Openings) -> None:
+        self._db = db
+        self._openings = openings
+
+    async def of_report(
+        self, report_id: UUID, *, after: int, size: int, caller: Caller
+    ) -> tuple[list[Viewing], list[int]]:
+        """Return at most `size` times that the partner's report was shown to somebody, in order,
+        with their positions in the audit log. Those up to the position `after` are left out.
+
+        Raises ReportNotFound, also for a report of another partner.
+        """
+        async with self._openings.begin(report_id, caller) as tx:
+            report = await reports.get(tx, report_id)
+            bind_trace(report)
+            entries, positions = await viewings_of(tx, report.name, after=after, size=size)
+        return [_viewing_in(entry, report) for entry in entries], positions
+
+
+def _viewing_in(entry: AuditEntry, report: Report) -> Viewing:
+    """What the reporter is told of an entry. Those of before were written without these facts: an
+    operator was shown the text then, at least."""
+    by_operator = entry.actor.startswith("operator/")
+    of_before = Capacity.OFFICER if by_operator else Capacity.SERVICE
+    shown_before = Seen.MEDIA if entry.action == OPEN_EVIDENCE else Seen.TEXT
+    capacity = Capacity(entry.facts.get("capacity", of_before))
+    return Viewing(
+        viewed_at=entry.at,
+        capacity=capacity,
+        unit=unit_told(report, entry.facts.get("unit", "")),
+        purpose=purpose_told(capacity, entry.purpose),
+        seen=seen_in(entry.facts.get("seen", shown_before).split()),
+    )
