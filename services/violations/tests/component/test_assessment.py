@@ -1,6 +1,7 @@
 """From a plate read or a citizen's evidence to the queue: once, held where the law says so."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from tartip.inference.v1 import inference_pb2
 from tartip.reports.v1 import events_pb2 as report_events
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2 as pb
+from tartip_cli.settings import find_checkout
 from tartip_testing.mesh import RunningTestMesh
 
 Outcome = Callable[[str], Awaitable[asyncpg.Record]]
@@ -103,12 +105,20 @@ async def test_an_overview_camera_finds_nothing(
     plate_read: Reads,
     camera: cameras_pb2.Camera,
     outcome_of: Outcome,
+    engines: RunningTestMesh,
     kind: str,
 ) -> None:
     camera.description.kind = cameras_pb2.CameraKind.Value(f"CAMERA_KIND_{kind}")
     event = plate_read(**RED)
     await publisher.read(event)
     assert (await outcome_of(event.read_id))["outcome"] == "kind_unfit"
+    # The statement of the runbook names the camera.
+    runbooks = (find_checkout() / "docs" / "runbooks.md").read_text()
+    [statement] = re.findall(r"`(SELECT camera_id[^`]* = 'kind_unfit' [^`]*)`", runbooks)
+    connection = await asyncpg.connect(engines.database.url)
+    named = {str(row["camera_id"]) for row in await connection.fetch(statement)}
+    await connection.close()
+    assert camera.camera_id in named
 
 
 async def test_an_event_delivered_twice_has_one_effect(

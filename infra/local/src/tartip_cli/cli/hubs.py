@@ -195,7 +195,7 @@ def _table(found: list[pb.Hub]) -> Table:
 
 def _heard(hub: pb.Hub) -> str:
     """When a hub was last heard, and what is to be known of its silence."""
-    heard = hub.heard_at.ToJsonString() if hub.HasField("heard_at") else "never"
+    heard = f"{hub.heard_at.ToDatetime():%m-%d %H:%M:%S}" if hub.HasField("heard_at") else "never"
     if hub.HasField("revoked_at"):
         return f"{heard}, revoked"
     if hub.HasField("incident"):

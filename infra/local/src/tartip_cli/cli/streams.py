@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tartip_cli.cli.console import App, AsJson, console, hint, print_json
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 10.0
 _PAGE = 200
+_ID_WIDTH, _STATE_WIDTH = 36, len("unauthorized")
 _STYLES = {"live": "green", "waiting": "dim", "frozen": "yellow", "black": "yellow"}
 
 Camera = Annotated[str, typer.Argument(help="Id of a registered camera.")]
@@ -154,25 +155,19 @@ def _state(stream: pb.Stream) -> str:
 
 
 def _table(streams: list[pb.Stream]) -> Table:
-    table = Table()
-    table.add_column("camera", overflow="fold")
-    for header in ("state", "since", "frames/s", "offered", "looked at", "unchanged"):
-        table.add_column(header, justify="left" if header in ("state", "since") else "right")
-    table.add_column("dropped", overflow="fold")
-    table.add_column("worker", overflow="fold")
+    # Ids are given to other commands, so each stands whole in its line, however narrow the screen.
+    table = Table(
+        Column("camera", no_wrap=True, min_width=_ID_WIDTH),
+        Column("state", no_wrap=True, min_width=_STATE_WIDTH),
+        Column("since, frames, worker"),
+    )
     for stream in streams:
-        state, counts = _state(stream), stream.counts
-        table.add_row(
-            stream.camera_id,
-            Text(state, style=_STYLES.get(state, "red")),
-            stream.state_since.ToDatetime().strftime("%m-%d %H:%M:%S"),
-            f"{stream.frames_per_second:g}",
-            str(counts.offered),
-            str(counts.looked_at),
-            str(counts.unchanged),
-            _dropped(dict(counts.dropped)),
-            f"{stream.worker} ({stream.generation})" if stream.worker else "",
-        )
+        state = _state(stream)
+        since = stream.state_since.ToDatetime().strftime("%m-%d %H:%M:%S")
+        rest = f"{since}; {stream.frames_per_second:g}/s: {_totals([stream])}"
+        if stream.worker:
+            rest += f"; {stream.worker} ({stream.generation})"
+        table.add_row(stream.camera_id, Text(state, style=_STYLES.get(state, "red")), rest)
     return table
 
 
