@@ -6,89 +6,58 @@ stubs alone that were made there.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
+import grpc
 import pytest
-from PIL import Image
+from standardwebhooks import Webhook
 from tartip.common.v1.common_pb2 import Place
 from tartip.reports.v1 import reports_pb2 as pb
+from tartip.reports.v1 import reports_pb2_grpc
 from tartip_cli.data_dir import DataDir
 from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.ports import free_base
 from tartip_cli.settings import inherited_environment
-from tartip_partner import CertificateExpired, Identity, Refused, ReportsClient, Retries, new_id
+from tartip_partner import CertificateExpired, Refused, new_id
+
+from .running_sandbox import (
+    CLIENT_SECONDS,
+    GUIDE,
+    ROOT,
+    RunningSandbox,
+    WebhookReceiver,
+    blocks,
+    film,
+    here,
+    photograph,
+    run,
+    section,
+    shell,
+    start,
+    voice,
+)
 
 pytestmark = pytest.mark.nightly
-ROOT = Path(__file__).resolve().parents[2]
-GUIDE = (ROOT / "docs" / "partners.md").read_text()
-START_SECONDS = 600
-STOP_SECONDS = 120
-CLIENT_SECONDS = 1500
-IMPATIENT = Retries(call_seconds=10.0, total_seconds=10.0)
-
-
-@dataclass
-class RunningSandbox:
-    """A sandbox as its own output describes it."""
-
-    process: subprocess.Popen[str]
-    told: dict[str, Any]
-
-    def tell(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        request = urllib.request.Request(
-            self.told["control"] + path, json.dumps(body).encode(), method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
-
-    def client(self, partner: str) -> ReportsClient:
-        (found,) = [one for one in self.told["partners"] if one["name"] == partner]
-        ca, certificate, key = (
-            Path(path) for path in (self.told["ca"], found["certificate"], found["key"])
-        )
-        identity = Identity(ca=ca, certificate=certificate, key=key)
-        return ReportsClient(self.told["reports"], identity, retries=IMPATIENT)
-
-    def stop(self) -> str:
-        """Ctrl-C; returns what it printed since."""
-        self.process.send_signal(signal.SIGINT)
-        told, _ = self.process.communicate(timeout=STOP_SECONDS)
-        return told
-
-
-def start(home: Path, variables: dict[str, str]) -> RunningSandbox:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tartip_cli", "sandbox", "--json"],
-        env={**inherited_environment(), "TARTIP_HOME": str(home), **variables},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, f"it ended with {process.wait()}"
-    return RunningSandbox(process, json.loads(line))
+WEBHOOK_SECONDS = 150
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def variables(
+    tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver
+) -> dict[str, str]:
     ports = free_base()
     return {
+        "TARTIP_WEBHOOK_HOSTS": f"127.0.0.1:{receiver.port}",
+        "TARTIP_WEBHOOK_CA": str(receiver.folder / "hook.pem"),
         "TARTIP_PORT_BASE": str(ports.base),
         "TARTIP_GATEWAY_PORT": str(ports.gateway),
         "TARTIP_HEADS_DIR": str(tmp_path_factory.mktemp("heads")),
@@ -110,6 +79,56 @@ def sandbox(home: Path, variables: dict[str, str]) -> Iterator[RunningSandbox]:
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookReceiver]:
+    folder = tmp_path_factory.mktemp("receiver")
+    made, _ = blocks(section("### Webhooks of the sandbox"), "sh")
+    shell(made.partition("TARTIP_WEBHOOK_HOSTS=")[0], folder)
+    with WebhookReceiver(folder) as server:
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
+        serving.start()
+        yield server
+        server.shutdown()
+
+
+def test_a_webhook_that_fails_comes_again_and_is_verified_by_the_library(
+    sandbox: RunningSandbox, receiver: WebhookReceiver, variables: dict[str, str], tmp_path: Path
+) -> None:
+    started, changed = blocks(section("### Webhooks of the sandbox"), "sh")
+    assert "TARTIP_WEBHOOK_HOSTS=127.0.0.1:9443 TARTIP_WEBHOOK_CA=hook.pem" in started
+    command = changed.replace(".tartip-sandbox", sandbox.told["home"]).replace(".venv/bin/", "")
+    shell(command.replace("9443", str(receiver.port)), tmp_path)
+    secret = secret_of(sandbox, "kaspi")
+    with sandbox.client("kaspi") as tartip:
+        tartip.hand_in(draft())
+    until = time.monotonic() + WEBHOOK_SECONDS
+    while len(receiver.received) < 2 and time.monotonic() < until:
+        time.sleep(0.2)
+    (first, _), (second, body) = receiver.received[:2]
+    assert first["webhook-id"] == second["webhook-id"]
+    for _, sent in receiver.received:
+        assert set(json.loads(sent)) == {"type", "timestamp", "data"}
+    if sandbox.told["now"][:10] == sandbox.now()[:10]:  # the library compares the time with its own
+        Webhook(secret).verify(body, dict(second.items()))
+
+
+def secret_of(sandbox: RunningSandbox, partner: str) -> str:
+    """The secret of a partner's webhooks, once the service has read where they go."""
+    ca, certificate, key = (path.read_bytes() for path in sandbox.files(partner))
+    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+    with grpc.secure_channel(sandbox.told["reports"], credentials) as channel:
+        stub = reports_pb2_grpc.CitizenReportsStub(channel)
+        request = pb.RotateWebhookSecretRequest(request_id=new_id())
+        until = time.monotonic() + WEBHOOK_SECONDS
+        while True:
+            try:
+                return stub.RotateWebhookSecret(request, timeout=10).secret
+            except grpc.RpcError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(1)
+
+
 def draft(**changes: Any) -> pb.OpenReportRequest:
     report = pb.OpenReportRequest(
         report_id=new_id(),
@@ -121,41 +140,6 @@ def draft(**changes: Any) -> pb.OpenReportRequest:
     report.occurred_at.GetCurrentTime()
     report.MergeFrom(pb.OpenReportRequest(**changes))
     return report
-
-
-def photograph() -> bytes:
-    written = io.BytesIO()
-    Image.effect_noise((1200, 900), 80).save(written, "JPEG", quality=95)
-    return written.getvalue()
-
-
-def recording(codec: str, frames: list[Any], **stream: Any) -> bytes:
-    written = io.BytesIO()
-    with av.open(written, "w", format="mp4") as container:
-        made: Any = container.add_stream(codec, **stream)
-        if codec == "mpeg4":
-            made.width, made.height, made.pix_fmt = 320, 240, "yuv420p"
-        else:
-            made.layout = "mono"
-        for frame in (*frames, None):
-            container.mux(made.encode(frame))
-    return written.getvalue()
-
-
-def film() -> bytes:
-    shades = (np.full((240, 320, 3), 20 * shade, np.uint8) for shade in range(10))
-    pictures = [av.VideoFrame.from_ndarray(shade, format="rgb24") for shade in shades]
-    return recording("mpeg4", pictures, rate=10)
-
-
-def voice() -> bytes:
-    frames = []
-    for number in range(16):
-        silence = np.zeros((1, 1024), np.float32)
-        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = 16_000, 1024 * number
-        frames.append(frame)
-    return recording("aac", frames, rate=16_000)
 
 
 def test_a_client_of_the_guide_and_the_protos_follows_all_kinds_to_closure(
@@ -272,8 +256,8 @@ def test_the_control_acts_for_the_desk_and_says_what_is_refused(sandbox: Running
 def test_the_commands_of_the_guide_run_to_the_letter(
     sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
-    first = GUIDE.split("## From zero to the first report")[1].split("\n## ")[0]
-    control = GUIDE.split("### The control")[1].split("\n### ")[0]
+    first = section("## From zero to the first report")
+    control = section("### The control")
     started, installed, called = blocks(first, "sh")
     assert started.splitlines() == ["make setup", ".venv/bin/tartip sandbox"]
     (program,) = blocks(first, "python")
@@ -318,29 +302,3 @@ def test_ctrl_c_stops_it_and_the_next_start_goes_on_with_data_and_clock(
             assert tartip.get(report_id=report.report_id).receipt.number == number
     finally:
         again.stop()
-
-
-def blocks(section: str, fence: str) -> list[str]:
-    return re.findall(rf"```{fence}\n(.*?)```", section, re.DOTALL)
-
-
-def here(script: str, sandbox: RunningSandbox) -> str:
-    """The script with the addresses of this sandbox instead of those that the guide names."""
-    reports, control = sandbox.told["reports"], sandbox.told["control"]
-    return script.replace("127.0.0.1:7206", reports).replace("http://127.0.0.1:7207", control)
-
-
-def shell(script: str, folder: Path) -> str:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    command = ["bash", "-eu", "-o", "pipefail", "-c", script]
-    return run(command, folder, CLIENT_SECONDS, {**os.environ, "PATH": path})
-
-
-def run(
-    command: list[str], folder: Path, seconds: int = 120, environment: dict[str, str] | None = None
-) -> str:
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
