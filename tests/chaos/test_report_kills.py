@@ -105,30 +105,34 @@ async def all_handed_in_and_worked_on(
     as they come."""
     accepted: asyncio.Queue[Case | None] = asyncio.Queue()
 
-    async def hand_in(mine: Iterator[Case], own: random.Random) -> None:
-        for case in mine:
-            await partners[case.partner].hand_in(case)
-            if case.number and case.report.place.region == "KZ-75":
-                accepted.put_nowait(case)
-            await asyncio.sleep(own.uniform(0.2, 1.5))
-
     async def work(own: random.Random) -> None:
         while (case := await accepted.get()) is not None:
             await desk.work_on(case, own)
 
-    def drawn() -> random.Random:
-        return random.Random(rng.random())
-
     async with asyncio.TaskGroup() as working:
         for _ in range(AT_THE_DESK):
-            working.create_task(work(drawn()))
+            working.create_task(work(random.Random(rng.random())))
         async with asyncio.TaskGroup() as handing_in:
-            for name in PARTNERS:
-                mine = iter([case for case in cases if case.partner == name])
+            for partner in partners.values():
+                mine = iter([case for case in cases if case.partner == partner.name])
                 for _ in range(HANDING_IN):
-                    handing_in.create_task(hand_in(mine, drawn()))
+                    own = random.Random(rng.random())
+                    handing_in.create_task(hand_in_each(mine, partner, accepted, own))
         for _ in range(AT_THE_DESK):
             accepted.put_nowait(None)
+
+
+async def hand_in_each(
+    cases: Iterator[Case],
+    partner: StormPartner,
+    accepted: asyncio.Queue[Case | None],
+    rng: random.Random,
+) -> None:
+    for case in cases:
+        await partner.hand_in(case)
+        if case.number and case.report.place.region == "KZ-75":
+            accepted.put_nowait(case)
+        await asyncio.sleep(rng.uniform(0.2, 1.5))
 
 
 async def kill_at_random(mesh: RunningTestMesh, rng: random.Random, count: Counter[str]) -> None:

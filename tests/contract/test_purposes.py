@@ -17,6 +17,7 @@ from citizen_reports.grpc_api import (
     COMPLAINTS_POLICY,
     DESK_POLICY,
     PERSONNEL_POLICY,
+    ROUTING_POLICY,
 )
 from fines.grpc_api.desk import POLICY as FINES
 from fines.grpc_api.payments import POLICY as FINE_PAYMENTS
@@ -36,6 +37,7 @@ POLICIES: Mapping[str, Allow] = {
     **DESK_POLICY,
     **COMPLAINTS_POLICY,
     **PERSONNEL_POLICY,
+    **ROUTING_POLICY,
     **FINE_PAYMENTS,
     **FINES,
     **FUNCTIONS,

@@ -32,6 +32,7 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "partners": ("partners",),
     "revoking": ("officers",),
     "personnel": ("personnel",),
+    "routing": ("routing",),
     "keys": ("keys",),
     "cameras": ("cameras",),
     "hubs": ("hubs",),

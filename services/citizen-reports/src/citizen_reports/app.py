@@ -1,5 +1,6 @@
 """Composition root: builds the use cases, gRPC services, consumers and workers of the service."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from law.regions.borders import borders
 from law.report_deadlines import ReportDeadlines
 from partners.register import PartnerRegister
 from partners.service import serve_partners
-from tartip.reports.v1 import personnel_pb2, personnel_pb2_grpc, reports_pb2, reports_pb2_grpc
+from tartip.reports.v1 import (
+    personnel_pb2,
+    personnel_pb2_grpc,
+    reports_pb2,
+    reports_pb2_grpc,
+    routing_pb2,
+    routing_pb2_grpc,
+)
 
 from citizen_reports import consumers
 from citizen_reports.clients import InferenceGateway
@@ -23,18 +31,22 @@ from citizen_reports.grpc_api import (
     COMPLAINTS_POLICY,
     DESK_POLICY,
     PERSONNEL_POLICY,
+    ROUTING_POLICY,
     AppUseCases,
     CitizenReportsApi,
     ComplaintsApi,
     DeskUseCases,
     PersonnelApi,
     ReportDeskApi,
+    RoutingApi,
 )
-from citizen_reports.model.law import read_law
+from citizen_reports.model.law import Law, read_law
+from citizen_reports.model.routing import BuiltInRouter
 from citizen_reports.model.webhooks import AllowedHosts
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records
 from citizen_reports.storage.complaints import confidential_among, hidden_from
+from citizen_reports.usecases.active_routing import ActiveRouting
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
@@ -56,6 +68,7 @@ from citizen_reports.usecases.recording import (
     ReportRecorder,
 )
 from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
+from citizen_reports.usecases.routing_versions import RoutingVersions
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.viewings import Viewings
@@ -68,13 +81,14 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 async def build(chassis: Chassis[ReportsSettings]) -> None:
     borders()  # read now: the first report does not wait for it
     db, clock = chassis.db, chassis.clock
-    law = read_law(assume_years=chassis.settings.assume_years)
+    pages = Pages(db.keyring)
+    law = _serve_routing(chassis, read_law(assume_years=chassis.settings.assume_years), pages)
     recorder = ReportRecorder(law.deadlines)
     channel = chassis.channels.to(chassis.settings.inference_gateway_address, "inference-gateway")
     evidence, openings = InferenceGateway(channel), Openings(db, clock)
     followup = FollowUp(chassis.work_db, clock, law, recorder, evidence)
     escalation = Escalation(chassis.work_db, clock, law.deadlines, recorder)
-    change_feed, pages = ChangeFeed(db), Pages(db.keyring)
+    change_feed = ChangeFeed(db)
     partners = serve_partners(chassis)
     intake = Intake(db, clock, law, recorder, openings, partners=partners)
     correspondence = Correspondence(db, clock, law, recorder, openings, intake)
@@ -164,6 +178,21 @@ def _serve_personnel(
     if chassis.settings.trial_officers:
         trial = TrialOfficers(personnel, chassis.settings.trial_officers, chassis.clock)
         chassis.loop("trial officers", trial.run)
+
+
+def _serve_routing(chassis: Chassis[ReportsSettings], law: Law, pages: Pages) -> Law:
+    """Serve the rules by which reports are routed, and return `law` with those in force."""
+    assert isinstance(law.router, BuiltInRouter)
+    active = ActiveRouting(chassis.db, chassis.clock, law.router)
+    versions = RoutingVersions(chassis.db, chassis.clock, law.routing, active)
+    chassis.serve(
+        routing_pb2.DESCRIPTOR.services_by_name["Routing"],
+        routing_pb2_grpc.add_RoutingServicer_to_server,
+        RoutingApi(versions, pages, chassis.clock),
+        ROUTING_POLICY,
+    )
+    chassis.loop("routing", active.run)
+    return replace(law, router=active)
 
 
 def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:

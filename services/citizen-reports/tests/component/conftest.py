@@ -29,7 +29,7 @@ from PIL import Image
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
-from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc
+from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc, routing_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
@@ -142,6 +142,7 @@ class As:
     partners: Any = field(init=False)
     personnel: Any = field(init=False)
     complaints: Any = field(init=False)
+    routing: Any = field(init=False)
 
     def __post_init__(self) -> None:
         channel = self.channels.to(self.address, SERVICE)
@@ -150,6 +151,7 @@ class As:
         self.partners = partners_pb2_grpc.PartnersStub(channel)
         self.personnel = personnel_pb2_grpc.PersonnelStub(channel)
         self.complaints = personnel_pb2_grpc.ComplaintsStub(channel)
+        self.routing = routing_pb2_grpc.RoutingStub(channel)
 
     async def app(self, method: str, request: Any) -> Any:
         """Like a bank's client: beyond its share it waits as RetryInfo says, and sends again. On a
@@ -176,6 +178,10 @@ class As:
 
     async def of_complaints(self, method: str, request: Any) -> Any:
         call = getattr(self.complaints, method)
+        return await call(request, timeout=10, metadata=self.metadata)
+
+    async def of_routing(self, method: str, request: Any) -> Any:
+        call = getattr(self.routing, method)
         return await call(request, timeout=10, metadata=self.metadata)
 
     async def open_media(self, report_id: str, media_id: str) -> list[pb.OpenEvidenceResponse]:

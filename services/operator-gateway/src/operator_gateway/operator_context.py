@@ -23,7 +23,7 @@ from tartip.audit.v1 import audit_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2_grpc
-from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc
+from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc, routing_pb2_grpc
 from tartip.violations.v1 import violations_pb2_grpc
 
 from operator_gateway.settings import GatewaySettings
@@ -66,6 +66,7 @@ class Peers:
     fines: "fines_pb2_grpc.FinesAsyncStub"
     reports: "reports_pb2_grpc.ReportDeskAsyncStub"
     complaints: "personnel_pb2_grpc.ComplaintsAsyncStub"
+    routing: "routing_pb2_grpc.RoutingAsyncStub"
     # By name, of each service that has data.
     audits: "dict[str, audit_pb2_grpc.AuditAsyncStub]"
 
@@ -80,6 +81,7 @@ class Peers:
             fines=fines_pb2_grpc.FinesStub(to["fines"]),
             reports=reports_pb2_grpc.ReportDeskStub(to["citizen-reports"]),
             complaints=personnel_pb2_grpc.ComplaintsStub(to["citizen-reports"]),
+            routing=routing_pb2_grpc.RoutingStub(to["citizen-reports"]),
             audits={name: audit_pb2_grpc.AuditStub(channel) for name, channel in to.items()},
         )
 

@@ -16,6 +16,7 @@ from operator_gateway import (
     complaints_routes,
     fines_routes,
     reports_routes,
+    routing_routes,
     statistics_routes,
     violations_routes,
 )
@@ -25,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from tartip.audit.v1 import audit_pb2
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
-from tartip.reports.v1 import personnel_pb2, reports_pb2
+from tartip.reports.v1 import personnel_pb2, reports_pb2, routing_pb2
 from tartip.violations.v1 import violations_pb2
 
 ANSWERS: list[tuple[type[Answer], type[Message]]] = [
@@ -48,6 +49,10 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (complaints_routes.SettledSubject, personnel_pb2.NameSubjectResponse),
     (reports_routes.Board, reports_pb2.GetBoardResponse),
     (reports_routes.Figures, reports_pb2.GetUnitFiguresResponse),
+    (routing_routes.RoutingAnswer, routing_pb2.GetRoutingResponse),
+    (routing_routes.RoutingPage, routing_pb2.ListRoutingsResponse),
+    (routing_routes.DryRun, routing_pb2.DryRunRoutingResponse),
+    (routing_routes.Replay, routing_pb2.ReplayRoutingResponse),
     (statistics_routes.CameraStatistics, cameras_pb2.GetStatisticsResponse),
     (statistics_routes.RevenueFigures, fines_pb2.GetRevenueResponse),
     (audit_routes.HeadAnswer, audit_pb2.GetHeadResponse),
@@ -82,6 +87,10 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (reports_routes.RecordArrival, reports_pb2.RecordArrivalRequest),
     (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
     (reports_routes.BoardQuery, reports_pb2.GetBoardRequest),
+    (routing_routes.DraftRouting, routing_pb2.DraftRoutingRequest),
+    (routing_routes.RoutingRuleRequest, routing_pb2.RoutingRule),
+    (routing_routes.DryRunRouting, routing_pb2.DryRunRoutingRequest),
+    (routing_routes.RoutingQuery, routing_pb2.GetRoutingRequest),
     (reports_routes.FiguresQuery, reports_pb2.GetUnitFiguresRequest),
 ]
 
@@ -183,6 +192,8 @@ def test_literals_are_the_contracts_names() -> None:
         (fines_pb2.FineState, fines_routes.FineState),
         (reports_pb2.Category, reports_routes.Category),
         (reports_pb2.ReportStatus, reports_routes.ReportStatus),
+        (routing_pb2.SecrecyClass, routing_routes.SecrecyClass),
+        (routing_pb2.RuleDays, routing_routes.RuleDays),
     ]:
         assert set(short_names(enum.DESCRIPTOR).values()) == set(typing.get_args(literal))
 

@@ -10,16 +10,20 @@ from citizen_reports.grpc_api.personnel import (
     ComplaintsApi,
     PersonnelApi,
 )
+from citizen_reports.grpc_api.routing import POLICY as ROUTING_POLICY
+from citizen_reports.grpc_api.routing import RoutingApi
 
 __all__ = [
     "APPS_POLICY",
     "COMPLAINTS_POLICY",
     "DESK_POLICY",
     "PERSONNEL_POLICY",
+    "ROUTING_POLICY",
     "AppUseCases",
     "CitizenReportsApi",
     "ComplaintsApi",
     "DeskUseCases",
     "PersonnelApi",
     "ReportDeskApi",
+    "RoutingApi",
 ]

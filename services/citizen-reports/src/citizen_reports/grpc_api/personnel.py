@@ -63,7 +63,7 @@ class PersonnelApi(personnel_pb2_grpc.PersonnelServicer):
         with checks() as check:
             request_id = read_new_id(check, "request_id", request.request_id)
             unit = _unit_from_proto(check, request.unit)
-        stored = await self._personnel.put_unit(unit, _asked(request_id, request))
+        stored = await self._personnel.put_unit(unit, asked_of(request_id, request))
         return pb.PutUnitResponse(unit=_unit_to_proto(stored))
 
     async def PutOfficer(
@@ -72,7 +72,7 @@ class PersonnelApi(personnel_pb2_grpc.PersonnelServicer):
         with checks() as check:
             request_id = read_new_id(check, "request_id", request.request_id)
             officer = _officer_from_proto(check, request.officer)
-        stored = await self._personnel.put_officer(officer, _asked(request_id, request))
+        stored = await self._personnel.put_officer(officer, asked_of(request_id, request))
         return pb.PutOfficerResponse(officer=officer_to_proto(stored))
 
     async def AddPosting(
@@ -81,7 +81,7 @@ class PersonnelApi(personnel_pb2_grpc.PersonnelServicer):
         with checks() as check:
             posting = _posting_from_proto(check, request.posting)
         stored = await self._personnel.add_posting(
-            _officer_id_of(request.officer_id), posting, _asked(posting.posting_id, request)
+            _officer_id_of(request.officer_id), posting, asked_of(posting.posting_id, request)
         )
         return pb.AddPostingResponse(officer=officer_to_proto(stored))
 
@@ -94,7 +94,9 @@ class PersonnelApi(personnel_pb2_grpc.PersonnelServicer):
         posting_id = parse_id(request.posting_id)
         if posting_id is None:
             raise PostingNotFound
-        stored = await self._personnel.end_posting(posting_id, ends_at, _asked(request_id, request))
+        stored = await self._personnel.end_posting(
+            posting_id, ends_at, asked_of(request_id, request)
+        )
         return pb.EndPostingResponse(officer=officer_to_proto(stored))
 
     async def ListUnits(
@@ -239,7 +241,8 @@ def _posting_from_proto(check: Checks, given: pb.Posting) -> Posting:
     return Posting(posting_id, given.unit, starts_at, ends_at)
 
 
-def _asked(request_id: UUID, request: Message) -> Asked:
+def asked_of(request_id: UUID, request: Message) -> Asked:
+    """Return the caller's request with its serialised content."""
     content = request.SerializeToString(deterministic=True)
     return Asked(request_id, content, current_caller())
 

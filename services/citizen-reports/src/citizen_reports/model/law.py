@@ -7,6 +7,7 @@ from law.report_outcomes import ReportOutcomes, read_report_outcomes
 from law.report_routing import ReportRouting, read_report_routing
 
 from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.routing import BuiltInRouter, Router, built_in_rules, working_days
 
 
 @dataclass(frozen=True)
@@ -14,10 +15,15 @@ class Law:
     deadlines: Deadlines
     routing: ReportRouting
     outcomes: ReportOutcomes
+    # Decides which unit receives a report; by the table `routing` unless other rules are active.
+    router: Router
 
 
 def read_law(*, assume_years: bool = False) -> Law:
     """Read the legal tables shipped with the library `law`. With `assume_years` (trial runs only),
     the calendars of the years after the last calendar table are derived; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
-    return Law(deadlines, read_report_routing(), read_report_outcomes())
+    routing = read_report_routing()
+    is_working = working_days(deadlines.table.hours.calendar)
+    router = BuiltInRouter(built_in_rules(routing), is_working)
+    return Law(deadlines, routing, read_report_outcomes(), router)

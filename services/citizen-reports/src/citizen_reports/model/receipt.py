@@ -23,6 +23,8 @@ class Receipt:
     unit: str
     content_sha256: bytes
     response: Deadline | None = None
+    # The rule that chose the unit; known while the report is registered, and kept in its step.
+    routed_by: str = ""
 
     @property
     def arrival_due_at(self) -> datetime | None:

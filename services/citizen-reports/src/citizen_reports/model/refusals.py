@@ -202,3 +202,14 @@ class AlreadyExtended(Refusal):
 
 class DeadlinePassed(Refusal):
     code = "DEADLINE_PASSED"
+
+
+class RoutingNotFound(Refusal):
+    kind = Kind.NOT_FOUND
+    code = "ROUTING_NOT_FOUND"
+
+
+class RoutingNotReplayed(Refusal):
+    """A version of the routing rules is made active only after it was replayed."""
+
+    code = "ROUTING_NOT_REPLAYED"

@@ -27,6 +27,7 @@ from citizen_reports.model.refusals import (
     StatusNotAllowed,
     WaitingTimeUsed,
 )
+from citizen_reports.model.routing import Facts
 from citizen_reports.model.statuses import (
     CLOCK_RUNS,
     OVERSIGHT_ROLES,
@@ -184,6 +185,11 @@ class Report:
     def is_overdue(self, now: datetime) -> bool:
         """Whether one of the clocks runs and its time has passed."""
         return self.due_at is not None and now >= self.due_at
+
+    def routing_facts(self, kato: str, at: datetime) -> Facts:
+        """Return what routing decides on, where the report is routed at `at`. `kato` is the code of
+        its place, "" without one."""
+        return Facts(self.category, self.region, kato, self.language, at, self.place_abroad)
 
     def with_another_file(self) -> "Report":
         """Return the draft with its version raised by one, because the upload of another file has

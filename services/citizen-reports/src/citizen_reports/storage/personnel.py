@@ -47,7 +47,7 @@ async def put_unit(tx: Tx, unit: Unit) -> None:
 
 async def find_unit(tx: Tx, name: str) -> Unit | None:
     row = (await tx.execute(select(units).where(units.c.unit == name))).one_or_none()
-    return _to_unit(row) if row else None
+    return to_unit(row) if row else None
 
 
 async def units_above(tx: Tx, name: str) -> set[str]:
@@ -63,7 +63,7 @@ async def units_above(tx: Tx, name: str) -> set[str]:
 async def page_of_units(tx: Tx, *, after: str, size: int) -> list[Unit]:
     """At most `size` units ordered by name, beginning after the name `after`."""
     query = select(units).where(units.c.unit > after).order_by(units.c.unit).limit(size)
-    return [_to_unit(row) for row in await tx.execute(query)]
+    return [to_unit(row) for row in await tx.execute(query)]
 
 
 async def put_officer(tx: Tx, officer: Officer) -> None:
@@ -200,7 +200,8 @@ def _to_posting(row: Any) -> Posting:
     return Posting(row.posting_id, row.unit, row.starts_at, row.ends_at)
 
 
-def _to_unit(row: Any) -> Unit:
+def to_unit(row: Any) -> Unit:
+    """Convert a row of the table `units`."""
     return Unit(
         unit=row.unit,
         kind=UnitKind(row.kind),

@@ -2,6 +2,7 @@
 
 from audit_log.decisions import record_columns
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -270,4 +271,42 @@ webhooks = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_at", _moment, nullable=False),
     Column("last_error", Text, nullable=False),
+)
+
+routing_versions = Table(
+    "routing_versions",
+    metadata,
+    Column("version", BigInteger, Identity(always=True), primary_key=True),
+    # Of the request that drafted it.
+    Column("request_id", Uuid, nullable=False),
+    Column("default_desk", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("drafted_at", _moment, nullable=False),
+    Column("replayed_at", _moment),
+)
+
+routing_rules = Table(
+    "routing_rules",
+    metadata,
+    Column("version", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("categories", ARRAY(Text), nullable=False),
+    Column("classes", ARRAY(Text), nullable=False),
+    Column("regions", ARRAY(Text), nullable=False),
+    Column("districts", ARRAY(Text), nullable=False),
+    Column("languages", ARRAY(Text), nullable=False),
+    Column("from_hour", Integer, nullable=False),
+    Column("until_hour", Integer, nullable=False),
+    Column("days", Text, nullable=False),
+    Column("desk", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+)
+
+routing_activations = Table(
+    "routing_activations",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("active_from", _moment, nullable=False),
 )

@@ -75,8 +75,10 @@ class Complaints:
         async with self._openings.begin(shown.report_id, caller) as tx:
             seen = await reports.get(tx, shown.report_id)
             shown.require_unchanged(seen)
-            words = _words_of(await contents.contents_of(tx, shown.report_id))
-        unit = self._law.routing.unit_for(category, seen.region, now, abroad=seen.place_abroad)
+            said = await contents.contents_of(tx, shown.report_id)
+        words = _words_of(said)
+        facts = replace(seen.routing_facts(said.place.kato, now), category=category)
+        unit = self._law.router.decide(facts).unit
         secret = raised(seen, category, unit, now, self._law.deadlines)
         meant = await personnel.meant_by(self._db, words) if secret.is_complaint else []
         async with self._db.begin(_scope_to_decide(caller, seen)) as tx:

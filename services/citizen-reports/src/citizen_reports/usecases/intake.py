@@ -263,9 +263,9 @@ class Intake:
         law = self._law
         deadline = law.deadlines.of(report.category, report.region, now)
         response = law.deadlines.response_of(report.category, report.region, now)
-        unit = law.routing.unit_for(report.category, report.region, now, abroad=report.place_abroad)
+        routed = law.router.decide(report.routing_facts(written.contents.place.kato, now))
         digest = _content_digest(report, items, written)
-        return Receipt("", now, deadline, unit, digest, response)
+        return Receipt("", now, deadline, routed.unit, digest, response, routed.note)
 
     async def _read(self, key: UUID | str, caller: Caller) -> AppView:
         async with self._openings.recorded(key, caller):

@@ -148,7 +148,8 @@ class ReportRecorder:
         at = routed.receipt.registered_at
         outcome = _Outcome(registered, REPORTER, events.report_received(registered))
         await self._add(tx, report, outcome, at=at, key=key)
-        outcome = _Outcome(routed, SYSTEM_ACTOR, events.report_routed(routed, at), routed.unit)
+        note = routed.receipt.routed_by or routed.unit
+        outcome = _Outcome(routed, SYSTEM_ACTOR, events.report_routed(routed, at), note)
         await self._add(tx, registered, outcome, at=at, key=key)
 
     async def _add(

@@ -13,8 +13,11 @@ from law.regions import REGIONS
 from law.report_routing import ReportRouting
 
 from citizen_reports import events
+from citizen_reports.model.personnel import Unit
 from citizen_reports.model.report import Report
+from citizen_reports.model.routing import may_take
 from citizen_reports.storage import reports
+from citizen_reports.storage.routing import units_at
 from citizen_reports.usecases.desk import Desk, DeskView, Shown, require_reason
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, bind_trace
@@ -66,9 +69,10 @@ class Routing:
                     "an ISO code such as KZ-75; complaints keep theirs",
                     code="REGION_UNKNOWN",
                 )
-                known = self._table.units_for(report.category, region)
+                units = await units_at(tx, now)
+                unit = units.get(target.unit)
                 check.that(
-                    target.unit in known,
+                    unit is not None and self._may_take(report, unit, region),
                     "unit",
                     "a unit of the region that may take it",
                     code="UNIT_UNKNOWN",
@@ -84,10 +88,17 @@ class Routing:
                 actor=operator,
                 note=f"{target.unit}: {reason}",
                 fact=events.report_routed(routed, now),
+                # A move to another region tells the app by itself.
+                tells_app=region == report.region and target.unit != report.unit,
             )
             if region != report.region:
                 await tx.schedule(MOVE_REGION, f"{report.report_id}:{routed.version}:{region}", now)
             return await self._desk.view(tx, routed, caller)
+
+    def _may_take(self, report: Report, unit: Unit, region: str) -> bool:
+        """Whether a unit may take a report, which is one of `region` then."""
+        is_of_region = report.is_complaint or unit.region == region
+        return is_of_region and may_take(self._table, report.category, unit)
 
     def _may_be_of(self, report: Report, region: str) -> bool:
         return region == report.region or (region in REGIONS and not report.is_complaint)

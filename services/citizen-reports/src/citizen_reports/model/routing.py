@@ -1,0 +1,275 @@
+"""Routing: ordered rules that name the unit which receives a report.
+
+The first rule that fits takes the report; where none fits, the default desk of its region does. Two
+things stand above all rules: a complaint about an officer goes to the unit of oversight (APPC 67),
+and a report about a place abroad to the manual queue of its region. Rules come in versions.
+Version 0 is the table of `law`, which is active until another version is made so.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from law.calendar import Calendar
+from law.refusals import TableYearMissing
+from law.regions import REGIONS
+from law.report_routing import ReportRouting
+from law.zone import in_almaty
+
+from citizen_reports.model.categories import SECRECY, Category
+from citizen_reports.model.personnel import Unit, UnitKind
+
+BUILT_IN = 0
+COMPLAINT, ABROAD, DEFAULT = "complaint", "abroad", "default"
+MANUAL = "manual"
+_SATURDAY = 5
+# The digits of a KATO code up to each of its levels: region, district, rural district.
+_KATO_LEVELS = (2, 4, 6)
+
+
+class SecrecyClass(StrEnum):
+    OPEN = "open"
+    PROTECTED = "protected"
+    SEALED = "sealed"
+
+
+class RuleDays(StrEnum):
+    ALL = "all"
+    WORKING = "working"
+    OFF = "off"
+
+
+_CLASSES = tuple(SecrecyClass)
+IsWorking = Callable[[date], bool]
+
+
+def class_of(category: Category) -> SecrecyClass:
+    """Return how secret reports of a category are kept."""
+    return _CLASSES[SECRECY.get(category, 0)]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What routing knows of a report: nothing of its text or of who reported. `kato` is the code of
+    the place, "" where none was given; `moment` is that of its registration."""
+
+    category: Category
+    region: str
+    kato: str
+    language: str
+    moment: datetime
+    abroad: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule. An empty condition fits every report.
+
+    It applies from `from_hour` until just before `until_hour`, in Almaty: past midnight where the
+    first is later, the whole day where they are equal. A report goes to `unit`, else to the desk of
+    its region that `desk` names.
+    """
+
+    name: str
+    categories: frozenset[Category] = frozenset()
+    classes: frozenset[SecrecyClass] = frozenset()
+    regions: frozenset[str] = frozenset()
+    districts: tuple[str, ...] = ()
+    languages: frozenset[str] = frozenset()
+    from_hour: int = 0
+    until_hour: int = 0
+    days: RuleDays = RuleDays.ALL
+    desk: str = ""
+    unit: str = ""
+
+    def unit_in(self, region: str) -> str:
+        """Return the unit that takes a report of this region."""
+        return self.unit or f"{region}-{self.desk}"
+
+    def misses(self, facts: Facts, is_working: IsWorking) -> tuple[str, ...]:
+        """Return the names of the conditions that a report does not fit; none if it takes it."""
+        local = in_almaty(facts.moment)
+        fits = {
+            "categories": not self.categories or facts.category in self.categories,
+            "classes": not self.classes or class_of(facts.category) in self.classes,
+            "regions": not self.regions or facts.region in self.regions,
+            "districts": not self.districts or _lies_in(facts.kato, self.districts),
+            "languages": not self.languages or facts.language in self.languages,
+            "hours": self._covers(local.hour),
+            "days": self.days is RuleDays.ALL
+            or (self.days is RuleDays.WORKING) == is_working(local.date()),
+        }
+        return tuple(name for name, does_fit in fits.items() if not does_fit)
+
+    def may_fit(self) -> frozenset[Category]:
+        """Return the categories of reports that the rule may take."""
+        named = self.categories or frozenset(Category)
+        return frozenset(one for one in named if not self.classes or class_of(one) in self.classes)
+
+    def _covers(self, hour: int) -> bool:
+        start, end = self.from_hour, self.until_hour
+        if start <= end:
+            return start == end or start <= hour < end
+        return hour >= start or hour < end
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A rule that does not take a report, and its conditions that do not fit."""
+
+    name: str
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Routed:
+    """The unit that a report goes to, the version and the name of the rule that say so, and the
+    rules before it. The name is one of the version's, or COMPLAINT, ABROAD or DEFAULT."""
+
+    unit: str
+    version: int
+    rule: str
+    passed: tuple[Passed, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What the report's step says of it."""
+        return f"{self.unit}: rule {self.rule} of version {self.version}"
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """The rules of one version, in the order in which they are tried."""
+
+    version: int
+    rules: tuple[Rule, ...]
+    default_desk: str
+    complaint_unit: str
+
+    def decide(self, facts: Facts, is_working: IsWorking) -> Routed:
+        """Return where a report with these facts goes, and why."""
+        if facts.category is Category.COMPLAINT_ABOUT_OFFICER:
+            return Routed(self.complaint_unit, self.version, COMPLAINT)
+        if facts.abroad:
+            return Routed(f"{facts.region}-{MANUAL}", self.version, ABROAD)
+        passed: list[Passed] = []
+        for rule in self.rules:
+            missed = rule.misses(facts, is_working)
+            if not missed:
+                unit = rule.unit_in(facts.region)
+                return Routed(unit, self.version, rule.name, tuple(passed))
+            passed.append(Passed(rule.name, missed))
+        unit = f"{facts.region}-{self.default_desk}"
+        return Routed(unit, self.version, DEFAULT, tuple(passed))
+
+
+class Router(Protocol):
+    """Decides by the rules that are in force."""
+
+    def decide(self, facts: Facts) -> Routed: ...
+
+
+@dataclass(frozen=True)
+class BuiltInRouter:
+    """Decides by version 0 alone."""
+
+    rules: RuleSet
+    is_working: IsWorking
+
+    def decide(self, facts: Facts) -> Routed:
+        return self.rules.decide(facts, self.is_working)
+
+
+def built_in_rules(table: ReportRouting) -> RuleSet:
+    """Return version 0: the rules of the table of `law`."""
+    rules = tuple(
+        Rule(
+            name=f"{rule.category.replace('_', '-')}-{number}",
+            categories=frozenset({Category(rule.category)}),
+            from_hour=rule.from_hour,
+            until_hour=rule.until_hour % 24,
+            desk=rule.unit,
+        )
+        for number, rule in enumerate(table.rules, 1)
+    )
+    return RuleSet(BUILT_IN, rules, MANUAL, table.complaint_unit)
+
+
+def may_take(table: ReportRouting, category: Category, unit: Unit) -> bool:
+    """Whether a unit may receive reports of a category.
+
+    A complaint goes to the unit of oversight alone, and violence and an incident with a child to
+    the desks that the table of `law` names. Any desk may take everything else.
+    """
+    if category is Category.COMPLAINT_ABOUT_OFFICER:
+        return unit.unit == table.complaint_unit
+    if unit.kind is not UnitKind.DESK:
+        return False
+    named = table.may_take.get(category)
+    return named is None or unit.unit in {f"{unit.region}-{name}" for name in named}
+
+
+def working_days(calendar: Calendar) -> IsWorking:
+    """Return a function that says whether a day is a working day. In a year without a calendar,
+    Monday to Friday are: taking reports in is a duty, and one of these desks takes them."""
+
+    def is_working(day: date) -> bool:
+        try:
+            return calendar.is_working(day)
+        except TableYearMissing:
+            return day.weekday() < _SATURDAY
+
+    return is_working
+
+
+@dataclass(frozen=True)
+class WrongRule:
+    """A field of a rule that is wrong, what would be right, and a code."""
+
+    field: str
+    description: str
+    code: str
+
+
+def wrong_targets(
+    rule: Rule, units: Mapping[str, Unit], table: ReportRouting
+) -> Iterable[WrongRule]:
+    """Return what is wrong with the unit or desk of a rule, for the categories and regions that it
+    may take. `units` are those that exist."""
+    field = "unit" if rule.unit else "desk"
+    regions = sorted(rule.regions or REGIONS)
+    names = {rule.unit_in(region) for region in regions}
+    missing = sorted(names - units.keys())
+    if missing:
+        yield WrongRule(field, f"a unit that exists; {missing[0]} does not", code="UNIT_UNKNOWN")
+        return
+    named = units.get(rule.unit)
+    is_oversight = rule.unit == table.complaint_unit
+    if named and not is_oversight and {named.region} != rule.regions:
+        yield WrongRule("regions", f"{named.region or 'none'} alone", code="UNIT_OF_ANOTHER_REGION")
+    categories = rule.may_fit()
+    if not rule.categories and not rule.classes:  # all but complaints, which no rule need name
+        categories -= {Category.COMPLAINT_ABOUT_OFFICER}
+    refused = sorted(
+        category
+        for category in categories
+        if not all(may_take(table, category, units[name]) for name in names)
+    )
+    if refused:
+        says = f"a desk that may take {', '.join(refused)}, or categories without"
+        yield WrongRule(field, says, code="UNIT_NOT_FOR_CATEGORY")
+
+
+def _lies_in(code: str, districts: Iterable[str]) -> bool:
+    """Whether a KATO code is one of the districts or lies within one."""
+    return any(code.startswith(_own_digits(district)) for district in districts)
+
+
+def _own_digits(district: str) -> str:
+    """The digits of a KATO code that all codes within it share."""
+    for end in _KATO_LEVELS:
+        if not district[end:].strip("0"):
+            return district[:end]
+    return district

@@ -1,0 +1,209 @@
+"""The use cases of routing rules: drafted, tried on facts and on last week, and made active."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from chassis.clock import Clock
+from chassis.db import Database
+from chassis.identity import Caller
+from chassis.refusals import checks
+from chassis.transaction import SYSTEM, Tx
+from law.report_routing import ReportRouting
+
+from citizen_reports.model.categories import Category
+from citizen_reports.model.refusals import RoutingNotFound, RoutingNotReplayed
+from citizen_reports.model.routing import (
+    BUILT_IN,
+    Facts,
+    Routed,
+    Rule,
+    RuleSet,
+    SecrecyClass,
+    class_of,
+    wrong_targets,
+)
+from citizen_reports.storage import routing
+from citizen_reports.storage.routing import Version
+from citizen_reports.usecases.active_routing import ActiveRouting
+from citizen_reports.usecases.personnel import Asked
+
+REPLAYED = timedelta(days=7)  # tidy: what is looked at, not a term
+REPLAYED_MAX = 100_000
+NUMBERS_MAX = 100
+
+
+@dataclass(frozen=True)
+class Draft:
+    rules: tuple[Rule, ...]
+    default_desk: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A version, when it was or will be made active last, and whether it is active now. `version`
+    is None for the one of `law`."""
+
+    rules: RuleSet
+    version: Version | None
+    active_from: datetime | None = None
+    is_active: bool = False
+
+
+@dataclass
+class Moves:
+    """What a replay found: how many reports were looked at, and how many would have gone from one
+    unit to another, by these two, with the numbers of those that may be told."""
+
+    since: datetime
+    replayed: int = 0
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    numbers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+
+class RoutingVersions:
+    def __init__(
+        self, db: Database, clock: Clock, table: ReportRouting, active: ActiveRouting
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._table = table
+        self._active = active
+
+    async def check(self, draft: Draft, caller: Caller) -> None:
+        """Check a draft and store nothing. Raises BadRequest with every wrong field."""
+        async with self._db.begin(caller.scope) as tx:
+            await self._check(tx, draft.rules, draft.default_desk)
+
+    async def draft(self, draft: Draft, asked: Asked) -> Stated:
+        """Store rules as a new version. Raises BadRequest with every wrong field, or IdReused."""
+        async with self._db.begin(asked.caller.scope) as tx:
+            if not await tx.once(asked.caller.key, asked.request_id, asked.content):
+                before = await routing.version_drafted_by(tx, asked.request_id)
+                return await self._stated(tx, before)
+            await self._check(tx, draft.rules, draft.default_desk)
+            version = await routing.add_version(
+                tx, asked.request_id, draft.rules, draft.default_desk, draft.note
+            )
+            tx.audit("draft_routing", f"routing:{version}", facts={"rules": str(len(draft.rules))})
+            await tx.flush()
+            return await self._stated(tx, version)
+
+    async def get(self, version: int | None, caller: Caller) -> Stated:
+        """Return a version with its rules; the active one for None. Raises RoutingNotFound."""
+        async with self._db.begin(caller.scope) as tx:
+            return await self._stated(tx, await self._named(tx, version))
+
+    async def versions(self, *, before: int | None, size: int, caller: Caller) -> list[Stated]:
+        """At most `size` versions without their rules, the newest first, below `before`. Version 0,
+        that of `law`, is not among them."""
+        async with self._db.begin(caller.scope) as tx:
+            found = await routing.page_of_versions(tx, before=before, size=size)
+            return [await self._with_activation(tx, self._empty(one), one) for one in found]
+
+    async def dry_run(self, version: int | None, facts: Facts, caller: Caller) -> Routed:
+        """Return where a report with these facts would go, and why. Raises RoutingNotFound."""
+        async with self._db.begin(caller.scope) as tx:
+            rules = await self._rules(tx, await self._named(tx, version))
+        return rules.decide(facts, self._active.is_working)
+
+    async def replay(self, version: int, caller: Caller) -> Moves:
+        """Compare the units on the receipts of the last week with those that a version names.
+
+        Reports of PROTECTED categories are counted and their numbers left out: the numbers that go
+        to one unit would tell what these are about. Audited. Raises RoutingNotFound.
+        """
+        found = Moves(self._clock() - REPLAYED)
+        async with self._db.begin(SYSTEM) as tx:
+            rules = await self._rules(tx, version)
+            with_kato = any(rule.districts for rule in rules.rules)
+            routed = routing.routed_since(tx, found.since, REPLAYED_MAX, with_kato=with_kato)
+            async for report in routed:
+                self._compare(found, report, rules)
+        async with self._db.begin(caller.scope) as tx:
+            if version != BUILT_IN:
+                await routing.note_replay(tx, version)
+            facts = {"replayed": str(found.replayed), "moved": str(found.counts.total())}
+            tx.audit("replay_routing", f"routing:{version}", facts=facts)
+        return found
+
+    async def activate(self, version: int, active_from: datetime | None, asked: Asked) -> Stated:
+        """Make a version active from a moment on; from now on for None.
+
+        Raises RoutingNotFound, RoutingNotReplayed, IdReused, or BadRequest for a moment that has
+        passed and for units that have ended since the draft.
+        """
+        now = self._clock()
+        async with self._db.begin(asked.caller.scope) as tx:
+            if await tx.once(asked.caller.key, asked.request_id, asked.content):
+                rules = await self._rules(tx, version)
+                stored = await routing.find_version(tx, version)
+                if stored is not None and stored.replayed_at is None:
+                    raise RoutingNotReplayed
+                starts = active_from or now
+                with checks() as check:
+                    check.that(starts >= now, "active_from", "not in the past")
+                await self._check(tx, rules.rules, rules.default_desk)
+                routing.activate(tx, version, starts)
+                facts = {"active_from": starts.isoformat()}
+                tx.audit("activate_routing", f"routing:{version}", facts=facts)
+                await tx.flush()
+            stated = await self._stated(tx, version)
+        await self._active.refresh()
+        return stated
+
+    def _compare(self, found: Moves, report: routing.Routing, rules: RuleSet) -> None:
+        found.replayed += 1
+        unit = rules.decide(report.facts, self._active.is_working).unit
+        if unit == report.unit:
+            return
+        units = (report.unit, unit)
+        found.counts[units] += 1
+        numbers = found.numbers.setdefault(units, [])
+        if class_of(report.facts.category) is SecrecyClass.OPEN and len(numbers) < NUMBERS_MAX:
+            numbers.append(report.number)
+
+    async def _check(self, tx: Tx, rules: Sequence[Rule], default_desk: str) -> None:
+        units = await routing.units_at(tx, self._clock())
+        with checks() as check:
+            for number, rule in enumerate(rules):
+                for wrong in wrong_targets(rule, units, self._table):
+                    path = f"rules[{number}].{wrong.field}"
+                    check.wrong(path, wrong.description, code=wrong.code)
+            everything = frozenset(Category) - {Category.COMPLAINT_ABOUT_OFFICER}
+            default = Rule("default", categories=everything, desk=default_desk)
+            for wrong in wrong_targets(default, units, self._table):
+                check.wrong("default_desk", wrong.description, code=wrong.code)
+
+    async def _named(self, tx: Tx, version: int | None) -> int:
+        if version is not None:
+            return version
+        return (await self._active.read(tx)).at(self._clock()).version
+
+    async def _rules(self, tx: Tx, version: int) -> RuleSet:
+        rules = await self._active.rules_of(tx, version)
+        if rules is None:
+            raise RoutingNotFound
+        return rules
+
+    async def _stated(self, tx: Tx, version: int) -> Stated:
+        rules = await self._rules(tx, version)
+        stored = None if version == BUILT_IN else await routing.find_version(tx, version)
+        return await self._with_activation(tx, rules, stored)
+
+    async def _with_activation(self, tx: Tx, rules: RuleSet, stored: Version | None) -> Stated:
+        starts = await routing.activations(tx)
+        mine = [one.active_from for one in starts if one.version == rules.version]
+        active = (await self._active.read(tx)).at(self._clock()).version
+        last = mine[-1] if mine else None
+        return Stated(rules, stored, last, is_active=active == rules.version)
+
+    def _empty(self, version: Version) -> RuleSet:
+        return replace(
+            self._active.built_in,
+            version=version.version,
+            rules=(),
+            default_desk=version.default_desk,
+        )
