@@ -247,7 +247,7 @@ async def test_a_dry_run_says_which_rule_would_take_it_and_why_those_before_do_n
 
 
 async def test_a_replay_tells_what_would_move_but_not_the_numbers_of_protected_reports(
-    administrator: As, register: Register, unit: str
+    administrator: As, as_: Callable[..., As], register: Register, unit: str
 ) -> None:
     _, traffic = await register(placed(DISTRICT))
     _, elsewhere = await register(placed(ELSEWHERE))
@@ -259,7 +259,9 @@ async def test_a_replay_tells_what_would_move_but_not_the_numbers_of_protected_r
         rule(name="by-day", from_hour=8, until_hour=20, desk="traffic"),
         rule(name="by-night", desk="duty"),
     )
-    found = await replay(administrator, version)
+    counted = await replay(administrator, version)
+    assert counted.moved and not any(one.numbers for one in counted.moves)
+    found = await replay(as_("tartip-cli", kind="service"), version)
     moves = {(one.from_unit, one.to_unit): one for one in found.moves}
     moved = moves[traffic.unit, unit]
     assert traffic.number in moved.numbers and elsewhere.number not in moved.numbers
@@ -271,7 +273,7 @@ async def test_a_replay_tells_what_would_move_but_not_the_numbers_of_protected_r
     shown = (await administrator.of_routing("GetRouting", asked)).routing
     assert shown.HasField("replayed_at")
     # What routed them so far would move nothing.
-    again = await replay(administrator, 0)
+    again = await replay(as_("tartip-cli", kind="service"), 0)
     numbers = [number for one in again.moves for number in one.numbers]
     assert not {traffic.number, elsewhere.number} & set(numbers)
 

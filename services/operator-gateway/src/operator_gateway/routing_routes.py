@@ -12,7 +12,7 @@ from operator_gateway.schemas import Answer, ClientMadeId, Instant, Listing, Mom
 
 router = APIRouter(prefix="/v1/routing", tags=["routing"])
 
-SecrecyClass = Literal["open", "protected", "sealed"]
+SecrecyClass = Literal["open", "personal", "protected", "sealed"]
 RuleDays = Literal["working", "off"]
 Texts = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=100)]
 Hour = Annotated[int, Field(ge=0, le=24)]
@@ -70,7 +70,7 @@ class MovedReports(Answer):
     from_unit: str
     to_unit: str
     count: int
-    numbers: list[str] = Field(description="At most 100; not of violence and with children.")
+    numbers: list[str] = Field(description="Told to the command line alone.")
 
 
 class Replay(Answer):
@@ -83,7 +83,7 @@ class Replay(Answer):
 class RoutingRuleRequest(Request):
     name: str = Field(max_length=64)
     categories: list[Category] = Field(default_factory=list, max_length=20)
-    classes: list[SecrecyClass] = Field(default_factory=list, max_length=3)
+    classes: list[SecrecyClass] = Field(default_factory=list, max_length=4)
     regions: Texts = Field(default_factory=list)
     districts: Texts = Field(default_factory=list)
     languages: Texts = Field(default_factory=list)

@@ -244,7 +244,10 @@ def _moves_to_proto(moves: Moves) -> pb.ReplayRoutingResponse:
         moved=moves.counts.total(),
         moves=[
             pb.MovedReports(
-                from_unit=before, to_unit=after, count=count, numbers=moves.numbers[before, after]
+                from_unit=before,
+                to_unit=after,
+                count=count,
+                numbers=moves.numbers.get((before, after)),
             )
             for (before, after), count in moves.counts.most_common()
         ],

@@ -18,7 +18,7 @@ from law.regions import REGIONS
 from law.report_routing import ReportRouting
 from law.zone import in_almaty
 
-from citizen_reports.model.categories import SECRECY, Category
+from citizen_reports.model.categories import Category
 from citizen_reports.model.personnel import Unit, UnitKind
 
 BUILT_IN = 0
@@ -31,6 +31,7 @@ _KATO_LEVELS = (2, 4, 6)
 
 class SecrecyClass(StrEnum):
     OPEN = "open"
+    PERSONAL = "personal"
     PROTECTED = "protected"
     SEALED = "sealed"
 
@@ -41,13 +42,16 @@ class RuleDays(StrEnum):
     OFF = "off"
 
 
-_CLASSES = tuple(SecrecyClass)
+CLASSES = {
+    Category.TRAFFIC_VIOLATION: SecrecyClass.OPEN,
+    Category.ROAD_ACCIDENT: SecrecyClass.OPEN,
+    Category.INCIDENT: SecrecyClass.PERSONAL,
+    Category.OTHER: SecrecyClass.PERSONAL,
+    Category.DOMESTIC_VIOLENCE: SecrecyClass.PROTECTED,
+    Category.INCIDENT_WITH_CHILD: SecrecyClass.PROTECTED,
+    Category.COMPLAINT_ABOUT_OFFICER: SecrecyClass.SEALED,
+}
 IsWorking = Callable[[date], bool]
-
-
-def class_of(category: Category) -> SecrecyClass:
-    """Return how secret reports of a category are kept."""
-    return _CLASSES[SECRECY.get(category, 0)]
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Rule:
         local = in_almaty(facts.moment)
         fits = {
             "categories": not self.categories or facts.category in self.categories,
-            "classes": not self.classes or class_of(facts.category) in self.classes,
+            "classes": not self.classes or CLASSES[facts.category] in self.classes,
             "regions": not self.regions or facts.region in self.regions,
             "districts": not self.districts or _lies_in(facts.kato, self.districts),
             "languages": not self.languages or facts.language in self.languages,
@@ -106,7 +110,7 @@ class Rule:
     def may_fit(self) -> frozenset[Category]:
         """Return the categories of reports that the rule may take."""
         named = self.categories or frozenset(Category)
-        return frozenset(one for one in named if not self.classes or class_of(one) in self.classes)
+        return frozenset(one for one in named if not self.classes or CLASSES[one] in self.classes)
 
     def _covers(self, hour: int) -> bool:
         start, end = self.from_hour, self.until_hour
