@@ -126,6 +126,16 @@ class Calendar:
         """Whether a day is a working day. Raises TableYearMissing."""
         return self.year(day.year).is_working(day)
 
+    def is_working_or_weekday(self, day: date) -> bool:
+        """Whether a day is a working day; in a year without a table, Monday to Friday are.
+
+        For what is no legal date, such as the desk that takes a report at this hour.
+        """
+        try:
+            return self.is_working(day)
+        except TableYearMissing:
+            return day.weekday() < _SATURDAY
+
     def next_working(self, day: date) -> date:
         """The first working day on or after `day`. Raises TableYearMissing."""
         while not self.is_working(day):

@@ -19,7 +19,6 @@ from citizen_reports.model.routing import (
     RuleSet,
     SecrecyClass,
     WrongRule,
-    working_days,
     wrong_targets,
 )
 from law.regions import REGIONS
@@ -30,7 +29,7 @@ TABLE = read_report_routing()
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 # 10:00 in Almaty on a Wednesday.
 MOMENT = datetime(2026, 12, 2, 5, tzinfo=UTC)
-is_working = working_days(read_yearly_tables().calendar)
+is_working = read_yearly_tables().calendar.is_working_or_weekday
 
 
 def facts(**changes: Any) -> Facts:

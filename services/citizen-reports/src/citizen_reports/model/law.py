@@ -7,7 +7,7 @@ from law.report_outcomes import ReportOutcomes, read_report_outcomes
 from law.report_routing import ReportRouting, read_report_routing
 
 from citizen_reports.model.deadlines import Deadlines
-from citizen_reports.model.routing import BuiltInRouter, Router, built_in_rules, working_days
+from citizen_reports.model.routing import BuiltInRouter, Router, built_in_rules
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,6 @@ def read_law(*, assume_years: bool = False) -> Law:
     the calendars of the years after the last calendar table are derived; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
     routing = read_report_routing()
-    is_working = working_days(deadlines.table.hours.calendar)
-    router = BuiltInRouter(built_in_rules(routing), is_working)
+    calendar = deadlines.table.hours.calendar
+    router = BuiltInRouter(built_in_rules(routing), calendar.is_working_or_weekday)
     return Law(deadlines, routing, read_report_outcomes(), router)

@@ -12,8 +12,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from law.calendar import Calendar
-from law.refusals import TableYearMissing
 from law.regions import REGIONS
 from law.report_routing import ReportRouting
 from law.zone import in_almaty
@@ -24,7 +22,6 @@ from citizen_reports.model.personnel import Unit, UnitKind
 BUILT_IN = 0
 COMPLAINT, ABROAD, DEFAULT = "complaint", "abroad", "default"
 MANUAL = "manual"
-_SATURDAY = 5
 # The digits of a KATO code up to each of its levels: region, district, rural district.
 _KATO_LEVELS = (2, 4, 6)
 
@@ -213,19 +210,6 @@ def may_take(table: ReportRouting, category: Category, unit: Unit) -> bool:
         return False
     named = table.may_take.get(category)
     return named is None or unit.unit in {f"{unit.region}-{name}" for name in named}
-
-
-def working_days(calendar: Calendar) -> IsWorking:
-    """Return a function that says whether a day is a working day. In a year without a calendar,
-    Monday to Friday are: taking reports in is a duty, and one of these desks takes them."""
-
-    def is_working(day: date) -> bool:
-        try:
-            return calendar.is_working(day)
-        except TableYearMissing:
-            return day.weekday() < _SATURDAY
-
-    return is_working
 
 
 @dataclass(frozen=True)
