@@ -21,7 +21,7 @@ from tartip.reports.v1 import routing_pb2 as routing
 from .conftest import As, Register, complaint, draft, refused, until
 
 # A region of which no other test has reports.
-REGION, AKTAU = "KZ-47", {"latitude": 43.65, "longitude": 51.17}
+REGION, LATITUDE, LONGITUDE = "KZ-47", 43.65, 51.17
 DISTRICT, ELSEWHERE = "471010000", "473600000"
 
 
@@ -77,12 +77,16 @@ async def replay(by: As, version: int) -> routing.ReplayRoutingResponse:
 
 async def activate(by: As, version: int, **changes: Any) -> routing.RoutingVersion:
     request = routing.ActivateRoutingRequest(request_id=str(new_id()), version=version, **changes)
-    return (await by.of_routing("ActivateRouting", request)).routing
+    answer: routing.ActivateRoutingResponse = await by.of_routing("ActivateRouting", request)
+    return answer.routing
+
+
+def a_place(kato: str = "", region: str = REGION) -> common_pb2.Place:
+    return common_pb2.Place(latitude=LATITUDE, longitude=LONGITUDE, region=region, kato=kato)
 
 
 def placed(kato: str = "", **changes: Any) -> pb.OpenReportRequest:
-    place = common_pb2.Place(region=REGION, kato=kato, **AKTAU)
-    return draft(place=place, **changes)
+    return draft(place=a_place(kato), **changes)
 
 
 async def note_of(db: Database, report_id: str) -> str:
@@ -106,7 +110,7 @@ async def test_an_active_rule_routes_and_the_reports_step_names_it(
     report_id, receipt = await register(placed(ELSEWHERE))
     assert receipt.unit == f"{REGION}-manual"
     assert await note_of(db, report_id) == f"{REGION}-manual: rule default of version {version}"
-    _, receipt = await register(complaint(place=common_pb2.Place(region=REGION, **AKTAU)))
+    _, receipt = await register(complaint(place=a_place()))
     assert receipt.unit == "internal-security"
 
 
@@ -228,7 +232,7 @@ async def test_a_dry_run_says_which_rule_would_take_it_and_why_those_before_do_n
     request = routing.DryRunRoutingRequest(
         version=version,
         category=pb.CATEGORY_TRAFFIC_VIOLATION,
-        place=common_pb2.Place(kato=DISTRICT, **AKTAU),
+        place=a_place(DISTRICT, region=""),
         language="ru",
         at=to_timestamp(system_clock().replace(hour=5)),
     )
@@ -241,7 +245,7 @@ async def test_a_dry_run_says_which_rule_would_take_it_and_why_those_before_do_n
     request.version = 10**9
     missing = await refused(administrator.of_routing("DryRunRouting", request))
     assert missing.code == "ROUTING_NOT_FOUND"
-    wrong = routing.DryRunRoutingRequest(category=99, language="de")
+    wrong = routing.DryRunRoutingRequest(category=99, language="de")  # type: ignore[arg-type]
     fields = (await refused(administrator.of_routing("DryRunRouting", wrong))).fields
     assert {one.field for one in fields} == {"category", "place.region", "language"}
 

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from law.zone import UTC_PLUS_5
 from tartip.reports.v1 import reports_pb2
 from tartip.reports.v1 import routing_pb2 as pb
@@ -159,7 +158,7 @@ def _short(name: str, prefix: str) -> str:
 
 
 def _to_plain(rule: pb.RoutingRule) -> dict[str, Any]:
-    def named(enum: EnumTypeWrapper[Any], prefix: str, numbers: Any) -> list[str]:
+    def named(enum: Any, prefix: str, numbers: Any) -> list[str]:
         return [_short(enum.Name(number), prefix) for number in numbers]
 
     plain: dict[str, Any] = {
