@@ -241,7 +241,8 @@ class StormDesk:
 
         await until_answered(once, self._count, also=("REPORT_CHANGED_MEANWHILE",))
         case.steps.append((then, case.officer))
-        if then != case.told[-1] or step == "record-arrival":  # an app is told that somebody came
+        # An app is also told that somebody came, and that another unit has it.
+        if then != case.told[-1] or step in ("record-arrival", "route"):
             case.told.append(then)
 
 
