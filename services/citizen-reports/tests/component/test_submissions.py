@@ -46,7 +46,7 @@ async def test_a_file_whose_upload_begins_meanwhile_is_not_left_behind(db: Datab
     intake = await intake_on(db)
     report_id = await opened(intake)
     uploads = _SubmittedMeanwhile(db, intake)
-    await uploads.put(report_id, first_piece(), EURASIAN)
+    await uploads.put(report_id, first_piece, EURASIAN)
     assert uploads.submission is not None
     with pytest.raises(MediaIncomplete):
         await uploads.submission

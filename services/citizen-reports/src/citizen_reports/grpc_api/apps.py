@@ -10,7 +10,7 @@ from uuid import UUID
 import grpc
 from chassis import telemetry
 from chassis.call_context import current_caller
-from chassis.clock import new_id, parse_id, parse_new_id, to_timestamp
+from chassis.clock import parse_id, parse_new_id, to_timestamp
 from chassis.fields import NEW_ID, read_new_id
 from chassis.identity import Policy, allow
 from chassis.pages import Pages
@@ -22,11 +22,11 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 from citizen_reports.events import CATEGORIES, STATUSES
 from citizen_reports.grpc_api.days import DayRpcs
 from citizen_reports.grpc_api.filters import CATEGORY_OF, filter_from_proto, moment_or_none
+from citizen_reports.grpc_api.pieces import piece_reader
 from citizen_reports.grpc_api.viewings import ViewingRpcs
 from citizen_reports.model.categories import EMERGENCIES
 from citizen_reports.model.draft import Draft, Place, Reporter
-from citizen_reports.model.media import Announced, Media, Piece, check_piece
-from citizen_reports.model.media_kinds import type_of
+from citizen_reports.model.media import Media
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import MediaNotFound, ReportNotFound
 from citizen_reports.model.report import Report
@@ -142,12 +142,8 @@ class CitizenReportsApi(DayRpcs, ViewingRpcs, reports_pb2_grpc.CitizenReportsSer
     async def PutMedia(
         self, request: reports_pb2.PutMediaRequest, context: Context
     ) -> reports_pb2.PutMediaResponse:
-        media_id = parse_new_id(request.media_id)
-        content_type = type_of(request.content_type)
-        announced = Announced(request.total_bytes, request.sha256.lower(), content_type)
-        piece = Piece(media_id or new_id(), request.offset, request.content, announced)
-        check_piece(piece, media_id_ok=media_id is not None)
-        item = await self._uploads.put(report_id_of(request.report_id), piece, current_caller())
+        read = piece_reader(request)
+        item = await self._uploads.put(report_id_of(request.report_id), read, current_caller())
         return reports_pb2.PutMediaResponse(
             received_bytes=item.received_bytes, complete=item.is_whole
         )

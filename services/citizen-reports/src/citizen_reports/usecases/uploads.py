@@ -6,7 +6,7 @@ A file that arrived whole is examined once: what it is, and its clean form, whic
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -69,14 +69,22 @@ class Uploads:
         # A piece that is being stored lies in memory several times over; one that waits, once.
         self._storing = asyncio.Semaphore(STORED_AT_ONCE)
 
-    async def put(self, report_id: UUID, piece: Piece, caller: Caller) -> Media:
+    async def put(self, report_id: UUID, read: Callable[[], Piece], caller: Caller) -> Media:
         """Store one uploaded piece of a file and return the file's new state. After the last piece
         the whole file is examined.
 
+        The piece is read with `read` once it is its turn, so that no copy of its bytes waits.
         Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotFound or
         TooManyMedia, and for a file that cannot be used one of REASONS.
         """
+        item = await self._store(report_id, read, caller)
+        if item.is_whole and item.state is MediaState.RECEIVING:
+            return await self._finish(item, caller)
+        return item
+
+    async def _store(self, report_id: UUID, read: Callable[[], Piece], caller: Caller) -> Media:
         async with self._storing, self._db.begin(caller.scope) as tx:
+            piece = read()
             # Locked: pieces of one report are stored one at a time, and none after submitting.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
@@ -86,10 +94,7 @@ class Uploads:
                     return item  # a repeated piece whose answer was lost
                 raise ReportAlreadySubmitted
             item = item or await self._begin(tx, report, piece)
-            item = await self._receive(tx, item, piece)
-        if item.is_whole and item.state is MediaState.RECEIVING:
-            return await self._finish(item, caller)
-        return item
+            return await self._receive(tx, item, piece)
 
     async def drop(self, report_id: UUID, media_id: UUID, caller: Caller) -> None:
         """Delete a file of a draft. A repeated call changes nothing.
