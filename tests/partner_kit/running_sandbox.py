@@ -143,9 +143,9 @@ def voice() -> bytes:
 
 
 def section(heading: str) -> str:
-    """The section of the guide under a heading, up to the next one of its rank."""
-    rank = heading.partition(" ")[0]
-    return re.split(rf"\n{rank} ", GUIDE.split(f"\n{heading}\n")[1])[0]
+    """The section of the guide under a heading, up to the next one of its rank or above."""
+    rank = len(heading.partition(" ")[0])
+    return re.split(rf"\n#{{2,{rank}}} ", GUIDE.split(f"\n{heading}\n")[1])[0]
 
 
 def blocks(section: str, fence: str) -> list[str]:

@@ -68,7 +68,8 @@ def variables(
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("sandbox") / "home"
     yield folder
-    erase_cluster(DataDir(folder))
+    if folder.exists():
+        erase_cluster(DataDir(folder))
 
 
 @pytest.fixture(scope="module")
