@@ -263,5 +263,5 @@ def log_to(home: DataDir) -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    for noisy in ("nats", "asyncio"):
+    for noisy in ("nats", "asyncio", "httpx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

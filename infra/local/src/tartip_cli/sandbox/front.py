@@ -92,7 +92,8 @@ class Front(grpc.GenericRpcHandler):
                     ((DETAILS_KEY, status.SerializeToString()),),
                 )
             except grpc.aio.AioRpcError as error:
-                trailers: Any = error.trailing_metadata() or ()
+                # abort() takes a tuple, not the Metadata that the error holds.
+                trailers: Any = tuple(error.trailing_metadata() or ())
                 await context.abort(error.code(), error.details() or "", trailers)
 
         return grpc.stream_stream_rpc_method_handler(passed_on)
