@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
-
 import pytest
-import tartip
 import yaml
 from chassis.identity import Allow
 from citizen_reports.model.categories import Category
@@ -17,27 +11,15 @@ from operator_gateway.app import ROUTERS
 from operator_gateway.live import AUDIENCES
 
 from ..contract.test_purposes import POLICIES
+from .asking import every_method
 from .table import COMPLAINTS, PAGE, ROOT, page, read_table
 
 TABLE = read_table()
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def contracts() -> Iterator[ModuleType]:
-    """The modules of all contracts, which define the services."""
-    for folder in map(Path, tartip.__path__):
-        for path in sorted(folder.rglob("*_pb2.py")):
-            name = path.relative_to(folder.parent).with_suffix("")
-            yield importlib.import_module(".".join(name.parts))
-
-
 def test_every_rpc_of_the_contracts_has_a_row_and_every_row_an_rpc() -> None:
-    rpcs = {
-        f"{service.full_name}/{method.name}"
-        for contract in contracts()
-        for service in contract.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-    }
+    rpcs = set(every_method())
     assert rpcs
     assert set(TABLE.rpcs) == rpcs
 
