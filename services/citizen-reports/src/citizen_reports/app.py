@@ -40,6 +40,7 @@ from citizen_reports.grpc_api import (
     ReportDeskApi,
     RoutingApi,
 )
+from citizen_reports.model.danger_words import read_lexicon
 from citizen_reports.model.law import Law, read_law
 from citizen_reports.model.routing import BuiltInRouter
 from citizen_reports.model.webhooks import AllowedHosts
@@ -69,6 +70,7 @@ from citizen_reports.usecases.recording import (
 )
 from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.routing_versions import RoutingVersions
+from citizen_reports.usecases.triage import Triage
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.viewings import Viewings
@@ -79,7 +81,7 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 async def build(chassis: Chassis[ReportsSettings]) -> None:
-    borders()  # read now: the first report does not wait for it
+    _read_tables()
     db, clock = chassis.db, chassis.clock
     pages = Pages(db.keyring)
     law = _serve_routing(chassis, read_law(assume_years=chassis.settings.assume_years), pages)
@@ -103,7 +105,9 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     routing = Routing(desk_usecases, clock, law.routing, recorder, openings)
     sent = SentMedia(db, openings, evidence)
     complaints = Complaints(db, clock, law, recorder, openings)
-    usecases = DeskUseCases(desk_usecases, routing, execution, Board(db, clock), complaints)
+    triage = Triage(desk_usecases, clock, law.deadlines, recorder, openings)
+    board = Board(db, clock)
+    usecases = DeskUseCases(desk_usecases, routing, execution, board, complaints, triage)
     desk = ReportDeskApi(usecases, sent, pages)
     _serve_personnel(chassis, recorder, complaints, pages)
 
@@ -125,11 +129,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.publish_from("REPORTS", "COMPLAINTS")
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
-    chassis.do(DEADLINE, escalation.check_deadline)
-    chassis.do(RESPONSE, escalation.check_response)
-    chassis.do(DUE_SOON, escalation.warn)
-    chassis.do(WAITING, escalation.end_waiting)
-    chassis.do(DATE_ANSWER, escalation.date_answer)
+    _watch_clocks(chassis, escalation)
     chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
@@ -137,6 +137,20 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)
     chassis.loop("watching", change_feed.run)
+
+
+def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> None:
+    chassis.do(DEADLINE, escalation.check_deadline)
+    chassis.do(RESPONSE, escalation.check_response)
+    chassis.do(DUE_SOON, escalation.warn)
+    chassis.do(WAITING, escalation.end_waiting)
+    chassis.do(DATE_ANSWER, escalation.date_answer)
+
+
+def _read_tables() -> None:
+    """Read borders and lexicon now: the first report does not wait for them."""
+    borders()
+    read_lexicon()
 
 
 def _webhooks(chassis: Chassis[ReportsSettings], partners: PartnerRegister) -> Webhooks:

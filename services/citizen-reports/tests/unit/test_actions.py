@@ -21,7 +21,7 @@ DISPATCHER = Actor("dispatcher-1", frozenset({"dispatcher"}))
 SUPERVISOR = Actor("supervisor-1", frozenset({"supervisor"}))
 INSPECTOR = Actor("inspector-1", frozenset({"inspector"}))
 SECURITY = Actor("security-1", frozenset({"internal_security"}))
-TAKE, ROUTE, ASK, ANSWER, ACCEPT, ARRIVE, EXTEND, RAISE = DeskAction
+TAKE, ROUTE, ASK, ANSWER, ACCEPT, ARRIVE, EXTEND, RAISE, CONFIRM, DECLINE = DeskAction
 
 
 def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> set[DeskAction]:
@@ -31,12 +31,12 @@ def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> se
 @pytest.mark.parametrize(
     ("status", "actions"),
     [
-        (Status.REGISTERED, {ROUTE}),
-        (Status.ROUTED, {TAKE, ROUTE, ACCEPT, RAISE}),
-        (Status.IN_WORK, {ROUTE, ASK, ANSWER, ACCEPT, RAISE}),
-        (Status.WAITS_FOR_REPORTER, {ANSWER, RAISE}),
+        (Status.REGISTERED, {ROUTE, CONFIRM}),
+        (Status.ROUTED, {TAKE, ROUTE, ACCEPT, RAISE, CONFIRM}),
+        (Status.IN_WORK, {ROUTE, ASK, ANSWER, ACCEPT, RAISE, CONFIRM}),
+        (Status.WAITS_FOR_REPORTER, {ANSWER, RAISE, CONFIRM}),
         (Status.ANSWERED, {RAISE}),
-        (Status.DISPUTED, {RAISE}),
+        (Status.DISPUTED, {RAISE, CONFIRM}),
         (Status.CLOSED, {RAISE}),
         (Status.WITHDRAWN, set()),
     ],
@@ -49,13 +49,13 @@ def test_a_status_offers_what_its_transitions_allow(
 
 def test_a_disputed_report_is_offered_to_oversight_alone() -> None:
     disputed = a_report(Status.DISPUTED)
-    assert [offered(disputed, actor) for actor in (DISPATCHER, INSPECTOR)] == [{RAISE}] * 2
+    assert [offered(disputed, actor) for actor in (DISPATCHER, INSPECTOR)] == [{RAISE, CONFIRM}] * 2
     assert [offered(disputed, actor) for actor in (SUPERVISOR, SECURITY)] == [
-        {TAKE, EXTEND, RAISE},
-        {TAKE, RAISE},
+        {TAKE, EXTEND, RAISE, CONFIRM},
+        {TAKE, RAISE, CONFIRM},
     ]
     theirs = replace(disputed, disputed_at=NOW, answered_by=SUPERVISOR.operator_id)
-    assert offered(theirs, SUPERVISOR) == {EXTEND, RAISE}
+    assert offered(theirs, SUPERVISOR) == {EXTEND, RAISE, CONFIRM}
 
 
 def test_evidence_is_accepted_once_of_traffic_with_something_to_look_at() -> None:

@@ -32,6 +32,7 @@ from operator_gateway import (
     routing_routes,
     sign_in_routes,
     statistics_routes,
+    triage_routes,
     violations_routes,
 )
 from operator_gateway.http import make_app
@@ -54,6 +55,7 @@ ROUTERS = (
     reports_routes.router,
     complaints_routes.router,
     routing_routes.router,
+    triage_routes.router,
     evidence_routes.router,
     statistics_routes.router,
     audit_routes.router,

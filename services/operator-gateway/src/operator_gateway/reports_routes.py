@@ -115,6 +115,11 @@ class ReportStep(Answer):
     note: str
 
 
+class UrgencyReason(Answer):
+    danger: str = Field(examples=["weapon"])
+    words: str = Field(description="As the reporter wrote them, in small letters.")
+
+
 class DeskReport(Answer):
     report: Report | None
     place: Place | None
@@ -132,13 +137,15 @@ class DeskReport(Answer):
     accepted_offence_code: str
     due_at: Moment = Field(description="The earlier clock; null while nothing is due.")
     actions: list[str] = Field(description="What this operator may do with it now.")
-    emergency: bool = Field(description="It counts in minutes.")
+    emergency: bool = Field(description="A person may be in danger.")
     response_due_at: Moment = Field(description="Until when the police respond; never stops.")
     arrived_at: Moment
     answer_due_at: Moment = Field(description="As it is now; null while it is stopped.")
     position: str = Field(description="The position that escalation gave it to.")
     closing_outcome: str
     silent_alarm: bool = Field(description="A call for help by somebody who cannot speak or write.")
+    urgency: str = Field(description='"proposed", "confirmed", "declined" or empty.')
+    urgency_reasons: list[UrgencyReason] = Field(description="Words that propose it as urgent.")
 
 
 class Choice(Answer):
@@ -266,7 +273,8 @@ class AcceptTrafficEvidence(Request):
 async def list_reports(
     listing: Annotated[ReportListing, Query()], context: AsOperator
 ) -> DeskReportPage:
-    """The queue of reports, by deadline, nearest first. Reports whose reporter has yet to answer a
+    """The queue of reports: first those where somebody may be in danger, and of these and of the
+    others the nearest deadline first. Reports whose reporter has yet to answer a
     question come last. Texts, reporters, media and processing steps are left out."""
     request = listing.message(reports_pb2.ReportDeskListReportsRequest)
     return DeskReportPage.of(await context.call(context.peers.reports.ListReports, request))

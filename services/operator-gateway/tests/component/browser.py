@@ -36,9 +36,11 @@ CYRILLIC = {
     "KeyE": "у",
     "KeyJ": "о",
     "KeyK": "л",
+    "KeyN": "т",
     "KeyQ": "й",
     "KeyR": "к",
     "KeyT": "е",
+    "KeyU": "г",
     "Slash": ".",
 }
 # Counts what is started, and lets it sound.

@@ -62,6 +62,10 @@ def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
     status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
     report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
     report.actions.append("raise")
+    if report.urgency in ("", "proposed") and not report.HasField("response_due_at"):
+        report.actions.append("confirm_urgency")
+    if report.urgency == "proposed":
+        report.actions.append("decline_urgency")
     if report.HasField("response_due_at"):
         report.actions.append("record_arrival")
         report.actions[:] = [action for action in report.actions if action != "answer"]
@@ -154,6 +158,23 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         report.report.category = request.category
         report.report.version += 1
         return reports_pb2.RaiseReportResponse(report=offered(report))
+
+    async def ConfirmUrgency(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._unchanged(request)
+        report.urgency, report.emergency = "confirmed", True
+        report.response_due_at.CopyFrom(to_timestamp(system_clock() + timedelta(minutes=7)))
+        report.report.version += 1
+        return reports_pb2.ConfirmUrgencyResponse(report=offered(report))
+
+    async def DeclineUrgency(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._unchanged(request)
+        with checks() as check:
+            check.that(bool(request.reason), "reason", "why not", code="REASON_REQUIRED")
+        report.urgency, report.emergency = "declined", False
+        report.report.version += 1
+        return reports_pb2.DeclineUrgencyResponse(report=offered(report))
 
     async def GetBoard(self, request: Any, context: Any) -> Any:
         officers = [reports_pb2.OfficerLoad(operator="dispatcher-almaty", open=3, overdue=1)]

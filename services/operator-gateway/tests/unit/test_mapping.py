@@ -18,6 +18,7 @@ from operator_gateway import (
     reports_routes,
     routing_routes,
     statistics_routes,
+    triage_routes,
     violations_routes,
 )
 from operator_gateway.mapping import short_names, to_message, to_plain
@@ -86,6 +87,8 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (complaints_routes.SubjectRequest, personnel_pb2.Subject),
     (reports_routes.RecordArrival, reports_pb2.RecordArrivalRequest),
     (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
+    (triage_routes.ConfirmUrgency, reports_pb2.ConfirmUrgencyRequest),
+    (triage_routes.DeclineUrgency, reports_pb2.DeclineUrgencyRequest),
     (reports_routes.BoardQuery, reports_pb2.GetBoardRequest),
     (routing_routes.DraftRouting, routing_pb2.DraftRoutingRequest),
     (routing_routes.RoutingRuleRequest, routing_pb2.RoutingRule),

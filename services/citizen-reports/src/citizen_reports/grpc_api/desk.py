@@ -28,6 +28,7 @@ from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.openings import SentMedia
 from citizen_reports.usecases.routing import Routing, Target
+from citizen_reports.usecases.triage import Triage
 
 Context = grpc.aio.ServicerContext
 DESK = tuple(sorted(DESK_ROLES))
@@ -40,6 +41,8 @@ METHODS = {
     "RecordArrival": DeskAction.RECORD_ARRIVAL,
     "ExtendDeadline": DeskAction.EXTEND,
     "RaiseReport": DeskAction.RAISE,
+    "ConfirmUrgency": DeskAction.CONFIRM_URGENCY,
+    "DeclineUrgency": DeskAction.DECLINE_URGENCY,
 }
 POLICY: Policy = {
     f"/tartip.reports.v1.ReportDesk/{method}": allow(
@@ -66,6 +69,7 @@ class DeskUseCases:
     execution: Execution
     board: Board
     complaints: Complaints
+    triage: Triage
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
@@ -75,6 +79,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self._execution = usecases.execution
         self._board = usecases.board
         self._complaints = usecases.complaints
+        self._triage = usecases.triage
         self._sent = sent
         self._pages = pages
 
@@ -167,6 +172,18 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             return reports_pb2.RaiseReportResponse(hidden=True)
         view = await self._desk.by_id(shown.report_id, caller)
         return reports_pb2.RaiseReportResponse(report=_desk_report_to_proto(view))
+
+    async def ConfirmUrgency(
+        self, request: reports_pb2.ConfirmUrgencyRequest, context: Context
+    ) -> reports_pb2.ConfirmUrgencyResponse:
+        view = await self._triage.confirm(_shown(request), current_caller())
+        return reports_pb2.ConfirmUrgencyResponse(report=_desk_report_to_proto(view))
+
+    async def DeclineUrgency(
+        self, request: reports_pb2.DeclineUrgencyRequest, context: Context
+    ) -> reports_pb2.DeclineUrgencyResponse:
+        view = await self._triage.decline(_shown(request), request.reason, current_caller())
+        return reports_pb2.DeclineUrgencyResponse(report=_desk_report_to_proto(view))
 
     async def RecordArrival(
         self, request: reports_pb2.RecordArrivalRequest, context: Context
@@ -286,6 +303,11 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         position=report.position,
         closing_outcome=report.closing_outcome,
         silent_alarm=report.silent_alarm,
+        urgency=report.urgency.value if report.urgency else "",
+        urgency_reasons=[
+            reports_pb2.UrgencyReason(danger=reason.danger, words=reason.words)
+            for reason in view.urgency_reasons
+        ],
     )
 
 

@@ -18,7 +18,8 @@ from citizen_reports.model.deadlines import Deadlines
 from citizen_reports.model.raising import raised
 from citizen_reports.model.refusals import NoEvidence
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import Actor, Status
+from citizen_reports.model.statuses import Actor, Status, Urgency
+from citizen_reports.model.urgency import confirmed, declined
 
 
 class DeskAction(StrEnum):
@@ -30,6 +31,8 @@ class DeskAction(StrEnum):
     RECORD_ARRIVAL = "record_arrival"
     EXTEND = "extend"
     RAISE = "raise"
+    CONFIRM_URGENCY = "confirm_urgency"
+    DECLINE_URGENCY = "decline_urgency"
 
 
 DESK_ROLES = frozenset({"dispatcher", "supervisor", "inspector", "internal_security"})
@@ -45,6 +48,8 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
     # The head extends (APPC 76); complaints are not extended at all (APPC 99).
     DeskAction.EXTEND: frozenset({"supervisor"}),
     DeskAction.RAISE: DESK_ROLES,
+    DeskAction.CONFIRM_URGENCY: DESK_ROLES,
+    DeskAction.DECLINE_URGENCY: DESK_ROLES,
 }
 
 
@@ -97,7 +102,10 @@ def allowed_actions(
         DeskAction.RAISE: lambda: raised(
             report, Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
         ),
+        DeskAction.DECLINE_URGENCY: lambda: declined(report),
     }
+    if report.urgency is not Urgency.CONFIRMED:
+        attempts[DeskAction.CONFIRM_URGENCY] = lambda: confirmed(report, now, deadlines)
     if report.arrived_at is None:
         attempts[DeskAction.RECORD_ARRIVAL] = lambda: report.arrive(now)
     return tuple(

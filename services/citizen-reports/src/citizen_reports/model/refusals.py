@@ -126,6 +126,18 @@ class CategoryNotRaised(Refusal):
     code = "CATEGORY_NOT_RAISED"
 
 
+class AlreadyUrgent(Refusal):
+    """The report is an emergency by its category."""
+
+    code = "ALREADY_URGENT"
+
+
+class UrgencyNotProposed(Refusal):
+    """No words of the reporter propose that the report is urgent, or somebody has judged them."""
+
+    code = "URGENCY_NOT_PROPOSED"
+
+
 class NotAComplaint(Refusal):
     code = "NOT_A_COMPLAINT"
 

@@ -36,9 +36,11 @@ from citizen_reports.model.statuses import (
     Actor,
     Move,
     Status,
+    Urgency,
 )
 from citizen_reports.model.waiting import NOT_ASKED, Waiting
 
+URGENT = (Urgency.PROPOSED, Urgency.CONFIRMED)
 OUTCOMES = {
     "violation_detected": 1,
     "violation_confirmed": 2,
@@ -97,6 +99,8 @@ class Report:
     silent_alarm: bool = False
     # What the app gave, where an operator has raised the report to another category.
     reported_category: Category | None = None
+    # None where neither words nor an operator say so.
+    urgency: Urgency | None = None
 
     @property
     def category_of_app(self) -> Category:
@@ -131,9 +135,9 @@ class Report:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether the category is an emergency. Overdue emergencies have escalation steps of their
-        own."""
-        return self.category in EMERGENCIES
+        """Whether somebody may be in danger: by the category, by the reporter's words unless an
+        operator has declined that, or as an operator has decided."""
+        return self.category in EMERGENCIES or self.urgency in URGENT
 
     @property
     def number(self) -> str:

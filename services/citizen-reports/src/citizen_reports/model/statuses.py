@@ -32,6 +32,15 @@ class Move(StrEnum):
     WITHDRAW = "withdraw"
 
 
+class Urgency(StrEnum):
+    """Whether somebody may be in danger, beside what the category says: by the reporter's words
+    (PROPOSED), or as an operator has decided."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
+
+
 # The next status for each status and move; a missing pair is refused as STATUS_NOT_ALLOWED.
 TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.OPEN, Move.SUBMIT): Status.REGISTERED,

@@ -6,10 +6,11 @@ from typing import Any
 from law.report_deadlines import ReportDeadlines
 from sqlalchemy import ColumnElement, Select, Text, case, cast, func, select
 
-from citizen_reports.model.categories import Category
+from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.deadlines import DeadlineKind
 from citizen_reports.model.media import MediaState
-from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
+from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status, Urgency
+from citizen_reports.model.urgency import URGENT_AS
 from citizen_reports.storage.tables import media, reports
 
 _REPORT = cast(reports.c.report_id, Text)
@@ -58,4 +59,10 @@ UNDATED: Select[Any] = select(
 def _steps(deadlines: ReportDeadlines, kind: DeadlineKind) -> ColumnElement[int]:
     """The number of steps of this clock's escalation, by the report's category."""
     counts = {category.value: len(deadlines.ladder(kind, category)) for category in Category}
-    return case(counts, value=reports.c.category, else_=0)
+    steps = case(counts, value=reports.c.category, else_=0)
+    if kind is DeadlineKind.ANSWER:
+        return steps
+    is_urgent = reports.c.urgency == Urgency.CONFIRMED.value
+    own_ladder = [*EMERGENCIES, Category.COMPLAINT_ABOUT_OFFICER]
+    of_urgent = is_urgent & reports.c.category.not_in([each.value for each in own_ladder])
+    return case((of_urgent, len(deadlines.ladder(kind, URGENT_AS))), else_=steps)

@@ -8,7 +8,7 @@ from law.report_deadlines import Deadline
 from citizen_reports.model.categories import Category
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import Status
+from citizen_reports.model.statuses import Status, Urgency
 from citizen_reports.model.waiting import Waiting
 
 
@@ -72,6 +72,7 @@ def _execution_to_row(report: Report) -> dict[str, Any]:
         "warned_number": report.warned_number or None,
         "silent_alarm": report.silent_alarm or None,
         "reported_category": report.reported_category and report.reported_category.value,
+        "urgency": report.urgency and report.urgency.value,
     }
 
 
@@ -128,4 +129,5 @@ def to_report(row: Any) -> Report:
         duplicate_of=row.duplicate_of,
         silent_alarm=bool(row.silent_alarm),
         reported_category=Category(row.reported_category) if row.reported_category else None,
+        urgency=Urgency(row.urgency) if row.urgency else None,
     )

@@ -26,8 +26,9 @@ from citizen_reports.model.decided import REPORT
 from citizen_reports.model.media import Media
 from citizen_reports.model.own_ids import kept_apart
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
+from citizen_reports.model.report import URGENT, Report
+from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status, Urgency
+from citizen_reports.model.urgency import LOOK_WITHIN, comes_first, look_at
 from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.report_rows import to_report, to_row
 from citizen_reports.storage.tables import (
@@ -55,7 +56,19 @@ DUE_AT = func.least(
     case((reports.c.status.in_([status.value for status in CLOCK_RUNS]), reports.c.due_at)),
     case((_IN_QUEUE & reports.c.response_ended_at.is_(None), reports.c.response_due_at)),
 )
-_PLACE_IN_QUEUE = (func.coalesce(DUE_AT, _NO_DEADLINE), reports.c.report_id)
+_IS_EMERGENCY = reports.c.category.in_(
+    [kind.value for kind in EMERGENCIES]
+) | reports.c.urgency.in_([each.value for each in URGENT])
+# As `comes_first` of the model: 0 above 1.
+_RANK = case((_IS_EMERGENCY & _IN_QUEUE & reports.c.arrived_at.is_(None), 0), else_=1)
+_LOOK_AT = case(
+    (reports.c.urgency == Urgency.PROPOSED.value, reports.c.registered_at + LOOK_WITHIN)
+)
+_PLACE_IN_QUEUE = (
+    _RANK,
+    func.coalesce(func.least(DUE_AT, _LOOK_AT), _NO_DEADLINE),
+    reports.c.report_id,
+)
 # Made once: the calls of apps execute these.
 WITH_ID = reports.c.report_id.in_([bindparam("report_id"), bindparam("kept_apart")])
 _WITH_ID = select(reports).where(WITH_ID)
@@ -230,18 +243,27 @@ async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Return a page of the operators' queue: the earliest deadline first, reports of which no clock
-    runs last."""
+    """Return a page of the operators' queue: first those where somebody may be in danger and nobody
+    has been; of these and of the others the earliest deadline first, and last those of which no
+    clock runs. Words of danger that nobody has judged are due LOOK_WITHIN after registration."""
     query = in_regions(_narrowed(select(reports), wanted), tx.scope)
     if spec.after:
-        query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*moment_and_id(spec.after)))
+        query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*_place_after(spec.after)))
     query = query.order_by(*_PLACE_IN_QUEUE).limit(spec.size)
     return [to_report(row) for row in await tx.execute(query)]
 
 
 def place_in_queue(report: Report) -> tuple[str, ...]:
     """Return the sort key of a report in `reports_for_desk`, for a page token."""
-    return (report.due_at or _NO_DEADLINE).isoformat(), str(report.report_id)
+    due = [moment for moment in (report.due_at, look_at(report)) if moment is not None]
+    moment = min(due, default=_NO_DEADLINE)
+    return str(int(not comes_first(report))), moment.isoformat(), str(report.report_id)
+
+
+def _place_after(after: tuple[str, ...]) -> tuple[int, datetime, UUID]:
+    if not after or after[0] not in ("0", "1"):  # "0" and "1" alone, or of an earlier release
+        raise PageTokenWrong
+    return int(after[0]), *moment_and_id(after[1:])
 
 
 def in_regions(query: Select[Any], scope: Scope) -> Select[Any]:
@@ -256,7 +278,7 @@ def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     if wanted.category is not None:
         query = query.where(reports.c.category == wanted.category.value)
     if wanted.emergencies_only:
-        query = query.where(reports.c.category.in_([kind.value for kind in EMERGENCIES]))
+        query = query.where(_IS_EMERGENCY)
     if wanted.region:
         query = query.where(reports.c.region == wanted.region)
     if wanted.overdue_at is not None:

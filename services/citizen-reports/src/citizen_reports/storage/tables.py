@@ -73,6 +73,7 @@ reports = Table(
     Column("warned_number", Integer),
     # True or NULL, so that what was decided before the column hashes as before.
     Column("silent_alarm", Boolean),
+    Column("urgency", Text),
     *record_columns(),
 )
 
@@ -112,6 +113,16 @@ steps = Table(
     Column("status", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("note", LargeBinary),
+)
+
+# Words of the reporter for which somebody should look at once.
+urgency_reasons = Table(
+    "urgency_reasons",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("report_id", Uuid, nullable=False),
+    Column("partner", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 media = Table(

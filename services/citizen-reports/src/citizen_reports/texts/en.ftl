@@ -1,5 +1,6 @@
 ALREADY_DISPUTED = This answer was already disputed once.
 ALREADY_EXTENDED = This deadline was already extended once.
+ALREADY_URGENT = This report is an emergency already.
 ANOTHER_OFFICER_REQUIRED = This answer was disputed: another operator takes and answers the report.
 ARRIVAL_NOT_EXPECTED = Nobody has to arrive for this report.
 ARRIVAL_REQUIRED = Nobody has been at this emergency yet. Record the arrival, then answer.
@@ -36,6 +37,7 @@ ROUTING_NOT_FOUND = There is no such version of the routing rules.
 ROUTING_NOT_REPLAYED = Replay this version before it is made active.
 STATUS_NOT_ALLOWED = The report's present status does not allow this.
 TOO_MANY_MEDIA = A report takes at most ten files.
+URGENCY_NOT_PROPOSED = Nobody has proposed this report as urgent, or it was judged already.
 WAITING_TIME_USED = Questions have stopped this deadline for as long as is allowed.
 WEBHOOK_ADDRESS_MISSING = Your row has no address for webhooks; ask those who run the system to set one.
 WEBHOOK_HOST_NOT_ALLOWED = Webhooks may not go to this host; ask those who run the system to allow it.

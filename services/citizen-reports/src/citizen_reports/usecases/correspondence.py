@@ -20,9 +20,10 @@ from citizen_reports.model.law import Law
 from citizen_reports.model.refusals import AlreadyDisputed, NothingAsked, ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
+from citizen_reports.model.urgency import proposed, reasons_of
 from citizen_reports.model.withdrawal import withdrawn
 from citizen_reports.model.words import check_length, cleaned
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import contents, reports, urgency
 from citizen_reports.storage.app_views import AppView
 from citizen_reports.usecases.intake import Intake
 from citizen_reports.usecases.openings import Openings
@@ -75,7 +76,7 @@ class Correspondence:
             if await _was_said(tx, said, caller):
                 return await self._intake.view(tx, report)
             try:
-                replied = report.reply(now, self._law.deadlines)
+                replied = await _judged(tx, report.reply(now, self._law.deadlines), text)
             except NothingAsked:
                 if said.request_id is None and await _is_last(tx, report, Status.IN_WORK, text):
                     return await self._intake.view(tx, report)
@@ -105,6 +106,7 @@ class Correspondence:
                 if said.request_id is None and await _is_last(tx, report, Status.DISPUTED, text):
                     return await self._intake.view(tx, report)
                 raise
+            disputed = await _judged(tx, disputed, text)
             await self._recorder.record(
                 tx, report, disputed, Decision("dispute"), at=now, actor=REPORTER, note=text
             )
@@ -145,6 +147,15 @@ async def _lock(tx: Tx, said: Said) -> Report:
     report = await reports.get_for_update(tx, said.report_id)
     bind_trace(report)
     return report
+
+
+async def _judged(tx: Tx, report: Report, text: str) -> Report:
+    """The report, proposed as urgent if what the reporter says now has words of danger."""
+    reasons = reasons_of(report, text)
+    if reasons:
+        key = await contents.report_key(tx, report.report_id)
+        urgency.add_reasons(tx, report, reasons, key)
+    return proposed(report, reasons)
 
 
 async def _was_said(tx: Tx, said: Said, caller: Caller) -> bool:

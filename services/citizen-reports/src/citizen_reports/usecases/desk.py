@@ -20,17 +20,18 @@ from law.regions import REGIONS
 
 from citizen_reports import events
 from citizen_reports.model.actions import DeskAction, Files, accept_evidence, allowed_actions
+from citizen_reports.model.danger_words import Reason
 from citizen_reports.model.decided import ANSWER
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in, visible
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
-from citizen_reports.model.statuses import Actor, Status
+from citizen_reports.model.statuses import Actor, Status, Urgency
 from citizen_reports.model.viewings import Seen
 from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
-from citizen_reports.storage import contents, media_files, reports
+from citizen_reports.storage import contents, media_files, reports, urgency
 from citizen_reports.storage.contents import Contents, Step, Written
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.escalation import WAITING, question_schedule
@@ -55,6 +56,8 @@ class DeskView:
     reporter: Reporter = field(default_factory=Reporter)
     media: tuple[Media, ...] = ()
     steps: tuple[Step, ...] = ()
+    # Words of the reporter that propose that it is urgent; in a list, while nobody has judged them.
+    urgency_reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class Desk:
         """Return a page of the queue of reports, the earliest deadline first, and for each report
         its sort key for a page token.
 
-        The reports come without contents, reporter, media and steps. Raises BadRequest for an
+        The reports come without contents, reporter, media and steps, but with the words for which
+        they are proposed as urgent. Raises BadRequest for an
         unknown region.
         """
         now = self._clock()
@@ -102,12 +106,15 @@ class Desk:
         async with self._db.begin(caller.scope) as tx:
             listed = await reports.reports_for_desk(tx, wanted, spec)
             stored = await contents.stored_counts(tx, [report.report_id for report in listed])
+            reasons = await urgency.reasons_to_judge(tx, listed)
             _record_listing(tx, listed, wanted)
         views = []
         for report in listed:
             files = Files(stored.get(report.report_id, 0))
             actions = self._actions(report, files, caller)
-            views.append(DeskView(report, report.is_overdue(now), actions))
+            found = reasons.get(report.report_id, ())
+            is_overdue = report.is_overdue(now)
+            views.append(DeskView(report, is_overdue, actions, urgency_reasons=found))
         return views, [reports.place_in_queue(report) for report in listed]
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
@@ -298,6 +305,7 @@ class Desk:
             reporter=written.reporter,
             media=tuple(items),
             steps=tuple(await contents.steps_of(tx, report.report_id, written.key)),
+            urgency_reasons=await urgency.reasons_of(tx, report.report_id, written.key),
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:
@@ -314,11 +322,16 @@ class Desk:
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
-    """Record a list in the audit log if the list contains confidential reports."""
+    """Record a list in the audit log if it contains confidential reports, or words of reports."""
     confidential = [report.name for report in listed if report.is_confidential]
-    if confidential:
-        facts = {"confidential": " ".join(confidential), "listed": str(len(listed))}
-        tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=True)
+    read = [report.name for report in listed if report.urgency is Urgency.PROPOSED]
+    if not confidential and not read:
+        return
+    names = {"confidential": " ".join(confidential), "words_of": " ".join(read)}
+    facts = {name: listing for name, listing in names.items() if listing}
+    facts["listed"] = str(len(listed))
+    is_confidential = bool(confidential)
+    tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=is_confidential)
 
 
 def _seen(written: Written) -> list[Seen]:

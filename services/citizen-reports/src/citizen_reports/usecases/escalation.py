@@ -20,6 +20,7 @@ from citizen_reports.model.answer_dates import dated
 from citizen_reports.model.deadlines import DeadlineKind, Deadlines
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
+from citizen_reports.model.urgency import ladder_category
 from citizen_reports.storage import contents, reports
 from citizen_reports.usecases.recording import (
     CALENDAR_LOOK,
@@ -171,7 +172,7 @@ class Escalation:
         now, due_at = self._clock(), report.due_of(kind)
         if due_at is None:
             return
-        rung = self._deadlines.ladder(kind, report.category)[step - 1]
+        rung = self._deadlines.ladder(kind, ladder_category(report, kind))[step - 1]
         moment = due_at + timedelta(minutes=rung.after_minutes)
         if now < moment:
             raise WaitUntilDue(moment - now)

@@ -30,7 +30,8 @@ from citizen_reports.model.refusals import MediaIncomplete, ReportEmpty
 from citizen_reports.model.report import Report
 from citizen_reports.model.reporter_actions import ReporterAction, actions_of_reporter
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage import complaints, contents, personnel, reports
+from citizen_reports.model.urgency import proposed, reasons_of
+from citizen_reports.storage import complaints, contents, personnel, reports, urgency
 from citizen_reports.storage.app_views import AppView, OwnFilter, view_of, views_of_partner
 from citizen_reports.storage.contents import Contents, Written
 from citizen_reports.storage.reports import Submitted
@@ -208,6 +209,8 @@ class Intake:
         receipt = self._receipt(opened, [], written, now)
         key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
         meant = await self._officers_meant(opened, draft.officer, draft.text)
+        reasons = reasons_of(opened, draft.text, draft.place.address)
+        opened = proposed(opened, reasons)
         for number in self._recorder.numbers(opened, now):
             try:
                 async with self._db.begin(caller.scope, shared=True) as tx:
@@ -216,6 +219,7 @@ class Intake:
                     numbered = replace(receipt, number=number)
                     routed = await self._recorder.register_new(tx, opened, numbered, report_key)
                     complaints.add_candidates(tx, opened.report_id, meant)
+                    urgency.add_reasons(tx, opened, reasons, report_key)
                     await _schedule(tx, opened, [], now)
                 return routed if tx.was_first else None
             except RowExists as error:
@@ -235,6 +239,8 @@ class Intake:
         receipt = self._receipt(report, items, written, now)
         said = written.contents
         meant = await self._officers_meant(report, said.officer, said.text)
+        reasons = reasons_of(report, said.text, said.place.address)
+        report = proposed(report, reasons)
         for number in self._recorder.numbers(report, now):
             numbered = replace(receipt, number=number)
             try:
@@ -243,6 +249,7 @@ class Intake:
                         tx, report, numbered, written.key, waits=not is_shared
                     )
                     complaints.add_candidates(tx, report.report_id, meant)
+                    urgency.add_reasons(tx, report, reasons, written.key)
                     await _schedule(tx, report, items, now)
                 return routed if tx.was_current else None
             except RowExists as error:

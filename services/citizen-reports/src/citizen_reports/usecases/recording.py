@@ -22,6 +22,7 @@ from citizen_reports.model.deadlines import DeadlineKind, Deadlines
 from citizen_reports.model.numbers import drawn_numbers
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.report import Report
+from citizen_reports.model.urgency import ladder_category
 from citizen_reports.storage import contents, reports
 
 DEADLINE = "deadline"
@@ -185,7 +186,7 @@ class ReportRecorder:
         The legal tables list the steps, each with its delay after the deadline. `index` counts them
         from 0. Does nothing if there is no such step.
         """
-        ladder = self._deadlines.ladder(kind, report.category)
+        ladder = self._deadlines.ladder(kind, ladder_category(report, kind))
         if index >= len(ladder):
             return
         step = ladder[index]
@@ -201,7 +202,8 @@ class ReportRecorder:
     ) -> None:
         """Move the warning and the first escalation of a response that runs from `at` now."""
         assert response.due_at is not None
-        step = self._deadlines.ladder(DeadlineKind.RESPONSE, report.category)[0]
+        category = ladder_category(report, DeadlineKind.RESPONSE)
+        step = self._deadlines.ladder(DeadlineKind.RESPONSE, category)[0]
         due_at = response.due_at + timedelta(minutes=step.after_minutes)
         await tx.reschedule(RESPONSE, f"{report.report_id}:{step.step}", due_at)
         key = f"{report.report_id}:{DeadlineKind.RESPONSE}:{report.deadline_number}"

@@ -39,6 +39,14 @@ const abroadTag = () => h("span", { class: "tag warn" }, t("place.abroad"));
 // Somebody who cannot speak or write calls for help: there are no words, by design.
 const silentTag = (row) => row.silent_alarm ? h("span", { class: "tag bad" }, t("silent")) : null;
 
+// The reporter's words say, or an operator has decided, that somebody may be in danger.
+const urgencyTag = ({ urgency: judged }) => judged && judged !== "declined"
+  ? h("span", { class: "tag bad", "data-urgency": judged }, t(`urgency.${judged}`)) : null;
+
+// Each danger with the words that mean it.
+const dangers = (row) => (row.urgency_reasons ?? []).map(({ danger, words }) =>
+  h("span", { class: "tag warn", "data-danger": danger }, code("danger", danger), ": ", written(words)));
+
 export const headline = (row) => t(`category.${row.report?.category ?? "other"}`);
 const isMine = ({ operator }) => operator && operator === currentSession()?.operator;
 
@@ -51,6 +59,7 @@ export function drawRow(row) {
       [report?.receipt?.number ?? report?.report_id, t(`state.${report?.status}`), place?.region].filter(Boolean).join(" · ")),
     report?.place_abroad ? h("div", {}, abroadTag()) : null,
     row.silent_alarm ? h("div", {}, silentTag(row)) : null,
+    row.urgency === "proposed" || row.urgency === "confirmed" ? h("div", {}, urgencyTag(row), " ", dangers(row)) : null,
     h("div", { class: "small soft" }, [unit, isMine(row) ? t("held.mine") : row.operator && `${t("held.by")}: ${row.operator}`].filter(Boolean).join(" · ")),
   ] };
 }
@@ -59,7 +68,7 @@ export function heading(whole) {
   const { report, emergency } = whole;
   return h("div", { class: "bar" }, h("h2", { class: "title" }, headline(whole)),
     h("span", { class: "tag" }, t(`state.${report.status}`)),
-    emergency ? h("span", { class: "tag bad" }, t("emergency")) : null, silentTag(whole),
+    emergency && !urgencyTag(whole) ? h("span", { class: "tag bad" }, t("emergency")) : null, urgencyTag(whole), silentTag(whole),
     whole.position ? h("span", { class: "tag bad" }, choiceName("positions", whole.position)) : null,
     report.place_abroad ? abroadTag() : null, dueTag(whole));
 }
@@ -87,10 +96,16 @@ export function about(whole) {
       [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
       [t("story"), story && h("span", { class: "mono" }, story)],
     ]),
+    judging(whole),
     h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || (whole.silent_alarm ? t("silent.text") : "—")),
     report.question ? h("p", { class: "hold" }, `${t("ask")}: `, written(report.question)) : null,
     report.answer ? h("p", {}, h("b", {}, `${t("answer")}: `), written(report.answer)) : null);
 }
+
+// Why it may be urgent, and whether somebody has judged that.
+const judging = (whole) => whole.urgency_reasons?.length || whole.urgency === "declined" ? h("section", { "data-judging": "" },
+  h("h3", {}, t("urgency.words")), h("p", { class: "bar" }, dangers(whole),
+    whole.urgency === "declined" ? h("span", { class: "tag" }, t("urgency.declined")) : null)) : null;
 
 const moved = ({ answer_due_at: dueAt, report }) => dueAt && report.receipt?.due_at
   && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);
@@ -109,6 +124,9 @@ function noteText(note) {
   if (overdue) return `${t("note.overdue")} ${overdue[2]} (${code("clock", overdue[1])}): ${choiceName("positions", overdue[3])}`;
   const soon = note.match(/^due soon, (\w+)$/);
   if (soon) return `${t("note.due_soon")} ${code("clock", soon[1])}`;
+  if (note === "urgent") return t("note.urgent");
+  const calm = note.match(/^not urgent: (.+)$/s);
+  if (calm) return `${t("note.not urgent")} ${calm[1]}`;
   const noted = note.match(/^(reminder|arrived|region) (\S.*)$/);
   if (noted) return `${t(`note.${noted[1]}`)} ${noted[1] === "arrived" ? moment(noted[2]) : noted[2]}`;
   if (note === "no reply" || note === "date set") return t(`note.${note}`);

@@ -29,6 +29,9 @@ const ACTIONS = {
     { name: "working_days", label: t("working_days"), max: 2 }, { name: "reason", label: t("reason"), max: 500 }] },
   raise: { key: "KeyR", label: "action.raise", fields: ({ report }) => [
     { name: "category", label: t("category"), options: moreSecret(report.category) }, { name: "reason", label: t("reason"), max: 500 }] },
+  confirm_urgency: { key: "KeyU", kind: "main", label: "action.confirm_urgency", path: "confirm-urgency" },
+  decline_urgency: { key: "KeyN", label: "action.decline_urgency", path: "decline-urgency", fields: () => [
+    { name: "reason", label: t("urgency.why_not"), max: 500 }] },
   accept_traffic_evidence: { key: "KeyE", label: "action.accept_traffic_evidence", path: "accept-traffic-evidence", fields: () => [
     { name: "plate", label: t("plate"), max: 16 }, { name: "offence_code", label: t("offence"), value: "RED_LIGHT", max: 40 }] },
 };

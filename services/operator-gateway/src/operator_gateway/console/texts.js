@@ -280,7 +280,7 @@ export const TEXTS = {
   "ladder.supervisor": ["супервайзер", "супервайзер", "supervisor"],
   "ladder.head of the regional department": ["өңірлік департамент басшысы", "начальник департамента региона", "head of the regional department"],
   "ladder.ministry": ["министрлік", "министерство", "ministry"],
-  "reports.order": ["Алдымен мерзімі жақындары; соңында өтініш берушіні күтетіндер.", "Сначала ближайший срок; в конце те, что ждут заявителя.", "Most urgent deadline first; last those that wait for a reporter."],
+  "reports.order": ["Алдымен шұғылдары, содан кейін мерзімі жақындары; соңында өтініш берушіні күтетіндер.", "Сначала срочные, затем ближайший срок; в конце те, что ждут заявителя.", "Urgent ones first, then the nearest deadline; last those that wait for a reporter."],
   "all.open": ["Барлық ашық", "Все открытые", "All open"],
   "all.categories": ["Барлық санат", "Все категории", "All categories"],
   "group.emergencies": ["Шұғыл", "Экстренные", "Emergencies"],

@@ -1,0 +1,82 @@
+"""Whether a report is urgent beside what its category says: as the reporter's words propose, and as
+an operator then decides. A report is only ever raised: what is declined is as urgent as its
+category says."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from citizen_reports.model.categories import EMERGENCIES, Category
+from citizen_reports.model.danger_words import Reason, read_lexicon
+from citizen_reports.model.deadlines import DeadlineKind, Deadlines
+from citizen_reports.model.refusals import AlreadyUrgent, StatusNotAllowed, UrgencyNotProposed
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import QUEUE, Urgency
+
+# In the queue, words of danger count as due this long after registration.
+LOOK_WITHIN = timedelta(minutes=5)  # tidy: our own promise, not a term
+# The emergency of no particular unit, by whose response other urgent reports are handled.
+URGENT_AS = Category.ROAD_ACCIDENT
+
+
+def reasons_of(report: Report, text: str, address: str = "") -> tuple[Reason, ...]:
+    """Return why somebody should look at a report at once, by what its reporter writes and the
+    address of its place. () for emergencies, which are looked at at once anyway."""
+    if report.category in EMERGENCIES:
+        return ()
+    return read_lexicon().reasons(text, address, report.category.value)
+
+
+def proposed(report: Report, reasons: Sequence[Reason]) -> Report:
+    """Return the report, proposed as urgent if there are reasons and nobody has confirmed it."""
+    if not reasons or report.urgency is Urgency.CONFIRMED:
+        return report
+    return replace(report, urgency=Urgency.PROPOSED)
+
+
+def confirmed(report: Report, now: datetime, deadlines: Deadlines) -> Report:
+    """Return the report as urgent, whether its words propose that or not. A response is due from
+    `now` on as in a road accident, except in a complaint, which internal security handles.
+
+    Raises AlreadyUrgent for emergencies, or StatusNotAllowed if the desk has nothing to do any
+    more.
+    """
+    if report.category in EMERGENCIES:
+        raise AlreadyUrgent
+    if report.status not in QUEUE:
+        raise StatusNotAllowed(facts={"status": report.status.value})
+    urgent = replace(report, urgency=Urgency.CONFIRMED, version=report.version + 1)
+    response = deadlines.response_of(URGENT_AS, report.region, now)
+    if report.is_complaint or response is None:
+        return urgent
+    assert report.receipt is not None
+    receipt = replace(report.receipt, response=response)
+    return replace(urgent, receipt=receipt, response_ended_at=None, response_step=None)
+
+
+def declined(report: Report) -> Report:
+    """Return the report as no more urgent than its category says. Raises UrgencyNotProposed."""
+    if report.urgency is not Urgency.PROPOSED:
+        raise UrgencyNotProposed
+    return replace(report, urgency=Urgency.DECLINED, version=report.version + 1)
+
+
+def comes_first(report: Report) -> bool:
+    """Whether a report stands above others in the queue, whatever their deadlines: somebody may be
+    in danger, and nobody has been there."""
+    return report.is_emergency and report.status in QUEUE and report.arrived_at is None
+
+
+def look_at(report: Report) -> datetime | None:
+    """Return until when somebody is to judge the reporter's words; None if nobody needs to."""
+    if report.urgency is not Urgency.PROPOSED or report.receipt is None:
+        return None
+    return report.receipt.registered_at + LOOK_WITHIN
+
+
+def ladder_category(report: Report, kind: DeadlineKind) -> Category:
+    """Return the category by whose ladder a report climbs when this clock has ended."""
+    own = report.category in EMERGENCIES or report.is_complaint
+    if own or kind is DeadlineKind.ANSWER or report.urgency is not Urgency.CONFIRMED:
+        return report.category
+    return URGENT_AS
