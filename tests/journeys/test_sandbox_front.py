@@ -24,7 +24,7 @@ from tartip_testing.mesh import RunningTestMesh
 
 pytestmark = pytest.mark.mesh
 RETRIES = Retries(call_seconds=10.0, first_pause_seconds=0.05)
-ONCE = Retries(call_seconds=10.0, total_seconds=0.0)
+BRIEF = Retries(call_seconds=5.0, total_seconds=5.0)
 
 
 @pytest.fixture
@@ -73,14 +73,15 @@ async def test_an_answer_that_is_lost_and_a_refusal_are_repeated_and_count_once(
 async def test_a_refusal_of_the_sandbox_looks_like_the_services_own(
     mesh: RunningTestMesh, address: str, identity: Identity, faults: Faults
 ) -> None:
-    faults.order("halyk", "share_exceeded", 1)
-    async with AsyncReportsClient(address, identity, retries=ONCE) as tartip:
+    faults.order("halyk", "share_exceeded", 1000)
+    async with AsyncReportsClient(address, identity, retries=BRIEF) as tartip:
         with pytest.raises(NoAnswer) as caught:
             await tartip.get(report_id=new_id())
         refused = caught.value.last
         assert isinstance(refused, Refused)
         assert refused.reason == "SHARE_EXCEEDED" and refused.retry_after == 1.0
         assert all(refused.texts[language] for language in ("kk", "ru", "en"))
+        faults.order("halyk", "share_exceeded", 0)
         with pytest.raises(Refused) as of_service:
             await tartip.get(report_id=new_id())
     assert of_service.value.reason == "REPORT_NOT_FOUND"
