@@ -17,6 +17,7 @@ from citizen_reports.grpc_api import (
     COMPLAINTS_POLICY,
     DESK_POLICY,
     PERSONNEL_POLICY,
+    RETENTION_POLICY,
     ROUTING_POLICY,
 )
 from fines.grpc_api.desk import POLICY as FINES
@@ -38,6 +39,7 @@ POLICIES: Mapping[str, Allow] = {
     **COMPLAINTS_POLICY,
     **PERSONNEL_POLICY,
     **ROUTING_POLICY,
+    **RETENTION_POLICY,
     **FINE_PAYMENTS,
     **FINES,
     **FUNCTIONS,

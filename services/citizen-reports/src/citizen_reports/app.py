@@ -12,6 +12,7 @@ from chassis.telemetry import UUID_SHAPE
 from host.runtime import Chassis, Service
 from law.regions.borders import borders
 from law.report_deadlines import ReportDeadlines
+from law.report_retention import ReportRetention
 from partners.register import PartnerRegister
 from partners.service import serve_partners
 from tartip.reports.v1 import (
@@ -19,6 +20,8 @@ from tartip.reports.v1 import (
     personnel_pb2_grpc,
     reports_pb2,
     reports_pb2_grpc,
+    retention_pb2,
+    retention_pb2_grpc,
     routing_pb2,
     routing_pb2_grpc,
 )
@@ -31,6 +34,7 @@ from citizen_reports.grpc_api import (
     COMPLAINTS_POLICY,
     DESK_POLICY,
     PERSONNEL_POLICY,
+    RETENTION_POLICY,
     ROUTING_POLICY,
     AppUseCases,
     CitizenReportsApi,
@@ -38,6 +42,7 @@ from citizen_reports.grpc_api import (
     DeskUseCases,
     PersonnelApi,
     ReportDeskApi,
+    RetentionApi,
     RoutingApi,
 )
 from citizen_reports.model.danger_words import read_lexicon
@@ -59,7 +64,7 @@ from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
 from citizen_reports.usecases.openings import Openings, SentMedia
-from citizen_reports.usecases.personnel import RELEASE_CASES, Personnel
+from citizen_reports.usecases.personnel import RELEASE_CASES, RELEASE_LOG_IN, Personnel
 from citizen_reports.usecases.recording import (
     CLOSE,
     DATE_ANSWER,
@@ -68,6 +73,7 @@ from citizen_reports.usecases.recording import (
     RESPONSE,
     ReportRecorder,
 )
+from citizen_reports.usecases.retention import Retention, RetentionDesk
 from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.routing_versions import RoutingVersions
 from citizen_reports.usecases.triage import Triage
@@ -110,6 +116,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     usecases = DeskUseCases(desk_usecases, routing, execution, board, complaints, triage)
     desk = ReportDeskApi(usecases, sent, pages)
     _serve_personnel(chassis, recorder, complaints, pages)
+    _serve_retention(chassis, law.retention, evidence)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
@@ -188,6 +195,7 @@ def _serve_personnel(
     )
     at_work = Personnel(chassis.work_db, chassis.clock, recorder)
     chassis.do(RELEASE_CASES, at_work.release_cases)
+    chassis.do(RELEASE_LOG_IN, at_work.release_log_in)
     chassis.do(MATCH_OFFICER, complaints.match_officer)
     if chassis.settings.trial_officers:
         trial = TrialOfficers(personnel, chassis.settings.trial_officers, chassis.clock)
@@ -207,6 +215,18 @@ def _serve_routing(chassis: Chassis[ReportsSettings], law: Law, pages: Pages) ->
     )
     chassis.loop("routing", active.run)
     return replace(law, router=active)
+
+
+def _serve_retention(
+    chassis: Chassis[ReportsSettings], table: ReportRetention, evidence: InferenceGateway
+) -> None:
+    chassis.serve(
+        retention_pb2.DESCRIPTOR.services_by_name["Retention"],
+        retention_pb2_grpc.add_RetentionServicer_to_server,
+        RetentionApi(RetentionDesk(chassis.db, chassis.clock, table), table, chassis.clock),
+        RETENTION_POLICY,
+    )
+    chassis.loop("retention", Retention(chassis.work_db, chassis.clock, table, evidence).run)
 
 
 def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:

@@ -12,6 +12,7 @@ from citizen_reports.usecases.openings import Piece
 
 STORE_SECONDS = 120.0  # of 100 MiB
 READ_SECONDS = 30.0
+ERASE_SECONDS = 10.0
 
 
 class InferenceGateway:
@@ -26,6 +27,13 @@ class InferenceGateway:
                 _requests(file, report, pieces), timeout=STORE_SECONDS
             )
         return Stored(answer.sha256, answer.shown_sha256)
+
+    async def erase(self, sha256: str, *, confidential: bool) -> None:
+        """Erase a file; nothing happens if it is not there. `sha256` (hex) is its hash. With
+        `confidential`, the gateway's audit entry of it is hidden from auditors."""
+        request = inference_pb2.EraseEvidenceRequest(sha256=sha256, confidential=confidential)
+        with peers_refusals():
+            await self._stub.EraseEvidence(request, timeout=ERASE_SECONDS)
 
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
         """Stream the copy of a file that is shown to operators. `sha256` (hex) is the hash of the

@@ -27,5 +27,6 @@ class InferenceApi:
         self.SendFrames = edge_api.SendFrames
         self.StoreEvidence = evidence_api.StoreEvidence
         self.ReadEvidence = evidence_api.ReadEvidence
+        self.EraseEvidence = evidence_api.EraseEvidence
         self.ListDamagedEvidence = evidence_api.ListDamagedEvidence
         self.ListQuarantine = quarantine_api.ListQuarantine

@@ -10,6 +10,7 @@ from citizen_reports.grpc_api.personnel import (
     ComplaintsApi,
     PersonnelApi,
 )
+from citizen_reports.grpc_api.retention import RETENTION_POLICY, RetentionApi
 from citizen_reports.grpc_api.routing import POLICY as ROUTING_POLICY
 from citizen_reports.grpc_api.routing import RoutingApi
 
@@ -18,6 +19,7 @@ __all__ = [
     "COMPLAINTS_POLICY",
     "DESK_POLICY",
     "PERSONNEL_POLICY",
+    "RETENTION_POLICY",
     "ROUTING_POLICY",
     "AppUseCases",
     "CitizenReportsApi",
@@ -25,5 +27,6 @@ __all__ = [
     "DeskUseCases",
     "PersonnelApi",
     "ReportDeskApi",
+    "RetentionApi",
     "RoutingApi",
 ]

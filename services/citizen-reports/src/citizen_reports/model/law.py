@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from law.report_deadlines import read_report_deadlines
 from law.report_outcomes import ReportOutcomes, read_report_outcomes
+from law.report_retention import ReportRetention, read_report_retention
 from law.report_routing import ReportRouting, read_report_routing
 
 from citizen_reports.model.deadlines import Deadlines
@@ -17,6 +18,7 @@ class Law:
     outcomes: ReportOutcomes
     # Decides which unit receives a report; by the table `routing` unless other rules are active.
     router: Router
+    retention: ReportRetention
 
 
 def read_law(*, assume_years: bool = False) -> Law:
@@ -24,6 +26,7 @@ def read_law(*, assume_years: bool = False) -> Law:
     the calendars of the years after the last calendar table are derived; see `law.yearly`."""
     deadlines = Deadlines(read_report_deadlines(assume_years=assume_years))
     routing = read_report_routing()
+    outcomes, retention = read_report_outcomes(), read_report_retention()
     calendar = deadlines.table.hours.calendar
     router = BuiltInRouter(built_in_rules(routing), calendar.is_working_or_weekday)
-    return Law(deadlines, routing, read_report_outcomes(), router)
+    return Law(deadlines, routing, outcomes, router, retention)

@@ -225,3 +225,10 @@ class RoutingNotReplayed(Refusal):
     """A version of the routing rules is made active only after it was replayed."""
 
     code = "ROUTING_NOT_REPLAYED"
+
+
+class HoldNotFound(Refusal):
+    """There is no hold with this id."""
+
+    kind = Kind.NOT_FOUND
+    code = "HOLD_NOT_FOUND"

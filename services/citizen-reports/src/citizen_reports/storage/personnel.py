@@ -102,6 +102,12 @@ async def officer_with_log_in(tx: Tx, log_in: str) -> UUID | None:
     return found
 
 
+async def log_in_of(tx: Tx, officer_id: UUID) -> str:
+    """Return the log-in of an officer; "" if he has none, or if there is no such officer."""
+    query = select(officers.c.log_in).where(officers.c.officer_id == officer_id)
+    return await tx.scalar(query) or ""
+
+
 async def officer_with_id(tx: Tx, officer_id: UUID) -> Officer:
     """Return the officer with his postings. Raises OfficerNotFound."""
     found = await _officers(tx, _OFFICERS.where(officers.c.officer_id == officer_id))

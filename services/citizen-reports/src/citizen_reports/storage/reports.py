@@ -166,13 +166,13 @@ async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
     return to_report(row) if row else None
 
 
-async def held_by(tx: Tx, operator: str, unit: str) -> list[Report]:
-    """Return the unit's reports on which an operator works or waits for the reporter, and lock
-    their rows."""
+async def held_by(tx: Tx, operator: str, unit: str = "") -> list[Report]:
+    """Return the reports of a unit, or of all units, on which an operator works or waits for the
+    reporter, and lock their rows."""
     held = (Status.IN_WORK.value, Status.WAITS_FOR_REPORTER.value)
-    query = select(reports).where(
-        reports.c.operator == operator, reports.c.unit == unit, reports.c.status.in_(held)
-    )
+    query = select(reports).where(reports.c.operator == operator, reports.c.status.in_(held))
+    if unit:
+        query = query.where(reports.c.unit == unit)
     query = query.order_by(reports.c.report_id).with_for_update()
     return [to_report(row) for row in await tx.execute(query)]
 

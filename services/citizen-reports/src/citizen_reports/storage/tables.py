@@ -321,3 +321,25 @@ routing_activations = Table(
     Column("version", BigInteger, nullable=False),
     Column("active_from", _moment, nullable=False),
 )
+
+# Parts of reports that were erased because their term has passed.
+report_erasures = Table(
+    "report_erasures",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("erased_at", _moment, nullable=False),
+    Column("audit_entry", Uuid, nullable=False),
+)
+
+# Reports that the law wants to be kept beyond their term.
+report_holds = Table(
+    "report_holds",
+    metadata,
+    Column("hold_id", Uuid, primary_key=True),
+    Column("report_id", Uuid, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("placed_at", _moment, nullable=False),
+    Column("ends_at", _moment, nullable=False),
+    Column("lifted_at", _moment),
+)

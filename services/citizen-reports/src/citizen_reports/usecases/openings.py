@@ -19,8 +19,10 @@ from chassis.transaction import Tx
 from citizen_reports.events import access_refused
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
+from citizen_reports.model.retention import Part
 from citizen_reports.model.viewings import Seen
 from citizen_reports.storage import contents, reports
+from citizen_reports.storage.retention import is_erased
 from citizen_reports.usecases.readings import record_opening
 from citizen_reports.usecases.recording import bind_trace
 
@@ -99,7 +101,10 @@ class SentMedia:
             item = await _stored(tx, report_id, media_id)
             facts = {"media": str(media_id), "sha256": item.evidence_sha256}
             record_opening(tx, report, [Seen.MEDIA], caller, **facts)
-        pieces = self._evidence.read(item.evidence_sha256, confidential=report.is_confidential)
+            # The clean form is kept longer than the original in which it was found.
+            only_form = await is_erased(tx, report_id, Part.ORIGINAL)
+        asked = item.shown_sha256 if only_form else item.evidence_sha256
+        pieces = self._evidence.read(asked, confidential=report.is_confidential)
         async for piece in pieces:
             if piece.sha256 and not item.shown_sha256:
                 await self._learn(item, piece.sha256, caller)

@@ -14,11 +14,13 @@ from chassis.transaction import SYSTEM, Tx
 from citizen_reports.model.personnel import Officer, Posting, Unit
 from citizen_reports.model.raising import released
 from citizen_reports.model.refusals import PostingEnded
+from citizen_reports.model.report import Report
 from citizen_reports.storage import personnel, reports
 from citizen_reports.usecases.complaints import MATCH_OFFICER
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, bind_trace
 
 RELEASE_CASES = "release_cases"
+RELEASE_LOG_IN = "release_log_in"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Personnel:
 
     async def put_officer(self, officer: Officer, asked: Asked) -> Officer:
         """Add an officer or change log-in, badge and names. Complaints that may mean him are found
-        by scheduled work. Raises LogInTaken or BadgeTaken."""
+        by scheduled work; open reports of a log-in that he has no more have no operator from then
+        on. Raises LogInTaken or BadgeTaken."""
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
                 await self._put(tx, officer, asked.request_id)
@@ -105,23 +108,25 @@ class Personnel:
             return found
 
     async def release_cases(self, key: str) -> None:
-        """Take the open reports of an ended posting from its officer. `key` is the posting's id."""
+        """Take the open reports of an ended posting from its officer: those of its unit and, if he
+        is posted nowhere now, those of all units. `key` is the posting's id."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             officer_id, posting = await personnel.posting_for_update(tx, UUID(key))
             officer = await personnel.officer_with_id(tx, officer_id)
-            if (
-                posting.ends_at is None
-                or not officer.log_in
-                or _serves_still(officer, posting, now)
-            ):
+            units = _units_now(officer, now)
+            if posting.ends_at is None or not officer.log_in or posting.unit in units:
                 return
-            for report in await reports.held_by(tx, officer.log_in, posting.unit):
-                bind_trace(report)
-                free = released(report)
-                await self._recorder.record(
-                    tx, report, free, Decision("release"), at=now, actor=SYSTEM_ACTOR
-                )
+            unit = posting.unit if units else ""
+            await self._release(tx, await reports.held_by(tx, officer.log_in, unit), now)
+
+    async def release_log_in(self, key: str) -> None:
+        """Take the open reports from a log-in that no officer has any more. `key` is "request
+        id:log-in"."""
+        log_in = key.partition(":")[2]
+        async with self._db.begin(SYSTEM) as tx:
+            if await personnel.officer_with_log_in(tx, log_in) is None:
+                await self._release(tx, await reports.held_by(tx, log_in), self._clock())
 
     async def add_for_trial(self, officer: Officer) -> None:
         """Add an officer with his postings unless an officer has his log-in; for trials alone."""
@@ -132,8 +137,19 @@ class Personnel:
             for posting in officer.postings:
                 personnel.add_posting(tx, officer.officer_id, posting)
 
+    async def _release(self, tx: Tx, held: list[Report], now: datetime) -> None:
+        for report in held:
+            bind_trace(report)
+            free = released(report)
+            await self._recorder.record(
+                tx, report, free, Decision("release"), at=now, actor=SYSTEM_ACTOR
+            )
+
     async def _put(self, tx: Tx, officer: Officer, request_id: UUID) -> None:
+        before = await personnel.log_in_of(tx, officer.officer_id)
         await personnel.put_officer(tx, officer)
+        if before and before != officer.log_in:
+            await tx.schedule(RELEASE_LOG_IN, f"{request_id}:{before}", self._clock())
         tx.audit("put_officer", f"officer:{officer.officer_id}")
         key = f"{officer.officer_id}:{request_id}"
         await tx.schedule(MATCH_OFFICER, key, self._clock())
@@ -151,12 +167,10 @@ async def _check_parent(tx: Tx, unit: Unit) -> None:
         check.that(unit.unit not in above, "unit.parent", "not the unit itself or one below it")
 
 
-def _serves_still(officer: Officer, ended: Posting, now: datetime) -> bool:
-    """Whether the officer serves in the unit of an ended posting by another posting."""
-    return any(
-        other.unit == ended.unit
-        and other.posting_id != ended.posting_id
-        and other.starts_at <= now
-        and (other.ends_at is None or other.ends_at > now)
-        for other in officer.postings
-    )
+def _units_now(officer: Officer, now: datetime) -> set[str]:
+    """The units in which an officer serves now."""
+    return {
+        posting.unit
+        for posting in officer.postings
+        if posting.starts_at <= now and (posting.ends_at is None or posting.ends_at > now)
+    }

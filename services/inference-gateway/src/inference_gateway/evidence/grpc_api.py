@@ -26,6 +26,7 @@ POLICY: Policy = {
     f"{SERVICE}StoreEvidence": allow(services=("citizen-reports",)),
     # The owners of records decide which operator sees what of them, and ask in their own name.
     f"{SERVICE}ReadEvidence": allow(services=("violations", "citizen-reports"), purpose=True),
+    f"{SERVICE}EraseEvidence": allow(services=("citizen-reports",)),
     f"{SERVICE}ListDamagedEvidence": allow(services=("tartip-cli",)),
 }
 CONTENT_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}")
@@ -81,6 +82,16 @@ class EvidenceApi:
         )
         for message in in_pieces(shown, inference_pb2.ReadEvidenceResponse):
             yield message
+
+    async def EraseEvidence(
+        self, request: inference_pb2.EraseEvidenceRequest, context: grpc.aio.ServicerContext
+    ) -> inference_pb2.EraseEvidenceResponse:
+        with checks() as check:
+            _digest(check, request.sha256, "sha256")
+        erased = await self._evidence.erase(
+            request.sha256, current_caller().scope, confidential=request.confidential
+        )
+        return inference_pb2.EraseEvidenceResponse(erased=erased)
 
     async def ListDamagedEvidence(
         self, request: inference_pb2.ListDamagedEvidenceRequest, context: grpc.aio.ServicerContext

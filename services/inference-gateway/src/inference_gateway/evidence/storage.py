@@ -18,7 +18,7 @@ import obstore
 from chassis.refusals import Kind, Refusal
 from chassis.tables import data_keys
 from chassis.transaction import Tx
-from host.key_destruction import destroy_recorded
+from host.key_destruction import destroy_recorded, schedule_destruction
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import from_url
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from sqlalchemy import (
     Uuid,
     delete,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -240,6 +241,29 @@ async def take_away(tx: Tx, sha256: str, place: EvidencePlace) -> str:
     return str(gone.shown_sha256 or "") if gone.shown_sha256 != sha256 else ""
 
 
+async def is_needed(tx: Tx, sha256: str) -> bool:
+    """Whether a frame, a candidate of a watch-list, or an original of which this is the shown form
+    needs the evidence with this hash. `tx` must have the scope SYSTEM."""
+    return bool(await tx.scalar(_IS_NEEDED.bindparams(sha256=sha256)))
+
+
+_IS_NEEDED = text(
+    "SELECT EXISTS (SELECT FROM frames WHERE evidence_sha256 = :sha256)"
+    " OR EXISTS (SELECT FROM watch_candidates WHERE evidence_sha256 = :sha256)"
+    " OR EXISTS (SELECT FROM evidence WHERE shown_sha256 = :sha256 AND sha256 <> :sha256)"
+)
+
+
+async def erase(tx: Tx, sha256: str) -> list[str]:
+    """Delete the rows with this hash and have their keys destroyed; return the paths of their
+    objects. `tx` must have the scope SYSTEM."""
+    gone = delete(evidence).where(evidence.c.sha256 == sha256)
+    rows = (await tx.execute(gone.returning(evidence.c.key_id, evidence.c.object_path))).all()
+    for row in rows:
+        await schedule_destruction(tx, row.key_id)
+    return [row.object_path for row in rows]
+
+
 class EvidenceAway(Refusal):
     kind = Kind.UNAVAILABLE
     code = "EVIDENCE_AWAY"
@@ -296,7 +320,12 @@ class BlobStore:
                 yield found["path"], found["last_modified"]
 
     async def delete(self, paths: Sequence[str]) -> None:
-        await obstore.delete_async(self._store, list(paths))
+        """Delete objects. Raises EvidenceAway if one is not there or the object store is
+        unavailable."""
+        try:
+            await obstore.delete_async(self._store, list(paths))
+        except (BaseError, OSError) as error:
+            raise EvidenceAway from error
 
 
 def _to_disk(root: Path, path: Path) -> None:

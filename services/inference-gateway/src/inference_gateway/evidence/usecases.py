@@ -68,6 +68,12 @@ class EvidenceNotFound(Refusal):
     code = "EVIDENCE_NOT_FOUND"
 
 
+class EvidenceInUse(Refusal):
+    """A frame, a candidate or an original needs the evidence that is to be erased."""
+
+    code = "EVIDENCE_IN_USE"
+
+
 class EvidenceNotShowable(Refusal):
     code = "EVIDENCE_NOT_SHOWABLE"
 
@@ -176,6 +182,27 @@ class EvidenceStore:
                 confidential=confidential,
             )
         return await self.shown(found, scope)
+
+    async def erase(self, sha256: str, scope: Scope, *, confidential: bool) -> int:
+        """Erase all evidence with this SHA-256 (hex), of every region and role; return how many
+        objects that were. Their keys are destroyed and listed; the objects are deleted.
+
+        `confidential` hides the audit entry from auditors. Raises EvidenceInUse.
+        """
+        async with self._db.begin(replace(SYSTEM, purpose=scope.purpose)) as tx:
+            if await storage.is_needed(tx, sha256):
+                raise EvidenceInUse
+            paths = await storage.erase(tx, sha256)
+            if paths:
+                facts = {"objects": str(len(paths)), "for": scope.actor}
+                tx.audit(
+                    "erase_evidence", f"evidence:{sha256}", facts=facts, confidential=confidential
+                )
+        try:
+            await self._objects.delete(paths)
+        except EvidenceAway:  # without its key it is noise
+            log.warning("%s erased objects still lie in the store", len(paths))
+        return len(paths)
 
     async def find(self, tx: Tx, sha256: str) -> FoundEvidence:
         """Return the stored evidence whose original file has this SHA-256 (hex), read within `tx`.

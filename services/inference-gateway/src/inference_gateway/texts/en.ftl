@@ -13,6 +13,7 @@ EVIDENCE_AWAY = The store of evidence cannot be reached. Try again; the same id 
 EVIDENCE_DAMAGED = The stored evidence was damaged: it is not what was sealed, or it is not there. It must be restored from a backup.
 EVIDENCE_DIGEST_MISMATCH = What arrived does not have the digest that was announced. Send it again.
 EVIDENCE_FORM_MISSING = The form that is to be shown is not stored; store it first.
+EVIDENCE_IN_USE = A frame, a candidate or an original still needs this evidence.
 EVIDENCE_NOT_FOUND = There is no such evidence among what you may read.
 EVIDENCE_NOT_SHOWABLE = This file cannot be shown: it is no picture or film that can be opened. It is kept.
 EVIDENCE_TOO_LARGE = The evidence is too large: at most 100 MiB.

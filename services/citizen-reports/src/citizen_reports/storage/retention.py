@@ -1,0 +1,234 @@
+"""Which parts of ended reports are due to be erased, are held, or were erased.
+
+When a report ended is taken from its history, whose rows nobody may change. Its status and outcome
+are covered by the hash of its decision.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.tables import data_keys
+from chassis.transaction import Tx
+from host.key_destruction import destroy_recorded
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from citizen_reports.model.media import MediaState
+from citizen_reports.model.report import Report
+from citizen_reports.model.retention import (
+    ENDED,
+    EVIDENCE_NO_MORE,
+    Hold,
+    HoldReason,
+    Part,
+    PlannedErasure,
+    Rule,
+)
+from citizen_reports.storage.report_rows import to_report
+from citizen_reports.storage.tables import (
+    clean_chunks,
+    contents,
+    media,
+    media_chunks,
+    media_taken,
+    report_erasures,
+    report_holds,
+    reporters,
+    reports,
+    steps,
+)
+
+_ENDED = [status.value for status in ENDED]
+_ENDED_AT = (
+    select(func.max(steps.c.at))
+    .where(steps.c.report_id == reports.c.report_id, steps.c.status.in_(_ENDED))
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True)
+class EndedReport:
+    report: Report
+    ended_at: datetime
+
+
+async def due_reports(
+    tx: Tx, rule: Rule, now: datetime, *, after: UUID | None, size: int
+) -> list[EndedReport]:
+    """Return at most `size` reports of which a part is due and not held, in order of id, beginning
+    after the id `after`."""
+    query = _due(rule, rule.ended_before(now)).where(~_is_held(now))
+    if after is not None:
+        query = query.where(reports.c.report_id > after)
+    rows = await tx.execute(query.order_by(reports.c.report_id).limit(size))
+    return [EndedReport(to_report(row), row.ended_at) for row in rows]
+
+
+async def lock_due(tx: Tx, rule: Rule, now: datetime, report_id: UUID) -> EndedReport | None:
+    """Lock a report; return it if the part is still due and not held, else None."""
+    query = _due(rule, rule.ended_before(now)).where(
+        reports.c.report_id == report_id, ~_is_held(now)
+    )
+    row = (await tx.execute(query.with_for_update(of=reports))).one_or_none()
+    return EndedReport(to_report(row), row.ended_at) if row else None
+
+
+async def count_due(tx: Tx, rule: Rule, now: datetime) -> int:
+    """Return of how many reports a part is due and not held."""
+    query = _due(rule, rule.ended_before(now)).where(~_is_held(now)).subquery()
+    return int(await tx.scalar(select(func.count()).select_from(query)))
+
+
+async def planned(tx: Tx, rule: Rule, now: datetime, until: datetime) -> list[PlannedErasure]:
+    """Return what of a rule is due until a moment, by day; what is overdue stands on its own day.
+
+    `now` decides which holds count.
+    """
+    day = cast(func.timezone("UTC", _ENDED_AT + rule.term), Date).label("day")
+    due = _due(rule, rule.ended_before(until))
+    ended = due.add_columns(day, _is_held(now).label("held")).subquery()
+    counts = func.count().label("reports"), func.count().filter(ended.c.held).label("held")
+    query = select(ended.c.day, *counts).group_by(ended.c.day).order_by(ended.c.day)
+    return [
+        PlannedErasure(rule.report_class, rule.part, row.day, row.reports, row.held)
+        for row in await tx.execute(query)
+    ]
+
+
+def note_erased(tx: Tx, report_id: UUID, part: Part, at: datetime, entry_id: UUID) -> None:
+    """Record that a part was erased, with the id of the audit entry that says so."""
+    row = {"report_id": report_id, "part": part.value, "erased_at": at, "audit_entry": entry_id}
+    tx.add(report_erasures, row)
+
+
+async def is_erased(tx: Tx, report_id: UUID, part: Part) -> bool:
+    """Whether a part of a report was erased by itself."""
+    return bool(await tx.scalar(select(_erased(report_id, part))))
+
+
+async def erase_text(tx: Tx, report_id: UUID) -> None:
+    """Destroy the report's key: its text, place, question, answer and notes cannot be read."""
+    key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
+    if key_id is not None:
+        await destroy_recorded(tx, key_id)
+
+
+async def erase_reporter(tx: Tx, report_id: UUID) -> None:
+    """Delete who reported. The key of a reporter without an IIN is of this report alone, and is
+    destroyed; that of a person is of other reports too, also of later ones."""
+    gone = delete(reporters).where(reporters.c.report_id == report_id)
+    key_id = await tx.scalar(gone.returning(reporters.c.key_id))
+    if key_id is None:
+        return
+    person = await tx.scalar(select(data_keys.c.person).where(data_keys.c.key_id == key_id))
+    if person is None:
+        await destroy_recorded(tx, key_id)
+
+
+async def erase_copies(tx: Tx, report_id: UUID) -> None:
+    """Delete pieces of files that are left here, and when and where each file was taken."""
+    for table in (media_chunks, clean_chunks, media_taken):
+        await tx.execute(delete(table).where(table.c.report_id == report_id))
+
+
+async def has_unstored(tx: Tx, report_id: UUID) -> bool:
+    """Whether a file of the report is still on its way to the evidence store."""
+    waiting = media.c.state == MediaState.COMPLETE.value
+    return bool(await tx.scalar(select(exists().where(media.c.report_id == report_id, waiting))))
+
+
+async def evidence_of_report_alone(tx: Tx, report_id: UUID, part: Part) -> list[str]:
+    """Return the SHA-256 (hex) of the report's originals or clean forms that no report has beside
+    it whose files are kept. An original that is its own clean form is erased with that."""
+    own = select(media.c.evidence_sha256, media.c.shown_sha256).where(
+        media.c.report_id == report_id, media.c.state == MediaState.STORED.value
+    )
+    rows = (await tx.execute(own)).all()
+    forms = {row.shown_sha256 or row.evidence_sha256 for row in rows}
+    originals = {row.evidence_sha256 for row in rows} - forms
+    wanted = originals if part is Part.ORIGINAL else forms
+    return sorted(wanted - await _elsewhere(tx, report_id, wanted))
+
+
+async def _elsewhere(tx: Tx, report_id: UUID, hashes: Collection[str]) -> set[str]:
+    other = exists().where(
+        report_erasures.c.report_id == media.c.report_id,
+        report_erasures.c.part == Part.CLEAN.value,
+    )
+    names = or_(media.c.evidence_sha256.in_(hashes), media.c.shown_sha256.in_(hashes))
+    query = select(media.c.evidence_sha256, media.c.shown_sha256).where(
+        names, media.c.report_id != report_id, ~other
+    )
+    return {digest for row in await tx.execute(query) for digest in row}
+
+
+async def add_hold(tx: Tx, hold: Hold, placed_at: datetime) -> None:
+    tx.add(
+        report_holds,
+        {
+            "hold_id": hold.hold_id,
+            "report_id": hold.report_id,
+            "reason": hold.reason.value,
+            "placed_at": placed_at,
+            "ends_at": hold.ends_at,
+        },
+    )
+
+
+async def find_hold(tx: Tx, hold_id: UUID) -> Hold | None:
+    """Return the hold with this id, and lock its row; None if there is none."""
+    query = select(report_holds).where(report_holds.c.hold_id == hold_id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return Hold(row.hold_id, row.report_id, HoldReason(row.reason), row.ends_at, row.lifted_at)
+
+
+async def lift_hold(tx: Tx, hold_id: UUID, at: datetime) -> None:
+    await tx.execute(
+        update(report_holds).where(report_holds.c.hold_id == hold_id).values(lifted_at=at)
+    )
+
+
+def _due(rule: Rule, ended_before: datetime) -> Select[Any]:
+    """Select the reports that ended until a moment and of which the part was not erased."""
+    return select(reports, _ENDED_AT.label("ended_at")).where(
+        reports.c.status.in_(_ENDED),
+        reports.c.category.in_([category.value for category in rule.categories]),
+        reports.c.opened_at <= ended_before,
+        ended_before >= _ENDED_AT,
+        ~_erased(reports.c.report_id, rule.part),
+    )
+
+
+def _erased(report_id: Any, part: Part) -> ColumnElement[bool]:
+    return exists().where(
+        report_erasures.c.report_id == report_id, report_erasures.c.part == part.value
+    )
+
+
+def _is_held(now: datetime) -> ColumnElement[bool]:
+    """Whether a report is held: by the law, or as the evidence of a violation."""
+    by_law = exists().where(
+        report_holds.c.report_id == reports.c.report_id,
+        report_holds.c.lifted_at.is_(None),
+        report_holds.c.ends_at > now,
+    )
+    is_evidence = and_(
+        reports.c.offence_code != "", reports.c.outcome.not_in(sorted(EVIDENCE_NO_MORE))
+    )
+    return or_(by_law, is_evidence)

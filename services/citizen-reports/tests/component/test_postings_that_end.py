@@ -1,0 +1,79 @@
+"""Open reports have no operator once nobody is posted who could work on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from chassis.clock import new_id, system_clock, to_timestamp
+from tartip.reports.v1 import personnel_pb2 as staff
+from tartip.reports.v1 import reports_pb2 as pb
+
+from .conftest import As, Register, draft, until
+from .test_complaints import Posted, an_officer, end, lasting, posted
+
+__all__ = ["posted"]
+
+
+async def taken_by(desk: As, register: Register) -> tuple[str, str]:
+    """The id and unit of a report that an operator works on."""
+    report_id, receipt = await register(draft())
+    await desk.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+    return report_id, receipt.unit
+
+
+async def is_free(desk: As, report_id: str) -> bool:
+    request = pb.ReportDeskGetReportRequest(report_id=report_id)
+    shown = (await desk.at_desk("GetReport", request)).report
+    return (shown.operator, shown.report.status) == ("", pb.REPORT_STATUS_ROUTED)
+
+
+async def test_a_posting_ends_by_itself_at_its_end(
+    as_: Callable[..., As], administrator: As, register: Register
+) -> None:
+    desk = as_(operator="supervisor-almaty")
+    report_id, unit = await taken_by(desk, register)
+    officer = an_officer(log_in="supervisor-almaty")
+    await administrator.of_personnel(
+        "PutOfficer", staff.PutOfficerRequest(request_id=str(new_id()), officer=officer)
+    )
+    now = system_clock()
+    posting = staff.Posting(
+        posting_id=str(new_id()),
+        unit=unit,
+        starts_at=to_timestamp(now - timedelta(days=9)),
+        ends_at=to_timestamp(now + timedelta(seconds=3)),
+    )
+    request = staff.AddPostingRequest(officer_id=officer.officer_id, posting=posting)
+    await administrator.of_personnel("AddPosting", request)
+    if system_clock() < now + timedelta(seconds=2):
+        assert not await is_free(desk, report_id)
+    await until(lambda: is_free(desk, report_id))
+    # The log-in is taken from him, so that other tests may give it to another.
+    officer.log_in = ""
+    await administrator.of_personnel(
+        "PutOfficer", staff.PutOfficerRequest(request_id=str(new_id()), officer=officer)
+    )
+
+
+async def test_who_is_posted_nowhere_any_more_keeps_no_report_of_any_unit(
+    as_: Callable[..., As], administrator: As, register: Register, posted: Posted
+) -> None:
+    desk = as_(operator="inspector-almaty")
+    report_id, unit = await taken_by(desk, register)
+    officer = await posted("KZ-75-duty", log_in="inspector-almaty")
+    assert unit != "KZ-75-duty"
+    await end(administrator, lasting(officer, "KZ-75-duty"))
+    await until(lambda: is_free(desk, report_id))
+
+
+async def test_a_log_in_that_is_taken_away_keeps_no_report(
+    as_: Callable[..., As], administrator: As, register: Register, posted: Posted
+) -> None:
+    desk = as_(operator="supervisor-almaty")
+    report_id, unit = await taken_by(desk, register)
+    officer = await posted(unit, log_in="supervisor-almaty")
+    officer.log_in = ""
+    request = staff.PutOfficerRequest(request_id=str(new_id()), officer=officer)
+    await administrator.of_personnel("PutOfficer", request)
+    await until(lambda: is_free(desk, report_id))
