@@ -9,6 +9,7 @@ from citizen_reports.model.actions import DeskAction, Files, allowed_actions
 from citizen_reports.model.answer_dates import extended
 from citizen_reports.model.categories import Category
 from citizen_reports.model.law import read_law
+from citizen_reports.model.raising import raised
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import QUEUE, Actor, Status
 from law.calendar import Calendar
@@ -65,6 +66,16 @@ def test_evidence_is_accepted_once_of_traffic_with_something_to_look_at() -> Non
     assert ACCEPT not in offered(replace(in_work, offence_code="RED_LIGHT"))
     assert ACCEPT not in offered(replace(in_work, category=Category.INCIDENT))
     assert ACCEPT not in offered(in_work, SECURITY)
+
+
+def test_an_emergency_that_was_raised_to_a_complaint_can_be_reached_and_answered() -> None:
+    emergency = an_emergency(Status.IN_WORK)
+    unit = emergency.unit
+    complaint = raised(emergency, Category.COMPLAINT_ABOUT_OFFICER, unit, NOW, DEADLINES)
+    in_work = complaint.take(SECURITY, NOW, DEADLINES)
+    assert in_work.response_due_at is not None, "its response is still waited for"
+    assert ARRIVE in offered(in_work, SECURITY) and ANSWER not in offered(in_work, SECURITY)
+    assert ANSWER in offered(in_work.arrive(NOW), SECURITY)
 
 
 def test_whoever_has_no_role_at_the_desk_is_offered_nothing() -> None:

@@ -44,7 +44,8 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
     DeskAction.ANSWER: DESK_ROLES,
     # Complaints are never traffic evidence.
     DeskAction.ACCEPT_TRAFFIC_EVIDENCE: DESK_ROLES - {"internal_security"},
-    DeskAction.RECORD_ARRIVAL: DESK_ROLES - {"internal_security"},
+    # An emergency stays one when it is raised to a complaint.
+    DeskAction.RECORD_ARRIVAL: DESK_ROLES,
     # The head extends (APPC 76); complaints are not extended at all (APPC 99).
     DeskAction.EXTEND: frozenset({"supervisor"}),
     DeskAction.RAISE: DESK_ROLES,
