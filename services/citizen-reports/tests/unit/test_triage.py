@@ -190,7 +190,7 @@ def test_a_complaint_comes_first_without_a_clock_that_nobody_there_could_end() -
     assert report.response_due_at is None and comes_first(report)
 
 
-@pytest.mark.parametrize("category", EMERGENCIES)
+@pytest.mark.parametrize("category", sorted(EMERGENCIES))
 def test_an_emergency_cannot_be_confirmed(category: Category) -> None:
     with pytest.raises(AlreadyUrgent):
         urgent(category)
