@@ -58,10 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield tmp_path_factory.mktemp("exporting")
 
 
-@pytest.fixture(
-    scope="module",
-    params=["grpc", pytest.param("http/protobuf", marks=pytest.mark.nightly)],
-)
+@pytest.fixture(scope="module", params=sorted(RECEIVERS))
 def exported(request: pytest.FixtureRequest, home: Path) -> Iterator[Exported]:
     protocol: str = request.param
     with ExitStack() as stack:

@@ -10,7 +10,7 @@ from tartip_testing.otlp import attributes_of
 
 from .conftest import GARBLED, SERVICES, Exported
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
 
 def test_the_spans_of_both_journeys_arrive(exported: Exported) -> None:

@@ -24,6 +24,7 @@ from tartip_cli.ports import free_base
 from tartip_cli.settings import inherited_environment
 from tartip_testing.mesh import RunningTestMesh, start_mesh
 
+pytestmark = pytest.mark.nightly
 BALLAST_BYTES = 200 * 1024 * 1024
 
 

@@ -61,6 +61,7 @@ def sent_frames(register: tuple[Register, str], count: int) -> list[Sent]:
     return sent
 
 
+@pytest.mark.nightly
 def test_frames_under_way_at_a_kill_are_told_exactly_once(
     triton: Process,
     service: Process,

@@ -78,6 +78,7 @@ def test_a_stream_is_put_watched_and_told_of(
     assert b"secret-word" not in service.log.read_bytes()
 
 
+@pytest.mark.nightly
 def test_what_does_not_change_is_not_looked_at_again(
     triton: Process, desk: Desk, device: Device, server: RtspServer
 ) -> None:
@@ -90,8 +91,8 @@ def test_what_does_not_change_is_not_looked_at_again(
     ("fault", "state", "reason"),
     [
         (Fault.CLOSED, pb.STREAM_STATE_AWAY, "stream_away"),
-        (Fault.SILENT, pb.STREAM_STATE_AWAY, "stream_away"),
-        (Fault.CUT, pb.STREAM_STATE_AWAY, "stream_away"),
+        pytest.param(Fault.SILENT, pb.STREAM_STATE_AWAY, "stream_away", marks=pytest.mark.nightly),
+        pytest.param(Fault.CUT, pb.STREAM_STATE_AWAY, "stream_away", marks=pytest.mark.nightly),
         (Fault.GARBLED, pb.STREAM_STATE_GARBLED, "garbled"),
     ],
 )
@@ -119,6 +120,7 @@ def test_a_broken_stream_has_a_state_and_comes_back(
     )
 
 
+@pytest.mark.nightly
 def test_garbage_on_the_line_and_frozen_pictures_leave_the_worker_alive(
     triton: Process, desk: Desk, register: tuple[Register, str], server: RtspServer
 ) -> None:
@@ -242,6 +244,7 @@ def test_the_stream_of_a_camera_that_is_retired_is_watched_no_longer(
         desk.put(device, server.address)
 
 
+@pytest.mark.nightly
 def test_the_stream_of_a_camera_that_moves_is_watched_in_its_new_region(
     desk: Desk,
     device: Device,
