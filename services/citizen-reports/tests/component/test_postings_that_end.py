@@ -8,9 +8,11 @@ from datetime import timedelta
 from chassis.clock import new_id, system_clock, to_timestamp
 from tartip.reports.v1 import personnel_pb2 as staff
 from tartip.reports.v1 import reports_pb2 as pb
+from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Register, draft, until
 from .test_complaints import Posted, an_officer, end, lasting, posted
+from .test_ways_around import signed_in
 
 __all__ = ["posted"]
 
@@ -29,11 +31,11 @@ async def is_free(desk: As, report_id: str) -> bool:
 
 
 async def test_a_posting_ends_by_itself_at_its_end(
-    as_: Callable[..., As], administrator: As, register: Register
+    as_: Callable[..., As], engines: RunningTestMesh, administrator: As, register: Register
 ) -> None:
-    desk = as_(operator="supervisor-almaty")
+    desk = signed_in(as_, engines, "supervisor", log_in="until-today")
     report_id, unit = await taken_by(desk, register)
-    officer = an_officer(log_in="supervisor-almaty")
+    officer = an_officer(log_in="until-today")
     await administrator.of_personnel(
         "PutOfficer", staff.PutOfficerRequest(request_id=str(new_id()), officer=officer)
     )
@@ -49,30 +51,33 @@ async def test_a_posting_ends_by_itself_at_its_end(
     if system_clock() < now + timedelta(seconds=2):
         assert not await is_free(desk, report_id)
     await until(lambda: is_free(desk, report_id))
-    # The log-in is taken from him, so that other tests may give it to another.
-    officer.log_in = ""
-    await administrator.of_personnel(
-        "PutOfficer", staff.PutOfficerRequest(request_id=str(new_id()), officer=officer)
-    )
 
 
 async def test_who_is_posted_nowhere_any_more_keeps_no_report_of_any_unit(
-    as_: Callable[..., As], administrator: As, register: Register, posted: Posted
+    as_: Callable[..., As],
+    engines: RunningTestMesh,
+    administrator: As,
+    register: Register,
+    posted: Posted,
 ) -> None:
-    desk = as_(operator="inspector-almaty")
+    desk = signed_in(as_, engines, "inspector", log_in="posted-nowhere")
     report_id, unit = await taken_by(desk, register)
-    officer = await posted("KZ-75-duty", log_in="inspector-almaty")
+    officer = await posted("KZ-75-duty", log_in="posted-nowhere")
     assert unit != "KZ-75-duty"
     await end(administrator, lasting(officer, "KZ-75-duty"))
     await until(lambda: is_free(desk, report_id))
 
 
 async def test_a_log_in_that_is_taken_away_keeps_no_report(
-    as_: Callable[..., As], administrator: As, register: Register, posted: Posted
+    as_: Callable[..., As],
+    engines: RunningTestMesh,
+    administrator: As,
+    register: Register,
+    posted: Posted,
 ) -> None:
-    desk = as_(operator="supervisor-almaty")
+    desk = signed_in(as_, engines, "supervisor", log_in="without-log-in")
     report_id, unit = await taken_by(desk, register)
-    officer = await posted(unit, log_in="supervisor-almaty")
+    officer = await posted(unit, log_in="without-log-in")
     officer.log_in = ""
     request = staff.PutOfficerRequest(request_id=str(new_id()), officer=officer)
     await administrator.of_personnel("PutOfficer", request)

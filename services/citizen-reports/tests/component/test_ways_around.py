@@ -40,7 +40,8 @@ async def test_a_report_that_was_raised_meanwhile_does_not_name_another_complain
 
 async def test_a_report_of_another_region_is_not_named(register: Register, db: Database) -> None:
     """Whoever sees the one need not see the other, as beside a border."""
-    near = common_pb2.Place(latitude=43.32001, longitude=76.92001, region="KZ-75")
+    # Between the places of all other drafts.
+    near = common_pb2.Place(latitude=43.3205, longitude=76.9255, region="KZ-75")
     now = system_clock()
     first, _ = await register(draft(place=near, occurred=now))
     async with db.begin(SYSTEM) as tx:
@@ -69,9 +70,11 @@ async def test_an_inspector_with_a_second_role_does_not_see_who_reported(
     assert (await dispatcher.at_desk("GetReport", request)).report.reporter == given.reporter
 
 
-def signed_in(as_: Callable[..., As], engines: RunningTestMesh, *roles: str) -> As:
+def signed_in(
+    as_: Callable[..., As], engines: RunningTestMesh, *roles: str, log_in: str = "of-two-roles"
+) -> As:
     """An operator of these roles, whom the issuer of trials does not offer."""
-    operator = Operator(id="of-two-roles", name="Of two roles", roles=roles, regions=("KZ-75",))
+    operator = Operator(id=log_in, name="Made up", roles=roles, regions=("KZ-75",))
     token = Issuer.open(engines.home.oidc, engines.oidc_issuer).token(operator)
     metadata: tuple[tuple[str, str | bytes], ...] = purpose_metadata("case 12")
     metadata = (("authorization", f"Bearer {token}"), *metadata)

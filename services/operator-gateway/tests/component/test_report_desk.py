@@ -337,7 +337,7 @@ async def test_only_what_the_owner_offers_can_be_done(
     offered = await desk.page.locator(".case [data-action]").evaluate_all(
         "buttons => buttons.map((button) => button.dataset.action)"
     )
-    assert offered == ["take", "route", "raise"]
+    assert offered == ["take", "route", "raise", "confirm_urgency"]
     await desk.press("KeyA")
     await desk.says("сейчас так поступить нельзя")
     assert await desk.page.locator("dialog[open]").count() == 0

@@ -1,6 +1,6 @@
 """What is promised to the reporter at registration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from law.report_deadlines import Deadline
@@ -24,7 +24,7 @@ class Receipt:
     content_sha256: bytes
     response: Deadline | None = None
     # The rule that chose the unit; known while the report is registered, and kept in its step.
-    routed_by: str = ""
+    routed_by: str = field(default="", compare=False)
 
     @property
     def arrival_due_at(self) -> datetime | None:
