@@ -254,6 +254,16 @@ def test_the_control_acts_for_the_desk_and_says_what_is_refused(sandbox: Running
         assert (caught.value.code, told.get("reason")) == (status, reason), told
 
 
+def values_in(told: str) -> list[Any]:
+    """The JSON values of a text, one after the other with or without line ends between them."""
+    found, rest = [], told.strip()
+    while rest:
+        value, end = json.JSONDecoder().raw_decode(rest)
+        found.append(value)
+        rest = rest[end:].lstrip()
+    return found
+
+
 def test_the_commands_of_the_guide_run_to_the_letter(
     sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
@@ -272,7 +282,7 @@ def test_the_commands_of_the_guide_run_to_the_letter(
     assert "asked: " in told and "answered: " in told
     assert told.count("now: REPORT_STATUS_IN_WORK") == 2
     (commands,) = blocks(control, "sh")
-    answers = [json.loads(line) for line in shell(here(commands, sandbox), tmp_path).split("\n")]
+    answers = values_in(shell(here(commands, sandbox), tmp_path))
     assert answers[0]["sandbox"] is True and answers[1]["times"] == 3
     assert answers[2]["now"] < answers[3]["now"]
     sandbox.tell("/faults", {"partner": "kaspi", "fault": "storage_away", "times": 0})
