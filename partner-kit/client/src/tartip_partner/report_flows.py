@@ -41,7 +41,7 @@ def hand_in_flow(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Rece
 
 
 def _handed_in(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Receipt]:
-    """Two calls, until the contract has one for both: then this function alone changes."""
+    """Two calls. `HandInReport` would be one: then this function alone changes."""
     yield from OPEN_REPORT(report, retries)
     return (yield from _submitted(report.report_id, retries))
 
