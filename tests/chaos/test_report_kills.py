@@ -204,7 +204,10 @@ async def assert_each_is_there_once(mesh: RunningTestMesh, cases: list[Case]) ->
             of_report = [step for step in steps if str(step["report_id"]) == case.report_id]
             told = [one for one in events if one["aggregate"] == f"report:{case.report_id}"]
             assert row["partner"] == case.partner and row["status"] == case.told[-1]
-            assert_done_once(case, [(step["status"], step["actor"]) for step in of_report], told)
+            taken = [(step["status"], step["actor"]) for step in of_report]
+            if row["duplicate_of"]:  # marked by a step of the system's without an event
+                del taken[max(at for at, (_, actor) in enumerate(taken) if actor == "system")]
+            assert_done_once(case, taken, told)
     stored = await asked(mesh, "SELECT report_id, state, evidence_sha256 FROM media")
     with_media = {case.report_id: len(case.media) for case in cases if case.number and case.media}
     assert Counter(str(row["report_id"]) for row in stored if row["evidence_sha256"]) == with_media

@@ -45,13 +45,17 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
 async def test_a_report_whose_answers_are_lost_stands_once(
     connect: Connect, played: Played
 ) -> None:
-    played.tartip.after = lose_first_answers(played.tartip, ("OpenReport", "SubmitReport"))
-    report = draft()
-    receipt = await connect().call("hand_in", report)
-    (held,) = played.tartip.book.submitted
-    assert held.report.receipt == receipt and held.opened == report
-    assert await connect().call("hand_in", report) == receipt
-    assert len(played.tartip.book.reports) == 1
+    calls = {"hand_in": ("HandInReport",), "submit": ("OpenReport", "PutMedia", "SubmitReport")}
+    played.tartip.after = lose_first_answers(played.tartip, sum(calls.values(), ()))
+    for method, names in calls.items():
+        report, media = draft(), [[b"\xff\xd8\xff picture"]] if method == "submit" else []
+        receipt = await connect().call(method, report, *media)
+        held = played.tartip.book.submitted[-1]
+        assert held.report.receipt == receipt and held.opened == report
+        assert await connect().call(method, report, *media) == receipt
+        assert {call.method for call in played.tartip.calls} == set(names)
+        played.tartip.calls.clear()
+    assert len(played.tartip.book.reports) == 2
 
 
 async def test_every_call_has_the_deadline_that_was_chosen(
@@ -146,6 +150,7 @@ async def test_a_refusal_tells_reason_fields_texts_and_facts(
         WrongField("place", "PLACE_REQUIRED", "PLACE_REQUIRED"),
         WrongField("occurred_at", "OCCURRED_AT_REQUIRED", "OCCURRED_AT_REQUIRED"),
         WrongField("language", "LANGUAGE_UNKNOWN", "LANGUAGE_UNKNOWN"),
+        WrongField("text", "TEXT_REQUIRED", "TEXT_REQUIRED"),
     )
     assert refused.texts.keys() == {"kk", "ru", "en"} and refused.retry_after is None
     assert "place: PLACE_REQUIRED" in str(refused)

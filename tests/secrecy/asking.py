@@ -10,7 +10,8 @@ import base64
 import importlib
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -245,6 +246,28 @@ class Asking:
             id=caller.log_in, name=caller.name, roles=caller.roles, regions=caller.regions
         )
         return self._issuer.token(operator)
+
+    @asynccontextmanager
+    async def listening(self, callers: Iterable[Caller]) -> AsyncIterator[Mapping[str, bytearray]]:
+        """Keep a live feed open as each caller; yield what each is told, by the caller's name."""
+        told = {caller.name: bytearray() for caller in callers}
+        async with asyncio.TaskGroup() as group:
+            listeners = [
+                group.create_task(self._listen(caller, told[caller.name])) for caller in callers
+            ]
+            async with asyncio.timeout(SECONDS):
+                while not all(told.values()):
+                    await asyncio.sleep(0.1)
+            yield told
+            for listener in listeners:
+                listener.cancel()
+
+    async def _listen(self, caller: Caller, told: bytearray) -> None:
+        headers = {"authorization": f"Bearer {self.token(caller)}"}
+        async with self._http.stream("GET", "/v1/events", headers=headers) as answer:
+            assert answer.status_code == 200, f"{answer.status_code} to {caller.name}"
+            async for piece in answer.aiter_bytes():
+                told.extend(piece)
 
     async def rest(
         self, caller: Caller, method: str, path: str, *, query: Any = None, body: Any = None

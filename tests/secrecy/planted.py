@@ -43,8 +43,6 @@ class Planted:
     stage: str = "before"
     standing: Mapping[str, str] = field(default_factory=dict)
     number: str = ""
-    # The kind that it had before it was raised.
-    was: str = ""
 
     @property
     def report_id(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -24,7 +24,6 @@ from .world import World
 
 LOG = "tartip.audit.v1.Audit/ListEntries"
 LOGS = (LOG, "tartip.audit.v1.Audit/ListAttempts")
-FEED = "GET /v1/events"
 SEALED_SECONDS = 120.0
 READS = ("Get", "List", "Find", "Count", "OpenEvidence", "Watch", "Look", "Quote", "Prove")
 CALLERS_AT_ONCE = 8
@@ -45,15 +44,12 @@ NOT_LET_IN = ("NOT_ALLOWED", "BAD_REQUEST", "IF_MATCH_REQUIRED")
 class Phase(Enum):
     """When something is asked."""
 
-    FEED = 1
-    CALLS = 2
-    LOGS = 3
+    CALLS = 1
+    LOGS = 2
 
 
 def phase_of(name: str) -> Phase:
     """Return when an RPC or a route is asked."""
-    if name == FEED:
-        return Phase.FEED
     return Phase.LOGS if name in LOGS else Phase.CALLS
 
 
@@ -88,8 +84,7 @@ class Walk:
     asked: set[str] = field(default_factory=set)
 
     async def all(self, callers: Sequence[Caller]) -> None:
-        """Ask everything as everybody: the live feed while it still has what happened first, and
-        the logs when they have all of it."""
+        """Ask everything as everybody, the logs when they have all that happened before."""
         operators = [caller for caller in callers if caller.kind == "operator"]
         for phase in Phase:
             if phase is Phase.LOGS:
@@ -198,7 +193,8 @@ class Walk:
     def _compare(
         self, surface: Surface, caller: Caller, outcome: Outcome, *, has_all: bool
     ) -> None:
-        """Compare what an answer shows of each report; only one that `has_all` must show all."""
+        """Compare what an answer shows of each report; only one that `has_all` must show all.
+        News are told as they happen and not to those who ask later."""
         content = b"" if outcome.code else outcome.content
         self._look_for_officers(surface, caller, outcome)
         for report in self.world.reports:
@@ -206,11 +202,8 @@ class Walk:
             for part in KNOWN_AS:
                 if part in surface.shows and "known" in seen:
                     seen = seen - {"known"} | {part}
-            expected = caller.parts_of(report, self.table) & surface.shows
+            expected = caller.parts_of(report, self.table) & surface.shows - {"news"}
             expected = expected if has_all else expected & seen
-            if report.was and "news" in seen:  # what was told before it was raised stays told
-                was = replace(report, kind=report.was)
-                expected |= caller.parts_of(was, self.table) & surface.shows
             self._note(surface, caller, report, seen, expected)
 
     def _expect(self, name: str, caller: Caller, outcome: Outcome, codes: Iterable[str]) -> None:

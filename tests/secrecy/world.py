@@ -162,5 +162,4 @@ async def _shown(asking: Asking, report: Planted, outside: Caller) -> Planted:
     kind = pb.Category.Name(found.report.category).removeprefix("CATEGORY_").lower()
     request = pb.OpenEvidenceRequest(report_id=report.report_id, media_id=report.media_id)
     content = await asking.content(reader, f"{DESK}/OpenEvidence", request)
-    was = report.kind if report.kind != kind else ""
-    return replace(report, kind=kind, was=was).shown(content)
+    return replace(report, kind=kind).shown(content)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from citizen_reports.grpc_api.apps import POLICY as APPS_POLICY
 from tartip_cli.alerts.__main__ import made
 from tartip_cli.alerts.boards import boards
 from tartip_cli.alerts.objectives import Objectives, read_objectives
@@ -50,6 +51,15 @@ def _without_labels(expression: str) -> str:
     """The expression without what stands in braces or after by, on and the like."""
     bare = re.sub(r"\{[^}]*\}", "", expression)
     return re.sub(r"\b(by|on|without|ignoring)\s*\([^)]*\)", "", bare)
+
+
+def test_a_report_is_quick_by_whichever_call_it_is_handed_in(objectives: Objectives) -> None:
+    """Calls that hand a report in are those with a reserve for emergencies."""
+    quick = next(one for one in objectives.objectives if one.name == "reports-quick")
+    for selector in (quick.all, quick.good):
+        (methods,) = re.findall(r'rpc_method=~"([^"]*)"', selector)
+        measured = {rpc for rpc in APPS_POLICY if re.fullmatch(methods, rpc.lstrip("/"))}
+        assert measured == {rpc for rpc, rule in APPS_POLICY.items() if rule.urgent}
 
 
 def test_every_alert_has_a_case(objectives: Objectives) -> None:

@@ -15,9 +15,9 @@ import pytest
 from tartip_partner_contract.reference import ReferenceAdapter, serve
 from tartip_partner_contract.run import Outcome, outcomes
 from tartip_partner_contract.scenario import Scenario
-from tartip_partner_contract.scenarios import SCENARIOS, webhooks
+from tartip_partner_contract.scenarios import SCENARIOS, handing_in, webhooks
 
-from .wrong_adapters import WRONG
+from .wrong_adapters import WRONG, OpensAndSubmits
 
 WAIT_SECONDS = 20.0
 COMMAND = Path(sys.executable).with_name("tartip-partner-contract")
@@ -64,6 +64,11 @@ def found() -> dict[str, list[Outcome]]:
 def test_the_kit_passes_an_adapter_on_the_python_client() -> None:
     wrong = {one.scenario.name: one.wrong for one in asyncio.run(tried(ReferenceAdapter()))}
     assert wrong == dict.fromkeys(scenario.name for scenario in SCENARIOS)
+
+
+def test_reports_may_be_handed_in_by_two_calls() -> None:
+    outcomes = asyncio.run(tried(OpensAndSubmits(), handing_in.SCENARIOS))
+    assert [one.wrong for one in outcomes] == [None] * len(handing_in.SCENARIOS)
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tartip.reports.v1 import reports_pb2 as pb
@@ -21,6 +22,7 @@ Progress = Callable[[int, int], None]
 
 _GAPS_MAX = 10
 
+HAND_IN_REPORT = Rpc[pb.HandInReportRequest, pb.HandInReportResponse]("HandInReport")
 OPEN_REPORT = Rpc[pb.OpenReportRequest, pb.OpenReportResponse]("OpenReport")
 PUT_MEDIA = Rpc[pb.PutMediaRequest, pb.PutMediaResponse]("PutMedia")
 SUBMIT_REPORT = Rpc[pb.SubmitReportRequest, pb.SubmitReportResponse]("SubmitReport")
@@ -35,15 +37,17 @@ DISPUTE = Rpc[pb.DisputeAnswerRequest, pb.DisputeAnswerResponse]("DisputeAnswer"
 
 
 def hand_in_flow(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Receipt]:
-    """Hand in a report without media."""
+    """Hand in a report without media, in one call."""
     report.report_id = report.report_id or new_id()
-    return (yield from _handed_in(report, retries))
-
-
-def _handed_in(report: pb.OpenReportRequest, retries: Retries) -> Flow[pb.Receipt]:
-    """Two calls. `HandInReport` would be one: then this function alone changes."""
-    yield from OPEN_REPORT(report, retries)
-    return (yield from _submitted(report.report_id, retries))
+    try:
+        answer = yield from HAND_IN_REPORT(pb.HandInReportRequest(report=report), retries)
+    except Refused as refused:
+        # The caller passed the report alone: its fields are named as with media.
+        refused.fields = tuple(
+            replace(one, field=one.field.removeprefix("report.")) for one in refused.fields
+        )
+        raise
+    return answer.report.receipt
 
 
 def submit_flow(

@@ -66,6 +66,15 @@ class ReportBook:
             held = self.reports[request.report_id] = _opened(request)
         return pb.OpenReportResponse(report=held.report)
 
+    def hand_in(self, request: pb.HandInReportRequest) -> pb.HandInReportResponse:
+        report = request.report
+        if wrong := _wrong_fields(report) | _nothing_said(report):
+            named = {f"report.{name}": reason for name, reason in wrong.items()}
+            raise invalid(next(iter(wrong.values())), named)
+        self.open(report)
+        self.submit(pb.SubmitReportRequest(report_id=report.report_id))
+        return pb.HandInReportResponse(report=self.by_id(report.report_id).report)
+
     def put(self, request: pb.PutMediaRequest) -> pb.PutMediaResponse:
         held = self.by_id(request.report_id)
         if wrong := _wrong_piece(request):
@@ -168,6 +177,13 @@ def _wrong_fields(request: pb.OpenReportRequest) -> dict[str, str]:
         "language": (request.language in _LANGUAGES, "LANGUAGE_UNKNOWN"),
     }
     return {name: reason for name, (is_right, reason) in checks.items() if not is_right}
+
+
+def _nothing_said(request: pb.OpenReportRequest) -> dict[str, str]:
+    """A report in one call has a text, or is a silent alarm or a complaint."""
+    is_complaint = request.category == pb.CATEGORY_COMPLAINT_ABOUT_OFFICER
+    says = request.text.strip() or request.silent_alarm or is_complaint
+    return {} if says else {"text": "TEXT_REQUIRED"}
 
 
 def _wrong_piece(request: pb.PutMediaRequest) -> dict[str, str]:

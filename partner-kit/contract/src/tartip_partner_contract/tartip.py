@@ -81,6 +81,9 @@ class PlayedTartip(reports_pb2_grpc.CitizenReportsServicer):
     async def OpenReport(self, request: Any, context: Any) -> pb.OpenReportResponse:
         return await self._answer("OpenReport", request, context, self.book.open)
 
+    async def HandInReport(self, request: Any, context: Any) -> pb.HandInReportResponse:
+        return await self._answer("HandInReport", request, context, self.book.hand_in)
+
     async def PutMedia(self, request: Any, context: Any) -> pb.PutMediaResponse:
         return await self._answer("PutMedia", request, context, self.book.put)
 

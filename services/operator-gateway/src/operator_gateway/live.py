@@ -2,8 +2,9 @@
 
 An event has a subject, a record's id, a region and a time, but no payload. A client reads the
 record from the service that owns it, and that call is audited. A client that reconnects first gets
-the events that it missed, as far as they are still stored here. A client that is too slow loses its
-oldest events. It is told how many, and does not get them when it reconnects.
+the events that it missed, as far as they are still stored here. Events of citizens' reports are not
+stored: a client that missed some gets a "gap" message and reads its lists again. A client that is
+too slow loses its oldest events. It is told how many, and does not get them when it reconnects.
 """
 
 import asyncio
@@ -46,6 +47,9 @@ SUBJECTS = {
     "VIOLATIONS": "violations.v1.",
 }
 STREAMS = tuple(SUBJECTS)
+# Streams whose events are passed on once, as they happen. A report may be raised to a class that
+# its earlier readers may not know of; an older event would tell them that it exists.
+NOT_STORED = frozenset({"REPORTS"})
 _POSITION = re.compile(r"[A-Z]+\.\d{1,18}(-[A-Z]+\.\d{1,18})*")
 Position = dict[str, int]
 
@@ -153,10 +157,10 @@ class Listener:
         self._gap = True
         self._something.set()
 
-    def begin_anew(self, stream: str) -> None:
-        """Restart the position in a stream at 0, because the stream was created again. A client
-        that may follow the stream gets a "gap" message, since it may have missed events."""
-        self._position[stream] = 0
+    def skip_to(self, stream: str, sequence: int) -> None:
+        """Set the position in a stream, without the events before it. A client that may follow the
+        stream gets a "gap" message, since it may have missed events."""
+        self._position[stream] = sequence
         if may_follow(self._operator, stream):
             self.mark_gap()
 
@@ -200,7 +204,8 @@ class LiveFeed:
 
     def __init__(self) -> None:
         self._recent: dict[str, deque[LiveEvent]] = {
-            stream: deque(maxlen=REPLAYED_EVENTS) for stream in STREAMS
+            stream: deque(maxlen=0 if stream in NOT_STORED else REPLAYED_EVENTS)
+            for stream in STREAMS
         }
         self._latest: Position = dict.fromkeys(STREAMS, 0)
         self._listeners: set[Listener] = set()
@@ -222,9 +227,17 @@ class LiveFeed:
         """Delete the stored events of a stream, because the stream was created again and its
         sequence numbers have restarted."""
         self._recent[stream].clear()
-        self._latest[stream] = 0
+        self._move_to(stream, 0)
+
+    def skip_to(self, stream: str, sequence: int) -> None:
+        """Go on after this sequence number of a stream whose events up to it are not passed on."""
+        if sequence > self._latest[stream]:
+            self._move_to(stream, sequence)
+
+    def _move_to(self, stream: str, sequence: int) -> None:
+        self._latest[stream] = sequence
         for listener in self._listeners:
-            listener.begin_anew(stream)
+            listener.skip_to(stream, sequence)
 
     def latest(self, stream: str) -> int:
         return self._latest[stream]
@@ -256,8 +269,11 @@ class LiveFeed:
             listener.close()
 
     def _resumed(self, stream: str, sequence: int) -> int:
-        """Return `sequence`, or 0 if the stream never reached it because the stream was created
-        again."""
+        """Return where a client with the position `sequence` goes on: there, or at 0 if the stream
+        never reached it because the stream was created again. Where no events are stored, the
+        client goes on with what is new."""
+        if stream in NOT_STORED:
+            return self._latest[stream]
         return sequence if sequence <= self._latest[stream] else 0
 
     def _published_after(self, stream: str, sequence: int) -> list[LiveEvent]:

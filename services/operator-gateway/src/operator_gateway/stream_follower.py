@@ -2,12 +2,13 @@
 and need no acknowledgements.
 
 The NATS server numbers its deliveries to a consumer. If a number or a heartbeat is missing, the
-follower creates a new consumer, which begins after the last event received. The server removes
-consumers that nobody listens to any more.
+follower creates a new consumer, which begins after the last event received, or, for a stream in
+`NOT_STORED`, with the next event. The server removes consumers that nobody listens to any more.
 """
 
 import logging
 from datetime import UTC, timedelta
+from typing import Any
 
 from chassis.clock import clock_offset, real_clock
 from host.broker import Broker
@@ -16,7 +17,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from operator_gateway.live import LiveEvent, LiveFeed
+from operator_gateway.live import NOT_STORED, LiveEvent, LiveFeed
 
 HEARTBEAT_SECONDS = 5.0
 SILENCE_SECONDS = 12.0
@@ -47,7 +48,11 @@ class StreamFollower:
             inbox, pending_msgs_limit=PENDING_MESSAGES
         )
         try:
-            await self._broker.jetstream.add_consumer(self._stream, self._consumer(inbox))
+            consumer = await self._broker.jetstream.add_consumer(
+                self._stream, self._consumer(inbox)
+            )
+            if self._stream in NOT_STORED and consumer.delivered:
+                self._feed.skip_to(self._stream, consumer.delivered.stream_seq)
             await self._receive(subscription)
         finally:
             await subscription.unsubscribe()
@@ -75,14 +80,10 @@ class StreamFollower:
         self._made_at = made_at
 
     def _consumer(self, inbox: str) -> ConsumerConfig:
-        latest = self._feed.latest(self._stream)
-        since = DeliverPolicy.BY_START_SEQUENCE if latest else DeliverPolicy.BY_START_TIME
         return ConsumerConfig(
             deliver_subject=inbox,
-            deliver_policy=since,
+            **self._start(),
             ack_policy=AckPolicy.NONE,
-            opt_start_seq=latest + 1 if latest else None,
-            opt_start_time=None if latest else real_clock() - LOOK_BACK,
             max_deliver=1,
             mem_storage=True,
             num_replicas=1,
@@ -90,6 +91,20 @@ class StreamFollower:
             idle_heartbeat=HEARTBEAT_SECONDS,
             inactive_threshold=FORGOTTEN_AFTER_SECONDS,
         )
+
+    def _start(self) -> dict[str, Any]:
+        latest = self._feed.latest(self._stream)
+        if self._stream in NOT_STORED:
+            return {"deliver_policy": DeliverPolicy.NEW}
+        if latest:
+            return {
+                "deliver_policy": DeliverPolicy.BY_START_SEQUENCE,
+                "opt_start_seq": latest + 1,
+            }
+        return {
+            "deliver_policy": DeliverPolicy.BY_START_TIME,
+            "opt_start_time": real_clock() - LOOK_BACK,
+        }
 
 
 def live_event(message: Msg) -> LiveEvent:

@@ -19,6 +19,7 @@ from operator_gateway.live import (
 )
 
 INSPECTOR = Operator("inspector-almaty", frozenset({"inspector"}), ("KZ-75",))
+FINANCE = Operator("finance-1", frozenset({"finance"}), ("*",))
 SECURITY = Operator("security-1", frozenset({"internal_security"}), ("*",))
 EVERY_ROLE = frozenset(
     {
@@ -150,27 +151,27 @@ def two_streams(count: int) -> LiveFeed:
     feed = LiveFeed()
     for sequence in range(1, count + 1):
         feed.publish(fact(sequence))
-        feed.publish(fact(sequence, subject="reports.v1.received"))
+        feed.publish(fact(sequence, subject="fines.v1.issued"))
     return feed
 
 
 async def test_resuming_from_the_beginning_gives_all_that_is_known_and_drops_nothing() -> None:
     feed = two_streams(QUEUED_EVENTS + 200)
-    messages = await all_of(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}))
+    messages = await all_of(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "FINES": 0}))
     assert {one.kind for one in messages} == {"fact"}
     facts = facts_in(messages)
     assert len(facts) == len(set(facts)) == 2 * (QUEUED_EVENTS + 200)
-    for stream in ("VIOLATIONS", "REPORTS"):
+    for stream in ("VIOLATIONS", "FINES"):
         assert [n for s, n in facts if s == stream] == list(range(1, QUEUED_EVENTS + 201))
 
 
 async def test_resuming_in_the_middle_gives_exactly_the_rest_of_each_stream() -> None:
     feed = two_streams(128)
-    first = await next_of(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "REPORTS": 0}), 100)
+    first = await next_of(feed.listen(SUPERVISOR, {"VIOLATIONS": 0, "FINES": 0}), 100)
     position = read_position(first[-1].position)
     rest = await all_of(feed.listen(SUPERVISOR, position))
     assert sorted(facts_in(first) + facts_in(rest)) == sorted(
-        (stream, number) for stream in ("VIOLATIONS", "REPORTS") for number in range(1, 129)
+        (stream, number) for stream in ("VIOLATIONS", "FINES") for number in range(1, 129)
     )
 
 
@@ -179,21 +180,21 @@ async def test_what_was_told_as_dropped_is_not_told_again() -> None:
     feed = LiveFeed()
     listener = feed.listen(SUPERVISOR)
     for sequence in range(1, 11):
-        feed.publish(fact(sequence, subject="reports.v1.received"))
+        feed.publish(fact(sequence, subject="fines.v1.issued"))
     for sequence in range(1, QUEUED_EVENTS + 1):
         feed.publish(fact(sequence))
     dropped = (await next_of(listener, 1))[0]
     assert (dropped.kind, dropped.missed) == ("dropped", 10)
     position = read_position(dropped.position)
-    assert position is not None and position["REPORTS"] == 10
+    assert position is not None and position["FINES"] == 10
     assert len(facts_in(await all_of(feed.listen(SUPERVISOR, position)))) == QUEUED_EVENTS
 
 
 async def test_what_comes_during_a_replay_is_told_after_it() -> None:
     feed = two_streams(300)
-    listener = feed.listen(SUPERVISOR, {"REPORTS": 0})
+    listener = feed.listen(SUPERVISOR, {"FINES": 0})
     await next_of(listener, 10)
-    feed.publish(fact(301, subject="reports.v1.received"))
+    feed.publish(fact(301, subject="fines.v1.issued"))
     assert [n for _, n in facts_in(await all_of(listener))] == list(range(11, 302))
 
 
@@ -202,8 +203,8 @@ async def test_a_client_can_resume_before_it_was_told_anything() -> None:
     listener = feed.listen(SUPERVISOR)
     position = read_position(listener.position)
     feed.leave(listener)
-    feed.publish(fact(6, subject="reports.v1.received"))
-    assert facts_in(await all_of(feed.listen(SUPERVISOR, position))) == [("REPORTS", 6)]
+    feed.publish(fact(6, subject="fines.v1.issued"))
+    assert facts_in(await all_of(feed.listen(SUPERVISOR, position))) == [("FINES", 6)]
 
 
 async def test_a_stream_made_anew_is_a_gap_for_those_who_follow_it_and_goes_on_from_its_start() -> (
@@ -211,13 +212,38 @@ async def test_a_stream_made_anew_is_a_gap_for_those_who_follow_it_and_goes_on_f
 ):
     feed = two_streams(50)
     listener = feed.listen(SUPERVISOR)
-    feed.forget("REPORTS")
+    feed.forget("FINES")
     first_message = await next_of(listener, 1)
     assert [one.kind for one in first_message] == ["gap"]
     position = read_position(first_message[0].position)
+    feed.publish(fact(1, subject="fines.v1.issued"))
+    assert facts_in(await all_of(feed.listen(SUPERVISOR, position))) == [("FINES", 1)]
+    assert facts_in(await all_of(feed.listen(SUPERVISOR, {"FINES": 50}))) == [("FINES", 1)]
+
+
+async def test_what_happened_to_reports_is_never_told_later() -> None:
+    """A report that was told of may have been raised to a class its readers may not know of."""
+    feed = LiveFeed()
+    listener = feed.listen(SUPERVISOR)
     feed.publish(fact(1, subject="reports.v1.received"))
-    assert facts_in(await all_of(feed.listen(SUPERVISOR, position))) == [("REPORTS", 1)]
-    assert facts_in(await all_of(feed.listen(SUPERVISOR, {"REPORTS": 50}))) == [("REPORTS", 1)]
+    assert facts_in(await all_of(listener)) == [("REPORTS", 1)]
+    feed.publish(fact(2, subject="reports.v1.received"))
+    for seen in (0, 1, 9):
+        again = feed.listen(SUPERVISOR, {"REPORTS": seen})
+        assert [one.kind for one in await all_of(again)] == ["gap"]
+        assert "REPORTS.2-" in again.position
+    nothing_missed = feed.listen(SUPERVISOR, {"REPORTS": 2})
+    assert await all_of(nothing_missed) == []
+
+
+async def test_a_client_is_told_of_a_gap_where_the_follower_went_on_without_some_reports() -> None:
+    feed = LiveFeed()
+    listener, finance = feed.listen(SUPERVISOR), feed.listen(FINANCE)
+    feed.skip_to("REPORTS", 500)
+    assert [one.kind for one in await all_of(listener)] == ["gap"]
+    assert "REPORTS.500" in listener.position
+    feed.skip_to("REPORTS", 500)
+    assert await all_of(listener) == await all_of(finance) == []
 
 
 async def test_a_hole_in_a_stream_that_is_not_for_this_operator_is_no_gap() -> None:
