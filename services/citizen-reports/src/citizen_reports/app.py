@@ -27,7 +27,7 @@ from tartip.reports.v1 import (
 )
 
 from citizen_reports import consumers
-from citizen_reports.clients import InferenceGateway
+from citizen_reports.clients import CameraRegistry, InferenceGateway
 from citizen_reports.examination.process import Examiner
 from citizen_reports.grpc_api import (
     APPS_POLICY,
@@ -54,6 +54,7 @@ from citizen_reports.storage import awaited, records
 from citizen_reports.storage.complaints import confidential_among, hidden_from
 from citizen_reports.usecases.active_routing import ActiveRouting
 from citizen_reports.usecases.board import Board
+from citizen_reports.usecases.cameras import HOLD_EVIDENCE, RELEASE_EVIDENCE, CameraEvidence
 from citizen_reports.usecases.change_feed import ChangeFeed
 from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
 from citizen_reports.usecases.correspondence import Correspondence
@@ -62,7 +63,13 @@ from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
-from citizen_reports.usecases.intake import DROP_DRAFT, FIND_DUPLICATES, STORE_MEDIA, Intake
+from citizen_reports.usecases.intake import (
+    DROP_DRAFT,
+    FIND_DUPLICATES,
+    NAME_CAMERAS,
+    STORE_MEDIA,
+    Intake,
+)
 from citizen_reports.usecases.openings import Openings, SentMedia
 from citizen_reports.usecases.personnel import RELEASE_CASES, RELEASE_LOG_IN, Personnel
 from citizen_reports.usecases.recording import (
@@ -137,6 +144,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
     _watch_clocks(chassis, escalation)
+    _follow_cameras(chassis, evidence)
     chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
@@ -152,6 +160,15 @@ def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> 
     chassis.do(DUE_SOON, escalation.warn)
     chassis.do(WAITING, escalation.end_waiting)
     chassis.do(DATE_ANSWER, escalation.date_answer)
+
+
+def _follow_cameras(chassis: Chassis[ReportsSettings], evidence: InferenceGateway) -> None:
+    """Have the cameras that saw what is reported named, and their evidence held and released."""
+    channel = chassis.channels.to(chassis.settings.camera_registry_address, "camera-registry")
+    followed = CameraEvidence(chassis.work_db, chassis.clock, CameraRegistry(channel), evidence)
+    chassis.do(NAME_CAMERAS, followed.name)
+    chassis.do(HOLD_EVIDENCE, followed.hold)
+    chassis.do(RELEASE_EVIDENCE, followed.release)
 
 
 def _read_tables() -> None:
@@ -242,6 +259,8 @@ def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:
             DATE_ANSWER: awaited.UNDATED,
             DROP_DRAFT: awaited.DRAFTS,
             STORE_MEDIA: awaited.COMPLETE_MEDIA,
+            HOLD_EVIDENCE: awaited.UNHELD,
+            RELEASE_EVIDENCE: awaited.UNRELEASED,
         },
     )
 

@@ -1,11 +1,17 @@
-"""Client of the inference gateway's evidence store."""
+"""Clients of other services: the inference gateway's evidence store and the camera register."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
 
 import grpc
 from chassis.channels import peers_refusals, refusals_of
+from chassis.clock import to_timestamp
+from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
+from citizen_reports.model.cameras import WITHIN_METRES, Sighting, Window
+from citizen_reports.model.draft import Place
 from citizen_reports.model.media import EvidenceFile, Stored
 from citizen_reports.model.report import Report
 from citizen_reports.usecases.openings import Piece
@@ -13,6 +19,8 @@ from citizen_reports.usecases.openings import Piece
 STORE_SECONDS = 120.0  # of 100 MiB
 READ_SECONDS = 30.0
 ERASE_SECONDS = 10.0
+HOLD_SECONDS = 5.0
+REGISTER_SECONDS = 5.0
 
 
 class InferenceGateway:
@@ -35,6 +43,25 @@ class InferenceGateway:
         with peers_refusals():
             await self._stub.EraseEvidence(request, timeout=ERASE_SECONDS)
 
+    async def hold(self, hold_id: UUID, camera_id: UUID, window: Window) -> int:
+        """Hold what a camera saw in a window; return how many frames with evidence that is now.
+        Holding it again under the same id answers the same."""
+        request = inference_pb2.HoldEvidenceRequest(
+            hold_id=str(hold_id),
+            camera_id=str(camera_id),
+            held_from=to_timestamp(window.start),
+            held_until=to_timestamp(window.end),
+        )
+        with peers_refusals():
+            answer = await self._stub.HoldEvidence(request, timeout=HOLD_SECONDS)
+        return int(answer.frames)
+
+    async def release(self, hold_id: UUID) -> None:
+        """End a hold; nothing happens if there is none."""
+        request = inference_pb2.ReleaseEvidenceRequest(hold_id=str(hold_id))
+        with peers_refusals():
+            await self._stub.ReleaseEvidence(request, timeout=HOLD_SECONDS)
+
     async def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
         """Stream the copy of a file that is shown to operators. `sha256` (hex) is the hash of the
         original file, not of this copy. The caller's stated purpose is passed on to the gateway.
@@ -52,6 +79,33 @@ class InferenceGateway:
                 )
         finally:
             call.cancel()
+
+
+class CameraRegistry:
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = cameras_pb2_grpc.CameraRegistryStub(channel)
+
+    async def seeing(self, place: Place, at: datetime) -> list[Sighting]:
+        """Return the cameras of the place's region that may have seen the place at `at`, nearest
+        first. Those of another region are left out: who sees the report may not see them."""
+        request = cameras_pb2.ListCamerasSeeingRequest(
+            latitude=place.latitude,
+            longitude=place.longitude,
+            at=to_timestamp(at),
+            within_metres=WITHIN_METRES,
+        )
+        with peers_refusals():
+            answer = await self._stub.ListCamerasSeeing(request, timeout=REGISTER_SECONDS)
+        return [
+            Sighting(
+                camera_id=UUID(seen.camera.camera_id),
+                name=seen.camera.description.name,
+                distance_metres=seen.distance_metres,
+                is_certain=seen.is_certain,
+            )
+            for seen in answer.cameras
+            if seen.camera.description.place.region == place.region
+        ]
 
 
 async def _requests(

@@ -13,6 +13,7 @@ class ReportsSettings(PartnerSettings):
     )
 
     inference_gateway_address: str = ""
+    camera_registry_address: str = ""
     # Years of which the law has not told the calendar follow from the last known.
     assume_years: bool = False
     # The hosts to which webhooks may go: "host" or "host:port", with commas between; "" for none.

@@ -1,6 +1,6 @@
 """The real service as a process of its own on real PostgreSQL and NATS, called over mutual TLS.
 
-The one peer it calls, the evidence store, is a small gRPC server here, under its certificate.
+The peers it calls, the evidence store and the camera register, are a small gRPC server here.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from chassis.grpc_status import from_error
 from chassis.purpose import purpose_in, purpose_metadata
 from chassis.refusals import RemoteRefusal
 from PIL import Image
+from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
@@ -60,8 +61,20 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
     # By hash of the original: of the form that is shown.
     forms: dict[str, str] = field(default_factory=dict)
     read: list[tuple[inference_pb2.ReadEvidenceRequest, str]] = field(default_factory=list)
+    # By hold id; a released one is None. By camera id: how many frames are there.
+    holds: dict[str, inference_pb2.HoldEvidenceRequest | None] = field(default_factory=dict)
+    frames: dict[str, int] = field(default_factory=dict)
     address: str = ""
     away: bool = False
+
+    def HoldEvidence(self, request: Any, context: Any) -> Any:
+        if self.holds.setdefault(request.hold_id, request) not in (request, None):
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, "ID_REUSED")
+        return inference_pb2.HoldEvidenceResponse(frames=self.frames.get(request.camera_id, 0))
+
+    def ReleaseEvidence(self, request: Any, context: Any) -> Any:
+        self.holds[request.hold_id] = None
+        return inference_pb2.ReleaseEvidenceResponse()
 
     def StoreEvidence(self, requests: Any, context: Any) -> Any:
         if self.away:
@@ -92,12 +105,31 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         yield inference_pb2.ReadEvidenceResponse(content=content[100:])
 
 
+@dataclass
+class CameraRegister(cameras_pb2_grpc.CameraRegistryServicer):
+    """Names the cameras that a test has put at a place (latitude, longitude)."""
+
+    cameras: dict[tuple[float, float], list[cameras_pb2.SeeingCamera]] = field(default_factory=dict)
+    asked: list[cameras_pb2.ListCamerasSeeingRequest] = field(default_factory=list)
+
+    def ListCamerasSeeing(self, request: Any, context: Any) -> Any:
+        self.asked.append(request)
+        found = self.cameras.get((request.latitude, request.longitude), [])
+        return cameras_pb2.ListCamerasSeeingResponse(cameras=found)
+
+
 @pytest.fixture(scope="session")
-def evidence(engines: RunningTestMesh) -> Iterator[Evidence]:
+def camera_register() -> CameraRegister:
+    return CameraRegister()
+
+
+@pytest.fixture(scope="session")
+def evidence(engines: RunningTestMesh, camera_register: CameraRegister) -> Iterator[Evidence]:
     kept = Evidence()
     pair = engines.certificates.service("inference-gateway")
     server = grpc.server(ThreadPoolExecutor(4))
     inference_pb2_grpc.add_InferenceServicer_to_server(kept, server)
+    cameras_pb2_grpc.add_CameraRegistryServicer_to_server(camera_register, server)
     credentials = grpc.ssl_server_credentials(
         [(pair.key.read_bytes(), pair.certificate.read_bytes())],
         engines.certificates.authority.read_bytes(),
@@ -118,6 +150,7 @@ def service(
         engines,
         SERVICE,
         TARTIP_INFERENCE_GATEWAY_ADDRESS=evidence.address,
+        TARTIP_CAMERA_REGISTRY_ADDRESS=evidence.address,
         TARTIP_PARTNERS_REFRESH_SECONDS="0.5",
         TARTIP_SEAL_EVERY_SECONDS="1",
         TARTIP_WEBHOOK_HOSTS=f"127.0.0.1:{WEBHOOK_PORT}",

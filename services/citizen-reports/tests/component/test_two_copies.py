@@ -30,6 +30,7 @@ async def other(
         **engines.environment(SERVICE),
         "TARTIP_GRPC_ADDRESS": address,
         "TARTIP_INFERENCE_GATEWAY_ADDRESS": evidence.address,
+        "TARTIP_CAMERA_REGISTRY_ADDRESS": evidence.address,
     }
     with (tmp_path / "other.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 (a process of its own, not awaited)

@@ -31,6 +31,8 @@ from inference_gateway.evidence.grpc_api import EvidenceApi
 from inference_gateway.evidence.storage import BlobStore
 from inference_gateway.evidence.usecases import EvidenceStore
 from inference_gateway.grpc_api import POLICY, InferenceApi
+from inference_gateway.holds.grpc_api import HoldsApi
+from inference_gateway.holds.usecases import EvidenceHolds
 from inference_gateway.ingest.edge_grpc_api import EdgeApi
 from inference_gateway.ingest.grpc_api import IngestApi
 from inference_gateway.ingest.usecases import Intake, SessionParts
@@ -76,6 +78,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
             IngestApi(intake, videos),
             EdgeApi(intake),
             EvidenceApi(evidence, pages),
+            HoldsApi(EvidenceHolds(chassis.db, chassis.clock)),
             QuarantineApi(guard, pages),
         ),
         POLICY,

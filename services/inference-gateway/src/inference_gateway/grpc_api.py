@@ -4,11 +4,18 @@ packages."""
 from chassis.identity import Policy
 
 from inference_gateway.evidence import grpc_api as evidence
+from inference_gateway.holds import grpc_api as holds
 from inference_gateway.ingest import edge_grpc_api as edge
 from inference_gateway.ingest import grpc_api as ingest
 from inference_gateway.quarantine import grpc_api as quarantine
 
-POLICY: Policy = {**ingest.POLICY, **edge.POLICY, **evidence.POLICY, **quarantine.POLICY}
+POLICY: Policy = {
+    **ingest.POLICY,
+    **edge.POLICY,
+    **evidence.POLICY,
+    **holds.POLICY,
+    **quarantine.POLICY,
+}
 
 
 class InferenceApi:
@@ -19,6 +26,7 @@ class InferenceApi:
         ingest_api: ingest.IngestApi,
         edge_api: edge.EdgeApi,
         evidence_api: evidence.EvidenceApi,
+        holds_api: holds.HoldsApi,
         quarantine_api: quarantine.QuarantineApi,
     ) -> None:
         self.IngestFrame = ingest_api.IngestFrame
@@ -28,5 +36,7 @@ class InferenceApi:
         self.StoreEvidence = evidence_api.StoreEvidence
         self.ReadEvidence = evidence_api.ReadEvidence
         self.EraseEvidence = evidence_api.EraseEvidence
+        self.HoldEvidence = holds_api.HoldEvidence
+        self.ReleaseEvidence = holds_api.ReleaseEvidence
         self.ListDamagedEvidence = evidence_api.ListDamagedEvidence
         self.ListQuarantine = quarantine_api.ListQuarantine

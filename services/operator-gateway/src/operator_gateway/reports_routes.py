@@ -12,6 +12,7 @@ from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
 from operator_gateway.operator_context import AsOperator
+from operator_gateway.report_schemas import ReportCamera, UrgencyReason
 from operator_gateway.schemas import (
     Answer,
     Id,
@@ -115,11 +116,6 @@ class ReportStep(Answer):
     note: str
 
 
-class UrgencyReason(Answer):
-    danger: str = Field(examples=["weapon"])
-    words: str = Field(description="As the reporter wrote them, in small letters.")
-
-
 class DeskReport(Answer):
     report: Report | None
     place: Place | None
@@ -146,6 +142,7 @@ class DeskReport(Answer):
     silent_alarm: bool = Field(description="A call for help by somebody who cannot speak or write.")
     urgency: str = Field(description='"proposed", "confirmed", "declined" or empty.')
     urgency_reasons: list[UrgencyReason] = Field(description="Words that propose it as urgent.")
+    cameras: list[ReportCamera] = Field(description="Cameras that may have seen it, nearest first.")
 
 
 class Choice(Answer):

@@ -4,14 +4,15 @@
 from typing import Any
 
 from law.report_deadlines import ReportDeadlines
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, case, cast, exists, func, select
 
 from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.deadlines import DeadlineKind
 from citizen_reports.model.media import MediaState
+from citizen_reports.model.retention import Part
 from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status, Urgency
 from citizen_reports.model.urgency import URGENT_AS
-from citizen_reports.storage.tables import media, reports
+from citizen_reports.storage.tables import media, report_cameras, report_erasures, reports
 
 _REPORT = cast(reports.c.report_id, Text)
 DRAFTS: Select[Any] = select(_REPORT.label("key")).where(reports.c.status == Status.OPEN.value)
@@ -20,6 +21,20 @@ COMPLETE_MEDIA: Select[Any] = (
     .join(reports, reports.c.report_id == media.c.report_id)
     .where(media.c.state == MediaState.COMPLETE.value, reports.c.status != Status.OPEN.value)
 )
+
+_NOT_RELEASED = report_cameras.c.released_at.is_(None)
+_OF_CAMERAS = cast(report_cameras.c.report_id, Text).label("key")
+_TEXT_ERASED = exists().where(
+    report_erasures.c.report_id == report_cameras.c.report_id,
+    report_erasures.c.part == Part.TEXT.value,
+)
+# The holds that are still to be placed, and those still to be released.
+UNHELD: Select[Any] = (
+    select(_OF_CAMERAS)
+    .where(_NOT_RELEASED, report_cameras.c.held_at.is_(None), ~_TEXT_ERASED)
+    .distinct()
+)
+UNRELEASED: Select[Any] = select(_OF_CAMERAS).where(_NOT_RELEASED, _TEXT_ERASED).distinct()
 
 
 def escalations(deadlines: ReportDeadlines) -> Select[Any]:

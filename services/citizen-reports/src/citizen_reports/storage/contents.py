@@ -234,6 +234,12 @@ async def report_key(tx: Tx, report_id: UUID) -> DataKey:
     return _required(tx.keys.unwrapped(REPORT, row.key_id, row.wrapped), row.key_id)
 
 
+async def find_report_key(tx: Tx, report_id: UUID) -> DataKey | None:
+    """Return the report's data key; None if it was destroyed."""
+    row = _found(await tx.read(_KEY, report_id=report_id))
+    return tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
+
+
 async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
     """Return the report's media in the order in which their uploads began."""
     return [to_media(row) for row in await tx.read(_MEDIA, report_id=report_id)]

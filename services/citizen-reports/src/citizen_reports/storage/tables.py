@@ -115,6 +115,19 @@ steps = Table(
     Column("note", LargeBinary),
 )
 
+# Cameras that may have seen what is reported, each with the hold on its evidence.
+report_cameras = Table(
+    "report_cameras",
+    metadata,
+    Column("hold_id", Uuid, primary_key=True),
+    Column("report_id", Uuid, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("held_at", _moment),
+    Column("frames", Integer, nullable=False),
+    Column("released_at", _moment),
+)
+
 # Words of the reporter for which somebody should look at once.
 urgency_reasons = Table(
     "urgency_reasons",

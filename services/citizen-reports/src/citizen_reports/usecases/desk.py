@@ -20,6 +20,7 @@ from law.regions import REGIONS
 
 from citizen_reports import events
 from citizen_reports.model.actions import DeskAction, Files, accept_evidence, allowed_actions
+from citizen_reports.model.cameras import ReportCamera
 from citizen_reports.model.danger_words import Reason
 from citizen_reports.model.decided import ANSWER
 from citizen_reports.model.draft import TEXT_MAX, Reporter
@@ -31,7 +32,7 @@ from citizen_reports.model.statuses import Actor, Status, Urgency
 from citizen_reports.model.viewings import Seen
 from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
-from citizen_reports.storage import contents, media_files, reports, urgency
+from citizen_reports.storage import cameras, contents, media_files, reports, urgency
 from citizen_reports.storage.contents import Contents, Step, Written
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.escalation import WAITING, question_schedule
@@ -58,6 +59,8 @@ class DeskView:
     steps: tuple[Step, ...] = ()
     # Words of the reporter that propose that it is urgent; in a list, while nobody has judged them.
     urgency_reasons: tuple[Reason, ...] = ()
+    # Cameras that may have seen it, nearest first; not in a list.
+    cameras: tuple[ReportCamera, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -306,6 +309,7 @@ class Desk:
             media=tuple(items),
             steps=tuple(await contents.steps_of(tx, report.report_id, written.key)),
             urgency_reasons=await urgency.reasons_of(tx, report.report_id, written.key),
+            cameras=await cameras.cameras_of(tx, report.report_id, written.key),
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:

@@ -40,6 +40,7 @@ from citizen_reports.usecases.recording import ReportRecorder, audit, bind_trace
 
 STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
+NAME_CAMERAS = "name_cameras"
 DROP_DRAFT = "drop_draft"
 # A draft that was not submitted is deleted after this.
 DRAFT_LIFE = timedelta(days=7)  # tidy: our own promise, not a term
@@ -332,7 +333,10 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
     """Schedule what is done about a report once it is registered."""
     for item in items:
         await tx.schedule(STORE_MEDIA, f"{report.report_id}:{item.media_id}", now)
-    if report.cell and not report.is_complaint:
+    if not report.cell:
+        return
+    await tx.schedule(NAME_CAMERAS, str(report.report_id), now)
+    if not report.is_complaint:
         await tx.schedule(FIND_DUPLICATES, str(report.report_id), now)
 
 

@@ -24,6 +24,7 @@ from citizen_reports.model.refusals import HoldNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.retention import Hold, Part, PlannedErasure, Rule, rules_of
 from citizen_reports.storage import reports, retention
+from citizen_reports.usecases.cameras import schedule_release
 from citizen_reports.usecases.recording import audit, bind_trace
 
 LOOK_SECONDS = 600.0
@@ -132,6 +133,7 @@ class Retention:
     async def _erase_rows(self, tx: Tx, part: Part, report_id: UUID) -> None:
         if part is Part.TEXT:
             await retention.erase_text(tx, report_id)
+            await schedule_release(tx, report_id, self._clock())
         elif part is Part.REPORTER:
             await retention.erase_reporter(tx, report_id)
         elif part is Part.COPIES:

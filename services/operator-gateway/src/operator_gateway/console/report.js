@@ -4,7 +4,7 @@ import { currentSession, isAbort } from "./api.js";
 import { choiceName } from "./choices.js";
 import { facts, h, state, visible, written } from "./dom.js";
 import { drawFilm, drawSound, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
-import { moment, span } from "./formats.js";
+import { count, moment, span } from "./formats.js";
 import { meshNow } from "./notices.js";
 import { code, t } from "./texts.js";
 
@@ -109,6 +109,13 @@ const judging = (whole) => whole.urgency_reasons?.length || whole.urgency === "d
 
 const moved = ({ answer_due_at: dueAt, report }) => dueAt && report.receipt?.due_at
   && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);
+
+// Which cameras may have seen it, and what of their evidence is held.
+export const cameras = ({ cameras: all }) => all?.length ? h("section", { "data-cameras": "" }, h("h3", {}, t("cameras.seen")),
+  h("ul", { class: "small" }, all.map((camera) => h("li", {},
+    h("span", {}, visible(camera.name) || camera.camera_id),
+    ` · ${count(Math.round(camera.distance_metres))} ${t("metres")} · ${t(camera.is_certain ? "cameras.certain" : "cameras.perhaps")} · `,
+    camera.held_at ? `${t("cameras.held")} ${moment(camera.held_from)} – ${moment(camera.held_until)}: ${count(camera.frames)}` : t("cameras.not held"))))) : null;
 
 export function steps({ steps: all }) {
   return h("section", {}, h("h3", {}, t("steps")), h("ol", { class: "small" }, all.map((step) =>

@@ -7,7 +7,7 @@ import { Desk } from "./desk.js";
 import { emergencies } from "./emergencies.js";
 import { h, notify } from "./dom.js";
 import { purposeChip } from "./purpose.js";
-import { about, drawRow, heading, headline, isCalling, pictures, steps } from "./report.js";
+import { about, cameras, drawRow, heading, headline, isCalling, pictures, steps } from "./report.js";
 import { t } from "./texts.js";
 
 const STATES = ["registered", "routed", "in_work", "waits_for_reporter", "disputed", "answered", "closed", "withdrawn"];
@@ -74,7 +74,7 @@ class ReportDesk extends Desk {
   draw(whole, signal) {
     const bar = h("div", { class: "decide" });
     this.drawButtons(bar, whole);
-    return [heading(whole), about(whole), ...pictures(whole, { purpose: this.purpose, signal }), steps(whole), bar];
+    return [heading(whole), about(whole), ...pictures(whole, { purpose: this.purpose, signal }), cameras(whole), steps(whole), bar];
   }
 
   async perform({ id, version }, action, values, purpose) {

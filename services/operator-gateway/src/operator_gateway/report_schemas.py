@@ -1,0 +1,21 @@
+"""Parts of a report in answers of the desk over REST."""
+
+from pydantic import Field
+
+from operator_gateway.schemas import Answer, Moment
+
+
+class UrgencyReason(Answer):
+    danger: str = Field(examples=["weapon"])
+    words: str = Field(description="As the reporter wrote them, in small letters.")
+
+
+class ReportCamera(Answer):
+    camera_id: str
+    name: str
+    distance_metres: float
+    is_certain: bool = Field(description="Its field of view shows that it looked there.")
+    held_at: Moment = Field(description="Since when its evidence is held; null before.")
+    held_from: Moment
+    held_until: Moment
+    frames: int = Field(description="Frames with evidence in that time, as last looked.")
