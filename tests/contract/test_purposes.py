@@ -13,6 +13,7 @@ from camera_registry.grpc_api import POLICY as CAMERAS
 from camera_registry.grpc_hubs import POLICY as HUBS
 from chassis.identity import Allow
 from citizen_reports.grpc_api import (
+    ANSWERS_POLICY,
     APPS_POLICY,
     COMPLAINTS_POLICY,
     DESK_POLICY,
@@ -36,6 +37,7 @@ POLICIES: Mapping[str, Allow] = {
     **AUDIT,
     **APPS_POLICY,
     **DESK_POLICY,
+    **ANSWERS_POLICY,
     **COMPLAINTS_POLICY,
     **PERSONNEL_POLICY,
     **ROUTING_POLICY,

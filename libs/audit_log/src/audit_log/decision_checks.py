@@ -14,7 +14,7 @@ from uuid import UUID
 from chassis.audit_entry import read_entry
 from chassis.tables import audit, audit_leaves, audit_pending
 from chassis.transaction import Tx
-from sqlalchemy import Column, ColumnElement, Row, Select, Uuid, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Select, literal, select, tuple_
 from tartip.audit.v1 import audit_pb2
 
 from audit_log.decisions import decided, entry_hash
@@ -202,4 +202,4 @@ def alias_of(tx: Tx, object_ref: str) -> str:
 
 def _value(column: Column[Any], text: str) -> ColumnElement[Any]:
     """The value of a column in a page's key, from its text."""
-    return literal(UUID(text) if isinstance(column.type, Uuid) else text, column.type)
+    return literal(column.type.python_type(text), column.type)

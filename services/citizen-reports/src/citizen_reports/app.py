@@ -1,6 +1,7 @@
 """Composition root: builds the use cases, gRPC services, consumers and workers of the service."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from law.report_retention import ReportRetention
 from partners.register import PartnerRegister
 from partners.service import serve_partners
 from tartip.reports.v1 import (
+    answers_pb2,
+    answers_pb2_grpc,
     personnel_pb2,
     personnel_pb2_grpc,
     reports_pb2,
@@ -30,12 +33,14 @@ from citizen_reports import consumers
 from citizen_reports.clients import CameraRegistry, InferenceGateway
 from citizen_reports.examination.process import Examiner
 from citizen_reports.grpc_api import (
+    ANSWERS_POLICY,
     APPS_POLICY,
     COMPLAINTS_POLICY,
     DESK_POLICY,
     PERSONNEL_POLICY,
     RETENTION_POLICY,
     ROUTING_POLICY,
+    AnswersApi,
     AppUseCases,
     CitizenReportsApi,
     ComplaintsApi,
@@ -50,9 +55,10 @@ from citizen_reports.model.law import Law, read_law
 from citizen_reports.model.routing import BuiltInRouter
 from citizen_reports.model.webhooks import AllowedHosts
 from citizen_reports.settings import ReportsSettings
-from citizen_reports.storage import awaited, records
+from citizen_reports.storage import awaited, records, waiting_answers
 from citizen_reports.storage.complaints import confidential_among, hidden_from
 from citizen_reports.usecases.active_routing import ActiveRouting
+from citizen_reports.usecases.answer_templates import Templates
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.cameras import HOLD_EVIDENCE, RELEASE_EVIDENCE, CameraEvidence
 from citizen_reports.usecases.change_feed import ChangeFeed
@@ -87,6 +93,7 @@ from citizen_reports.usecases.triage import Triage
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
 from citizen_reports.usecases.viewings import Viewings
+from citizen_reports.usecases.waiting_answers import SEND_ANSWER, Answers
 from citizen_reports.usecases.webhooks import Webhooks
 from citizen_reports.webhook_posts import HttpPosts
 
@@ -122,6 +129,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     board = Board(db, clock)
     usecases = DeskUseCases(desk_usecases, routing, execution, board, complaints, triage)
     desk = ReportDeskApi(usecases, sent, pages)
+    _serve_answers(chassis, desk_usecases, law, recorder, pages)
     _serve_personnel(chassis, recorder, complaints, pages)
     _serve_retention(chassis, law.retention, evidence)
 
@@ -152,6 +160,27 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.do(FIND_DUPLICATES, followup.find_duplicates)
     chassis.do(RECORD_OUTCOME, followup.record_outcome)
     chassis.loop("watching", change_feed.run)
+
+
+def _serve_answers(
+    chassis: Chassis[ReportsSettings],
+    desk: Desk,
+    law: Law,
+    recorder: ReportRecorder,
+    pages: Pages,
+) -> None:
+    """Serve answers from templates, and let them leave in time."""
+    clock, undo = chassis.clock, timedelta(seconds=chassis.settings.answer_undo_seconds)
+    at_calls, at_work = (
+        Answers(desk, db, clock, law, recorder, undo) for db in (chassis.db, chassis.work_db)
+    )
+    chassis.serve(
+        answers_pb2.DESCRIPTOR.services_by_name["Answers"],
+        answers_pb2_grpc.add_AnswersServicer_to_server,
+        AnswersApi(at_calls, Templates(chassis.db, clock, law.outcomes), pages),
+        ANSWERS_POLICY,
+    )
+    chassis.do(SEND_ANSWER, at_work.send)
 
 
 def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> None:
@@ -261,6 +290,7 @@ def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:
             STORE_MEDIA: awaited.COMPLETE_MEDIA,
             HOLD_EVIDENCE: awaited.UNHELD,
             RELEASE_EVIDENCE: awaited.UNRELEASED,
+            SEND_ANSWER: waiting_answers.TO_SEND,
         },
     )
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from partners.settings import PartnerSettings
+from pydantic import Field
 
 
 class ReportsSettings(PartnerSettings):
@@ -20,6 +21,8 @@ class ReportsSettings(PartnerSettings):
     webhook_hosts: str = ""
     # A PEM file with the authorities that may sign their certificates; "" for those of the machine.
     webhook_ca: str = ""
+    # How long an answer from a template can be undone before it leaves.
+    answer_undo_seconds: float = Field(300.0, ge=0, le=3600)
     # Officers who are added at the start if nobody has their log-in: "log-in:unit:family:given",
     # with semicolons between.
     trial_officers: str = ""

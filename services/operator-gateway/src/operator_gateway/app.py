@@ -17,6 +17,7 @@ from host.runtime import Chassis, Service
 from law.yearly import read_yearly_tables
 
 from operator_gateway import (
+    answers_routes,
     audit_routes,
     camera_imports_routes,
     camera_map_routes,
@@ -56,6 +57,7 @@ ROUTERS = (
     complaints_routes.router,
     routing_routes.router,
     triage_routes.router,
+    answers_routes.router,
     evidence_routes.router,
     statistics_routes.router,
     audit_routes.router,

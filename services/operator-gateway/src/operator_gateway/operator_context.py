@@ -23,7 +23,12 @@ from tartip.audit.v1 import audit_pb2_grpc
 from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2_grpc
-from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc, routing_pb2_grpc
+from tartip.reports.v1 import (
+    answers_pb2_grpc,
+    personnel_pb2_grpc,
+    reports_pb2_grpc,
+    routing_pb2_grpc,
+)
 from tartip.violations.v1 import violations_pb2_grpc
 
 from operator_gateway.settings import GatewaySettings
@@ -67,6 +72,7 @@ class Peers:
     reports: "reports_pb2_grpc.ReportDeskAsyncStub"
     complaints: "personnel_pb2_grpc.ComplaintsAsyncStub"
     routing: "routing_pb2_grpc.RoutingAsyncStub"
+    answers: "answers_pb2_grpc.AnswersAsyncStub"
     # By name, of each service that has data.
     audits: "dict[str, audit_pb2_grpc.AuditAsyncStub]"
 
@@ -82,6 +88,7 @@ class Peers:
             reports=reports_pb2_grpc.ReportDeskStub(to["citizen-reports"]),
             complaints=personnel_pb2_grpc.ComplaintsStub(to["citizen-reports"]),
             routing=routing_pb2_grpc.RoutingStub(to["citizen-reports"]),
+            answers=answers_pb2_grpc.AnswersStub(to["citizen-reports"]),
             audits={name: audit_pb2_grpc.AuditStub(channel) for name, channel in to.items()},
         )
 

@@ -19,3 +19,13 @@ class ReportCamera(Answer):
     held_from: Moment
     held_until: Moment
     frames: int = Field(description="Frames with evidence in that time, as last looked.")
+
+
+class WaitingAnswer(Answer):
+    """An answer that its operator can still undo."""
+
+    request_id: str
+    operator: str
+    outcome: str
+    leaves_at: Moment
+    answer: str = Field(description="Empty in lists.")

@@ -12,7 +12,7 @@ from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
 from operator_gateway.operator_context import AsOperator
-from operator_gateway.report_schemas import ReportCamera, UrgencyReason
+from operator_gateway.report_schemas import ReportCamera, UrgencyReason, WaitingAnswer
 from operator_gateway.schemas import (
     Answer,
     Id,
@@ -143,6 +143,7 @@ class DeskReport(Answer):
     urgency: str = Field(description='"proposed", "confirmed", "declined" or empty.')
     urgency_reasons: list[UrgencyReason] = Field(description="Words that propose it as urgent.")
     cameras: list[ReportCamera] = Field(description="Cameras that may have seen it, nearest first.")
+    waiting_answer: WaitingAnswer | None = Field(description="An answer that has not left yet.")
 
 
 class Choice(Answer):

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from operator_gateway import (
+    answers_routes,
     audit_routes,
     camera_imports_routes,
     camera_map_routes,
@@ -27,7 +28,7 @@ from pydantic import BaseModel, ValidationError
 from tartip.audit.v1 import audit_pb2
 from tartip.cameras.v1 import cameras_pb2
 from tartip.fines.v1 import fines_pb2
-from tartip.reports.v1 import personnel_pb2, reports_pb2, routing_pb2
+from tartip.reports.v1 import answers_pb2, personnel_pb2, reports_pb2, routing_pb2
 from tartip.violations.v1 import violations_pb2
 
 ANSWERS: list[tuple[type[Answer], type[Message]]] = [
@@ -50,6 +51,10 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (complaints_routes.SettledSubject, personnel_pb2.NameSubjectResponse),
     (reports_routes.Board, reports_pb2.GetBoardResponse),
     (reports_routes.Figures, reports_pb2.GetUnitFiguresResponse),
+    (answers_routes.TemplatePage, answers_pb2.ListTemplatesResponse),
+    (answers_routes.TemplateAnswer, answers_pb2.PutTemplateResponse),
+    (answers_routes.Preview, answers_pb2.PreviewAnswerResponse),
+    (answers_routes.AnswerResults, answers_pb2.AnswerManyFromTemplateResponse),
     (routing_routes.RoutingAnswer, routing_pb2.GetRoutingResponse),
     (routing_routes.RoutingPage, routing_pb2.ListRoutingsResponse),
     (routing_routes.DryRun, routing_pb2.DryRunRoutingResponse),
@@ -89,6 +94,12 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
     (triage_routes.ConfirmUrgency, reports_pb2.ConfirmUrgencyRequest),
     (triage_routes.DeclineUrgency, reports_pb2.DeclineUrgencyRequest),
+    (answers_routes.PutTemplate, answers_pb2.PutTemplateRequest),
+    (answers_routes.TextsRequest, answers_pb2.Texts),
+    (answers_routes.PreviewAnswer, answers_pb2.PreviewAnswerRequest),
+    (answers_routes.AnswerFromTemplate, answers_pb2.AnswerFromTemplateRequest),
+    (answers_routes.AnswerMany, answers_pb2.AnswerManyFromTemplateRequest),
+    (answers_routes.ShownReport, answers_pb2.ShownReport),
     (reports_routes.BoardQuery, reports_pb2.GetBoardRequest),
     (routing_routes.DraftRouting, routing_pb2.DraftRoutingRequest),
     (routing_routes.RoutingRuleRequest, routing_pb2.RoutingRule),
@@ -129,6 +140,10 @@ def test_every_field_of_a_body_stands_in_the_contract(
     request_model: type[BaseModel], message: type[Message]
 ) -> None:
     in_path = {"camera_id", "violation_id", "report_id", "number"}
+    if message is answers_pb2.PutTemplateRequest:
+        in_path = {"template"}
+    elif message is answers_pb2.ShownReport:
+        in_path = set()
     known = {field.name for field in message.DESCRIPTOR.fields}
     assert set(request_model.model_fields) - known == set()
     assert known - set(request_model.model_fields) - in_path == set()
@@ -195,6 +210,7 @@ def test_literals_are_the_contracts_names() -> None:
         (fines_pb2.FineState, fines_routes.FineState),
         (reports_pb2.Category, reports_routes.Category),
         (reports_pb2.ReportStatus, reports_routes.ReportStatus),
+        (answers_pb2.AnswerState, answers_routes.AnswerState),
         (routing_pb2.SecrecyClass, routing_routes.SecrecyClass),
         (routing_pb2.RuleDays, routing_routes.RuleDays),
     ]:

@@ -16,7 +16,7 @@ from operator_gateway.tickets import (
 )
 
 NOBODY: Any = None  # who is not asked here
-PEERS = Peers(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, audits={})
+PEERS = Peers(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, audits={})
 HOLDER = OperatorContext(Operator("x", frozenset(), ()), "X", 0.0, "", "t", PEERS)
 
 

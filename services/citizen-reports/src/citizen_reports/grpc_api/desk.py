@@ -22,6 +22,7 @@ from citizen_reports.model.board import UnitFigures, UnitLoad
 from citizen_reports.model.categories import Category
 from citizen_reports.model.media import Media
 from citizen_reports.model.statuses import Status
+from citizen_reports.model.waiting_answers import WaitingAnswer
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.complaints import Complaints
@@ -98,7 +99,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             wanted, page.spec, current_caller(), overdue_only=request.overdue_only
         )
         return reports_pb2.ReportDeskListReportsResponse(
-            reports=[_desk_report_to_proto(view) for view in views],
+            reports=[desk_report_to_proto(view) for view in views],
             next_page_token=page.next_token(keys),
         )
 
@@ -110,7 +111,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             view = await self._desk.by_number(number_of(request.number), caller)
         else:
             view = await self._desk.by_id(report_id_of(request.report_id), caller)
-        return reports_pb2.ReportDeskGetReportResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.ReportDeskGetReportResponse(report=desk_report_to_proto(view))
 
     async def OpenEvidence(
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
@@ -129,14 +130,14 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self, request: reports_pb2.TakeReportRequest, context: Context
     ) -> reports_pb2.TakeReportResponse:
         view = await self._desk.take(_shown(request), current_caller())
-        return reports_pb2.TakeReportResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.TakeReportResponse(report=desk_report_to_proto(view))
 
     async def RouteReport(
         self, request: reports_pb2.RouteReportRequest, context: Context
     ) -> reports_pb2.RouteReportResponse:
         target = Target(request.unit, request.region)
         view = await self._routing.route(_shown(request), target, request.reason, current_caller())
-        return reports_pb2.RouteReportResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.RouteReportResponse(report=desk_report_to_proto(view))
 
     async def AskReporter(
         self, request: reports_pb2.AskReporterRequest, context: Context
@@ -144,7 +145,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.ask(
             _shown(request), request.question, request.reason, current_caller()
         )
-        return reports_pb2.AskReporterResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.AskReporterResponse(report=desk_report_to_proto(view))
 
     async def AnswerReport(
         self, request: reports_pb2.AnswerReportRequest, context: Context
@@ -152,7 +153,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.answer(
             _shown(request), request.answer, request.outcome, current_caller()
         )
-        return reports_pb2.AnswerReportResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.AnswerReportResponse(report=desk_report_to_proto(view))
 
     async def AcceptTrafficEvidence(
         self, request: reports_pb2.AcceptTrafficEvidenceRequest, context: Context
@@ -160,7 +161,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._desk.accept_traffic_evidence(
             _shown(request), request.plate, request.offence_code, current_caller()
         )
-        return reports_pb2.AcceptTrafficEvidenceResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.AcceptTrafficEvidenceResponse(report=desk_report_to_proto(view))
 
     async def RaiseReport(
         self, request: reports_pb2.RaiseReportRequest, context: Context
@@ -172,19 +173,19 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         if hidden:
             return reports_pb2.RaiseReportResponse(hidden=True)
         view = await self._desk.by_id(shown.report_id, caller)
-        return reports_pb2.RaiseReportResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.RaiseReportResponse(report=desk_report_to_proto(view))
 
     async def ConfirmUrgency(
         self, request: reports_pb2.ConfirmUrgencyRequest, context: Context
     ) -> reports_pb2.ConfirmUrgencyResponse:
         view = await self._triage.confirm(_shown(request), current_caller())
-        return reports_pb2.ConfirmUrgencyResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.ConfirmUrgencyResponse(report=desk_report_to_proto(view))
 
     async def DeclineUrgency(
         self, request: reports_pb2.DeclineUrgencyRequest, context: Context
     ) -> reports_pb2.DeclineUrgencyResponse:
         view = await self._triage.decline(_shown(request), request.reason, current_caller())
-        return reports_pb2.DeclineUrgencyResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.DeclineUrgencyResponse(report=desk_report_to_proto(view))
 
     async def RecordArrival(
         self, request: reports_pb2.RecordArrivalRequest, context: Context
@@ -195,7 +196,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             is_known = given is None or moment is not None
             check.that(is_known, "arrived_at", "a moment", code="ARRIVED_IN_FUTURE")
         view = await self._execution.record_arrival(_shown(request), moment, current_caller())
-        return reports_pb2.RecordArrivalResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.RecordArrivalResponse(report=desk_report_to_proto(view))
 
     async def ExtendDeadline(
         self, request: reports_pb2.ExtendDeadlineRequest, context: Context
@@ -203,7 +204,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         view = await self._execution.extend(
             _shown(request), request.reason, request.working_days, current_caller()
         )
-        return reports_pb2.ExtendDeadlineResponse(report=_desk_report_to_proto(view))
+        return reports_pb2.ExtendDeadlineResponse(report=desk_report_to_proto(view))
 
     async def GetBoard(
         self, request: reports_pb2.GetBoardRequest, context: Context
@@ -262,7 +263,8 @@ def _status_or_none(value: int) -> Status | None:
     return STATUS_OF.get(reports_pb2.ReportStatus.ValueType(value))
 
 
-def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
+def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
+    """Return a report as operators are shown it."""
     report, written, place = view.report, view.contents, view.contents.place
     return reports_pb2.DeskReport(
         report=report_to_proto(report, written.question, written.answer, len(view.media)),
@@ -310,6 +312,17 @@ def _desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
             for reason in view.urgency_reasons
         ],
         cameras=cameras_to_proto(report, view.cameras),
+        waiting_answer=_waiting_to_proto(view.waiting) if view.waiting else None,
+    )
+
+
+def _waiting_to_proto(answer: WaitingAnswer) -> reports_pb2.WaitingAnswer:
+    return reports_pb2.WaitingAnswer(
+        request_id=str(answer.request_id),
+        operator=answer.operator,
+        outcome=answer.outcome,
+        leaves_at=to_timestamp(answer.leaves_at),
+        answer=answer.text,
     )
 
 

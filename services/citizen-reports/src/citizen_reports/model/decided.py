@@ -1,5 +1,5 @@
 """What a decision covers, and the hash in its audit entry: all columns of a registered report's
-row; its answer; and whom a complaint is about."""
+row; its answer; whom a complaint is about; and templates of answers."""
 
 from audit_log.record_kinds import RecordKind
 
@@ -14,9 +14,17 @@ REPORT = RecordKind(
         *("response_due_at", "response_rule", "response_ended_at", "arrived_at", "response_step"),
         *("position", "taken_at", "answered_by", "closing_outcome", "extended_at", "questions"),
         *("reminders", "waits_until", "waited_seconds", "warned_number", "reported_category"),
-        *("silent_alarm", "urgency"),
+        *("silent_alarm", "urgency", "waiting_answer"),
     ),
 )
 ANSWER = RecordKind("answer", ("report_id", "answer"))
+# A version of a template of answers.
+TEMPLATE = RecordKind(
+    "answer_template",
+    (
+        *("template", "version", "categories", "outcome", "text_kk", "text_ru", "text_en"),
+        *("withdrawn", "reason", "changed_by", "changed_at"),
+    ),
+)
 # Whom a complaint is about.
 SUBJECT = RecordKind("subject", ("report_id", "officer_id", "unit", "settled_at"))

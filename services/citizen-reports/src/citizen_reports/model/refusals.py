@@ -232,3 +232,42 @@ class HoldNotFound(Refusal):
 
     kind = Kind.NOT_FOUND
     code = "HOLD_NOT_FOUND"
+
+
+class TemplateNotFound(Refusal):
+    """There is no such template of answers, or it was withdrawn."""
+
+    kind = Kind.NOT_FOUND
+    code = "TEMPLATE_NOT_FOUND"
+
+
+class TemplateChangedMeanwhile(Refusal):
+    """The template has another version than the one that was shown."""
+
+    kind = Kind.CONFLICT
+    code = "TEMPLATE_CHANGED_MEANWHILE"
+
+
+class TemplateNotForReport(Refusal):
+    """The template answers other kinds of reports."""
+
+    code = "TEMPLATE_NOT_FOR_REPORT"
+
+
+class AnswerWaiting(Refusal):
+    """Another answer to the report waits already."""
+
+    code = "ANSWER_WAITING"
+
+
+class AnswerNotInBulk(Refusal):
+    """Reports of this category are answered one by one."""
+
+    code = "ANSWER_NOT_IN_BULK"
+
+
+class AnswerNotFound(Refusal):
+    """The caller gave no answer by this request."""
+
+    kind = Kind.NOT_FOUND
+    code = "ANSWER_NOT_FOUND"

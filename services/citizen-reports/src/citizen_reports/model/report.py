@@ -101,6 +101,8 @@ class Report:
     reported_category: Category | None = None
     # None where neither words nor an operator say so.
     urgency: Urgency | None = None
+    # An answer that has not left yet (see `waiting_answers`); any move sets it aside.
+    waiting_answer: UUID | None = None
 
     @property
     def category_of_app(self) -> Category:
@@ -385,7 +387,7 @@ class Report:
         target = TRANSITIONS.get((self.status, move))
         if target is None:
             raise StatusNotAllowed(facts={"status": self.status.value, "action": move.value})
-        return replace(self, status=target, version=self.version + 1)
+        return replace(self, status=target, version=self.version + 1, waiting_answer=None)
 
     def with_deadline(self, deadline: Deadline) -> "Report":
         """Return the report with this deadline of its answer, and its escalation begun anew."""

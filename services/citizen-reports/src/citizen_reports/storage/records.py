@@ -1,6 +1,6 @@
 """The records of this service that `CheckDecisions` compares with the audit log.
 
-They are registered reports, their answers, and whom complaints are about.
+They are registered reports, their answers, whom complaints are about, and templates of answers.
 """
 
 from typing import Any
@@ -9,8 +9,9 @@ from audit_log.decision_checks import RecordSource, RecordTable
 from sqlalchemy import Row, select
 
 from citizen_reports.model.categories import CONFIDENTIAL, Category
-from citizen_reports.model.decided import ANSWER, REPORT, SUBJECT
+from citizen_reports.model.decided import ANSWER, REPORT, SUBJECT, TEMPLATE
 from citizen_reports.model.statuses import Status
+from citizen_reports.storage.answer_templates import answer_templates, ref_of
 from citizen_reports.storage.tables import complaint_subjects, contents, reports
 
 
@@ -20,6 +21,10 @@ def _ref(row: Row[Any]) -> str:
 
 def _is_confidential(row: Row[Any]) -> bool:
     return Category(row.category) in CONFIDENTIAL
+
+
+def _template_ref(row: Row[Any]) -> str:
+    return ref_of(row.template, row.version)
 
 
 _REGISTERED = select(reports).where(reports.c.status != Status.OPEN.value)
@@ -35,4 +40,10 @@ SOURCES: tuple[RecordSource, ...] = (
     RecordTable(REPORT, _REGISTERED, (reports.c.report_id,), _ref, _is_confidential),
     RecordTable(ANSWER, _ANSWERED, (contents.c.report_id,), _ref, _is_confidential),
     RecordTable(SUBJECT, _SETTLED, (complaint_subjects.c.report_id,), _ref, _is_confidential),
+    RecordTable(
+        TEMPLATE,
+        select(answer_templates),
+        (answer_templates.c.template, answer_templates.c.version),
+        _template_ref,
+    ),
 )

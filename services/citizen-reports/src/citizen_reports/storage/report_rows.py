@@ -73,6 +73,7 @@ def _execution_to_row(report: Report) -> dict[str, Any]:
         "silent_alarm": report.silent_alarm or None,
         "reported_category": report.reported_category and report.reported_category.value,
         "urgency": report.urgency and report.urgency.value,
+        "waiting_answer": report.waiting_answer,
     }
 
 
@@ -130,4 +131,5 @@ def to_report(row: Any) -> Report:
         silent_alarm=bool(row.silent_alarm),
         reported_category=Category(row.reported_category) if row.reported_category else None,
         urgency=Urgency(row.urgency) if row.urgency else None,
+        waiting_answer=row.waiting_answer,
     )

@@ -74,6 +74,7 @@ reports = Table(
     # True or NULL, so that what was decided before the column hashes as before.
     Column("silent_alarm", Boolean),
     Column("urgency", Text),
+    Column("waiting_answer", Uuid),
     *record_columns(),
 )
 

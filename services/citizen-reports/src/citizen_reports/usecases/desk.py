@@ -5,7 +5,6 @@ A `Shown` says which report an operator acts on, and which version of it the ope
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from uuid import UUID
 
 from audit_log.decisions import Decision
@@ -22,7 +21,6 @@ from citizen_reports import events
 from citizen_reports.model.actions import DeskAction, Files, accept_evidence, allowed_actions
 from citizen_reports.model.cameras import ReportCamera
 from citizen_reports.model.danger_words import Reason
-from citizen_reports.model.decided import ANSWER
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in, visible
@@ -30,15 +28,24 @@ from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Actor, Status, Urgency
 from citizen_reports.model.viewings import Seen
+from citizen_reports.model.waiting_answers import WaitingAnswer
 from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
-from citizen_reports.storage import cameras, contents, media_files, reports, urgency
+from citizen_reports.storage import (
+    cameras,
+    contents,
+    media_files,
+    reports,
+    urgency,
+    waiting_answers,
+)
 from citizen_reports.storage.contents import Contents, Step, Written
 from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.usecases.answering import record_answer
 from citizen_reports.usecases.escalation import WAITING, question_schedule
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.readings import record_reading
-from citizen_reports.usecases.recording import CLOSE, ReportRecorder, bind_trace
+from citizen_reports.usecases.recording import ReportRecorder, bind_trace
 
 REASON_MAX = 500
 # The reason of questions that name none: calls of before there were reasons.
@@ -61,6 +68,8 @@ class DeskView:
     urgency_reasons: tuple[Reason, ...] = ()
     # Cameras that may have seen it, nearest first; not in a list.
     cameras: tuple[ReportCamera, ...] = ()
+    # An answer that has not left yet; in a list without its text.
+    waiting: WaitingAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -110,14 +119,15 @@ class Desk:
             listed = await reports.reports_for_desk(tx, wanted, spec)
             stored = await contents.stored_counts(tx, [report.report_id for report in listed])
             reasons = await urgency.reasons_to_judge(tx, listed)
+            waiting = await waiting_answers.waiting_on(tx, listed)
             _record_listing(tx, listed, wanted)
         views = []
         for report in listed:
             files = Files(stored.get(report.report_id, 0))
             actions = self._actions(report, files, caller)
             found = reasons.get(report.report_id, ())
-            is_overdue = report.is_overdue(now)
-            views.append(DeskView(report, is_overdue, actions, urgency_reasons=found))
+            view = DeskView(report, report.is_overdue(now), actions, urgency_reasons=found)
+            views.append(replace(view, waiting=waiting.get(report.report_id)))
         return views, [reports.place_in_queue(report) for report in listed]
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
@@ -208,7 +218,7 @@ class Desk:
                 code="ANSWER_SAYS_NOTHING",
             )
             check.that(bool(outcome), "outcome", "what came of it", code="OUTCOME_REQUIRED")
-        now, operator = self._clock(), caller.scope.name
+        now = self._clock()
         async with self._openings.begin(shown.report_id, caller) as tx:
             report = await self.lock_unchanged(tx, shown, caller)
             with checks() as check:
@@ -220,14 +230,7 @@ class Desk:
                     code="OUTCOME_UNKNOWN",
                 )
             answered = report.answer(actor_of(caller), outcome, now)
-            sealed = await contents.seal_answer(tx, shown.report_id, answer)
-            decision = Decision("answer", {"outcome": outcome}, beside={ANSWER: sealed})
-            entry = await self._recorder.record(
-                tx, report, answered, decision, at=now, actor=operator, note=answer
-            )
-            await contents.save_answer(tx, sealed, entry)
-            close_at = now + timedelta(days=self._law.deadlines.table.dispute_days)
-            await tx.schedule(CLOSE, f"{shown.report_id}:{answered.version}", close_at)
+            await record_answer(tx, self._recorder, self._law.deadlines, report, answered, answer)
             return await self.view(tx, answered, caller)
 
     async def accept_traffic_evidence(
@@ -300,6 +303,7 @@ class Desk:
         written = await contents.written_of(tx, report.report_id)
         record_reading(tx, report, _seen(written), caller)
         items = await media_files.with_taken(tx, items, written.key)
+        answer_id = report.waiting_answer
         return DeskView(
             report=report,
             overdue=report.is_overdue(self._clock()),
@@ -310,6 +314,7 @@ class Desk:
             steps=tuple(await contents.steps_of(tx, report.report_id, written.key)),
             urgency_reasons=await urgency.reasons_of(tx, report.report_id, written.key),
             cameras=await cameras.cameras_of(tx, report.report_id, written.key),
+            waiting=await waiting_answers.with_text(tx, answer_id) if answer_id else None,
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:
