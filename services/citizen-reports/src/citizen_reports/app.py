@@ -78,6 +78,7 @@ from citizen_reports.usecases.intake import (
 )
 from citizen_reports.usecases.openings import Openings, SentMedia
 from citizen_reports.usecases.personnel import RELEASE_CASES, RELEASE_LOG_IN, Personnel
+from citizen_reports.usecases.plate_proposals import PROPOSE_PLATES, PlateProposals
 from citizen_reports.usecases.recording import (
     CLOSE,
     DATE_ANSWER,
@@ -152,7 +153,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     chassis.consume("VIOLATIONS", consumers.violations(followup))
     chassis.consume("FINES", consumers.fines(followup))
     _watch_clocks(chassis, escalation)
-    _follow_cameras(chassis, evidence)
+    _see_evidence(chassis, evidence)
     chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
@@ -191,13 +192,15 @@ def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> 
     chassis.do(DATE_ANSWER, escalation.date_answer)
 
 
-def _follow_cameras(chassis: Chassis[ReportsSettings], evidence: InferenceGateway) -> None:
-    """Have the cameras that saw what is reported named, and their evidence held and released."""
+def _see_evidence(chassis: Chassis[ReportsSettings], evidence: InferenceGateway) -> None:
+    """Have the cameras that saw what is reported named, and their evidence held and released; have
+    plates read in photographs."""
     channel = chassis.channels.to(chassis.settings.camera_registry_address, "camera-registry")
     followed = CameraEvidence(chassis.work_db, chassis.clock, CameraRegistry(channel), evidence)
     chassis.do(NAME_CAMERAS, followed.name)
     chassis.do(HOLD_EVIDENCE, followed.hold)
     chassis.do(RELEASE_EVIDENCE, followed.release)
+    chassis.do(PROPOSE_PLATES, PlateProposals(chassis.work_db, evidence).propose)
 
 
 def _read_tables() -> None:

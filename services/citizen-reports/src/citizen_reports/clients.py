@@ -7,12 +7,14 @@ from uuid import UUID
 import grpc
 from chassis.channels import peers_refusals, refusals_of
 from chassis.clock import to_timestamp
+from chassis.purpose import purpose_metadata
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
 from citizen_reports.model.cameras import WITHIN_METRES, Sighting, Window
 from citizen_reports.model.draft import Place
-from citizen_reports.model.media import EvidenceFile, Stored
+from citizen_reports.model.media import EvidenceFile, Media, Stored
+from citizen_reports.model.proposed_plates import ProposedPlate
 from citizen_reports.model.report import Report
 from citizen_reports.usecases.openings import Piece
 
@@ -20,6 +22,8 @@ STORE_SECONDS = 120.0  # of 100 MiB
 READ_SECONDS = 30.0
 ERASE_SECONDS = 10.0
 HOLD_SECONDS = 5.0
+PLATES_SECONDS = 30.0
+PLATES_PURPOSE = purpose_metadata("a plate is proposed for a report of a traffic violation")
 REGISTER_SECONDS = 5.0
 
 
@@ -42,6 +46,17 @@ class InferenceGateway:
         request = inference_pb2.EraseEvidenceRequest(sha256=sha256, confidential=confidential)
         with peers_refusals():
             await self._stub.EraseEvidence(request, timeout=ERASE_SECONDS)
+
+    async def read_plates(self, item: Media) -> list[ProposedPlate]:
+        """Return the plates in a photograph of the evidence store. Raises a Refusal."""
+        request = inference_pb2.ReadPlatesRequest(sha256=item.evidence_sha256)
+        with peers_refusals():
+            answer = await self._stub.ReadPlates(
+                request, timeout=PLATES_SECONDS, metadata=PLATES_PURPOSE
+            )
+        return [
+            ProposedPlate(item.media_id, plate.text, plate.confidence) for plate in answer.plates
+        ]
 
     async def hold(self, hold_id: UUID, camera_id: UUID, window: Window) -> int:
         """Hold what a camera saw in a window; return how many frames with evidence that is now.

@@ -64,8 +64,16 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
     # By hold id; a released one is None. By camera id: how many frames are there.
     holds: dict[str, inference_pb2.HoldEvidenceRequest | None] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
+    # By hash of the original: the plates in it.
+    plates: dict[str, list[inference_pb2.Plate]] = field(default_factory=dict)
+    looked_at: list[str] = field(default_factory=list)
     address: str = ""
     away: bool = False
+
+    def ReadPlates(self, request: Any, context: Any) -> Any:
+        self.looked_at.append(request.sha256)
+        assert purpose_in(dict(context.invocation_metadata()))
+        return inference_pb2.ReadPlatesResponse(plates=self.plates.get(request.sha256, []))
 
     def HoldEvidence(self, request: Any, context: Any) -> Any:
         if self.holds.setdefault(request.hold_id, request) not in (request, None):

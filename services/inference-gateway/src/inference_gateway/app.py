@@ -34,7 +34,9 @@ from inference_gateway.grpc_api import POLICY, InferenceApi
 from inference_gateway.holds.grpc_api import HoldsApi
 from inference_gateway.holds.usecases import EvidenceHolds
 from inference_gateway.ingest.edge_grpc_api import EdgeApi
+from inference_gateway.ingest.evidence_plates import EvidencePlates
 from inference_gateway.ingest.grpc_api import IngestApi
+from inference_gateway.ingest.plates_grpc_api import PlatesApi
 from inference_gateway.ingest.usecases import Intake, SessionParts
 from inference_gateway.ingest.video_ingest import VideoIngest
 from inference_gateway.probes import model as probes
@@ -77,6 +79,7 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         InferenceApi(
             IngestApi(intake, videos),
             EdgeApi(intake),
+            PlatesApi(EvidencePlates(pool, evidence)),
             EvidenceApi(evidence, pages),
             HoldsApi(EvidenceHolds(chassis.db, chassis.clock)),
             QuarantineApi(guard, pages),

@@ -5,9 +5,26 @@ from pydantic import Field
 from operator_gateway.schemas import Answer, Moment
 
 
+class Media(Answer):
+    media_id: str
+    content_type: str
+    size_bytes: int
+    evidence_sha256: str
+    shown_sha256: str
+    taken_at: Moment = Field(description="As the phone wrote into the file; it may be wrong.")
+    taken_latitude: float | None
+    taken_longitude: float | None
+
+
 class UrgencyReason(Answer):
     danger: str = Field(examples=["weapon"])
     words: str = Field(description="As the reporter wrote them, in small letters.")
+
+
+class ProposedPlate(Answer):
+    media_id: str
+    text: str
+    confidence: float = Field(description="Of the weakest character, 0 to 1.")
 
 
 class ReportCamera(Answer):

@@ -12,7 +12,13 @@ from pydantic import Field
 from tartip.reports.v1 import reports_pb2
 
 from operator_gateway.operator_context import AsOperator
-from operator_gateway.report_schemas import ReportCamera, UrgencyReason, WaitingAnswer
+from operator_gateway.report_schemas import (
+    Media,
+    ProposedPlate,
+    ReportCamera,
+    UrgencyReason,
+    WaitingAnswer,
+)
 from operator_gateway.schemas import (
     Answer,
     Id,
@@ -98,17 +104,6 @@ class Reporter(Answer):
     phone: str
 
 
-class Media(Answer):
-    media_id: str
-    content_type: str
-    size_bytes: int
-    evidence_sha256: str
-    shown_sha256: str
-    taken_at: Moment = Field(description="As the phone wrote into the file; it may be wrong.")
-    taken_latitude: float | None
-    taken_longitude: float | None
-
-
 class ReportStep(Answer):
     at: Moment
     status: ReportStatus | None
@@ -142,6 +137,7 @@ class DeskReport(Answer):
     silent_alarm: bool = Field(description="A call for help by somebody who cannot speak or write.")
     urgency: str = Field(description='"proposed", "confirmed", "declined" or empty.')
     urgency_reasons: list[UrgencyReason] = Field(description="Words that propose it as urgent.")
+    proposed_plates: list[ProposedPlate] = Field(description="Read by a model: proposals.")
     cameras: list[ReportCamera] = Field(description="Cameras that may have seen it, nearest first.")
     waiting_answer: WaitingAnswer | None = Field(description="An answer that has not left yet.")
 

@@ -1,4 +1,5 @@
-"""The cameras that may have seen what is reported, in a real browser and over REST."""
+"""Cameras that may have seen what is reported, and plates that a model read in its photographs, in
+a real browser."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,7 @@ def seen_report(gateway: Any, console: OpenConsole) -> pb.DeskReport:
     )
     waits = pb.ReportCamera(camera_id="camera-2", name="Abai 46", distance_metres=90)
     report = a_report("report-1", system_clock() + timedelta(hours=1), cameras=[held, waits])
+    report.proposed_plates.add(media_id="media-1", text="463DXA02", confidence=0.929)
     gateway.asked.reports["report-1"] = report
     return report
 
@@ -44,4 +46,5 @@ async def test_the_page_of_a_report_names_its_cameras_and_what_is_held(
     first, second = [desk.page.locator("[data-cameras] li").nth(number) for number in range(2)]
     await expect(first).to_contain_text("Abai 44, <b>north</b> · 12 м · смотрела туда")
     await expect(first).to_contain_text(": 3")
+    await expect(desk.page.locator("[data-plates]")).to_have_text("463DXA02 (92 %)")
     await expect(second).to_contain_text("могла видеть · запрос на сохранение ещё не отправлен")

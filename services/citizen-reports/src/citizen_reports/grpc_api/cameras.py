@@ -1,9 +1,10 @@
-"""Converts the cameras of a report to protobuf."""
+"""Converts the cameras of a report, and plates proposed for it, to protobuf."""
 
 from chassis.clock import to_timestamp
 from tartip.reports.v1 import reports_pb2 as pb
 
 from citizen_reports.model.cameras import ReportCamera, held_window
+from citizen_reports.model.proposed_plates import ProposedPlate
 from citizen_reports.model.report import Report
 
 
@@ -24,3 +25,9 @@ def cameras_to_proto(report: Report, cameras: tuple[ReportCamera, ...]) -> list[
         for camera in cameras
         if camera.sighting is not None
     ]
+
+
+def plate_to_proto(plate: ProposedPlate) -> pb.ProposedPlate:
+    return pb.ProposedPlate(
+        media_id=str(plate.media_id), text=plate.text, confidence=plate.confidence
+    )

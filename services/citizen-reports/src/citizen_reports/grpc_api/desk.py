@@ -15,7 +15,7 @@ from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
 from citizen_reports.events import STATUSES
 from citizen_reports.grpc_api.apps import media_id_of, number_of, report_id_of, report_to_proto
-from citizen_reports.grpc_api.cameras import cameras_to_proto
+from citizen_reports.grpc_api.cameras import cameras_to_proto, plate_to_proto
 from citizen_reports.grpc_api.filters import CATEGORY_OF, STATUS_OF, moment_or_none
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
 from citizen_reports.model.board import UnitFigures, UnitLoad
@@ -312,6 +312,7 @@ def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
             for reason in view.urgency_reasons
         ],
         cameras=cameras_to_proto(report, view.cameras),
+        proposed_plates=map(plate_to_proto, view.proposed_plates),
         waiting_answer=_waiting_to_proto(view.waiting) if view.waiting else None,
     )
 

@@ -129,6 +129,15 @@ report_cameras = Table(
     Column("released_at", _moment),
 )
 
+# Plates that a model read in a photograph of a report.
+proposed_plates = Table(
+    "proposed_plates",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 # Words of the reporter for which somebody should look at once.
 urgency_reasons = Table(
     "urgency_reasons",

@@ -24,6 +24,7 @@ from citizen_reports.model.danger_words import Reason
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in, visible
+from citizen_reports.model.proposed_plates import ProposedPlate
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Actor, Status, Urgency
@@ -35,6 +36,7 @@ from citizen_reports.storage import (
     cameras,
     contents,
     media_files,
+    proposed_plates,
     reports,
     urgency,
     waiting_answers,
@@ -70,6 +72,8 @@ class DeskView:
     cameras: tuple[ReportCamera, ...] = ()
     # An answer that has not left yet; in a list without its text.
     waiting: WaitingAnswer | None = None
+    # Plates that a model read in the photographs, the surest first; not in a list.
+    proposed_plates: tuple[ProposedPlate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -315,6 +319,7 @@ class Desk:
             urgency_reasons=await urgency.reasons_of(tx, report.report_id, written.key),
             cameras=await cameras.cameras_of(tx, report.report_id, written.key),
             waiting=await waiting_answers.with_text(tx, answer_id) if answer_id else None,
+            proposed_plates=await proposed_plates.plates_of(tx, report.report_id, written.key),
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:

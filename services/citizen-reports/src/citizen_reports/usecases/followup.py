@@ -14,11 +14,13 @@ from host.scheduler import WaitUntilDue
 
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import EvidenceFile, Media, MediaState, Stored
+from citizen_reports.model.proposed_plates import wants_plates
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, media_files, nearby, reports
 from citizen_reports.storage.nearby import Located, Neighbour
 from citizen_reports.usecases.intake import DRAFT_LIFE
+from citizen_reports.usecases.plate_proposals import PROPOSE_PLATES
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
@@ -98,7 +100,10 @@ class FollowUp:
             current = await contents.find_media_for_update(tx, report_id, media_id)
             if current is None or current.state is not MediaState.COMPLETE:
                 return
-            await contents.save_media(tx, current.stored_as(stored))
+            kept = current.stored_as(stored)
+            await contents.save_media(tx, kept)
+            if wants_plates(report, kept):
+                await tx.schedule(PROPOSE_PLATES, key, self._clock())
             await media_files.drop_chunks(tx, current)
 
     async def _store(self, item: Media, report: Report) -> Stored:

@@ -92,6 +92,7 @@ export function about(whole) {
       [t("source"), partner],
       [t("closing_outcome"), whole.closing_outcome ? choiceName("outcomes", whole.closing_outcome) : ""],
       [t("outcome"), report.outcome ? code("outcome", report.outcome) : ""],
+      [t("plates.proposed"), proposedPlates(whole)],
       [t("accepted"), whole.accepted_plate ? `${visible(whole.accepted_plate)} · ${code("offence", whole.accepted_offence_code)}` : ""],
       [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
       [t("story"), story && h("span", { class: "mono" }, story)],
@@ -106,6 +107,10 @@ export function about(whole) {
 const judging = (whole) => whole.urgency_reasons?.length || whole.urgency === "declined" ? h("section", { "data-judging": "" },
   h("h3", {}, t("urgency.words")), h("p", { class: "bar" }, dangers(whole),
     whole.urgency === "declined" ? h("span", { class: "tag" }, t("urgency.declined")) : null)) : null;
+
+// What a model read in the photographs: the operator looks, and says which plate it is.
+const proposedPlates = ({ proposed_plates: all }) => all?.length ? h("span", { "data-plates": "" },
+  all.map(({ text, confidence }) => `${visible(text)} (${Math.floor(confidence * 100)} %)`).join(", ")) : "";
 
 const moved = ({ answer_due_at: dueAt, report }) => dueAt && report.receipt?.due_at
   && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);

@@ -25,6 +25,7 @@ export const REPORTS = {
   "urgency.confirmed": ["шұғыл", "срочно", "urgent"],
   "urgency.declined": ["шұғыл емес деп шешілді", "признано не срочным", "judged not urgent"],
   "urgency.words": ["Неге шұғыл болуы мүмкін", "Почему может быть срочно", "Why it may be urgent"],
+  "plates.proposed": ["Машина оқыған нөмір (тексеріңіз)", "Номер, прочитанный машиной (проверьте)", "Plate read by a machine (check it)"],
   "cameras.seen": ["Оқиғаны көруі мүмкін камералар", "Камеры, которые могли это видеть", "Cameras that may have seen it"],
   "cameras.certain": ["сол жаққа қараған", "смотрела туда", "looked there"],
   "cameras.perhaps": ["көруі мүмкін", "могла видеть", "may have seen it"],

@@ -1,0 +1,64 @@
+"""Scheduled work: plates are read in photographs of traffic violations, for an operator to judge.
+
+A handler may run more than once for one photograph. While the models are away or busy it raises,
+and is called again later.
+"""
+
+import logging
+from typing import Protocol
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.refusals import Kind, Refusal
+from chassis.transaction import SYSTEM
+
+from citizen_reports.model.media import Media
+from citizen_reports.model.proposed_plates import ProposedPlate, surest, wants_plates
+from citizen_reports.storage import contents, proposed_plates, reports
+from citizen_reports.usecases.recording import audit, bind_trace
+
+PROPOSE_PLATES = "propose_plates"
+_LATER = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.OVERLOADED, Kind.INTERNAL})
+log = logging.getLogger(__name__)
+
+
+class PlateReader(Protocol):
+    async def read_plates(self, item: Media) -> list[ProposedPlate]:
+        """Return the plates in a photograph of the evidence store. Raises a Refusal."""
+        ...
+
+
+class PlateProposals:
+    def __init__(self, db: Database, reader: PlateReader) -> None:
+        self._db = db
+        self._reader = reader
+
+    async def propose(self, key: str) -> None:
+        """Read and store the plates of a photograph, unless that was done, or nobody decides on the
+        report any more. `key` is "report id:media id"."""
+        report_id, media_id = map(UUID, key.split(":"))
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.get(tx, report_id)
+            bind_trace(report)
+            item = await contents.find_media(tx, report_id, media_id)
+            is_done = await proposed_plates.was_read(tx, report_id, media_id)
+        if item is None or is_done or not wants_plates(report, item):
+            return
+        plates = surest(await self._read(item))
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.get_for_update(tx, report_id)
+            report_key = await contents.find_report_key(tx, report_id)
+            if report_key is None:
+                return
+            proposed_plates.add_plates(tx, report_id, media_id, plates, report_key)
+            audit(tx, "propose_plates", report, media=str(media_id), plates=str(len(plates)))
+
+    async def _read(self, item: Media) -> list[ProposedPlate]:
+        """The plates; none in a photograph that cannot be looked at, today or later."""
+        try:
+            return await self._reader.read_plates(item)
+        except Refusal as refusal:
+            if refusal.kind in _LATER:
+                raise
+            log.warning("no plate is read in a photograph: %s", refusal.reason)
+            return []
