@@ -31,9 +31,10 @@ from joserfc.jwk import ECKey
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
-from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
+from tartip.reports.v1 import answers_pb2, answers_pb2_grpc, reports_pb2, reports_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
 
+from .answers_peer import PeerAnswers
 from .browser import chromium, console
 from .peers import Asked, PeerCameras, PeerFines, PeerInference, PeerViolations
 from .report_peer import PeerReports
@@ -127,6 +128,11 @@ async def peers(engines: Any) -> AsyncIterator[Asked]:
             reports_pb2.DESCRIPTOR.services_by_name["ReportDesk"],
             reports_pb2_grpc.add_ReportDeskServicer_to_server,
             PeerReports(asked),
+            beside=(
+                answers_pb2.DESCRIPTOR.services_by_name["Answers"],
+                answers_pb2_grpc.add_AnswersServicer_to_server,
+                PeerAnswers(asked),
+            ),
         ),
     ]
     yield asked
@@ -135,17 +141,30 @@ async def peers(engines: Any) -> AsyncIterator[Asked]:
 
 
 async def _serve(
-    engines: Any, asked: Asked, name: str, service: Any, add: Callable[..., None], servicer: Any
+    engines: Any,
+    asked: Asked,
+    name: str,
+    *served: Any,
+    beside: tuple[Any, Callable[..., None], Any] | None = None,
 ) -> GrpcServer:
+    """Serve a contract of a peer: its descriptor, what adds a servicer, and the servicer; with
+    `beside`, another one at the same address."""
+    contracts = [served, beside] if beside else [served]
+    services = [service for service, _, _ in contracts]
     pair = engines.certificates.service(name)
-    policy = {f"/{service.full_name}/{method.name}": ANYBODY for method in service.methods}
+    policy = {
+        f"/{service.full_name}/{method.name}": ANYBODY
+        for service in services
+        for method in service.methods
+    }
     address = free_address()
     asked.addresses[f"TARTIP_{name.upper().replace('-', '_')}_ADDRESS"] = address
     authorities = Authorities.in_folder(engines.certificates.client_authorities)
     gate = Gate(policy, TokenVerifier(engines.oidc_issuer), authorities, Shares())
     server = GrpcServer(address, gate, cert=pair.certificate, key=pair.key)
-    add(servicer, server.server)
-    await server.start((service.full_name,))
+    for _, add, servicer in contracts:
+        add(servicer, server.server)
+    await server.start(tuple(service.full_name for service in services))
     return server
 
 

@@ -76,6 +76,7 @@ class Asked:
     tampered: dict[str, Any] = field(default_factory=dict)
     spelled: bytes = b""
     fines: int = 0
+    has_templates: bool = True
     cameras: dict[str, cameras_pb2.Camera] = field(default_factory=dict)
     camera_status: cameras_pb2.CameraStatus.ValueType = cameras_pb2.CAMERA_STATUS_ONLINE
     # Where they listen: the variables that tell a gateway so.
@@ -92,7 +93,7 @@ class Asked:
         for held in (self.requests, self.callers, self.violations, self.reports, self.tampered):
             held.clear()
         self.cameras.clear()
-        self.spelled, self.fines = b"", 0
+        self.spelled, self.fines, self.has_templates = b"", 0, True
 
 
 def a_violation(violation_id: str, **changes: Any) -> violations_pb2.Violation:

@@ -12,7 +12,7 @@ import { refusalText, t } from "./texts.js";
 
 export class Desk {
   // `queueName` names the purpose, `subjects` the facts that concern it, `actions` what may be offered:
-  // { name: { key, label, kind, send, fields(data) } }. Subclasses say idOf, versionOf, actionsOf, load, fetchPage,
+  // { name: { key, label, kind, send, fields(data, desk) } }; fields may come later. Subclasses say idOf, versionOf, actionsOf, load, fetchPage,
   // drawRow, draw, headline, empty, nameOf and perform.
   constructor(view, { queueName, subjects, label, actions }) {
     Object.assign(this, { view, queueName, actions });
@@ -87,9 +87,12 @@ export class Desk {
     const { label, send = "send", fields } = this.actions[name];
     const submit = (values = {}) => this.carryOut(bound, name, values);
     if (!fields) { await submit().catch((error) => this.failed(bound, error)); return; }
+    let wanted;
+    try { wanted = await fields(bound.data, this); } catch (error) { this.failed(bound, error); return; }
+    if (!this.isShown(bound.id)) return;
     await askFor({
       key: `${currentSession().operator}:${bound.id}:${name}`, caseId: bound.id, title: t(label),
-      about: this.nameOf(bound.data), fields: fields(bound.data), send: t(send), submit,
+      about: this.nameOf(bound.data), fields: wanted, send: t(send), submit,
     });
   }
 

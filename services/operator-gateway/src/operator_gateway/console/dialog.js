@@ -1,7 +1,7 @@
 // Questions in a dialog. What was typed is kept until it was accepted: a refusal leaves the dialog
 // open with the text and the wrong fields, closing it keeps a draft for the same case and action.
 
-import { h, notify } from "./dom.js";
+import { h, notify, visible } from "./dom.js";
 import { fieldText, refusalText, t } from "./texts.js";
 
 let drafts = new Map();
@@ -18,7 +18,7 @@ export const outdate = (caseId) => {
   if (open?.caseId === caseId && !open.sending && !open.outdated) open.outdate();
 };
 
-// Asks for `fields` ({ name, label, long, value, max, options }; options are { value, label }) and hands their values to `submit`, which may
+// Asks for `fields` ({ name, label, long, value, max, options, many, preview }; options and many are { value, label }) and hands their values to `submit`, which may
 // refuse by throwing; resolves to whether it was accepted. `key` names the draft, `caseId` the case.
 export const askFor = (question) => new Promise((resolve) => { new Question(question, resolve).show(); });
 
@@ -103,9 +103,9 @@ class Question {
 const cancelButton = (dialog) =>
   h("button", { type: "button", onclick: () => close(dialog) }, t("cancel"), " ", h("kbd", {}, "Esc"));
 
-function makeField({ name, label, long, value = "", max, options }, kept) {
+function makeField({ name, label, long, value = "", max, options, many, preview }, kept) {
   const id = `field-${name}`;
-  const input = options
+  const input = many ? checkboxes(id, many) : options
     ? h("select", { id, name }, options.map((one) => h("option", { value: one.value }, one.label)))
     : h(long ? "textarea" : "input", { id, name, maxLength: max ?? (long ? 4000 : 100), dir: "auto" });
   input.value = kept ?? value;
@@ -118,7 +118,38 @@ function makeField({ name, label, long, value = "", max, options }, kept) {
       input.removeAttribute("aria-describedby");
     }
   };
-  return { name, input, mark, whole: h("div", { class: "stack tight" }, h("label", { for: id }, label), input, wrong) };
+  const whole = h("div", { class: "stack tight" }, h("label", { for: id, id: `${id}-label` }, label), input, wrong);
+  if (preview) whole.append(previewOf(input, preview));
+  return { name, input, mark, whole };
+}
+
+// All that are marked, as one value: "id id".
+function checkboxes(id, many) {
+  const boxes = many.map((one) => h("input", { type: "checkbox", value: one.value }));
+  const group = h("div", { id, role: "group", class: "many", tabIndex: -1, "aria-labelledby": `${id}-label` },
+    many.map((one, at) => h("label", { class: "choice" }, boxes[at], " ", one.label)));
+  Object.defineProperty(group, "value", {
+    get: () => boxes.filter((box) => box.checked).map((box) => box.value).join(" "),
+    set: (text) => { for (const box of boxes) box.checked = text.split(" ").includes(box.value); },
+  });
+  return group;
+}
+
+// What a choice would become, as `preview(value)` says; of a slow answer to an earlier choice nothing is shown.
+function previewOf(input, preview) {
+  const place = h("p", { class: "hold written", role: "status", dir: "auto", "data-preview": "", hidden: true });
+  const look = async () => {
+    const { value } = input;
+    place.hidden = !value;
+    if (!value) return;
+    place.textContent = t("loading");
+    let text;
+    try { text = visible(await preview(value)); } catch (error) { text = refusalText(error); }
+    if (input.value === value) place.textContent = text;
+  };
+  input.addEventListener("change", look);
+  look();
+  return place;
 }
 
 // Asks for one of `choices` or for words of one's own; resolves to the text, "" where none was given.

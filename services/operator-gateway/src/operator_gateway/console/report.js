@@ -1,6 +1,7 @@
 // How one report is shown, and how loud its deadline is.
 
 import { currentSession, isAbort } from "./api.js";
+import { waitingTag, waitingText } from "./answers.js";
 import { choiceName } from "./choices.js";
 import { facts, h, state, visible, written } from "./dom.js";
 import { drawFilm, drawSound, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
@@ -59,6 +60,7 @@ export function drawRow(row) {
       [report?.receipt?.number ?? report?.report_id, t(`state.${report?.status}`), place?.region].filter(Boolean).join(" · ")),
     report?.place_abroad ? h("div", {}, abroadTag()) : null,
     row.silent_alarm ? h("div", {}, silentTag(row)) : null,
+    row.waiting_answer ? h("div", {}, waitingTag(row)) : null,
     row.urgency === "proposed" || row.urgency === "confirmed" ? h("div", {}, urgencyTag(row), " ", dangers(row)) : null,
     h("div", { class: "small soft" }, [unit, isMine(row) ? t("held.mine") : row.operator && `${t("held.by")}: ${row.operator}`].filter(Boolean).join(" · ")),
   ] };
@@ -70,7 +72,7 @@ export function heading(whole) {
     h("span", { class: "tag" }, t(`state.${report.status}`)),
     emergency && !urgencyTag(whole) ? h("span", { class: "tag bad" }, t("emergency")) : null, urgencyTag(whole), silentTag(whole),
     whole.position ? h("span", { class: "tag bad" }, choiceName("positions", whole.position)) : null,
-    report.place_abroad ? abroadTag() : null, dueTag(whole));
+    report.place_abroad ? abroadTag() : null, waitingTag(whole), dueTag(whole));
 }
 
 export function about(whole) {
@@ -100,6 +102,7 @@ export function about(whole) {
     judging(whole),
     h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || (whole.silent_alarm ? t("silent.text") : "—")),
     report.question ? h("p", { class: "hold" }, `${t("ask")}: `, written(report.question)) : null,
+    waitingText(whole),
     report.answer ? h("p", {}, h("b", {}, `${t("answer")}: `), written(report.answer)) : null);
 }
 
@@ -139,6 +142,10 @@ function noteText(note) {
   if (note === "urgent") return t("note.urgent");
   const calm = note.match(/^not urgent: (.+)$/s);
   if (calm) return `${t("note.not urgent")} ${calm[1]}`;
+  const waits = note.match(/^answer waits, (\w+)$/);
+  if (waits) return `${t("note.answer waits")} ${choiceName("outcomes", waits[1])}`;
+  if (note === "answer undone") return t("note.answer undone");
+  if (note.startsWith("answer not sent: ")) return t("note.answer not sent");
   const noted = note.match(/^(reminder|arrived|region) (\S.*)$/);
   if (noted) return `${t(`note.${noted[1]}`)} ${noted[1] === "arrived" ? moment(noted[2]) : noted[2]}`;
   if (note === "no reply" || note === "date set") return t(`note.${note}`);

@@ -1,12 +1,13 @@
 // The report desk: the most urgent deadline first, and emergencies above all filters.
 
+import { answerActions, answerMany, giveAnswer, templateFields, tellUndone, undoAnswer, UndoBar } from "./answers.js";
 import { get, post } from "./api.js";
 import { showBoard } from "./board.js";
 import { loadChoices, options } from "./choices.js";
 import { Desk } from "./desk.js";
 import { emergencies } from "./emergencies.js";
 import { h, notify } from "./dom.js";
-import { purposeChip } from "./purpose.js";
+import { purposeChip, requirePurpose } from "./purpose.js";
 import { about, cameras, drawRow, heading, headline, isCalling, pictures, steps } from "./report.js";
 import { t } from "./texts.js";
 
@@ -20,6 +21,8 @@ const ACTIONS = {
   record_arrival: { key: "KeyP", kind: "main", label: "action.record_arrival", path: "record-arrival" },
   answer: { key: "KeyA", label: "action.answer", fields: ({ report }) => [{ name: "answer", label: t("answer"), long: true },
     { name: "outcome", label: t("closing_outcome"), options: options("outcomes", report.category) }] },
+  answer_from_template: { key: "KeyM", label: "action.answer_from_template", fields: (whole, desk) => desk.templates(whole) },
+  undo_answer: { key: "KeyZ", kind: "main", label: "action.undo_answer" },
   ask: { key: "KeyQ", label: "action.ask", fields: ({ report }) => [{ name: "question", label: t("question"), long: true },
     { name: "reason", label: t("question.reason"), options: options("question_reasons", report.category) }] },
   route: { key: "KeyD", label: "action.route", fields: () => [
@@ -47,13 +50,14 @@ class ReportDesk extends Desk {
     super(view, { queueName: "reports", subjects: "reports.v1.", label: t("tab.reports"), actions: ACTIONS });
     this.wanted = { status: "", category: "", overdue: false };
     this.filter = this.select("status", t("all.open"), choices(t("all.open"), "state", STATES));
+    this.undoBar = new UndoBar({ view, undone: () => this.reread() });
     view.onleave(emergencies.subscribe(() => this.queue.draw()));
     view.every(REDRAW_MILLISECONDS, () => this.queue.draw());
   }
 
   idOf(whole) { return whole.report?.report_id; }
   versionOf(whole) { return whole.report.version; }
-  actionsOf(whole) { return whole.actions; }
+  actionsOf(whole) { return [...whole.actions, ...answerActions(whole)]; }
   headline(whole) { return headline(whole); }
   nameOf(whole) { return `${headline(whole)} · ${whole.report.receipt?.number ?? ""}`; }
   drawRow(row) { return drawRow(row); }
@@ -77,7 +81,16 @@ class ReportDesk extends Desk {
     return [heading(whole), about(whole), ...pictures(whole, { purpose: this.purpose, signal }), cameras(whole), steps(whole), bar];
   }
 
-  async perform({ id, version }, action, values, purpose) {
+  async templates(whole) {
+    return templateFields(whole, await requirePurpose(this.queueName));
+  }
+
+  async perform({ id, version, data }, action, values, purpose) {
+    if (action === "answer_from_template") return giveAnswer(id, version, values, purpose);
+    if (action === "undo_answer") {
+      tellUndone((await undoAnswer(data.waiting_answer.request_id)).results);
+      return this.load(id);
+    }
     const { path = action } = ACTIONS[action];
     if (action === "extend") values = { ...values, working_days: Number.parseInt(values.working_days, 10) || 0 };
     return (await post(`/v1/reports/${id}/${path}`, { ...values, version }, purpose)).report;
@@ -92,8 +105,26 @@ class ReportDesk extends Desk {
     this.refresh();
   }
 
-  done(_, whole) {
-    notify(`${t("done")}: ${whole.report.receipt?.number ?? ""}`);
+  // Answers that wait were given or undone: what is shown is of before.
+  reread() {
+    if (this.panel.id) this.panel.reload();
+    this.refresh();
+  }
+
+  async answerMany() {
+    const given = await answerMany(this.queue.rows, this.queueName);
+    if (!given) return;
+    this.undoBar.show(given.requestId, given.all);
+    this.reread();
+  }
+
+  done(action, whole) {
+    const { waiting_answer: waiting } = whole;
+    if (action === "answer_from_template" && waiting) {
+      this.undoBar.show(waiting.request_id, [{ state: "waiting", leaves_at: waiting.leaves_at }]);
+    }
+    if (action === "undo_answer") this.undoBar.hide();
+    else notify(`${t("done")}: ${whole.report.receipt?.number ?? ""}`);
     this.queue.put(whole);
     emergencies.look();
     this.refresh();
@@ -109,7 +140,9 @@ class ReportDesk extends Desk {
         this.select("category", t("all.categories"), choices(t("all.categories"), "category", CATEGORIES)),
         overdue, purposeChip(this.view, this.queueName), h("span", { class: "grow" }),
         h("button", { "data-board": "", onclick: () => this.view.guard(showBoard) }, t("board")),
+        h("button", { "data-many": "", onclick: () => this.view.guard(() => this.answerMany()) }, t("many")),
         h("button", { onclick: () => this.view.guard(() => this.queue.reload()) }, t("refresh"))),
+      this.undoBar.element,
       h("div", { class: "soft small order" }, t("reports.order"), h("span", { class: "grow" }), this.view.keysHint()),
       h("div", { class: "split" }, this.queue.element, this.panel.element),
     ];
