@@ -48,6 +48,7 @@ async def test_an_answer_is_previewed_waits_and_is_undone_by_the_bar(
     await expect(bar).to_contain_text("осталось 4:")
     await expect(desk.row("report-1").locator("[data-waiting]")).to_have_count(1)
     await expect(desk.button("answer_from_template")).to_have_count(0)
+    await expect(desk.page.locator(".case")).not_to_contain_text("null")
     await pictured(desk, "waiting")
     await bar.locator("button").click()
     await desk.says("Отменено ответов: 1 / 1")
@@ -69,6 +70,8 @@ async def test_several_are_answered_at_once_and_what_was_refused_is_named(
     await desk.page.locator("[data-many]").click()
     boxes = desk.page.locator("#field-reports input")
     await expect(boxes).to_have_count(3)
+    box, line = await boxes.first.bounding_box(), await boxes.first.locator("..").bounding_box()
+    assert box and line and box["x"] - line["x"] < box["width"], "a box stands before its words"
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator(".refusal")).to_contain_text("Выберите шаблон и обращения")
     await desk.page.select_option("#field-template", "measures")

@@ -78,7 +78,7 @@ class ReportDesk extends Desk {
   draw(whole, signal) {
     const bar = h("div", { class: "decide" });
     this.drawButtons(bar, whole);
-    return [heading(whole), about(whole), ...pictures(whole, { purpose: this.purpose, signal }), cameras(whole), steps(whole), bar];
+    return [heading(whole), about(whole), ...pictures(whole, { purpose: this.purpose, signal }), cameras(whole), steps(whole), bar].filter(Boolean);
   }
 
   async templates(whole) {
