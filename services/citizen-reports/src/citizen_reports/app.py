@@ -76,6 +76,7 @@ from citizen_reports.usecases.intake import (
     STORE_MEDIA,
     Intake,
 )
+from citizen_reports.usecases.merging import Followers, Merging
 from citizen_reports.usecases.openings import Openings, SentMedia
 from citizen_reports.usecases.personnel import RELEASE_CASES, RELEASE_LOG_IN, Personnel
 from citizen_reports.usecases.plate_proposals import PROPOSE_PLATES, PlateProposals
@@ -84,6 +85,7 @@ from citizen_reports.usecases.recording import (
     DATE_ANSWER,
     DEADLINE,
     DUE_SOON,
+    FOLLOW_PARENT,
     RESPONSE,
     ReportRecorder,
 )
@@ -117,8 +119,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     correspondence = Correspondence(db, clock, law, recorder, openings, intake)
     webhooks = _webhooks(chassis, partners)
     uploads = Uploads(db, Examiner())
-    days = Days(db, clock)
-    viewings = Viewings(db, openings)
+    days, viewings = Days(db, clock), Viewings(db, openings)
     asked = AppUseCases(intake, correspondence, uploads, change_feed, webhooks, days, viewings)
     apps = CitizenReportsApi(asked, pages)
     desk_usecases = Desk(db, clock, law, recorder, openings)
@@ -127,8 +128,8 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     sent = SentMedia(db, openings, evidence)
     complaints = Complaints(db, clock, law, recorder, openings)
     triage = Triage(desk_usecases, clock, law.deadlines, recorder, openings)
-    board = Board(db, clock)
-    usecases = DeskUseCases(desk_usecases, routing, execution, board, complaints, triage)
+    merging, board = Merging(desk_usecases, clock, recorder, openings), Board(db, clock)
+    usecases = DeskUseCases(desk_usecases, routing, execution, board, complaints, triage, merging)
     desk = ReportDeskApi(usecases, sent, pages)
     _serve_answers(chassis, desk_usecases, law, recorder, pages)
     _serve_personnel(chassis, recorder, complaints, pages)
@@ -155,6 +156,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     _watch_clocks(chassis, escalation)
     _see_evidence(chassis, evidence)
     chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
+    chassis.do(FOLLOW_PARENT, Followers(chassis.work_db, clock, law, recorder).follow)
     chassis.do(CLOSE, followup.close)
     chassis.do(DROP_DRAFT, followup.drop_draft)
     chassis.do(STORE_MEDIA, followup.store_media)

@@ -22,7 +22,9 @@ DISPATCHER = Actor("dispatcher-1", frozenset({"dispatcher"}))
 SUPERVISOR = Actor("supervisor-1", frozenset({"supervisor"}))
 INSPECTOR = Actor("inspector-1", frozenset({"inspector"}))
 SECURITY = Actor("security-1", frozenset({"internal_security"}))
-TAKE, ROUTE, ASK, ANSWER, ACCEPT, ARRIVE, EXTEND, RAISE, CONFIRM, DECLINE = DeskAction
+TAKE, ROUTE, ASK, ANSWER, ACCEPT, ARRIVE, EXTEND, RAISE, CONFIRM, DECLINE, MERGE, UNMERGE = (
+    DeskAction
+)
 
 
 def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> set[DeskAction]:
@@ -33,8 +35,8 @@ def offered(report: Report, actor: Actor = DISPATCHER, *, stored: int = 1) -> se
     ("status", "actions"),
     [
         (Status.REGISTERED, {ROUTE, CONFIRM}),
-        (Status.ROUTED, {TAKE, ROUTE, ACCEPT, RAISE, CONFIRM}),
-        (Status.IN_WORK, {ROUTE, ASK, ANSWER, ACCEPT, RAISE, CONFIRM}),
+        (Status.ROUTED, {TAKE, ROUTE, ACCEPT, RAISE, CONFIRM, MERGE}),
+        (Status.IN_WORK, {ROUTE, ASK, ANSWER, ACCEPT, RAISE, CONFIRM, MERGE}),
         (Status.WAITS_FOR_REPORTER, {ANSWER, RAISE, CONFIRM}),
         (Status.ANSWERED, {RAISE}),
         (Status.DISPUTED, {RAISE, CONFIRM}),

@@ -46,3 +46,9 @@ class WaitingAnswer(Answer):
     outcome: str
     leaves_at: Moment
     answer: str = Field(description="Empty in lists.")
+
+
+class RelatedReport(Answer):
+    report_id: str
+    number: str
+    relation: str = Field(description='"parent", "merged" or "possible".')

@@ -15,6 +15,7 @@ from operator_gateway.operator_context import AsOperator
 from operator_gateway.report_schemas import (
     Media,
     ProposedPlate,
+    RelatedReport,
     ReportCamera,
     UrgencyReason,
     WaitingAnswer,
@@ -140,6 +141,7 @@ class DeskReport(Answer):
     proposed_plates: list[ProposedPlate] = Field(description="Read by a model: proposals.")
     cameras: list[ReportCamera] = Field(description="Cameras that may have seen it, nearest first.")
     waiting_answer: WaitingAnswer | None = Field(description="An answer that has not left yet.")
+    related: list[RelatedReport] = Field(description="Of the same incident, or perhaps of it.")
 
 
 class Choice(Answer):

@@ -27,6 +27,13 @@ class ReportChangedMeanwhile(Refusal):
     )
 
 
+class MergeNotAllowed(Refusal):
+    code = "MERGE_NOT_ALLOWED"
+    message = Message(
+        en="These cannot be merged.", ru="Их нельзя объединить.", kk="Біріктіруге болмайды."
+    )
+
+
 # What may be done in which status, and what it leads to.
 STEPS = {
     "take": {"ROUTED": "IN_WORK", "DISPUTED": "IN_WORK"},
@@ -62,6 +69,8 @@ def offered(report: reports_pb2.DeskReport) -> reports_pb2.DeskReport:
     status = reports_pb2.ReportStatus.Name(report.report.status).removeprefix("REPORT_STATUS_")
     report.actions[:] = [action for action, steps in STEPS.items() if status in steps]
     report.actions.append("raise")
+    if status in ("ROUTED", "IN_WORK"):
+        report.actions.append("merge")
     if report.urgency in ("", "proposed") and not report.HasField("response_due_at"):
         report.actions.append("confirm_urgency")
     if report.urgency == "proposed":
@@ -108,8 +117,10 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         fits_status = status == request.status if request.status else status not in closed
         fits_category = request.category in (0, row.report.category)
         is_wanted = row.overdue or not request.overdue_only
+        is_merged = any(one.relation == "parent" for one in row.related)
         return (
-            fits_status
+            not is_merged
+            and fits_status
             and fits_category
             and is_wanted
             and (row.emergency or not request.emergencies_only)
@@ -175,6 +186,24 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         report.urgency, report.emergency = "declined", False
         report.report.version += 1
         return reports_pb2.DeclineUrgencyResponse(report=offered(report))
+
+    async def MergeReport(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._unchanged(request)
+        if self._asked.reports[request.parent_id].report.status != report.report.status:
+            raise MergeNotAllowed
+        del report.related[:]
+        report.related.add(report_id=request.parent_id, number="KZ75-2026-1", relation="parent")
+        report.report.version += 1
+        report.actions[:] = ["raise", "unmerge"]
+        return reports_pb2.MergeReportResponse(report=report)
+
+    async def UnmergeReport(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        report = self._unchanged(request)
+        del report.related[:]
+        report.report.version += 1
+        return reports_pb2.UnmergeReportResponse(report=offered(report))
 
     async def GetBoard(self, request: Any, context: Any) -> Any:
         officers = [reports_pb2.OfficerLoad(operator="dispatcher-almaty", open=3, overdue=1)]

@@ -92,6 +92,8 @@ REQUESTS: list[tuple[type[BaseModel], type[Message]]] = [
     (complaints_routes.SubjectRequest, personnel_pb2.Subject),
     (reports_routes.RecordArrival, reports_pb2.RecordArrivalRequest),
     (reports_routes.ExtendDeadline, reports_pb2.ExtendDeadlineRequest),
+    (triage_routes.MergeReport, reports_pb2.MergeReportRequest),
+    (triage_routes.UnmergeReport, reports_pb2.UnmergeReportRequest),
     (triage_routes.ConfirmUrgency, reports_pb2.ConfirmUrgencyRequest),
     (triage_routes.DeclineUrgency, reports_pb2.DeclineUrgencyRequest),
     (answers_routes.PutTemplate, answers_pb2.PutTemplateRequest),

@@ -28,6 +28,7 @@ from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.complaints import Complaints
 from citizen_reports.usecases.desk import Desk, DeskView, Shown
 from citizen_reports.usecases.execution import Execution
+from citizen_reports.usecases.merging import Merging
 from citizen_reports.usecases.openings import SentMedia
 from citizen_reports.usecases.routing import Routing, Target
 from citizen_reports.usecases.triage import Triage
@@ -45,6 +46,8 @@ METHODS = {
     "RaiseReport": DeskAction.RAISE,
     "ConfirmUrgency": DeskAction.CONFIRM_URGENCY,
     "DeclineUrgency": DeskAction.DECLINE_URGENCY,
+    "MergeReport": DeskAction.MERGE,
+    "UnmergeReport": DeskAction.UNMERGE,
 }
 POLICY: Policy = {
     f"/tartip.reports.v1.ReportDesk/{method}": allow(
@@ -72,6 +75,7 @@ class DeskUseCases:
     board: Board
     complaints: Complaints
     triage: Triage
+    merging: Merging
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
@@ -82,6 +86,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self._board = usecases.board
         self._complaints = usecases.complaints
         self._triage = usecases.triage
+        self._merging = usecases.merging
         self._sent = sent
         self._pages = pages
 
@@ -186,6 +191,19 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
     ) -> reports_pb2.DeclineUrgencyResponse:
         view = await self._triage.decline(_shown(request), request.reason, current_caller())
         return reports_pb2.DeclineUrgencyResponse(report=desk_report_to_proto(view))
+
+    async def MergeReport(
+        self, request: reports_pb2.MergeReportRequest, context: Context
+    ) -> reports_pb2.MergeReportResponse:
+        shown, parent_id = _shown(request), report_id_of(request.parent_id)
+        view = await self._merging.merge(shown, parent_id, current_caller())
+        return reports_pb2.MergeReportResponse(report=desk_report_to_proto(view))
+
+    async def UnmergeReport(
+        self, request: reports_pb2.UnmergeReportRequest, context: Context
+    ) -> reports_pb2.UnmergeReportResponse:
+        view = await self._merging.unmerge(_shown(request), request.reason, current_caller())
+        return reports_pb2.UnmergeReportResponse(report=desk_report_to_proto(view))
 
     async def RecordArrival(
         self, request: reports_pb2.RecordArrivalRequest, context: Context
@@ -314,6 +332,12 @@ def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         cameras=cameras_to_proto(report, view.cameras),
         proposed_plates=map(plate_to_proto, view.proposed_plates),
         waiting_answer=_waiting_to_proto(view.waiting) if view.waiting else None,
+        related=[
+            reports_pb2.RelatedReport(
+                report_id=str(one.report_id), number=one.number, relation=one.relation.value
+            )
+            for one in view.related
+        ],
     )
 
 

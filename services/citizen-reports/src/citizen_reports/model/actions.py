@@ -15,6 +15,7 @@ from chassis.refusals import Refusal
 from citizen_reports.model.answer_dates import extended
 from citizen_reports.model.categories import Category
 from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.merging import require_mergeable, unmerged
 from citizen_reports.model.raising import raised
 from citizen_reports.model.refusals import NoEvidence
 from citizen_reports.model.report import Report
@@ -33,6 +34,8 @@ class DeskAction(StrEnum):
     RAISE = "raise"
     CONFIRM_URGENCY = "confirm_urgency"
     DECLINE_URGENCY = "decline_urgency"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
 
 
 DESK_ROLES = frozenset({"dispatcher", "supervisor", "inspector", "internal_security"})
@@ -51,6 +54,9 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
     DeskAction.RAISE: DESK_ROLES,
     DeskAction.CONFIRM_URGENCY: DESK_ROLES,
     DeskAction.DECLINE_URGENCY: DESK_ROLES,
+    # Complaints are never merged.
+    DeskAction.MERGE: DESK_ROLES - {"internal_security"},
+    DeskAction.UNMERGE: DESK_ROLES - {"internal_security"},
 }
 
 
@@ -104,11 +110,17 @@ def allowed_actions(
             report, Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
         ),
         DeskAction.DECLINE_URGENCY: lambda: declined(report),
+        DeskAction.MERGE: lambda: require_mergeable(report),
     }
     if report.urgency is not Urgency.CONFIRMED:
         attempts[DeskAction.CONFIRM_URGENCY] = lambda: confirmed(report, now, deadlines)
     if report.arrived_at is None:
         attempts[DeskAction.RECORD_ARRIVAL] = lambda: report.arrive(now)
+    if report.parent is not None:
+        attempts = {
+            DeskAction.RAISE: attempts[DeskAction.RAISE],
+            DeskAction.UNMERGE: lambda: unmerged(report),
+        }
     return tuple(
         action
         for action, attempt in attempts.items()

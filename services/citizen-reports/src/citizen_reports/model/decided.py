@@ -14,7 +14,7 @@ REPORT = RecordKind(
         *("response_due_at", "response_rule", "response_ended_at", "arrived_at", "response_step"),
         *("position", "taken_at", "answered_by", "closing_outcome", "extended_at", "questions"),
         *("reminders", "waits_until", "waited_seconds", "warned_number", "reported_category"),
-        *("silent_alarm", "urgency", "waiting_answer"),
+        *("silent_alarm", "urgency", "waiting_answer", "parent", "is_parent"),
     ),
 )
 ANSWER = RecordKind("answer", ("report_id", "answer"))

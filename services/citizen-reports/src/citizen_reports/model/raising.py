@@ -9,6 +9,7 @@ from datetime import datetime
 
 from citizen_reports.model.categories import Category, is_more_secret
 from citizen_reports.model.deadlines import Deadlines
+from citizen_reports.model.merging import on_its_own
 from citizen_reports.model.refusals import CategoryNotRaised, NotAComplaint
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Move
@@ -18,7 +19,7 @@ def raised(
     report: Report, category: Category, unit: str, now: datetime, deadlines: Deadlines
 ) -> Report:
     """Return the report with this more secret category, the status ROUTED, this unit and no
-    operator.
+    operator. It follows no other report any more.
 
     A response is due from `now` on where the new category has one. The answer is due by the rule of
     the new category, counted from registration; an earlier deadline that runs already stays. Raises
@@ -26,6 +27,7 @@ def raised(
     """
     if not is_more_secret(category, report.category):
         raise CategoryNotRaised(facts={"category": report.category.value})
+    report = on_its_own(report)
     changed = replace(
         report.moved(Move.RAISE),
         category=category,

@@ -126,6 +126,18 @@ class CategoryNotRaised(Refusal):
     code = "CATEGORY_NOT_RAISED"
 
 
+class ReportMerged(Refusal):
+    """The report follows another one of the same incident; that one is handled."""
+
+    code = "REPORT_MERGED"
+
+
+class MergeNotAllowed(Refusal):
+    """The reports cannot be merged. The fact `reason` says why."""
+
+    code = "MERGE_NOT_ALLOWED"
+
+
 class AlreadyUrgent(Refusal):
     """The report is an emergency by its category."""
 

@@ -103,6 +103,9 @@ class Report:
     urgency: Urgency | None = None
     # An answer that has not left yet (see `waiting_answers`); any move sets it aside.
     waiting_answer: UUID | None = None
+    # The report under which it was merged, and whether others are, or were, merged under it.
+    parent: UUID | None = None
+    is_parent: bool = False
 
     @property
     def category_of_app(self) -> Category:
@@ -178,9 +181,9 @@ class Report:
         return min(running, default=None)
 
     def due_of(self, kind: DeadlineKind) -> datetime | None:
-        """The time at which this clock ends; None if it does not run."""
-        is_response = kind is DeadlineKind.RESPONSE
-        return self.response_due_at if is_response else self.answer_due_at
+        """The time at which this clock ends; None if it does not run, as in a merged report."""
+        due_at = self.response_due_at if kind is DeadlineKind.RESPONSE else self.answer_due_at
+        return due_at if self.parent is None else None
 
     @property
     def answer_started_at(self) -> datetime:
@@ -189,8 +192,8 @@ class Report:
         return self.disputed_at or self.receipt.registered_at
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether one of the clocks runs and its time has passed."""
-        return self.due_at is not None and now >= self.due_at
+        """Whether one of the clocks runs and its time has passed; False if it follows another."""
+        return self.parent is None and self.due_at is not None and now >= self.due_at
 
     def routing_facts(self, kato: str, at: datetime) -> Facts:
         """Return what routing decides on, where the report is routed at `at`. `kato` is the code of
@@ -330,6 +333,7 @@ class Report:
         disputed = replace(
             self.moved(Move.DISPUTE),
             disputed_at=now,
+            parent=None,
             operator="",
             waiting=replace(self.waiting, waited=timedelta()),
         )

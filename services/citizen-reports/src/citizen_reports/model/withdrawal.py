@@ -20,7 +20,7 @@ def withdrawn(report: Report) -> Report:
         facts = {"reason": reason, "status": report.status.value}
         raise WithdrawalNotAllowed(facts=facts)
     waiting = replace(report.waiting, since=None, until=None)
-    return replace(report.moved(Move.WITHDRAW), waiting=waiting)
+    return replace(report.moved(Move.WITHDRAW), waiting=waiting, parent=None)
 
 
 def _duty_to_handle(report: Report) -> str:

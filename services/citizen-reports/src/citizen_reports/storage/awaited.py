@@ -38,12 +38,14 @@ UNRELEASED: Select[Any] = select(_OF_CAMERAS).where(_NOT_RELEASED, _TEXT_ERASED)
 
 
 def escalations(deadlines: ReportDeadlines) -> Select[Any]:
-    """Select the keys of the next escalation of each report whose answer has a running clock."""
+    """Select the keys of the next escalation of each report whose answer has a running clock.
+    Of those merged under others no clock runs."""
     step = reports.c.escalation_step + 1
     key = func.concat(reports.c.report_id, ":", reports.c.deadline_number, ":", step)
     return select(key.label("key")).where(
         reports.c.status.in_(CLOCK_RUNS),
         reports.c.due_at.is_not(None),
+        reports.c.parent.is_(None),
         step <= _steps(deadlines, DeadlineKind.ANSWER),
     )
 
@@ -57,6 +59,7 @@ def responses(deadlines: ReportDeadlines) -> Select[Any]:
         reports.c.status.in_(QUEUE),
         reports.c.response_due_at.is_not(None),
         reports.c.response_ended_at.is_(None),
+        reports.c.parent.is_(None),
         step <= _steps(deadlines, DeadlineKind.RESPONSE),
     )
 

@@ -1,5 +1,5 @@
-"""Counts reports by unit and officer. Row-level security limits the counts to the reports that the
-transaction's scope may see."""
+"""Counts reports by unit and officer; those that were merged under another count once, with it.
+Row-level security limits the counts to the reports that the transaction's scope may see."""
 
 from datetime import datetime
 from itertools import groupby
@@ -83,7 +83,7 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _of(tx: Tx, query: Select[Any], region: str) -> Select[Any]:
-    query = in_regions(query, tx.scope)
+    query = in_regions(query, tx.scope).where(reports.c.parent.is_(None))
     return query.where(reports.c.region == region) if region else query
 
 

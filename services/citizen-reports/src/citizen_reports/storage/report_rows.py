@@ -74,6 +74,8 @@ def _execution_to_row(report: Report) -> dict[str, Any]:
         "reported_category": report.reported_category and report.reported_category.value,
         "urgency": report.urgency and report.urgency.value,
         "waiting_answer": report.waiting_answer,
+        "parent": report.parent,
+        "is_parent": report.is_parent or None,
     }
 
 
@@ -132,4 +134,6 @@ def to_report(row: Any) -> Report:
         reported_category=Category(row.reported_category) if row.reported_category else None,
         urgency=Urgency(row.urgency) if row.urgency else None,
         waiting_answer=row.waiting_answer,
+        parent=row.parent,
+        is_parent=bool(row.is_parent),
     )

@@ -243,9 +243,12 @@ async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
 
 
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Return a page of the operators' queue: first those where somebody may be in danger and nobody
-    has been; of these and of the others the earliest deadline first, and last those of which no
-    clock runs. Words of danger that nobody has judged are due LOOK_WITHIN after registration."""
+    """Return a page of the operators' queue, without reports that are merged under others.
+
+    First come those where somebody may be in danger and nobody has been; of these and of the others
+    the earliest deadline first, and last those of which no clock runs. Words of danger that nobody
+    has judged are due LOOK_WITHIN after registration.
+    """
     query = in_regions(_narrowed(select(reports), wanted), tx.scope)
     if spec.after:
         query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*_place_after(spec.after)))
@@ -274,7 +277,7 @@ def in_regions(query: Select[Any], scope: Scope) -> Select[Any]:
 
 def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     statuses = [wanted.status.value] if wanted.status else [status.value for status in QUEUE]
-    query = query.where(reports.c.status.in_(statuses))
+    query = query.where(reports.c.status.in_(statuses), reports.c.parent.is_(None))
     if wanted.category is not None:
         query = query.where(reports.c.category == wanted.category.value)
     if wanted.emergencies_only:

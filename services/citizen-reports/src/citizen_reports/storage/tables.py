@@ -75,6 +75,8 @@ reports = Table(
     Column("silent_alarm", Boolean),
     Column("urgency", Text),
     Column("waiting_answer", Uuid),
+    Column("parent", Uuid),
+    Column("is_parent", Boolean),
     *record_columns(),
 )
 

@@ -24,6 +24,7 @@ from citizen_reports.model.danger_words import Reason
 from citizen_reports.model.draft import TEXT_MAX, Reporter
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in, visible
+from citizen_reports.model.merging import require_own
 from citizen_reports.model.proposed_plates import ProposedPlate
 from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
@@ -36,17 +37,19 @@ from citizen_reports.storage import (
     cameras,
     contents,
     media_files,
+    merging,
     proposed_plates,
     reports,
     urgency,
     waiting_answers,
 )
-from citizen_reports.storage.contents import Contents, Step, Written
+from citizen_reports.storage.contents import Contents, Step
+from citizen_reports.storage.merging import Related
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.answering import record_answer
 from citizen_reports.usecases.escalation import WAITING, question_schedule
 from citizen_reports.usecases.openings import Openings
-from citizen_reports.usecases.readings import record_reading
+from citizen_reports.usecases.readings import record_reading, seen_of
 from citizen_reports.usecases.recording import ReportRecorder, bind_trace
 
 REASON_MAX = 500
@@ -74,6 +77,8 @@ class DeskView:
     waiting: WaitingAnswer | None = None
     # Plates that a model read in the photographs, the surest first; not in a list.
     proposed_plates: tuple[ProposedPlate, ...] = ()
+    # Others of the same incident, or perhaps of it, that the operator may see.
+    related: tuple[Related, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -282,17 +287,18 @@ class Desk:
             return await self.view(tx, accepted, caller)
 
     async def lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
-        """Lock the report named by `shown`, and return it. Raises ReportNotFound or
+        """Lock the report named by `shown`, and return it. Raises ReportNotFound, ReportMerged or
         ReportChangedMeanwhile."""
         report = await self.lock(tx, shown.report_id, caller)
         shown.require_unchanged(report)
         return report
 
     async def lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
-        """Lock a report, and return it. Raises ReportNotFound, also for a report that the calling
-        operator may not see."""
+        """Lock a report that the desk handles, and return it. Raises ReportMerged, or
+        ReportNotFound, also for a report that the calling operator may not see."""
         report = await reports.get_for_update(tx, report_id)
         bind_trace(report)
+        require_own(report)
         return report
 
     async def _read(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
@@ -305,7 +311,7 @@ class Desk:
         """Return the report in full, as shown to the calling operator, and record that it is."""
         items = handed_in(await contents.media_of(tx, report.report_id))
         written = await contents.written_of(tx, report.report_id)
-        record_reading(tx, report, _seen(written), caller)
+        record_reading(tx, report, seen_of(written), caller)
         items = await media_files.with_taken(tx, items, written.key)
         answer_id = report.waiting_answer
         return DeskView(
@@ -320,6 +326,7 @@ class Desk:
             cameras=await cameras.cameras_of(tx, report.report_id, written.key),
             waiting=await waiting_answers.with_text(tx, answer_id) if answer_id else None,
             proposed_plates=await proposed_plates.plates_of(tx, report.report_id, written.key),
+            related=await merging.related_to(tx, report),
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:
@@ -346,18 +353,6 @@ def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
     facts["listed"] = str(len(listed))
     is_confidential = bool(confidential)
     tx.audit("list", "reports", region=wanted.region, facts=facts, confidential=is_confidential)
-
-
-def _seen(written: Written) -> list[Seen]:
-    """What an operator is shown of a report: nothing of it where its key is destroyed."""
-    said, shown = written.contents, list[Seen]()
-    if said.text or said.officer:
-        shown.append(Seen.TEXT)
-    if not written.reporter.is_anonymous:
-        shown.append(Seen.REPORTER)
-    if written.key is not None:
-        shown.append(Seen.PLACE)
-    return shown
 
 
 def actor_of(caller: Caller) -> Actor:

@@ -7,6 +7,7 @@ from chassis.transaction import Tx
 
 from citizen_reports.model.report import Report
 from citizen_reports.model.viewings import Capacity, Seen, capacity_of
+from citizen_reports.storage.contents import Written
 from citizen_reports.storage.viewings import OPEN_EVIDENCE, READ
 from citizen_reports.usecases.recording import audit
 
@@ -22,6 +23,18 @@ def record_opening(
     """Record in the audit log, with `facts` about it, that a file of a report is shown to the
     caller."""
     _record(tx, OPEN_EVIDENCE, report, seen, caller, **facts)
+
+
+def seen_of(written: Written) -> list[Seen]:
+    """Return what an operator is shown of a report: nothing where its key is destroyed."""
+    said, shown = written.contents, list[Seen]()
+    if said.text or said.officer:
+        shown.append(Seen.TEXT)
+    if not written.reporter.is_anonymous:
+        shown.append(Seen.REPORTER)
+    if written.key is not None:
+        shown.append(Seen.PLACE)
+    return shown
 
 
 def _record(

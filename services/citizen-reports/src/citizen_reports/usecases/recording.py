@@ -30,6 +30,7 @@ RESPONSE = "response"
 DUE_SOON = "due_soon"
 DATE_ANSWER = "date_answer"
 CLOSE = "close"
+FOLLOW_PARENT = "follow_parent"
 REPORTER = "reporter"
 SYSTEM_ACTOR = "system"
 # How often a missing calendar is looked for.
@@ -170,8 +171,13 @@ class ReportRecorder:
         if is_changed or outcome.tells_app:
             reports.add_change(tx, after, at)
         tx.emit(outcome.fact)
-        if after.response is not None and after.response != before.response:
-            if before.response is not None:  # raised: its steps are due at other moments now
+        if after.is_parent:
+            await tx.schedule(FOLLOW_PARENT, f"{after.report_id}:{after.version}", at)
+        if after.parent is not None:  # the clocks of its parent run
+            return
+        is_left = before.parent is not None and after.response_due_at is not None
+        if after.response is not None and (after.response != before.response or is_left):
+            if before.response is not None:  # its steps are due at other moments, or due again
                 await self._move_response(tx, after, after.response, at)
             else:
                 await self._start(tx, after, DeadlineKind.RESPONSE, after.response, at)

@@ -99,7 +99,7 @@ export function about(whole) {
       [t("assumed_years"), (report.receipt?.assumed_years ?? []).join(", ")],
       [t("story"), story && h("span", { class: "mono" }, story)],
     ]),
-    judging(whole),
+    judging(whole), related(whole),
     h("h3", {}, t("text")), h("p", { class: "written", dir: "auto" }, visible(text) || (whole.silent_alarm ? t("silent.text") : "—")),
     report.question ? h("p", { class: "hold" }, `${t("ask")}: `, written(report.question)) : null,
     waitingText(whole),
@@ -114,6 +114,11 @@ const judging = (whole) => whole.urgency_reasons?.length || whole.urgency === "d
 // What a model read in the photographs: the operator looks, and says which plate it is.
 const proposedPlates = ({ proposed_plates: all }) => all?.length ? h("span", { "data-plates": "" },
   all.map(({ text, confidence }) => `${visible(text)} (${Math.floor(confidence * 100)} %)`).join(", ")) : "";
+
+// Reports of the same incident: merged with this one, or perhaps to be.
+const related = ({ related: others }) => others?.length ? h("section", { "data-related": "" },
+  h("h3", {}, t("related")), h("ul", { class: "small" }, others.map(({ number, relation }) =>
+    h("li", {}, h("span", { class: "mono" }, number), ` · ${t(`related.${relation}`)}`)))) : null;
 
 const moved = ({ answer_due_at: dueAt, report }) => dueAt && report.receipt?.due_at
   && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);
@@ -139,14 +144,14 @@ function noteText(note) {
   if (overdue) return `${t("note.overdue")} ${overdue[2]} (${code("clock", overdue[1])}): ${choiceName("positions", overdue[3])}`;
   const soon = note.match(/^due soon, (\w+)$/);
   if (soon) return `${t("note.due_soon")} ${code("clock", soon[1])}`;
-  if (note === "urgent") return t("note.urgent");
+  if (["urgent", "merged", "unmerged"].includes(note)) return t(`note.${note}`);
   const calm = note.match(/^not urgent: (.+)$/s);
   if (calm) return `${t("note.not urgent")} ${calm[1]}`;
   const waits = note.match(/^answer waits, (\w+)$/);
   if (waits) return `${t("note.answer waits")} ${choiceName("outcomes", waits[1])}`;
   if (note === "answer undone") return t("note.answer undone");
   if (note.startsWith("answer not sent: ")) return t("note.answer not sent");
-  const noted = note.match(/^(reminder|arrived|region) (\S.*)$/);
+  const noted = note.match(/^(reminder|arrived|region|unmerged:) (\S.*)$/);
   if (noted) return `${t(`note.${noted[1]}`)} ${noted[1] === "arrived" ? moment(noted[2]) : noted[2]}`;
   if (note === "no reply" || note === "date set") return t(`note.${note}`);
   const duplicate = note.match(/^possible duplicate of (\S+)$/);

@@ -35,6 +35,10 @@ const ACTIONS = {
   confirm_urgency: { key: "KeyU", kind: "main", label: "action.confirm_urgency", path: "confirm-urgency" },
   decline_urgency: { key: "KeyN", label: "action.decline_urgency", path: "decline-urgency", fields: () => [
     { name: "reason", label: t("urgency.why_not"), max: 500 }] },
+  merge: { key: "KeyM", label: "action.merge", fields: (whole) => [
+    { name: "parent_id", label: t("merge.parent"), options: possible(whole) }] },
+  unmerge: { key: "KeyI", label: "action.unmerge", fields: () => [
+    { name: "reason", label: t("unmerge.why"), max: 500 }] },
   accept_traffic_evidence: { key: "KeyE", label: "action.accept_traffic_evidence", path: "accept-traffic-evidence", fields: () => [
     { name: "plate", label: t("plate"), max: 16 }, { name: "offence_code", label: t("offence"), value: "RED_LIGHT", max: 40 }] },
 };
@@ -57,7 +61,10 @@ class ReportDesk extends Desk {
 
   idOf(whole) { return whole.report?.report_id; }
   versionOf(whole) { return whole.report.version; }
-  actionsOf(whole) { return [...whole.actions, ...answerActions(whole)]; }
+  actionsOf(whole) {
+    const offered = whole.actions.filter((action) => action !== "merge" || hasPossible(whole));
+    return [...offered, ...answerActions(whole)];
+  }
   headline(whole) { return headline(whole); }
   nameOf(whole) { return `${headline(whole)} · ${whole.report.receipt?.number ?? ""}`; }
   drawRow(row) { return drawRow(row); }
@@ -125,7 +132,7 @@ class ReportDesk extends Desk {
     }
     if (action === "undo_answer") this.undoBar.hide();
     else notify(`${t("done")}: ${whole.report.receipt?.number ?? ""}`);
-    this.queue.put(whole);
+    this.queue.put(whole, isMerged(whole));
     emergencies.look();
     this.refresh();
   }
@@ -152,6 +159,17 @@ class ReportDesk extends Desk {
 const moreSecret = (category) => [{ value: "", label: t("choose") }, ...Object.keys(SECRECY)
   .filter((other) => SECRECY[other] > (SECRECY[category] ?? 0))
   .map((other) => ({ value: other, label: t(`category.${other}`) }))];
+
+// What follows another report is in no queue.
+const isMerged = ({ related }) => related?.some(({ relation }) => relation === "parent") ?? false;
+
+// Without a possible duplicate there is nothing to merge with.
+const hasPossible = ({ related }) => related?.some(({ relation }) => relation === "possible") ?? false;
+
+// Reports that may be of the same incident, by their numbers.
+const possible = ({ related }) => [{ value: "", label: t("choose") }, ...(related ?? [])
+  .filter(({ relation }) => relation === "possible")
+  .map(({ report_id: value, number: label }) => ({ value, label }))];
 
 const choices = (all, group, names) => [
   h("option", { value: "" }, all), ...names.map((name) => h("option", { value: name }, t(`${group}.${name}`)))];

@@ -1,0 +1,79 @@
+"""Finds the reports that are merged with one, or that may be of the same incident."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from chassis.transaction import Tx
+from sqlalchemy import or_, select
+
+from citizen_reports.model.report import Report
+from citizen_reports.storage.report_rows import to_report
+from citizen_reports.storage.tables import reports
+
+RELATED_MAX = 50
+
+
+class Relation(StrEnum):
+    """What another report is to a report."""
+
+    PARENT = "parent"
+    MERGED = "merged"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True)
+class Related:
+    """Another report of the same incident, or perhaps of it."""
+
+    report_id: UUID
+    number: str
+    relation: Relation
+
+
+async def lock(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, Report]:
+    """Lock reports, and return by id those that the transaction's scope may see. Reports are locked
+    in the order of their ids, so that transactions that lock several do not deadlock."""
+    query = select(reports).where(reports.c.report_id.in_(list(report_ids)))
+    rows = await tx.execute(query.order_by(reports.c.report_id).with_for_update())
+    return {row.report_id: to_report(row) for row in rows}
+
+
+async def children_of(tx: Tx, parent_id: UUID) -> list[UUID]:
+    """Return the ids of all reports that are merged under a report."""
+    query = select(reports.c.report_id).where(reports.c.parent == parent_id)
+    return list((await tx.execute(query.order_by(reports.c.report_id))).scalars())
+
+
+async def related_to(tx: Tx, report: Report) -> tuple[Related, ...]:
+    """Return up to RELATED_MAX reports that are merged with a report, or of which one was found to
+    be a possible duplicate of the other.
+
+    They have the report's category and region, and the transaction's scope may see them. A
+    complaint has none: whoever sees it may be one of those from whom another is hidden.
+    """
+    if report.is_complaint:
+        return ()
+    query = select(reports.c.report_id, reports.c.number, reports.c.parent).where(
+        or_(
+            reports.c.parent == report.report_id,
+            reports.c.report_id.in_([report.parent, report.duplicate_of]),
+            reports.c.duplicate_of == report.report_id,
+        ),
+        reports.c.report_id != report.report_id,
+        reports.c.category == report.category.value,
+        reports.c.region == report.region,
+    )
+    rows = await tx.execute(query.order_by(reports.c.number).limit(RELATED_MAX))
+    return tuple(
+        Related(row.report_id, row.number, _relation(report, row.report_id, row.parent))
+        for row in rows
+    )
+
+
+def _relation(report: Report, other: UUID, parent: UUID | None) -> Relation:
+    """What the report `other`, which is merged under `parent`, is to a report."""
+    if report.parent == other:
+        return Relation.PARENT
+    return Relation.MERGED if parent == report.report_id else Relation.POSSIBLE
