@@ -45,10 +45,7 @@ FRAME_TO_TENGE = {
 REPORT_TO_ANSWER = {
     (OUTSIDE, "citizen-reports"),  # an app opens, uploads, submits
     ("citizen-reports", "inference-gateway"),  # media become evidence, plates are read in them
-    (
-        "citizen-reports",
-        "camera-registry",
-    ),  # which cameras saw the place; holds are not in the story
+    ("citizen-reports", "camera-registry"),  # which cameras saw the place; no hold is in it
     (GATEWAY, "citizen-reports"),  # the desk takes, accepts, answers
     ("citizen-reports", "violations"),  # traffic_evidence_accepted
     ("violations", "citizen-reports"),  # what exactly was accepted; what came of it
