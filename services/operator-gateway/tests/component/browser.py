@@ -34,6 +34,7 @@ CYRILLIC = {
     "KeyC": "с",
     "KeyD": "в",
     "KeyE": "у",
+    "KeyG": "п",
     "KeyI": "ш",
     "KeyJ": "о",
     "KeyK": "л",

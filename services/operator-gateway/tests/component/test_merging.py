@@ -33,7 +33,7 @@ async def test_a_possible_duplicate_is_merged_and_unmerged(
     await desk.row("report-2").first.click()
     await desk.is_ready("report-2", "merge")
     await expect(desk.page.locator("[data-related]")).to_contain_text("возможно, о том же")
-    await desk.press("KeyM")
+    await desk.press("KeyG")
     await desk.page.locator("#field-parent_id").select_option("report-1")
     await desk.page.keyboard.press("Control+Enter")
     await desk.is_ready("report-2", "unmerge")
@@ -60,7 +60,7 @@ async def test_without_a_possible_duplicate_nothing_is_offered_and_a_refusal_is_
     two_reports["report-1"].report.status = pb.REPORT_STATUS_WAITS_FOR_REPORTER
     await desk.row("report-2").first.click()
     await desk.is_ready("report-2", "merge")
-    await desk.press("KeyM")
+    await desk.press("KeyG")
     await desk.page.locator("#field-parent_id").select_option("report-1")
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator("body")).to_contain_text("Их нельзя объединить.")

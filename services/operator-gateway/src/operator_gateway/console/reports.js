@@ -35,7 +35,7 @@ const ACTIONS = {
   confirm_urgency: { key: "KeyU", kind: "main", label: "action.confirm_urgency", path: "confirm-urgency" },
   decline_urgency: { key: "KeyN", label: "action.decline_urgency", path: "decline-urgency", fields: () => [
     { name: "reason", label: t("urgency.why_not"), max: 500 }] },
-  merge: { key: "KeyM", label: "action.merge", fields: (whole) => [
+  merge: { key: "KeyG", label: "action.merge", fields: (whole) => [
     { name: "parent_id", label: t("merge.parent"), options: possible(whole) }] },
   unmerge: { key: "KeyI", label: "action.unmerge", fields: () => [
     { name: "reason", label: t("unmerge.why"), max: 500 }] },
