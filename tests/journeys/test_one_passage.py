@@ -18,6 +18,7 @@ from tartip_cli.clients.readings import Device
 from tartip_cli.clients.samples import ADMINISTRATOR, SampleCamera
 
 pytestmark = pytest.mark.mesh
+LAST_ENTRIES = 200
 METRE = 1 / 111_195  # degrees of latitude
 SPEEDING = {"speed_kmh": 88.0, "speed_limit_kmh": 60.0}
 ASTANA = {"latitude": 51.0909, "longitude": 71.4187, "region": "KZ-71", "address": "Astana, 900"}
@@ -122,6 +123,7 @@ async def test_a_picture_that_is_signed_twice_gives_one_violation(
     new_camera: NewCamera,
     sample_cameras: list[SampleCamera],
     seen_by: Any,
+    outside: Outside,
 ) -> None:
     journey, _ = new_frame()
     violation = await in_review(journey)
@@ -134,6 +136,44 @@ async def test_a_picture_that_is_signed_twice_gives_one_violation(
     await decided(new_frame)
     named = await journey.violations_of(result.evidence_sha256)
     assert [one.body["violation_id"] for one in named] == [violation["violation_id"]]
+    # As the runbook says: the log names the refused read and its camera.
+    for refused in await entries_of(outside, violation["violation_id"], "refuse_evidence"):
+        assert refused["facts"]["camera"] == elsewhere.camera_id and refused["facts"]["read"]
+
+
+async def test_a_case_that_contradicts_a_confirmed_one_is_told_and_shown_with_it(
+    new_frame: Any, new_camera: NewCamera, seen_by: Any, outside: Outside
+) -> None:
+    """As the runbook says: the supervisor of its region looks at both."""
+    astana = await new_camera(**ASTANA)
+    journey, _ = new_frame()
+    here = (await in_review(journey))["violation_id"]
+    await journey.decide(here)
+    there = (await in_review(seen_by(journey, astana, after=2)))["violation_id"]
+    [told] = await entries_of(outside, here, "conflict")
+    assert told["facts"]["conflicting"] == there
+    desk = outside.as_operator("supervisor-almaty")
+    confirmed = (await desk.get(f"/v1/violations/{here}", purpose="test")).body["violation"]
+    assert confirmed["conflicting_violation_ids"] == [there]
+    other = (await desk.get(f"/v1/violations/{there}", purpose="test")).body["violation"]
+    assert (other["state"], other["hold_reason"]) == ("review", "IMPOSSIBLE_JOURNEY")
+
+
+async def entries_of(outside: Outside, violation_id: str, action: str) -> list[dict[str, Any]]:
+    """Of the last entries in the audit log of violations, those about a violation, once sealed."""
+    log, auditor = "/v1/audit/violations", outside.as_operator("auditor-1")
+
+    async def look() -> list[dict[str, Any]] | None:
+        newest = (await auditor.get(f"{log}/head", purpose="test")).body["head"]["tree_size"]
+        first = max(0, newest - LAST_ENTRIES)
+        page = await auditor.get(
+            f"{log}/entries", purpose="test", page_size=LAST_ENTRIES, from_index=first
+        )
+        read = [json.loads(base64.b64decode(one["canonical"])) for one in page.body["entries"]]
+        about = (action, f"violation:{violation_id}")
+        return [one for one in read if (one["action"], one["object"]) == about] or None
+
+    return await wait_for(f"the entry of {action}", look)
 
 
 async def test_two_cities_two_seconds_apart_hold_both_by_name(

@@ -350,6 +350,8 @@ def stale_values(report_id: str, number: str) -> dict[str, Any]:
         "question": "Where exactly was it, please?",
         "answer": "Measures were taken at once.",
         "outcome": "measures_taken",
+        "template": "passed-on",
+        "parent_id": report_id,
         "plate": "777TTP02",
         "offence_code": "RED_LIGHT",
         "category": "CATEGORY_COMPLAINT_ABOUT_OFFICER",

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from tartip_cli.clients.samples import SampleCamera
 from tartip_testing.mesh import RunningTestMesh
 
 from .asking import Asking, every_method
 from .callers import Caller, every_caller
 from .counting import Counts, counted
 from .planted import ORIGINAL, Planted
+from .planted_fine import OWNER, paid_fine
 from .routes import routes_of
 from .stored import events, files, rows
 from .table import Table, read_table
@@ -52,7 +54,7 @@ class Walked:
 
 
 @pytest.fixture(scope="module")
-def walked(mesh: RunningTestMesh) -> Walked:
+def walked(mesh: RunningTestMesh, sample_cameras: list[SampleCamera]) -> Walked:
     async def walk() -> Walked:
         async with Asking(mesh) as asking:
             world = await planted(asking)
@@ -75,7 +77,8 @@ def walked(mesh: RunningTestMesh) -> Walked:
                 added = [await handed_in(asking, one) for one in added]
                 after = await counted(asking, at_desk)
                 await asyncio.sleep(SETTLED_SECONDS)
-            made = Walk(asking, world, table, tuple(routes_of(api)))
+            fine = await paid_fine(mesh, sample_cameras[0])
+            made = Walk(asking, world, table, tuple(routes_of(api)), fine)
             await made.all(callers)
             return Walked(made, callers, tuple(added), before, after, told)
 
@@ -102,7 +105,15 @@ def test_who_is_not_named_is_not_let_in(walked: Walked) -> None:
 
 
 def test_what_is_no_report_is_seen_by_its_roles_alone(walked: Walked) -> None:
-    assert walked.walk.others == []
+    if others := sorted(walked.walk.others):
+        pytest.fail("\n".join(others))
+
+
+def test_a_violation_and_its_fine_are_seen_by_each_role_that_may_see_them(walked: Walked) -> None:
+    fine, operators = walked.walk.fine, [one for one in walked.callers if one.kind == "operator"]
+    for part in ("violation", "fine"):
+        may = {one.name for one in operators if fine.may_see(part, one, walked.table)}
+        assert {one.name for one in operators if (part, one.name) in walked.walk.shown} == may
 
 
 @pytest.mark.parametrize(
@@ -176,11 +187,16 @@ def test_nothing_personal_stands_in_logs_spans_and_files(
 
 
 def found_in(walked: Walked, content: bytes) -> set[str]:
-    """The personal parts of any planted report that the content shows, as text or in hex."""
-    return {
-        f"{part} of {report.name}"
+    """The personal parts of any planted report, and of the fine's owner, that the content shows, as
+    text or in hex."""
+    marks = {
+        f"{part} of {report.name}": report.marks[part]
         for report in walked.world.reports
         for part in PERSONAL
-        for mark in report.marks[part]
-        if mark in content or mark.hex().encode() in content
+    }
+    marks[OWNER] = walked.walk.fine.marks[OWNER]
+    return {
+        name
+        for name, of_part in marks.items()
+        if any(mark in content or mark.hex().encode() in content for mark in of_part)
     }

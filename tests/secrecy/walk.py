@@ -18,6 +18,7 @@ from tartip_cli.topology import Service
 from .asking import Asking, Outcome, every_method, request_of, servers_of, stale_values
 from .callers import Caller
 from .planted import Planted
+from .planted_fine import PlantedFine
 from .routes import Route, asked, body_for
 from .table import Surface, Table
 from .world import World
@@ -76,9 +77,12 @@ class Walk:
     world: World
     table: Table
     routes: tuple[Route, ...]
+    fine: PlantedFine
     results: list[Seen] = field(default_factory=list)
-    # Names and badges of officers where the table does not show them.
+    # What is of no report and was shown where the table does not give it.
     others: list[str] = field(default_factory=list)
+    # Which parts of the fine were shown to whom.
+    shown: set[tuple[str, str]] = field(default_factory=set)
     # Who was answered otherwise than "not allowed" where the table does not name him.
     let_in: list[str] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
@@ -137,7 +141,7 @@ class Walk:
                     await self._of_reports(surface, caller, ask, reports)
                 else:
                     is_read = method.name.startswith(READS)
-                    outcome = await ask(_values() if is_read else {})
+                    outcome = await ask({**_values(), **self.fine.values} if is_read else {})
                     # The first service is the one that has reports.
                     has_all = is_read and server is servers[0]
                     self._compare(surface, caller, outcome, has_all=has_all)
@@ -150,7 +154,8 @@ class Walk:
                 continue
             self.asked.add(route.name)
             may_call = not surface.asks or caller.may_call(surface)
-            paths = (route.path,) if route.is_of_a_report else tuple(route.paths({}))
+            values = self.fine.values if route.method == "GET" else {}
+            paths = (route.path,) if route.is_of_a_report else tuple(route.paths(values))
             for path in paths if may_call else paths[:1]:
                 ask = _asking_route(self.asking, caller, route, path)
                 if not may_call:
@@ -185,7 +190,7 @@ class Walk:
                 seen |= report.found_in(outcome.content)
             if seen and surface.shows >= {"subject"} and outcome.code != "NOT_A_COMPLAINT":
                 seen |= {"subject"} if "complaint_about" in report.kind else set()
-            self._look_for_officers(surface, caller, outcome)
+            self._look_for_others(surface, caller, outcome)
             has = caller.parts_of(report, self.table)
             answers = surface.shows if not outcome.code else surface.shows & {"known", "subject"}
             self._note(surface, caller, report, seen, has & {*answers, "known"})
@@ -193,17 +198,17 @@ class Walk:
     def _compare(
         self, surface: Surface, caller: Caller, outcome: Outcome, *, has_all: bool
     ) -> None:
-        """Compare what an answer shows of each report; only one that `has_all` must show all.
-        News are told as they happen and not to those who ask later."""
+        """Compare what an answer shows of each report; only one that `has_all` must show all but
+        news: of those there are some only where a clock ended just then."""
         content = b"" if outcome.code else outcome.content
-        self._look_for_officers(surface, caller, outcome)
+        self._look_for_others(surface, caller, outcome)
         for report in self.world.reports:
             seen = report.found_in(content)
             for part in KNOWN_AS:
                 if part in surface.shows and "known" in seen:
                     seen = seen - {"known"} | {part}
-            expected = caller.parts_of(report, self.table) & surface.shows - {"news"}
-            expected = expected if has_all else expected & seen
+            may = caller.parts_of(report, self.table) & surface.shows
+            expected = may - {"news"} | may & seen if has_all else may & seen
             self._note(surface, caller, report, seen, expected)
 
     def _expect(self, name: str, caller: Caller, outcome: Outcome, codes: Iterable[str]) -> None:
@@ -221,11 +226,17 @@ class Walk:
         may = frozenset(expected) & frozenset(REPORT_PARTS)
         self.results.append(Seen(surface.name, caller.name, report.name, frozenset(seen), may))
 
-    def _look_for_officers(self, surface: Surface, caller: Caller, outcome: Outcome) -> None:
+    def _look_for_others(self, surface: Surface, caller: Caller, outcome: Outcome) -> None:
         may = "officer" in surface.shows and caller.may_see("officer", self.table)
         marks = [one.family.encode() for one in self.world.unnamed]
         if not may and any(mark in outcome.content for mark in marks):
             self.others.append(f"{surface.name} as {caller.name} names an officer")
+        # A refusal may repeat the number that it was asked by.
+        for part in self.fine.found_in(outcome.content) if not outcome.code else ():
+            if part in surface.shows:
+                self.shown.add((part, caller.name))
+            if not self.fine.may_show(part, surface, caller, self.table):
+                self.others.append(f"{surface.name} as {caller.name} shows {part} of the fine")
 
 
 def _values() -> dict[str, Any]:

@@ -35,7 +35,7 @@ from tartip_cli.supervisor.lock import is_locked, running_mesh
 from tartip_cli.supervisor.supervisor import Supervisor
 from tartip_cli.topology import SERVICES
 
-_DETACHED_START_SECONDS = 180.0
+_DETACHED_START_SECONDS = 400.0
 _DOWN_SECONDS = 3 * STOP_SECONDS
 _STYLES = {
     State.READY: "green",

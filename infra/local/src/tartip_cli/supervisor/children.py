@@ -318,8 +318,6 @@ class RunningPart(Watched):
     async def _end_late(self, process: asyncio.subprocess.Process, start_limit: float) -> None:
         reason = f"was not ready after {start_limit:.0f} s"
         self._end_reason = "; ".join((reason, *self.reasons))
-        if not self.was_ready.is_set() and start_limit >= START_SECONDS:
-            raise self._did_not_start(self._end_reason)
         log.warning("%s: is restarted: %s", self.name, self._end_reason)
         await _end(process, self.part.stop_signal, HUNG_STOP_SECONDS)
 
