@@ -137,16 +137,16 @@ class FollowUp:
             report = await reports.get_for_update(tx, found.report.report_id)
             if report.duplicate_of is not None:
                 return
-            # The version stays: no event is published for it.
+            # The version stays: no event is published for it. Neither step nor audit entry names
+            # the other report, which may be hidden later from somebody who still sees these.
             marked = replace(report, duplicate_of=original.report_id)
-            facts = {"duplicate_of": str(original.report_id)}
-            await reports.save_report(tx, report, marked, Decision("mark_duplicate", facts))
+            await reports.save_report(tx, report, marked, Decision("mark_duplicate"))
             contents.add_step(
                 tx,
                 marked,
                 actor=SYSTEM_ACTOR,
                 at=self._clock(),
-                note=f"possible duplicate of {original.number}",
+                note="possible duplicate",
                 key=await contents.report_key(tx, report.report_id),
             )
 

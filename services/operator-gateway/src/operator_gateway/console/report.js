@@ -154,8 +154,8 @@ function noteText(note) {
   const noted = note.match(/^(reminder|arrived|region|unmerged:) (\S.*)$/);
   if (noted) return `${t(`note.${noted[1]}`)} ${noted[1] === "arrived" ? moment(noted[2]) : noted[2]}`;
   if (note === "no reply" || note === "date set") return t(`note.${note}`);
-  const duplicate = note.match(/^possible duplicate of (\S+)$/);
-  return duplicate ? `${t("note.duplicate")} ${duplicate[1]}` : code("outcome", note);
+  // Older steps name the other report, which may be hidden by now.
+  return /^possible duplicate\b/.test(note) ? t("note.duplicate") : code("outcome", note);
 }
 
 export function pictures(whole, { purpose, signal }) {

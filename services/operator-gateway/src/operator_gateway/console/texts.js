@@ -276,7 +276,7 @@ export const TEXTS = {
   "actor.reporter": ["өтініш беруші", "заявитель", "reporter"],
   "actor.system": ["жүйе", "система", "system"],
   "note.overdue": ["мерзімі өтті, саты", "просрочено, ступень", "overdue, step"],
-  "note.duplicate": ["мүмкін қайталама:", "возможный дубль:", "possible duplicate of"],
+  "note.duplicate": ["мүмкін қайталама", "возможный дубль", "possible duplicate"],
   "ladder.supervisor": ["супервайзер", "супервайзер", "supervisor"],
   "ladder.head of the regional department": ["өңірлік департамент басшысы", "начальник департамента региона", "head of the regional department"],
   "ladder.ministry": ["министрлік", "министерство", "ministry"],
