@@ -72,7 +72,8 @@ async def test_media_are_opened_through_the_report_and_audited_first(
     [entry] = await audited(db, "open_evidence", item.media_id)
     assert (entry["actor"], entry["purpose"]) == ("operator/dispatcher-almaty", "case 12")
     facts = {"media": item.media_id, "sha256": digest, "seen": "media"}
-    assert entry["facts"] == facts | {"capacity": "officer", "unit": "KZ-75-traffic"}
+    report = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    assert entry["facts"] == facts | {"capacity": "officer", "unit": report.unit}
     assert (entry["region"], entry["class"]) == ("KZ-75", "open")
 
 
