@@ -66,8 +66,9 @@ def _comparable(shown: pb.DeskReport) -> pb.DeskReport:
     report = shown.report
     for field in ("report_id", "opened_at", "receipt"):
         report.ClearField(field)
-    for field in ("story", "related", "cameras"):
-        shown.ClearField(field)
+    shown.ClearField("story")
+    shown.ClearField("related")
+    shown.ClearField("cameras")
     del shown.steps[2:]
     for step in shown.steps:
         step.ClearField("at")
