@@ -150,6 +150,23 @@ class Detector:
         objects = [*objects, *certain(others)]
         return Detections(tuple(read), tuple(objects), by_scale=by_scale, outside=others)
 
+    async def plate_candidates(self, picture: Picture) -> list[PlateCandidate]:
+        """Return where plates may be in a BGR picture, at most `MOST_CANDIDATES`. None is read:
+        what nobody can read is among them, and some things that are no plate.
+
+        Errors of the models, timeouts included, are raised alone or in an ExceptionGroup.
+        """
+        until = asyncio.get_running_loop().time() + self._seconds
+        small = await _threaded(lambda: shrunk(picture))
+        async with asyncio.TaskGroup() as together:
+            whole = [
+                together.create_task(self._plates_in_whole(picture, small, side, until))
+                for side in PLATE_SIDES
+            ]
+            detecting = together.create_task(self._objects(picture, small, until))
+        found = [candidate for task in whole for candidate in task.result()]
+        return await self._located(picture, detecting.result(), found, until)
+
     async def _plates(
         self,
         picture: Picture,
@@ -157,13 +174,23 @@ class Detector:
         found: list[PlateCandidate],
         until: float,
     ) -> list[Plate]:
-        """Return the plates: search the vehicles as well, then refine and read every candidate."""
+        """Return the plates: locate the candidates, then read each of them."""
+        candidates = await self._located(picture, objects, found, until)
+        candidates += whole_as_plate(picture)
+        return await self._read(picture, candidates, until)
+
+    async def _located(
+        self,
+        picture: Picture,
+        objects: list[DetectedObject],
+        found: list[PlateCandidate],
+        until: float,
+    ) -> list[PlateCandidate]:
+        """Return the candidates: search the vehicles as well, then refine each."""
         crops = await _threaded(lambda: vehicle_crops(picture, objects))
         if crops is not None:
             found += await self._candidates(crops, until)
-        candidates = await self._refined(picture, distinct(found), until)
-        candidates += whole_as_plate(picture)
-        return await self._read(picture, candidates, until)
+        return await self._refined(picture, distinct(found), until)
 
     async def fingerprint(self) -> str:
         """Return a hash of the models that are served now; see `Models.fingerprint`."""

@@ -68,9 +68,9 @@ def open_picture(content: bytes) -> Picture:
     return read_picture(content).picture
 
 
-def read_picture(content: bytes) -> OpenedPicture:
+def read_picture(content: bytes, *, most_bytes: int = MOST_BYTES) -> OpenedPicture:
     """Decode one still picture, adding a missing JPEG end marker. Raises PictureUnusable."""
-    if len(content) > MOST_BYTES:
+    if len(content) > most_bytes:
         raise PictureUnusable(PictureFault.TOO_LARGE, received_bytes=str(len(content)))
     check_format(content)
     try:

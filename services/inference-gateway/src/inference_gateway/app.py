@@ -17,6 +17,7 @@ from tartip.inference.v1 import (
     streams_pb2,
     streams_pb2_grpc,
 )
+from vision.bystanders import BystanderDetector
 from vision.detector import Detector
 from vision.faces.detector import FaceDetector
 
@@ -34,9 +35,10 @@ from inference_gateway.grpc_api import POLICY, InferenceApi
 from inference_gateway.holds.grpc_api import HoldsApi
 from inference_gateway.holds.usecases import EvidenceHolds
 from inference_gateway.ingest.edge_grpc_api import EdgeApi
+from inference_gateway.ingest.evidence_bystanders import EvidenceBystanders
 from inference_gateway.ingest.evidence_plates import EvidencePlates
 from inference_gateway.ingest.grpc_api import IngestApi
-from inference_gateway.ingest.plates_grpc_api import PlatesApi
+from inference_gateway.ingest.photographs_grpc_api import PhotographsApi
 from inference_gateway.ingest.usecases import Intake, SessionParts
 from inference_gateway.ingest.video_ingest import VideoIngest
 from inference_gateway.probes import model as probes
@@ -79,7 +81,10 @@ async def build(chassis: Chassis[InferenceSettings]) -> None:
         InferenceApi(
             IngestApi(intake, videos),
             EdgeApi(intake),
-            PlatesApi(EvidencePlates(pool, evidence)),
+            PhotographsApi(
+                EvidencePlates(pool, evidence),
+                EvidenceBystanders(pool, evidence, BystanderDetector(models)),
+            ),
             EvidenceApi(evidence, pages),
             HoldsApi(EvidenceHolds(chassis.db, chassis.clock)),
             QuarantineApi(guard, pages),

@@ -7,13 +7,13 @@ from inference_gateway.evidence import grpc_api as evidence
 from inference_gateway.holds import grpc_api as holds
 from inference_gateway.ingest import edge_grpc_api as edge
 from inference_gateway.ingest import grpc_api as ingest
-from inference_gateway.ingest import plates_grpc_api as plates
+from inference_gateway.ingest import photographs_grpc_api as photographs
 from inference_gateway.quarantine import grpc_api as quarantine
 
 POLICY: Policy = {
     **ingest.POLICY,
     **edge.POLICY,
-    **plates.POLICY,
+    **photographs.POLICY,
     **evidence.POLICY,
     **holds.POLICY,
     **quarantine.POLICY,
@@ -27,7 +27,7 @@ class InferenceApi:
         self,
         ingest_api: ingest.IngestApi,
         edge_api: edge.EdgeApi,
-        plates_api: plates.PlatesApi,
+        photographs_api: photographs.PhotographsApi,
         evidence_api: evidence.EvidenceApi,
         holds_api: holds.HoldsApi,
         quarantine_api: quarantine.QuarantineApi,
@@ -36,7 +36,8 @@ class InferenceApi:
         self.IngestFilm = ingest_api.IngestFilm
         self.WatchStream = ingest_api.WatchStream
         self.SendFrames = edge_api.SendFrames
-        self.ReadPlates = plates_api.ReadPlates
+        self.ReadPlates = photographs_api.ReadPlates
+        self.FindFacesAndPlates = photographs_api.FindFacesAndPlates
         self.StoreEvidence = evidence_api.StoreEvidence
         self.ReadEvidence = evidence_api.ReadEvidence
         self.EraseEvidence = evidence_api.EraseEvidence

@@ -13,9 +13,10 @@ from chassis.clock import new_id
 from tartip.inference.v1 import inference_pb2
 
 from .callers import As, refused
-from .conftest import Plates, picture_of
+from .conftest import Plates, picture_of, retaken
 from .peers import Device, Register
 from .processes import Process
+from .test_evidence_bystanders import find_faces
 
 FRAMES = 8
 ANSWERED_SECONDS = 120.0
@@ -91,15 +92,24 @@ def test_frames_under_way_at_a_kill_are_told_exactly_once(
 
 
 def test_while_the_models_are_away_nothing_is_kept_and_the_same_id_works_later(
-    triton: Process, edge: As, device: Device, scene: bytes, rows: Callable[[str], list[Any]]
+    triton: Process,
+    edge: As,
+    as_: Callable[..., As],
+    device: Device,
+    scene: bytes,
+    rows: Callable[[str], list[Any]],
 ) -> None:
     at, frame_id = datetime.now(UTC), str(new_id())
+    owner = as_("citizen-reports")
+    photograph = owner.store(retaken(scene))
     readings = device.sign(scene, at)
     triton.kill()
     try:
         with refused("MODELS_AWAY"):
             edge.ingest(device, scene, frame_id=frame_id, at=at, readings=readings)
         assert not rows(f"SELECT 1 FROM requests WHERE request_id = '{frame_id}'")
+        with refused("MODELS_AWAY"):  # and not answered that it shows nobody
+            find_faces(owner, photograph)
     finally:
         triton.start()
     deadline = time.monotonic() + 30

@@ -339,11 +339,11 @@ def open_picture(content: bytes) -> Picture:
     return read_picture(content).picture
 
 
-def read_picture(content: bytes) -> OpenedPicture:
+def read_picture(content: bytes, *, most_bytes: int = pictures.MOST_BYTES) -> OpenedPicture:
     """Decode a still picture, and return it with notes on what was repaired in it. Raises the same
     refusals as `open_picture`."""
     with _refused_by_name():
-        return pictures.read_picture(content)
+        return pictures.read_picture(content, most_bytes=most_bytes)
 
 
 def check_format(start: bytes) -> None:
