@@ -5,14 +5,18 @@ the row and calls the handler outside of any transaction; the handler opens its 
 raises, or takes longer than 55 s, is called again with growing delays, without limit. The column
 `attempts` and the log show failures. A handler must be safe to repeat: it is called again if the
 process or the database fails before the row is marked as done.
+
+While a service that handlers of one kind call is away, that kind is tried with a few rows every few
+seconds: thousands of rows that wait for it cost nothing, and hold up no work of another kind.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from chassis import telemetry
 from chassis.clock import Clock
@@ -26,7 +30,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
+    Text,
     Update,
+    any_,
     bindparam,
     func,
     select,
@@ -38,6 +44,7 @@ POLL_SECONDS = 0.25
 BATCH = 16
 LEASE_SECONDS = 60
 DELAY_MAX_SECONDS = 600
+AWAY_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 WorkHandler = Callable[[str], Awaitable[None]]
@@ -52,6 +59,29 @@ class WaitUntilDue(Exception):
         self.delay = delay
 
 
+class Pauses:
+    """Which kinds of work are not tried for a moment, because what their handlers call is away."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._until: dict[str, float] = {}
+
+    def left_out(self) -> set[str]:
+        """Return the kinds that are not tried now."""
+        now = time.monotonic()
+        return {kind for kind, until in self._until.items() if now < until}
+
+    def note(self, kind: str, *, are_away: bool) -> None:
+        """Note what became of rows of a kind that were tried together. `are_away`: for each of them
+        what its handler calls was away. A single one that was not ends the pauses of its kind."""
+        if not are_away:
+            self._seconds.pop(kind, None)
+            self._until.pop(kind, None)
+            return
+        seconds = min(AWAY_SECONDS, 2 * self._seconds.get(kind, 0.25))
+        self._seconds[kind], self._until[kind] = seconds, time.monotonic() + seconds
+
+
 class Scheduler:
     """Runs the scheduled work of one schema; several processes share the work by leases."""
 
@@ -59,7 +89,7 @@ class Scheduler:
         self._db = db
         self._clock = clock
         self._handlers = handlers
-        self._leasing = _leasing(tuple(handlers))
+        self._pauses = Pauses()
         self._done: list[_Work] = []
         self._marking = asyncio.Lock()
 
@@ -72,7 +102,7 @@ class Scheduler:
                 log.warning("work not leased: %s", type(error).__name__)
                 await asyncio.sleep(1.0)
                 continue
-            await asyncio.gather(*(self._do(row) for row in rows))
+            await self._do_all(rows)
             if len(rows) < BATCH:
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -80,10 +110,20 @@ class Scheduler:
         now = self._clock()
         until = now + timedelta(seconds=LEASE_SECONDS)
         async with self._db.begin(SYSTEM) as tx:
-            leased = await tx.execute(self._leasing, {"now": now, "until": until})
+            kinds = sorted(self._handlers.keys() - self._pauses.left_out())
+            leased = await tx.execute(_LEASING, {"now": now, "until": until, "kinds": kinds})
             return list(leased.all())
 
-    async def _do(self, row: _Work) -> None:
+    async def _do_all(self, rows: list[_Work]) -> None:
+        found = await asyncio.gather(*(self._do(row) for row in rows))
+        away = defaultdict[str, list[bool]](list)
+        for row, is_away in zip(rows, found, strict=True):
+            away[row.kind].append(is_away)
+        for kind, of_kind in away.items():
+            self._pauses.note(kind, are_away=all(of_kind))
+
+    async def _do(self, row: _Work) -> bool:
+        """Call a row's handler, and mark the row; return whether what the handler calls is away."""
         first, traced = row.attempts == 1, row.traceparent
         try:
             with telemetry.span(
@@ -100,23 +140,26 @@ class Scheduler:
             await self._again(row, wait.delay, "waits")
         except Exception as error:
             with telemetry.about(traced):
-                await self._failed(row, error)
+                return await self._failed(row, error)
         else:
             await self._mark_done(row)
+        return False
 
-    async def _failed(self, row: _Work, error: Exception) -> None:
-        """Log why a row was not done, and have it done again later."""
+    async def _failed(self, row: _Work, error: Exception) -> bool:
+        """Log why a row was not done, and have it done again later; return whether what its handler
+        calls is away."""
         delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
         reason = error.reason if isinstance(error, Refusal) else type(error).__name__
         away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
         if away or storage_is_away(error):
-            delay = min(delay, 5.0)
+            delay = min(delay, AWAY_SECONDS)
             log.warning("work %s later: %s", row.kind, reason)
         else:
             log.error(
                 "work %s failed, attempt %s: %s", row.kind, row.attempts, reason, exc_info=error
             )
         await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
+        return away
 
     async def _again(self, row: _Work, delay: timedelta, reason: str) -> None:
         again_at = self._clock() + delay
@@ -156,26 +199,29 @@ class Scheduler:
             log.warning("work %s not marked: %s", kinds, type(error).__name__)
 
 
-def _leasing(kinds: Sequence[str]) -> Any:
-    """Lease due work of these kinds, beginning with the work that has been due longest."""
-    now = bindparam("now", type_=work.c.due_at.type)
-    due = (
-        select(work.c.work_id)
-        .where(
-            work.c.done_at.is_(None),
-            work.c.due_at <= now,
-            work.c.kind.in_(kinds),
-            (work.c.leased_until.is_(None)) | (work.c.leased_until < now),
-        )
-        .order_by(work.c.due_at)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
+_NOW = bindparam("now", type_=work.c.due_at.type)
+# Due work of the given kinds, beginning with the work that has been due longest.
+_DUE = (
+    select(work.c.work_id)
+    .where(
+        work.c.done_at.is_(None),
+        work.c.due_at <= _NOW,
+        work.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
+        (work.c.leased_until.is_(None)) | (work.c.leased_until < _NOW),
     )
-    leased = update(work).where(work.c.work_id.in_(due))
-    until = bindparam("until", type_=work.c.leased_until.type)
-    return leased.values(leased_until=until, attempts=work.c.attempts + 1).returning(work)
-
-
+    .order_by(work.c.due_at)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_LEASING = (
+    update(work)
+    .where(work.c.work_id.in_(_DUE))
+    .values(
+        leased_until=bindparam("until", type_=work.c.leased_until.type),
+        attempts=work.c.attempts + 1,
+    )
+    .returning(work)
+)
 # Rows that are still leased and due as when they were tried: otherwise somebody has moved them, or
 # another worker has them by now.
 _LEASES = (

@@ -70,7 +70,8 @@ async def measure(run: Run) -> Outcome:
             "report is a new one with its reporter. Processor time is that of the service (or bare "
             "server), of PostgreSQL and of the supervisor, which takes the spans, divided by the "
             "calls, beyond that at rest, with what they do after the last answer: events, spans, a "
-            f"report's look for duplicates. Two calls of the chassis, {CALLERS} at once, that "
+            "report's look for duplicates. camera-registry does not run: the look for the cameras "
+            f"near a report waits for it. Two calls of the chassis, {CALLERS} at once, that "
             "write one row each, with their commits shared, are the least that a report in two "
             "calls can cost on this chassis; what it costs beyond is its own.",
             "The bare byte sink takes the same pieces over gRPC and drops them; the service "
