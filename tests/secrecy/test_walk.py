@@ -19,7 +19,7 @@ from .asking import Asking, every_method
 from .callers import Caller, every_caller
 from .counting import Counts, counted
 from .planted import ORIGINAL, Planted
-from .planted_fine import OWNER, paid_fine
+from .planted_others import CAMERA_OWNER, OWNER, WATCHLIST, planted_others
 from .routes import routes_of
 from .stored import events, files, rows
 from .table import Table, read_table
@@ -77,8 +77,8 @@ def walked(mesh: RunningTestMesh, sample_cameras: list[SampleCamera]) -> Walked:
                 added = [await handed_in(asking, one) for one in added]
                 after = await counted(asking, at_desk)
                 await asyncio.sleep(SETTLED_SECONDS)
-            fine = await paid_fine(mesh, sample_cameras[0])
-            made = Walk(asking, world, table, tuple(routes_of(api)), fine)
+            others = await planted_others(mesh, asking, sample_cameras[0])
+            made = Walk(asking, world, table, tuple(routes_of(api)), others)
             await made.all(callers)
             return Walked(made, callers, tuple(added), before, after, told)
 
@@ -105,15 +105,16 @@ def test_who_is_not_named_is_not_let_in(walked: Walked) -> None:
 
 
 def test_what_is_no_report_is_seen_by_its_roles_alone(walked: Walked) -> None:
-    if others := sorted(walked.walk.others):
-        pytest.fail("\n".join(others))
+    if shown := sorted(walked.walk.shown_to_others):
+        pytest.fail("\n".join(shown))
 
 
-def test_a_violation_and_its_fine_are_seen_by_each_role_that_may_see_them(walked: Walked) -> None:
-    fine, operators = walked.walk.fine, [one for one in walked.callers if one.kind == "operator"]
-    for part in ("violation", "fine"):
-        may = {one.name for one in operators if fine.may_see(part, one, walked.table)}
-        assert {one.name for one in operators if (part, one.name) in walked.walk.shown} == may
+@pytest.mark.parametrize("part", ["violation", "fine", CAMERA_OWNER, WATCHLIST])
+def test_what_is_no_report_is_seen_by_each_role_that_may_see_it(walked: Walked, part: str) -> None:
+    others = walked.walk.others
+    operators = [one for one in walked.callers if one.kind == "operator"]
+    may = {one.name for one in operators if others.may_see(part, one, walked.table)}
+    assert {one.name for one in operators if (part, one.name) in walked.walk.shown} == may
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,7 @@ def test_nothing_personal_lies_in_tables_and_events(walked: Walked, mesh: Runnin
         assert not [one for one in names if one in content], name
     for subject, content in asyncio.run(events(mesh)):
         assert not found_in(walked, content), subject
+        assert WATCHLIST not in walked.walk.others.found_in(content), subject
 
 
 def test_events_of_complaints_have_subjects_of_their_own(
@@ -184,17 +186,18 @@ def test_nothing_personal_stands_in_logs_spans_and_files(
     for name, content in files(mesh):
         assert not found_in(walked, content), name
         assert not [one for one in names if one in content], name
+        assert WATCHLIST not in walked.walk.others.found_in(content), name
 
 
 def found_in(walked: Walked, content: bytes) -> set[str]:
-    """The personal parts of any planted report, and of the fine's owner, that the content shows, as
-    text or in hex."""
+    """The personal parts of any planted report, and the owners of vehicle and camera, that the
+    content shows, as text or in hex."""
     marks = {
         f"{part} of {report.name}": report.marks[part]
         for report in walked.world.reports
         for part in PERSONAL
     }
-    marks[OWNER] = walked.walk.fine.marks[OWNER]
+    marks |= {name: walked.walk.others.marks[name] for name in (OWNER, CAMERA_OWNER)}
     return {
         name
         for name, of_part in marks.items()

@@ -18,7 +18,7 @@ from tartip_cli.topology import Service
 from .asking import Asking, Outcome, every_method, request_of, servers_of, stale_values
 from .callers import Caller
 from .planted import Planted
-from .planted_fine import PlantedFine
+from .planted_others import PlantedOthers
 from .routes import Route, asked, body_for
 from .table import Surface, Table
 from .world import World
@@ -77,11 +77,11 @@ class Walk:
     world: World
     table: Table
     routes: tuple[Route, ...]
-    fine: PlantedFine
+    others: PlantedOthers
     results: list[Seen] = field(default_factory=list)
     # What is of no report and was shown where the table does not give it.
-    others: list[str] = field(default_factory=list)
-    # Which parts of the fine were shown to whom.
+    shown_to_others: list[str] = field(default_factory=list)
+    # Which parts of what is of no report were shown to whom.
     shown: set[tuple[str, str]] = field(default_factory=set)
     # Who was answered otherwise than "not allowed" where the table does not name him.
     let_in: list[str] = field(default_factory=list)
@@ -141,7 +141,7 @@ class Walk:
                     await self._of_reports(surface, caller, ask, reports)
                 else:
                     is_read = method.name.startswith(READS)
-                    outcome = await ask({**_values(), **self.fine.values} if is_read else {})
+                    outcome = await ask({**_values(), **self.others.values} if is_read else {})
                     # The first service is the one that has reports.
                     has_all = is_read and server is servers[0]
                     self._compare(surface, caller, outcome, has_all=has_all)
@@ -154,7 +154,7 @@ class Walk:
                 continue
             self.asked.add(route.name)
             may_call = not surface.asks or caller.may_call(surface)
-            values = self.fine.values if route.method == "GET" else {}
+            values = self.others.values if route.method == "GET" else {}
             paths = (route.path,) if route.is_of_a_report else tuple(route.paths(values))
             for path in paths if may_call else paths[:1]:
                 ask = _asking_route(self.asking, caller, route, path)
@@ -230,13 +230,13 @@ class Walk:
         may = "officer" in surface.shows and caller.may_see("officer", self.table)
         marks = [one.family.encode() for one in self.world.unnamed]
         if not may and any(mark in outcome.content for mark in marks):
-            self.others.append(f"{surface.name} as {caller.name} names an officer")
+            self.shown_to_others.append(f"{surface.name} as {caller.name} names an officer")
         # A refusal may repeat the number that it was asked by.
-        for part in self.fine.found_in(outcome.content) if not outcome.code else ():
+        for part in self.others.found_in(outcome.content) if not outcome.code else ():
             if part in surface.shows:
                 self.shown.add((part, caller.name))
-            if not self.fine.may_show(part, surface, caller, self.table):
-                self.others.append(f"{surface.name} as {caller.name} shows {part} of the fine")
+            if not self.others.may_show(part, surface, caller, self.table):
+                self.shown_to_others.append(f"{surface.name} as {caller.name} shows {part}")
 
 
 def _values() -> dict[str, Any]:
