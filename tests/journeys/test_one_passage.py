@@ -224,6 +224,17 @@ async def test_impossible_readings_are_held_by_name(
         await journey.decide(violation["violation_id"])
 
 
+async def test_a_device_that_is_more_than_a_day_behind_is_held_by_name(
+    new_frame: Any, sample_cameras: list[SampleCamera], seen_by: Any
+) -> None:
+    journey, _ = new_frame()
+    seen = seen_by(journey, sample_cameras[0], after=-dt.timedelta(hours=25).total_seconds())
+    violation = await in_review(seen)
+    assert violation["hold_reason"] == "DEVICE_CLOCK_BEHIND"
+    with pytest.raises(Refusal, match="NOT_AUTOMATIC"):
+        await seen.decide(violation["violation_id"])
+
+
 async def test_an_overview_camera_finds_nothing(
     new_frame: Any, new_camera: NewCamera, seen_by: Any
 ) -> None:

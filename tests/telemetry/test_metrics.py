@@ -7,12 +7,17 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
+from chassis.clock import system_clock
 from prometheus_client.parser import text_string_to_metric_families
+from tartip.cameras.v1 import events_pb2, hubs_pb2, hubs_pb2_grpc
 from tartip.inference.v1 import streams_pb2, streams_pb2_grpc
+from tartip_cli.clients.hub_reports import ReportingHub, publisher
 from tartip_cli.clients.partner import Outside
-from tartip_cli.topology import INFERENCE_GATEWAY, OPERATORS
+from tartip_cli.clients.samples import ADMINISTRATOR, SampleCamera
+from tartip_cli.topology import CAMERA_REGISTRY, INFERENCE_GATEWAY, OPERATORS
 from tartip_testing.mesh import RunningTestMesh
 
 from .catalogue import Entry, catalogue
@@ -101,3 +106,45 @@ async def test_no_label_tells_of_a_person(metrics: str, personal: set[str]) -> N
         for value in sample.labels.values()
     }
     assert not labels & {operator.id for operator in OPERATORS}
+
+
+@pytest.mark.nightly
+async def test_a_camera_that_is_not_the_hubs_is_counted_as_foreign(
+    mesh: RunningTestMesh, outside: Outside, sample_cameras: list[SampleCamera]
+) -> None:
+    """A row of the runbook's table of heartbeats: heard, and the camera stays as it was."""
+    hub, camera_id = ReportingHub(), sample_cameras[0].camera_id
+    request = hubs_pb2.RegisterHubRequest(
+        hub_id=str(hub.hub_id),
+        name="Of other cameras",
+        region=sample_cameras[0].region,
+        kind=hubs_pb2.HUB_KIND_CONTROL_CENTRE,
+        public_key=hub.public_key,
+    )
+    hubs = hubs_pb2_grpc.CameraHubsStub(outside.as_command_line(CAMERA_REGISTRY))
+    await hubs.RegisterHub(request, timeout=5)
+    desk = outside.as_operator(ADMINISTRATOR)
+    before = (await desk.get(f"/v1/cameras/{camera_id}")).body
+    deadline = time.monotonic() + MEASURED_SECONDS
+    async with publisher(outside) as client:
+        while not heartbeats_of(mesh, "foreign"):
+            assert time.monotonic() < deadline
+            condition = events_pb2.CAMERA_CONDITION_TAMPERED
+            content = hub.report({UUID(camera_id): condition}, system_clock())
+            await client.publish(hub.subject, content)
+            await client.flush()
+            await asyncio.sleep(1)
+    revoked = hubs_pb2.RevokeHubRequest(hub_id=str(hub.hub_id), reason="a trial")
+    await hubs.RevokeHub(revoked, timeout=5)
+    after = (await desk.get(f"/v1/cameras/{camera_id}")).body
+    assert after["camera"].get("status") == before["camera"].get("status")
+
+
+def heartbeats_of(mesh: RunningTestMesh, outcome: str) -> float:
+    return sum(
+        float(sample.value)
+        for family in families(exposed(mesh))
+        if family.name == "tartip_heartbeats_total"
+        for sample in family.samples
+        if sample.labels["outcome"] == outcome
+    )
