@@ -33,6 +33,7 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "revoking": ("officers",),
     "personnel": ("personnel",),
     "routing": ("routing",),
+    "templates": ("templates",),
     "retention": ("retention",),
     "keys": ("keys",),
     "cameras": ("cameras",),

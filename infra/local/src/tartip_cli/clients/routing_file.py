@@ -25,11 +25,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from law.zone import UTC_PLUS_5
-from tartip.reports.v1 import reports_pb2
 from tartip.reports.v1 import routing_pb2 as pb
 
+from tartip_cli.clients.yaml_file import (
+    category_name,
+    enum_name,
+    enum_number,
+    read_category,
+    read_yaml,
+    texts_of,
+    to_text,
+)
 from tartip_cli.failures import Exit, Failure
 
 _LISTS = ("regions", "districts", "languages")
@@ -41,13 +48,7 @@ _HOURS = re.compile(r"(\d{1,2})-(\d{1,2})")
 def read_file(path: Path) -> pb.DraftRoutingRequest:
     """Return the rules of a file, without an id. Raises Failure, which names the file and the rule,
     for what cannot be said in the contract. The service checks all else."""
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{path} cannot be read: {error}", Exit.USAGE) from None
-    except yaml.YAMLError as error:
-        where = str(getattr(error, "problem_mark", "")).strip()
-        raise Failure(f"{path} is no YAML: {where}", Exit.USAGE) from None
+    given = read_yaml(path)
     if not isinstance(given, dict) or set(given) != {"default", "rules"}:
         raise Failure(f"{path}: the keys are default and rules", Exit.USAGE)
     try:
@@ -67,7 +68,7 @@ def read_facts(given: Sequence[str]) -> pb.DryRunRoutingRequest:
         if unknown:
             raise ValueError(f"{unknown[0]} is none of {', '.join(_FACTS)}")
         request = pb.DryRunRoutingRequest(
-            category=_category(facts.get("category", "")), language=facts.get("language", "ru")
+            category=read_category(facts.get("category", "")), language=facts.get("language", "ru")
         )
         request.place.region, request.place.kato = facts.get("region", ""), facts.get("kato", "")
         if "point" in facts:
@@ -91,8 +92,7 @@ def to_yaml(routing: pb.RoutingVersion) -> str:
         "rules": [_to_plain(rule) for rule in routing.rules],
     }
     head = f"# version {routing.version}" + (", active" if routing.active else "")
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return f"{head}\n{text}"
+    return f"{head}\n{to_text(content)}"
 
 
 def _read_rule(given: Any) -> pb.RoutingRule:
@@ -112,25 +112,20 @@ def _to_rule(given: Mapping[str, Any]) -> pb.RoutingRule:
     start, end = _hours(given["hours"]) if "hours" in given else (0, 0)
     days = pb.RULE_DAYS_UNSPECIFIED
     if "days" in given:
-        days = _value(pb.RuleDays, "RULE_DAYS", given["days"])
+        days = enum_number(pb.RuleDays, "RULE_DAYS", given["days"])
     return pb.RoutingRule(
         name=given["name"],
-        categories=[_category(one) for one in _texts(given, "categories")],
-        classes=[_value(pb.SecrecyClass, "SECRECY_CLASS", one) for one in _texts(given, "classes")],
-        **{name: _texts(given, name) for name in _LISTS},
+        categories=[read_category(one) for one in texts_of(given, "categories")],
+        classes=[
+            enum_number(pb.SecrecyClass, "SECRECY_CLASS", one) for one in texts_of(given, "classes")
+        ],
+        **{name: texts_of(given, name) for name in _LISTS},
         from_hour=start,
         until_hour=end,
         days=days,
         desk=str(given.get("desk", "")),
         unit=str(given.get("unit", "")),
     )
-
-
-def _texts(given: Mapping[str, Any], name: str) -> list[str]:
-    values = given.get(name, [])
-    if not isinstance(values, list):
-        raise ValueError(f"{name} is a list, such as [a, b]")
-    return [str(value) for value in values]
 
 
 def _hours(given: object) -> tuple[int, int]:
@@ -140,36 +135,16 @@ def _hours(given: object) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _category(name: str) -> Any:
-    return _value(reports_pb2.Category, "CATEGORY", name)
-
-
-def _value(enum: Any, prefix: str, name: object) -> Any:
-    wanted = f"{prefix}_{str(name).upper()}"
-    known = [one for one in enum.DESCRIPTOR.values_by_name if not one.endswith("_UNSPECIFIED")]
-    if wanted not in known:
-        shorts = ", ".join(_short(one, prefix) for one in known)
-        raise ValueError(f"{name} is none of {shorts}")
-    return enum.Value(wanted)
-
-
-def _short(name: str, prefix: str) -> str:
-    return name.removeprefix(f"{prefix}_").lower()
-
-
 def _to_plain(rule: pb.RoutingRule) -> dict[str, Any]:
-    def named(enum: Any, prefix: str, numbers: Any) -> list[str]:
-        return [_short(enum.Name(number), prefix) for number in numbers]
-
     plain: dict[str, Any] = {
         "name": rule.name,
-        "categories": named(reports_pb2.Category, "CATEGORY", rule.categories),
-        "classes": named(pb.SecrecyClass, "SECRECY_CLASS", rule.classes),
+        "categories": [category_name(one) for one in rule.categories],
+        "classes": [enum_name(pb.SecrecyClass, "SECRECY_CLASS", one) for one in rule.classes],
         **{name: list(getattr(rule, name)) for name in _LISTS},
     }
     if rule.from_hour != rule.until_hour:
         plain["hours"] = f"{rule.from_hour}-{rule.until_hour or 24}"
     if rule.days:
-        plain["days"] = _short(pb.RuleDays.Name(rule.days), "RULE_DAYS")
+        plain["days"] = enum_name(pb.RuleDays, "RULE_DAYS", rule.days)
     plain |= {"desk": rule.desk, "unit": rule.unit}
     return {key: value for key, value in plain.items() if value}

@@ -32,8 +32,10 @@ DESK = tuple(sorted(DESK_ROLES))
 STATES = {one: pb.AnswerState.Value(f"ANSWER_STATE_{one.name}") for one in AnswerState}
 _SERVICE = "/tartip.reports.v1.Answers/"
 POLICY: Policy = {
-    f"{_SERVICE}ListTemplates": allow(roles=(*DESK, "auditor", "personnel_administrator")),
-    f"{_SERVICE}PutTemplate": allow(roles=("personnel_administrator",)),
+    f"{_SERVICE}ListTemplates": allow(
+        roles=(*DESK, "auditor", "personnel_administrator"), services=("tartip-cli",)
+    ),
+    f"{_SERVICE}PutTemplate": allow(roles=("personnel_administrator",), services=("tartip-cli",)),
     f"{_SERVICE}PreviewAnswer": allow(roles=DESK, purpose=True),
     f"{_SERVICE}AnswerFromTemplate": allow(roles=DESK, purpose=True),
     f"{_SERVICE}AnswerManyFromTemplate": allow(roles=DESK, purpose=True),
