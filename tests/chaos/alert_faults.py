@@ -7,13 +7,10 @@ import contextlib
 import datetime as dt
 import json
 import os
-import random
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +28,13 @@ from tartip.cameras.v1 import events_pb2 as camera_events
 from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip.reports.v1 import reports_pb2_grpc as reports_grpc
-from tartip_cli.clients.journeys import TRIAGE, ReportToAnswer, open_report, wait_for
-from tartip_cli.clients.partner import Outside
-from tartip_cli.clients.samples import SampleCamera
-from tartip_cli.provision.vehicles import synthetic_iin
-from tartip_cli.settings import inherited_environment
+from tartip_cli.clients.journeys import TRIAGE, wait_for
 from tartip_cli.topology import CITIZEN_REPORTS, FINES
 from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import draw_film, draw_scene
-from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.pauses import standing_still
 
+from .alert_bed import Bed, hand_in, new_report
 from .clocks import copy_with_clock
 from .test_health import keeping_dead
 from .test_streams import registered
@@ -52,43 +45,6 @@ PLATES = ("725BDE07", "463DXA02", "118KLM01")
 HUB = "Sample hub"
 # Until a copy of a service has started and looked at its clock once more.
 STARTED_SECONDS = 15.0
-
-
-@dataclass(frozen=True)
-class Bed:
-    """What faults are made in; `disk` is a small file system that holds the evidence."""
-
-    mesh: RunningTestMesh
-    outside: Outside
-    cameras: list[SampleCamera]
-    disk: Path
-
-    async def sql(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.mesh.database.url)
-        await connection.execute(statement)
-        await connection.close()
-
-    def command(self, *words: str) -> str:
-        """Run `tartip` as a person would, and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tartip_cli", *words],
-            env={**inherited_environment(), **self._settings()},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def _settings(self) -> dict[str, str]:
-        return {
-            "TARTIP_HOME": str(self.mesh.home.path),
-            "TARTIP_PORT_BASE": str(self.mesh.ports.base),
-            "TARTIP_GATEWAY_PORT": str(self.mesh.ports.gateway),
-        }
-
-
-Fault = Callable[[Bed], contextlib.AbstractAsyncContextManager[None]]
 
 
 @asynccontextmanager
@@ -268,6 +224,32 @@ async def evidence_is_not_mounted(bed: Bed) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def erasure_waits(bed: Bed) -> AsyncIterator[None]:
+    """A report that ended long ago, and whose picture has not reached the store, which is away. A
+    service that starts looks at once for what is due."""
+    before = objects(bed.disk)
+    with hidden(bed.disk):
+        report = new_report(bed, draw_scene(1, text="118KLM01").jpeg, reports.CATEGORY_OTHER)
+        await report.open()
+        await report.upload()
+        await report.submit()
+        app = reports_grpc.CitizenReportsStub(bed.outside.as_partner(APP, CITIZEN_REPORTS))
+        await app.WithdrawReport(reports.WithdrawReportRequest(report_id=report.report_id))
+        await bed.sql(
+            "UPDATE citizen_reports.steps SET at = at - interval '9 years'"
+            f" WHERE report_id = '{report.report_id}'"
+        )
+        await asyncio.to_thread(bed.mesh.kill_and_wait, CITIZEN_REPORTS.name)
+        yield
+
+    async def is_stored() -> bool | None:
+        return len(objects(bed.disk) - before) == 2 or None
+
+    await wait_for("the picture and its form", is_stored, seconds=60)
+    await asyncio.to_thread(bed.mesh.kill_and_wait, CITIZEN_REPORTS.name)
+
+
 def objects(disk: Path) -> set[Path]:
     return {path for path in disk.rglob("*.*") if path.is_file()}
 
@@ -375,23 +357,3 @@ async def clock_goes_apart(bed: Bed) -> AsyncIterator[None]:
         yield
         clock.put_ahead(0)
         await asyncio.sleep(STARTED_SECONDS)
-
-
-def new_report(bed: Bed, picture: bytes = b"") -> ReportToAnswer:
-    draw = random.Random()
-    reporter = reports.Reporter(iin=synthetic_iin(draw), name="Sample", phone="+77000000000")
-    request = open_report(
-        category=reports.CATEGORY_ROAD_ACCIDENT,
-        text=f"Sample {draw.randrange(10**9)}",
-        reporter=reporter,
-        address="Sample crossing",
-    )
-    return ReportToAnswer(bed.outside, request, picture)
-
-
-async def hand_in(bed: Bed, picture: bytes = b"") -> None:
-    report = new_report(bed, picture)
-    await report.open()
-    if picture:
-        await report.upload()
-    await report.submit()

@@ -21,7 +21,7 @@ from tartip_testing.mesh import RunningTestMesh, start_mesh
 from tartip_testing.prometheus import Prometheus, prometheus
 
 from . import alert_faults as faults
-from .alert_faults import Bed, Fault
+from .alert_bed import Bed, Fault
 
 pytestmark = [pytest.mark.mesh, pytest.mark.nightly]
 
@@ -66,6 +66,10 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "evidence that is not mounted": (
         faults.evidence_is_not_mounted,
         {"TartipEvidenceCheckBehind"},
+    ),
+    "an erasure that waits for a file": (
+        faults.erasure_waits,
+        {"TartipRetentionOverdue"},
     ),
     "models that are killed again and again": (
         faults.models_are_away,
