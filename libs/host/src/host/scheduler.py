@@ -7,14 +7,16 @@ raises, or takes longer than 55 s, is called again with growing delays, without 
 process or the database fails before the row is marked as done.
 
 While a service that handlers of one kind call is away, that kind is tried with a few rows every few
-seconds: thousands of rows that wait for it cost nothing, and hold up no work of another kind.
+seconds. Handlers that are slow, such as those that call a service that is hung, go on beside the
+others, a few of each kind. So thousands of rows that wait for a service cost nothing, and hold up
+no work of another kind.
 """
 
 import asyncio
 import logging
 import random
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -45,6 +47,9 @@ BATCH = 16
 LEASE_SECONDS = 60
 DELAY_MAX_SECONDS = 600
 AWAY_SECONDS = 5.0
+# How long a batch waits for its rows, and from how many slow rows on a kind is leased no more.
+PATIENCE_SECONDS = 2.0
+SLOW_MAX = 4
 log = logging.getLogger(__name__)
 
 WorkHandler = Callable[[str], Awaitable[None]]
@@ -71,15 +76,15 @@ class Pauses:
         now = time.monotonic()
         return {kind for kind, until in self._until.items() if now < until}
 
-    def note(self, kind: str, *, are_away: bool) -> None:
-        """Note what became of rows of a kind that were tried together. `are_away`: for each of them
-        what its handler calls was away. A single one that was not ends the pauses of its kind."""
-        if not are_away:
+    def note(self, kind: str, *, is_away: bool) -> None:
+        """Note what became of a row. `is_away`: what its handler calls is away. A row that was done
+        or failed for another reason ends the pauses of its kind."""
+        if not is_away:
             self._seconds.pop(kind, None)
             self._until.pop(kind, None)
-            return
-        seconds = min(AWAY_SECONDS, 2 * self._seconds.get(kind, 0.25))
-        self._seconds[kind], self._until[kind] = seconds, time.monotonic() + seconds
+        elif kind not in self.left_out():
+            seconds = min(AWAY_SECONDS, 2 * self._seconds.get(kind, 0.25))
+            self._seconds[kind], self._until[kind] = seconds, time.monotonic() + seconds
 
 
 class Scheduler:
@@ -90,41 +95,55 @@ class Scheduler:
         self._clock = clock
         self._handlers = handlers
         self._pauses = Pauses()
+        # What is being done, with its kind; between two batches only what is slow.
+        self._doing: dict[asyncio.Task[None], str] = {}
         self._done: list[_Work] = []
         self._marking = asyncio.Lock()
 
     async def run(self) -> None:
         """Lease due work and call its handlers, until cancelled."""
-        while True:
-            try:
-                rows = await self._lease()
-            except Exception as error:
-                log.warning("work not leased: %s", type(error).__name__)
-                await asyncio.sleep(1.0)
-                continue
-            await self._do_all(rows)
-            if len(rows) < BATCH:
-                await asyncio.sleep(POLL_SECONDS)
+        try:
+            while True:
+                await self._run_once()
+        finally:
+            for task in self._doing:
+                task.cancel()
+            await asyncio.gather(*self._doing, return_exceptions=True)
+
+    async def _run_once(self) -> None:
+        try:
+            rows = await self._lease()
+        except Exception as error:
+            log.warning("work not leased: %s", type(error).__name__)
+            await asyncio.sleep(1.0)
+            return
+        await self._do_all(rows)
+        if len(rows) < BATCH:
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _lease(self) -> list[_Work]:
         now = self._clock()
         until = now + timedelta(seconds=LEASE_SECONDS)
+        slow = Counter(self._doing.values())
+        left_out = self._pauses.left_out() | {kind for kind in slow if slow[kind] >= SLOW_MAX}
+        kinds = sorted(self._handlers.keys() - left_out)
         async with self._db.begin(SYSTEM) as tx:
-            kinds = sorted(self._handlers.keys() - self._pauses.left_out())
             leased = await tx.execute(_LEASING, {"now": now, "until": until, "kinds": kinds})
             return list(leased.all())
 
     async def _do_all(self, rows: list[_Work]) -> None:
-        found = await asyncio.gather(*(self._do(row) for row in rows))
-        away = defaultdict[str, list[bool]](list)
-        for row, is_away in zip(rows, found, strict=True):
-            away[row.kind].append(is_away)
-        for kind, of_kind in away.items():
-            self._pauses.note(kind, are_away=all(of_kind))
+        """Begin these rows, and wait until they are done or slow."""
+        begun = {asyncio.create_task(self._do(row)): row.kind for row in rows}
+        self._doing |= begun
+        if begun:
+            await asyncio.wait(begun, timeout=PATIENCE_SECONDS)
+        for task in [task for task in self._doing if task.done()]:
+            del self._doing[task]
+            task.result()
 
-    async def _do(self, row: _Work) -> bool:
-        """Call a row's handler, and mark the row; return whether what the handler calls is away."""
-        first, traced = row.attempts == 1, row.traceparent
+    async def _do(self, row: _Work) -> None:
+        """Call a row's handler, and mark the row."""
+        first, traced, is_away = row.attempts == 1, row.traceparent, False
         try:
             with telemetry.span(
                 f"work {row.kind}",
@@ -139,19 +158,18 @@ class Scheduler:
         except WaitUntilDue as wait:
             await self._again(row, wait.delay, "waits")
         except Exception as error:
+            is_away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
             with telemetry.about(traced):
-                return await self._failed(row, error)
+                await self._failed(row, error, is_away=is_away)
         else:
             await self._mark_done(row)
-        return False
+        self._pauses.note(row.kind, is_away=is_away)
 
-    async def _failed(self, row: _Work, error: Exception) -> bool:
-        """Log why a row was not done, and have it done again later; return whether what its handler
-        calls is away."""
+    async def _failed(self, row: _Work, error: Exception, *, is_away: bool) -> None:
+        """Log why a row was not done, and have it done again later."""
         delay = min(DELAY_MAX_SECONDS, 0.5 * 2 ** min(row.attempts, 12))
         reason = error.reason if isinstance(error, Refusal) else type(error).__name__
-        away = isinstance(error, Refusal) and error.kind is Kind.UNAVAILABLE
-        if away or storage_is_away(error):
+        if is_away or storage_is_away(error):
             delay = min(delay, AWAY_SECONDS)
             log.warning("work %s later: %s", row.kind, reason)
         else:
@@ -159,7 +177,6 @@ class Scheduler:
                 "work %s failed, attempt %s: %s", row.kind, row.attempts, reason, exc_info=error
             )
         await self._again(row, timedelta(seconds=delay * random.uniform(0.8, 1.2)), reason)
-        return away
 
     async def _again(self, row: _Work, delay: timedelta, reason: str) -> None:
         again_at = self._clock() + delay

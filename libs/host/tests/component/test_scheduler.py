@@ -10,7 +10,7 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM
-from host.scheduler import AWAY_SECONDS, BATCH, Pauses, Scheduler, WorkHandler
+from host.scheduler import BATCH, Pauses, Scheduler, WorkHandler
 
 ROWS = 4 * BATCH
 
@@ -60,11 +60,37 @@ async def test_work_whose_peer_is_away_goes_behind_all_other_and_is_done_when_it
         await until(lambda: len(done) == ROWS)
 
 
-def test_a_single_row_that_was_done_ends_the_pauses_of_its_kind() -> None:
+async def test_work_whose_peer_is_hung_holds_up_no_other(db: Database) -> None:
+    begun, answered, told = Counter[str](), asyncio.Event(), list[str]()
+
+    async def ask(key: str) -> None:
+        begun[key] += 1
+        await answered.wait()
+
+    async def tell(key: str) -> None:
+        told.append(key)
+
+    now = system_clock()
+    async with db.begin(SYSTEM) as tx:
+        for number in range(ROWS):
+            await tx.schedule("ask", str(number), now - timedelta(minutes=2))
+        for number in range(ROWS):
+            await tx.schedule("tell", str(number), now - timedelta(minutes=1))
+    async with running(db, {"ask": ask, "tell": tell}):
+        await until(lambda: len(told) == ROWS)
+        assert len(begun) == BATCH
+        answered.set()
+        await until(lambda: len(begun) == ROWS)
+    assert set(begun.values()) == {1}
+
+
+def test_a_row_that_was_done_ends_the_pauses_of_its_kind() -> None:
     pauses = Pauses()
-    for _ in range(10):
-        pauses.note("ask", are_away=True)
+    pauses.note("ask", is_away=True)
+    pauses.note("ask", is_away=True)  # of the same batch
     assert pauses.left_out() == {"ask"}
-    assert max(pauses._seconds.values()) == AWAY_SECONDS
-    pauses.note("ask", are_away=False)
+    assert pauses._seconds == {"ask": 0.5}
+    pauses.note("tell", is_away=False)
+    assert pauses.left_out() == {"ask"}
+    pauses.note("ask", is_away=False)
     assert pauses.left_out() == set()
