@@ -102,24 +102,17 @@ class Scheduler:
 
     async def run(self) -> None:
         """Lease due work and call its handlers, until cancelled."""
-        try:
+        async with asyncio.TaskGroup() as group:
             while True:
-                await self._run_once()
-        finally:
-            for task in self._doing:
-                task.cancel()
-            await asyncio.gather(*self._doing, return_exceptions=True)
-
-    async def _run_once(self) -> None:
-        try:
-            rows = await self._lease()
-        except Exception as error:
-            log.warning("work not leased: %s", type(error).__name__)
-            await asyncio.sleep(1.0)
-            return
-        await self._do_all(rows)
-        if len(rows) < BATCH:
-            await asyncio.sleep(POLL_SECONDS)
+                try:
+                    rows = await self._lease()
+                except Exception as error:
+                    log.warning("work not leased: %s", type(error).__name__)
+                    await asyncio.sleep(1.0)
+                    continue
+                await self._do_all(rows, group)
+                if len(rows) < BATCH:
+                    await asyncio.sleep(POLL_SECONDS)
 
     async def _lease(self) -> list[_Work]:
         now = self._clock()
@@ -131,15 +124,14 @@ class Scheduler:
             leased = await tx.execute(_LEASING, {"now": now, "until": until, "kinds": kinds})
             return list(leased.all())
 
-    async def _do_all(self, rows: list[_Work]) -> None:
+    async def _do_all(self, rows: list[_Work], group: asyncio.TaskGroup) -> None:
         """Begin these rows, and wait until they are done or slow."""
-        begun = {asyncio.create_task(self._do(row)): row.kind for row in rows}
+        begun = {group.create_task(self._do(row)): row.kind for row in rows}
         self._doing |= begun
         if begun:
             await asyncio.wait(begun, timeout=PATIENCE_SECONDS)
         for task in [task for task in self._doing if task.done()]:
             del self._doing[task]
-            task.result()
 
     async def _do(self, row: _Work) -> None:
         """Call a row's handler, and mark the row."""
