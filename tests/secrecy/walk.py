@@ -26,11 +26,24 @@ from .world import World
 LOG = "tartip.audit.v1.Audit/ListEntries"
 LOGS = (LOG, "tartip.audit.v1.Audit/ListAttempts")
 SEALED_SECONDS = 120.0
-READS = ("Get", "List", "Find", "Count", "OpenEvidence", "Watch", "Look", "Quote", "Prove")
+READS = (
+    "Get",
+    "List",
+    "Search",
+    "Find",
+    "Count",
+    "OpenEvidence",
+    "Watch",
+    "Look",
+    "Quote",
+    "Prove",
+)
 CALLERS_AT_ONCE = 8
 NO_NUMBER = "KZ75-2026-0000000"
 # What a surface calls the id of a report.
-KNOWN_AS = ("trail", "attempts", "news")
+KNOWN_AS = ("found", "trail", "attempts", "news")
+# A read whose route takes a body.
+SEARCH = "/SearchReports"
 # Of parts that an answer is not searched for: counts are compared, the rest is of no report.
 REPORT_PARTS = ("known", "text", "reporter", "taken", "media", "subject", *KNOWN_AS)
 # Decisions of an app about its own report would be taken.
@@ -164,8 +177,10 @@ class Walk:
                 elif route.is_of_a_report:
                     await self._of_reports(surface, caller, ask, self.world.named(*ROUTED))
                 else:
-                    has_all = route.method == "GET" and path is paths[0]
-                    self._compare(surface, caller, await ask({}), has_all=has_all)
+                    is_read = route.method == "GET" or surface.passes_on.endswith(SEARCH)
+                    outcome = await ask(_values() if is_read else {})
+                    has_all = is_read and path is paths[0]
+                    self._compare(surface, caller, outcome, has_all=has_all)
 
     async def _of_reports(
         self,
@@ -242,7 +257,13 @@ class Walk:
 def _values() -> dict[str, Any]:
     """What every list is asked for: all that there is."""
     today = almaty_day(system_clock()).isoformat()
-    always = {"resume_token": "0", "reason": "LOOKUP_REASON_OWNER", "tree_size": 1, "day": today}
+    always = {
+        "words": "walking, what happens; texts",
+        "resume_token": "0",
+        "reason": "LOOKUP_REASON_OWNER",
+        "tree_size": 1,
+        "day": today,
+    }
     return always | {
         name: value
         for name, value in stale_values("", "").items()

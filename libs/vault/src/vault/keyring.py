@@ -12,7 +12,8 @@ derived from the first key, so the first key is never replaced.
 A blind index is HMAC-SHA-256, truncated to 16 bytes, of a value that the caller has normalised.
 Blind indexes show which values are equal, and whoever has the key can test guesses. So only values
 that identify a person or vehicle on their own (identification number, plate, phone) are indexed,
-never those with few possible values.
+never those with few possible values. An exception needs a decision of its own (ADR 43: the stems of
+the texts of reports).
 """
 
 import hashlib

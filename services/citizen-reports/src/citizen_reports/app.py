@@ -66,6 +66,7 @@ from citizen_reports.usecases.complaints import MATCH_OFFICER, Complaints
 from citizen_reports.usecases.correspondence import Correspondence
 from citizen_reports.usecases.days import Days
 from citizen_reports.usecases.desk import Desk
+from citizen_reports.usecases.duplicates import Duplicates
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
@@ -92,6 +93,8 @@ from citizen_reports.usecases.recording import (
 from citizen_reports.usecases.retention import Retention, RetentionDesk
 from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.routing_versions import RoutingVersions
+from citizen_reports.usecases.searching import Search
+from citizen_reports.usecases.text_index import TextIndex
 from citizen_reports.usecases.triage import Triage
 from citizen_reports.usecases.trial_officers import TrialOfficers
 from citizen_reports.usecases.uploads import Uploads
@@ -129,7 +132,10 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     complaints = Complaints(db, clock, law, recorder, openings)
     triage = Triage(desk_usecases, clock, law.deadlines, recorder, openings)
     merging, board = Merging(desk_usecases, clock, recorder, openings), Board(db, clock)
-    usecases = DeskUseCases(desk_usecases, routing, execution, board, complaints, triage, merging)
+    usecases = DeskUseCases(
+        *(desk_usecases, routing, execution, board, complaints, triage, merging),
+        Search(db, clock, law.deadlines),
+    )
     desk = ReportDeskApi(usecases, sent, pages)
     _serve_answers(chassis, desk_usecases, law, recorder, pages)
     _serve_personnel(chassis, recorder, complaints, pages)
@@ -157,11 +163,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     _see_evidence(chassis, evidence)
     chassis.do(MOVE_REGION, RegionMoves(chassis.work_db, clock, recorder).move)
     chassis.do(FOLLOW_PARENT, Followers(chassis.work_db, clock, law, recorder).follow)
-    chassis.do(CLOSE, followup.close)
-    chassis.do(DROP_DRAFT, followup.drop_draft)
-    chassis.do(STORE_MEDIA, followup.store_media)
-    chassis.do(FIND_DUPLICATES, followup.find_duplicates)
-    chassis.do(RECORD_OUTCOME, followup.record_outcome)
+    _follow_up(chassis, followup)
     chassis.loop("watching", change_feed.run)
 
 
@@ -184,6 +186,15 @@ def _serve_answers(
         ANSWERS_POLICY,
     )
     chassis.do(SEND_ANSWER, at_work.send)
+
+
+def _follow_up(chassis: Chassis[ReportsSettings], followup: FollowUp) -> None:
+    chassis.do(CLOSE, followup.close)
+    chassis.do(DROP_DRAFT, followup.drop_draft)
+    chassis.do(STORE_MEDIA, followup.store_media)
+    chassis.do(FIND_DUPLICATES, Duplicates(chassis.work_db, chassis.clock).find)
+    chassis.do(RECORD_OUTCOME, followup.record_outcome)
+    chassis.loop("text index", TextIndex(chassis.work_db, chassis.clock).run)
 
 
 def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> None:

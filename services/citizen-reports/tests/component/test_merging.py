@@ -10,6 +10,7 @@ from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.model.law import read_law
+from citizen_reports.usecases.duplicates import Duplicates
 from citizen_reports.usecases.merging import Followers
 from citizen_reports.usecases.recording import ReportRecorder
 from sqlalchemy import text
@@ -20,7 +21,6 @@ from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import As, Register, complaint, draft, refused, until
 from .test_clocks import escalation, moment
-from .test_following import followup
 from .test_raised_reports import raising
 from .test_secrecy import audited
 from .test_triage import queue, shown
@@ -253,7 +253,7 @@ async def test_possible_duplicates_are_shown_to_both_and_count_once_when_merged(
     place = common_pb2.Place(latitude=43.3215, longitude=76.9365, region="KZ-75")
     first, _ = await register(draft(place=place))
     second, _ = await register(draft(place=place))
-    await followup(db, system_clock).find_duplicates(second)
+    await Duplicates(db, system_clock).find(second)
     assert await relations(dispatcher, second) == [(first, "possible")]
     assert await relations(dispatcher, first) == [(second, "possible")]
 

@@ -11,6 +11,7 @@ from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.purpose import purpose_metadata
 from chassis.transaction import SYSTEM
+from citizen_reports.usecases.duplicates import Duplicates
 from sqlalchemy import text
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from tartip.common.v1 import common_pb2
@@ -20,7 +21,6 @@ from tartip_cli.topology import Operator
 from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import SERVICE, As, Register, complaint, draft, jpeg, pieces_of, until
-from .test_following import followup
 from .test_raised_reports import raising
 
 
@@ -32,7 +32,7 @@ async def test_a_report_that_was_raised_meanwhile_does_not_name_another_complain
     now = system_clock()
     await register(complaint(place=near, occurred=now))
     second, _ = await register(complaint(place=near, occurred=now))
-    await followup(db, system_clock).find_duplicates(second)
+    await Duplicates(db, system_clock).find(second)
     request = pb.ReportDeskGetReportRequest(report_id=second)
     steps = (await security.at_desk("GetReport", request)).report.steps
     assert not [step.note for step in steps if step.note.startswith("possible")]
@@ -48,7 +48,7 @@ async def test_a_report_of_another_region_is_not_named(register: Register, db: D
         moved = text("UPDATE reports SET region = 'KZ-19' WHERE report_id = :id")
         await tx.execute(moved.bindparams(id=UUID(first)))
     second, _ = await register(draft(place=near, occurred=now))
-    await followup(db, system_clock).find_duplicates(second)
+    await Duplicates(db, system_clock).find(second)
     async with db.begin(SYSTEM) as tx:
         query = text("SELECT duplicate_of FROM reports WHERE report_id = :id")
         assert await tx.scalar(query.bindparams(id=UUID(second))) is None

@@ -52,3 +52,4 @@ class RelatedReport(Answer):
     report_id: str
     number: str
     relation: str = Field(description='"parent", "merged" or "possible".')
+    alike_percent: int = Field(description="How many of a hundred words of both texts are alike.")

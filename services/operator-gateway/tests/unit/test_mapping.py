@@ -46,6 +46,7 @@ ANSWERS: list[tuple[type[Answer], type[Message]]] = [
     (fines_routes.Entries, fines_pb2.ListEntriesResponse),
     (reports_routes.DeskReportAnswer, reports_pb2.ReportDeskGetReportResponse),
     (reports_routes.DeskReportPage, reports_pb2.ReportDeskListReportsResponse),
+    (reports_routes.DeskReportPage, reports_pb2.SearchReportsResponse),
     (complaints_routes.RaisedReport, reports_pb2.RaiseReportResponse),
     (complaints_routes.Candidates, personnel_pb2.ListCandidatesResponse),
     (complaints_routes.SettledSubject, personnel_pb2.NameSubjectResponse),

@@ -23,6 +23,7 @@ from citizen_reports.model.categories import Category
 from citizen_reports.model.media import Media
 from citizen_reports.model.statuses import Status
 from citizen_reports.model.waiting_answers import WaitingAnswer
+from citizen_reports.storage.merging import Related
 from citizen_reports.storage.reports import QueueFilter
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.complaints import Complaints
@@ -31,6 +32,7 @@ from citizen_reports.usecases.execution import Execution
 from citizen_reports.usecases.merging import Merging
 from citizen_reports.usecases.openings import SentMedia
 from citizen_reports.usecases.routing import Routing, Target
+from citizen_reports.usecases.searching import Search
 from citizen_reports.usecases.triage import Triage
 
 Context = grpc.aio.ServicerContext
@@ -56,6 +58,9 @@ POLICY: Policy = {
     for method, action in METHODS.items()
 } | {
     "/tartip.reports.v1.ReportDesk/ListReports": allow(roles=DESK),
+    "/tartip.reports.v1.ReportDesk/SearchReports": allow(
+        roles=("dispatcher", "inspector", "supervisor"), purpose=True
+    ),
     "/tartip.reports.v1.ReportDesk/GetBoard": allow(roles=DESK),
     "/tartip.reports.v1.ReportDesk/GetUnitFigures": allow(roles=DESK),
     "/tartip.reports.v1.ReportDesk/OpenEvidence": allow(roles=DESK, purpose=True),
@@ -76,6 +81,7 @@ class DeskUseCases:
     complaints: Complaints
     triage: Triage
     merging: Merging
+    search: Search
 
 
 class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
@@ -87,6 +93,7 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self._complaints = usecases.complaints
         self._triage = usecases.triage
         self._merging = usecases.merging
+        self._search = usecases.search
         self._sent = sent
         self._pages = pages
 
@@ -104,6 +111,17 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
             wanted, page.spec, current_caller(), overdue_only=request.overdue_only
         )
         return reports_pb2.ReportDeskListReportsResponse(
+            reports=[desk_report_to_proto(view) for view in views],
+            next_page_token=page.next_token(keys),
+        )
+
+    async def SearchReports(
+        self, request: reports_pb2.SearchReportsRequest, context: Context
+    ) -> reports_pb2.SearchReportsResponse:
+        caller = current_caller()
+        page = self._pages.read(request, caller)
+        views, keys = await self._search.by_words(request.words, request.region, page.spec, caller)
+        return reports_pb2.SearchReportsResponse(
             reports=[desk_report_to_proto(view) for view in views],
             next_page_token=page.next_token(keys),
         )
@@ -332,12 +350,16 @@ def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         cameras=cameras_to_proto(report, view.cameras),
         proposed_plates=map(plate_to_proto, view.proposed_plates),
         waiting_answer=_waiting_to_proto(view.waiting) if view.waiting else None,
-        related=[
-            reports_pb2.RelatedReport(
-                report_id=str(one.report_id), number=one.number, relation=one.relation.value
-            )
-            for one in view.related
-        ],
+        related=map(_related_to_proto, view.related),
+    )
+
+
+def _related_to_proto(other: Related) -> reports_pb2.RelatedReport:
+    return reports_pb2.RelatedReport(
+        report_id=str(other.report_id),
+        number=other.number,
+        relation=other.relation.value,
+        alike_percent=other.alike_percent,
     )
 
 

@@ -1,14 +1,16 @@
 """Finds the reports that are merged with one, or that may be of the same incident."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
 from chassis.transaction import Tx
 from sqlalchemy import or_, select
 
+from citizen_reports.model.likeness import likeness
 from citizen_reports.model.report import Report
+from citizen_reports.storage import text_index
 from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.tables import reports
 
@@ -30,6 +32,8 @@ class Related:
     report_id: UUID
     number: str
     relation: Relation
+    # Of the stems of both texts, how many of a hundred both have; of possible ones alone.
+    alike_percent: int = 0
 
 
 async def lock(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, Report]:
@@ -66,10 +70,25 @@ async def related_to(tx: Tx, report: Report) -> tuple[Related, ...]:
         reports.c.region == report.region,
     )
     rows = await tx.execute(query.order_by(reports.c.number).limit(RELATED_MAX))
-    return tuple(
+    found = [
         Related(row.report_id, row.number, _relation(report, row.report_id, row.parent))
         for row in rows
-    )
+    ]
+    alike = await _alike(tx, report, [one for one in found if one.relation is Relation.POSSIBLE])
+    return tuple(replace(one, alike_percent=alike.get(one.report_id, 0)) for one in found)
+
+
+async def _alike(tx: Tx, report: Report, others: Sequence[Related]) -> dict[UUID, int]:
+    """How many of a hundred stems the texts of the report and of each other one have in common;
+    nothing of texts that are not indexed."""
+    stems = await text_index.stems_with(tx, report) if others else []
+    if not stems:
+        return {}
+    counts = await text_index.shared_with(tx, stems, [one.report_id for one in others])
+    return {
+        report_id: round(100 * likeness(len(stems), other, shared))
+        for report_id, (other, shared) in counts.items()
+    }
 
 
 def _relation(report: Report, other: UUID, parent: UUID | None) -> Relation:

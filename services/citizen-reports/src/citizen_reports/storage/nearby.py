@@ -19,7 +19,7 @@ from statements.reads import Read
 from citizen_reports.model.draft import Place
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
-from citizen_reports.storage.contents import NOWHERE, REPORT, place_in
+from citizen_reports.storage.contents import NOWHERE, REPORT, place_in, text_in
 from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.tables import contents, reports
 
@@ -29,7 +29,7 @@ _PLACED = reports.join(contents, contents.c.report_id == reports.c.report_id).ou
 )
 _PLACE = (contents.c.key_id, contents.c.place, data_keys.c.wrapped)
 _LOCATED = Read(
-    select(reports, *_PLACE)
+    select(reports, *_PLACE, contents.c.text)
     .select_from(_PLACED)
     .where(reports.c.report_id == bindparam("report_id"))
 )
@@ -51,10 +51,12 @@ _BEFORE = Read(
 
 @dataclass(frozen=True)
 class Located:
-    """A report with the decrypted place of its incident; the place is NOWHERE if it was erased."""
+    """A report with the decrypted place of its incident and its text; NOWHERE and "" if they were
+    erased."""
 
     report: Report
     place: Place
+    text: str
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,13 @@ class Neighbour:
 
 
 async def located(db: Database, report_id: UUID) -> Located:
-    """Return a report with its place. Raises ReportNotFound."""
+    """Return a report with its place and text. Raises ReportNotFound."""
     rows = await db.read(SYSTEM, _LOCATED, report_id=report_id)
     if not rows:
         raise ReportNotFound
     [row] = rows
-    return Located(to_report(row), _place(db, row))
+    key = db.keyring.unwrapped(REPORT, row.key_id, row.wrapped)
+    return Located(to_report(row), _place(db, row), text_in(row, key) if key else "")
 
 
 async def registered_before(

@@ -51,6 +51,7 @@ from citizen_reports.storage.tables import (
     reports,
     steps,
 )
+from citizen_reports.storage.text_index import remove_stems
 
 _ENDED = [status.value for status in ENDED]
 _ENDED_AT = (
@@ -121,7 +122,9 @@ async def is_erased(tx: Tx, report_id: UUID, part: Part) -> bool:
 
 
 async def erase_text(tx: Tx, report_id: UUID) -> None:
-    """Destroy the report's key: its text, place, question, answer and notes cannot be read."""
+    """Destroy the report's key: its text, place, question, answer and notes cannot be read. It is
+    not found by its text any more."""
+    await remove_stems(tx, report_id)
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     if key_id is not None:
         await destroy_recorded(tx, key_id)

@@ -150,6 +150,18 @@ urgency_reasons = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+# Keyed hashes of the stems of a report's text, and of the index's version.
+report_stems = Table(
+    "report_stems",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("stem", LargeBinary, primary_key=True),
+    # Of the report: "open" or "personal".
+    Column("class", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("registered_at", _moment, nullable=False),
+)
+
 media = Table(
     "media",
     metadata,

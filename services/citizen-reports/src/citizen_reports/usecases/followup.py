@@ -1,7 +1,6 @@
-"""Scheduled work on reports: storing evidence, duplicates, outcomes, closing."""
+"""Scheduled work on reports: storing evidence, outcomes, closing."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -17,15 +16,12 @@ from citizen_reports.model.media import EvidenceFile, Media, MediaState, Stored
 from citizen_reports.model.proposed_plates import wants_plates
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage import contents, media_files, nearby, reports
-from citizen_reports.storage.nearby import Located, Neighbour
+from citizen_reports.storage import contents, media_files, reports
 from citizen_reports.usecases.intake import DRAFT_LIFE
 from citizen_reports.usecases.plate_proposals import PROPOSE_PLATES
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
 
 RECORD_OUTCOME = "record_outcome"
-SAME_WITHIN = timedelta(minutes=10)
-SAME_WITHIN_KM = 0.05
 
 
 class EvidenceStore(Protocol):
@@ -118,38 +114,6 @@ class FollowUp:
         pieces = media_files.original_pieces(self._db, SYSTEM, item)
         return await self._evidence.store(original, report, pieces)
 
-    async def find_duplicates(self, key: str) -> None:
-        """Mark a report as a possible duplicate of an earlier report of the same category and
-        region, if the two incidents were at most 50 m and ten minutes apart. `key` is the report's
-        id.
-
-        A complaint about an officer is never marked: who sees one complaint may be one of those
-        from whom the other is hidden.
-        """
-        found = await nearby.located(self._db, UUID(key))
-        bind_trace(found.report)
-        if found.report.is_complaint:
-            return
-        original = await self._earlier(found)
-        if original is None:
-            return
-        async with self._db.begin(SYSTEM) as tx:
-            report = await reports.get_for_update(tx, found.report.report_id)
-            if report.duplicate_of is not None:
-                return
-            # The version stays: no event is published for it. Neither step nor audit entry names
-            # the other report, which may be hidden later from somebody who still sees these.
-            marked = replace(report, duplicate_of=original.report_id)
-            await reports.save_report(tx, report, marked, Decision("mark_duplicate"))
-            contents.add_step(
-                tx,
-                marked,
-                actor=SYSTEM_ACTOR,
-                at=self._clock(),
-                note="possible duplicate",
-                key=await contents.report_key(tx, report.report_id),
-            )
-
     async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
         """Schedule `record_outcome` for a report, in the given transaction. Raises ReportNotFound.
 
@@ -178,11 +142,3 @@ class FollowUp:
         wait = moment - self._clock()
         if wait > timedelta():
             raise WaitUntilDue(wait)
-
-    async def _earlier(self, found: Located) -> Neighbour | None:
-        """The earliest registered report of the same incident, or None."""
-        cells = found.place.cells_within(SAME_WITHIN_KM)
-        for other in await nearby.registered_before(self._db, found.report, cells, SAME_WITHIN):
-            if other.place.has_point and found.place.km_to(other.place) <= SAME_WITHIN_KM:
-                return other
-        return None

@@ -23,7 +23,7 @@ from citizen_reports.model.numbers import drawn_numbers
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.report import Report
 from citizen_reports.model.urgency import ladder_category
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import contents, reports, text_index
 
 DEADLINE = "deadline"
 RESPONSE = "response"
@@ -100,6 +100,7 @@ class ReportRecorder:
         """
         key = await contents.report_key(tx, after.report_id) if note else None
         entry = await reports.save_report(tx, before, after, decision)
+        await text_index.follow(tx, before, after)
         event = fact or events.status_changed(after, at)
         outcome = _Outcome(after, actor, event, note, tells_app)
         await self._add(tx, before, outcome, at=at, key=key)

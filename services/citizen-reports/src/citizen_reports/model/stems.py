@@ -1,0 +1,165 @@
+"""The stems of what a reporter writes, by which a text is found and compared.
+
+A stem is what a word has in common with its other forms. Russian and English words are cut by
+Snowball; for Kazakh, endings are taken off by a table (`lexicon/stems.json`) as long as they fit
+the vowels before them. Words alone do not tell the language: "стены" may be Russian ("walls") or
+Kazakh ("стен" with an ending). So a word of Cyrillic letters may have two stems, and two words are
+alike if they have one in common. Kazakh stems are found too where somebody types without the
+letters that Russian does not have.
+
+Numbers and plates stay as they are written, in Latin letters; stop words and short words are left
+out.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import snowballstemmer
+from law.plates import letters_and_digits
+
+STEMS_MAX = 200
+_WORD_MIN, _NUMBER_MIN, _STEM_MIN = 3, 2, 3
+# Endings of one letter are taken off longer words alone: "м" of "балам", not of "адам".
+_STEM_MIN_BEFORE_A_LETTER = 4
+_SHORT_BEFORE = frozenset("уыі")
+_ENDINGS_MAX = 5
+# As people write a plate: "777 ABC 02", also with Cyrillic letters.
+_PLATE = re.compile(r"(?<![^\W_])\d{3}[ -]?[^\W\d_]{2,3}[ -]?\d{2}(?![^\W_])")
+_WORD = re.compile(r"[^\W_]+")
+_REPEATED = re.compile(r"([^\W\d_])\1{2,}")
+_CYRILLIC = re.compile(r"[\u0400-\u04ff]")
+_LATIN = re.compile(r"[a-z]")
+_LOOK_ALIKES = list(zip("aceopxyikmtbh", "асеорхуікмтвн", strict=True))
+_AS_CYRILLIC = {ord(latin): cyrillic for latin, cyrillic in _LOOK_ALIKES}
+_AS_LATIN = {ord(cyrillic): latin for latin, cyrillic in _LOOK_ALIKES}
+_TYPED_AS = {ord(kazakh): typed for kazakh, typed in zip("әғқңөұүһі", "агкноуухи", strict=True)}
+_KAZAKH = frozenset("әғқңөұүһі")
+_VOWELS = frozenset("аәеёиоөуұүыіэюя")
+_BACK, _FRONT = frozenset("аоұыя"), frozenset("әеөүіэ")
+_NOT_TYPED = frozenset({"ң", "қа", "ға"})
+# Voiceless at the end of a word, voiced before an ending: "мектеп", "мектебі".
+_AT_THE_END = {"б": "п", "г": "к", "ғ": "қ"}
+
+# The stems of one word; words are alike if they share one.
+Alternatives = frozenset[str]
+
+
+def words_of(text: str) -> tuple[Alternatives, ...]:
+    """Return the stems of each word of a text that may be sought, in the order of the text and each
+    word once. Stop words and short words have none."""
+    stemmer, found = _Stemmer(), dict[Alternatives, None]()
+    for word in _plain_words(text):
+        stems = stemmer.stems(word)
+        if stems:
+            found[stems] = None
+    return tuple(found)
+
+
+def stems_of(text: str) -> frozenset[str]:
+    """Return the stems of all words of a text, of its first words if they are more than
+    STEMS_MAX."""
+    found = dict.fromkeys(stem for word in words_of(text) for stem in sorted(word))
+    return frozenset(list(found)[:STEMS_MAX])
+
+
+def kazakh_stem(word: str) -> str:
+    """Return a Kazakh word in lower case without its endings, in the letters that Russian has."""
+    for _ in range(_ENDINGS_MAX):
+        shorter = _without_ending(word)
+        if shorter is None:
+            break
+        word = shorter
+    word = word[:-1] + _AT_THE_END.get(word[-1:], word[-1:])
+    return word.translate(_TYPED_AS)
+
+
+class _Stemmer:
+    """Stems of single words. Not for several threads: Snowball's stemmers keep the word."""
+
+    def __init__(self) -> None:
+        self._russian = snowballstemmer.stemmer("russian")
+        self._english = snowballstemmer.stemmer("english")
+        self._stop_words = _table().stop_words
+
+    def stems(self, word: str) -> Alternatives:
+        if any(letter.isdigit() for letter in word):
+            stem = letters_and_digits(word).lower() or word
+            return frozenset({stem}) if len(stem) >= _NUMBER_MIN else frozenset()
+        if len(word) < _WORD_MIN or word in self._stop_words:
+            return frozenset()
+        if not _CYRILLIC.search(word):
+            return frozenset({self._english.stemWord(word)})
+        stems = {self._russian.stemWord(kazakh_stem(word))}
+        if not _KAZAKH & set(word):
+            stems.add(self._russian.stemWord(word))
+        return frozenset(stems)
+
+
+class _Table:
+    """Stop words, and Kazakh endings by their length, with the vowels that they fit."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.stop_words = frozenset(
+            word.replace("ё", "е")
+            for listed in content["stop_words"].values()
+            for word in listed.split()
+        )
+        endings = {ending for listed in content["endings"].values() for ending in listed.split()}
+        # These, typed without Kazakh letters, end too many Russian words.
+        typed = {ending.translate(_TYPED_AS) for ending in endings - _NOT_TYPED}
+        self.endings = frozenset(endings | typed)
+        self.unharmonised = frozenset(content["endings"]["instrumental"].split())
+        self.longest = max(map(len, self.endings))
+
+
+@cache
+def _table() -> _Table:
+    file = resources.files("citizen_reports") / "lexicon" / "stems.json"
+    return _Table(json.loads(file.read_bytes()))
+
+
+def _plain_words(text: str) -> Iterable[str]:
+    """The words of a text in lower case, plates as one word each."""
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
+    plain = _REPEATED.sub(r"\1", plain)
+    plain = _PLATE.sub(lambda plate: letters_and_digits(plate[0]).lower(), plain)
+    return map(_in_one_script, _WORD.findall(plain))
+
+
+def _in_one_script(word: str) -> str:
+    """A word in which letters of the other script look like those of its own, in its own."""
+    if not (_CYRILLIC.search(word) and _LATIN.search(word)):
+        return word
+    cyrillic, latin = word.translate(_AS_CYRILLIC), word.translate(_AS_LATIN)
+    if not _LATIN.search(cyrillic):
+        return cyrillic
+    return word if _CYRILLIC.search(latin) else latin
+
+
+def _without_ending(word: str) -> str | None:
+    """A word without its longest ending; None if it has none."""
+    table = _table()
+    for length in range(min(table.longest, len(word) - _STEM_MIN), 0, -1):
+        stem, ending = word[:-length], word[-length:]
+        if ending in table.endings and _fits(stem, ending):
+            return stem
+    return None
+
+
+def _fits(stem: str, ending: str) -> bool:
+    """Whether a stem is long enough for an ending, and their vowels harmonise."""
+    if len(ending) == 1 and ending not in _SHORT_BEFORE and len(stem) < _STEM_MIN_BEFORE_A_LETTER:
+        return False
+    if ending in _table().unharmonised:
+        return True
+    before = next((letter for letter in reversed(stem) if letter in _VOWELS), "")
+    vowel = next((letter for letter in ending if letter in _VOWELS), "")
+    if not before:
+        return False
+    clashes = (before in _BACK and vowel in _FRONT) or (before in _FRONT and vowel in _BACK)
+    return not clashes

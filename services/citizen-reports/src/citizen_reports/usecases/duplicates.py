@@ -1,0 +1,94 @@
+"""Scheduled work that marks reports as possible duplicates of earlier ones."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from audit_log.decisions import Decision
+from chassis.clock import Clock
+from chassis.db import Database
+from chassis.transaction import SYSTEM
+
+from citizen_reports.model.likeness import SHARED_MIN, are_alike, searched_class
+from citizen_reports.model.stems import stems_of
+from citizen_reports.storage import contents, nearby, reports, text_index
+from citizen_reports.storage.nearby import Located, Neighbour
+from citizen_reports.usecases.recording import SYSTEM_ACTOR, bind_trace
+
+# So near, whatever the texts say.
+SAME_WITHIN = timedelta(minutes=10)
+SAME_WITHIN_KM = 0.05
+# So near, if the texts are alike: phones err by as much in place, and people report later.
+ALIKE_WITHIN = timedelta(minutes=30)
+ALIKE_WITHIN_KM = 0.1
+
+
+class Duplicates:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def find(self, key: str) -> None:
+        """Mark a report as a possible duplicate of an earlier report of the same category and
+        region, if the two incidents were at most 50 m and ten minutes apart, or if their texts are
+        alike, 100 m and half an hour. `key` is the report's id. It may run more than once.
+
+        A complaint about an officer is never marked: who sees one complaint may be one of those
+        from whom the other is hidden.
+        """
+        found = await nearby.located(self._db, UUID(key))
+        bind_trace(found.report)
+        if found.report.is_complaint or not found.place.has_point:
+            return
+        original = await self._near(found) or await self._alike(found)
+        if original is None:
+            return
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.get_for_update(tx, found.report.report_id)
+            if report.duplicate_of is not None:
+                return
+            # The version stays: no event is published for it. Neither step nor audit entry names
+            # the other report, which may be hidden later from somebody who still sees these.
+            marked = replace(report, duplicate_of=original.report_id)
+            await reports.save_report(tx, report, marked, Decision("mark_duplicate"))
+            contents.add_step(
+                tx,
+                marked,
+                actor=SYSTEM_ACTOR,
+                at=self._clock(),
+                note="possible duplicate",
+                key=await contents.report_key(tx, report.report_id),
+            )
+
+    async def _near(self, found: Located) -> Neighbour | None:
+        """The earliest registered report at the same place and time, or None."""
+        cells = found.place.cells_within(SAME_WITHIN_KM)
+        for other in await nearby.registered_before(self._db, found.report, cells, SAME_WITHIN):
+            if other.place.has_point and found.place.km_to(other.place) <= SAME_WITHIN_KM:
+                return other
+        return None
+
+    async def _alike(self, found: Located) -> Neighbour | None:
+        """The earliest registered report around the place and time with a text that is alike, or
+        None. Earlier reports whose text is not indexed are passed over."""
+        report_class = searched_class(found.report.category)
+        if report_class is None:
+            return None
+        cells = found.place.cells_within(ALIKE_WITHIN_KM)
+        others = await nearby.registered_before(self._db, found.report, cells, ALIKE_WITHIN)
+        near = [
+            one
+            for one in others
+            if one.place.has_point and found.place.km_to(one.place) <= ALIKE_WITHIN_KM
+        ]
+        stems = stems_of(found.text) if near else frozenset[str]()
+        if len(stems) < SHARED_MIN:
+            return None
+        hashes = text_index.hashed(self._db.keyring, report_class, stems)
+        async with self._db.begin(SYSTEM) as tx:
+            counts = await text_index.shared_with(tx, hashes, [one.report_id for one in near])
+        for one in near:
+            other, shared = counts.get(one.report_id, (0, 0))
+            if are_alike(len(stems), other, shared):
+                return one
+        return None
