@@ -29,7 +29,7 @@ from tartip.fines.v1 import fines_pb2, fines_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as reports
 from tartip.reports.v1 import reports_pb2_grpc as reports_grpc
 from tartip_cli.clients.journeys import TRIAGE, wait_for
-from tartip_cli.topology import CITIZEN_REPORTS, FINES
+from tartip_cli.topology import CITIZEN_REPORTS, FINES, INFERENCE_GATEWAY
 from tartip_scenes.rtsp import RtspServer
 from tartip_scenes.scenes import draw_film, draw_scene
 from tartip_testing.pauses import standing_still
@@ -229,19 +229,21 @@ async def erasure_waits(bed: Bed) -> AsyncIterator[None]:
     """A report that ended long ago, and whose picture has not reached the store, which is away. A
     service that starts looks at once for what is due."""
     before = objects(bed.disk)
-    with hidden(bed.disk):
+    async with keeping_dead(bed.mesh, INFERENCE_GATEWAY.name):
         report = new_report(bed, draw_scene(1, text="118KLM01").jpeg, reports.CATEGORY_OTHER)
         await report.open()
         await report.upload()
         await report.submit()
         app = reports_grpc.CitizenReportsStub(bed.outside.as_partner(APP, CITIZEN_REPORTS))
         await app.WithdrawReport(reports.WithdrawReportRequest(report_id=report.report_id))
-        await bed.sql(
-            "UPDATE citizen_reports.steps SET at = at - interval '9 years'"
-            f" WHERE report_id = '{report.report_id}'"
-        )
-        await asyncio.to_thread(bed.mesh.kill_and_wait, CITIZEN_REPORTS.name)
+        for column in ("reports SET opened_at = opened_at", "steps SET at = at"):
+            await bed.sql(
+                f"UPDATE citizen_reports.{column} - interval '9 years'"
+                f" WHERE report_id = '{report.report_id}'"
+            )
+        bed.mesh.kill(CITIZEN_REPORTS.name)
         yield
+    await asyncio.to_thread(bed.mesh.wait_ready)
 
     async def is_stored() -> bool | None:
         return len(objects(bed.disk) - before) == 2 or None

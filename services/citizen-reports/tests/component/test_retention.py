@@ -262,6 +262,27 @@ async def test_what_the_evidence_store_cannot_erase_now_stays_due(
     assert await parts_of(db, report_id) >= {"original", "clean"}
 
 
+async def test_a_file_on_its_way_to_the_store_arrives_before_anything_of_it_is_erased(
+    engines: RunningTestMesh, kaspi: As, dispatcher: As, db: Database, runs: Runs
+) -> None:
+    """Its pieces are the copies, and are sealed with the key of the text."""
+    report_id, _ = await withdrawn(kaspi, dispatcher, draft(), jpeg(next(sides)))
+    await in_state(engines, report_id, "complete")
+    await runs.after(THREE_YEARS)
+    assert await parts_of(db, report_id) == {"reporter"}
+    await in_state(engines, report_id, "stored")
+    await runs.after(THREE_YEARS)
+    assert await parts_of(db, report_id) == set(Part)
+
+
+async def in_state(engines: RunningTestMesh, report_id: str, state: str) -> None:
+    connection = await asyncpg.connect(engines.database.url)
+    await connection.execute(
+        "UPDATE citizen_reports.media SET state = $2 WHERE report_id = $1", report_id, state
+    )
+    await connection.close()
+
+
 async def test_what_a_restore_brings_back_is_erased_again(
     engines: RunningTestMesh, kaspi: As, dispatcher: As, db: Database, runs: Runs
 ) -> None:
