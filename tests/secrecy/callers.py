@@ -48,9 +48,11 @@ class Caller:
         if not {report.region, "*"} & set(self.regions):
             return frozenset()
         standing = report.standing.get(self.log_in, self._standing)
-        return frozenset().union(
+        found = frozenset[str]().union(
             *(table.parts_seen(role, report.kind, standing, report.stage) for role in self.roles)
         )
+        # Who may open the clean form is shown that one unless he asks for the other.
+        return found - {"blurred"} if "media" in found else found
 
     def may_see(self, part: str, table: Table) -> bool:
         """Whether one of the caller's roles may see this part, which is of no report."""

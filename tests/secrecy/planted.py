@@ -58,10 +58,11 @@ class Planted:
         known = (number.encode(), self.report_id.encode())
         return replace(self, number=number, marks={**self.marks, "known": known})
 
-    def shown(self, picture: bytes) -> Planted:
-        """Return the report with the clean form of its picture, recognised by its middle."""
-        middle = picture[len(picture) // 2 :][:48]
-        return replace(self, marks={**self.marks, "media": (middle,)})
+    def shown(self, clean: bytes, blurred: bytes) -> Planted:
+        """Return the report with two forms of its picture, each recognised by its middle."""
+        forms = {"media": clean, "blurred": blurred}
+        middles = {part: (form[len(form) // 2 :][:48],) for part, form in forms.items()}
+        return replace(self, marks={**self.marks, **middles})
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,10 @@ KNOWN_AS = ("found", "trail", "attempts", "news")
 # A read whose route takes a body.
 SEARCH = "/SearchReports"
 # Of parts that an answer is not searched for: counts are compared, the rest is of no report.
-REPORT_PARTS = ("known", "text", "reporter", "taken", "media", "subject", *KNOWN_AS)
+REPORT_PARTS = (
+    *("known", "text", "reporter", "taken", "media", "blurred", "subject"),
+    *KNOWN_AS,
+)
 # Decisions of an app about its own report would be taken.
 DECISIONS = ("WithdrawReport", "ReplyToQuestion", "DisputeAnswer", "DropMedia", "PutMedia")
 # Reads are tried with all reports; the rest, about which the same rows decide, with these.

@@ -59,6 +59,7 @@ from citizen_reports.storage import awaited, records, waiting_answers
 from citizen_reports.storage.complaints import confidential_among, hidden_from
 from citizen_reports.usecases.active_routing import ActiveRouting
 from citizen_reports.usecases.answer_templates import Templates
+from citizen_reports.usecases.blurring import BLUR_MEDIA, Blurring
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.cameras import HOLD_EVIDENCE, RELEASE_EVIDENCE, CameraEvidence
 from citizen_reports.usecases.change_feed import ChangeFeed
@@ -128,7 +129,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     desk_usecases = Desk(db, clock, law, recorder, openings)
     execution = Execution(desk_usecases, clock, law.deadlines, recorder, openings)
     routing = Routing(desk_usecases, clock, law.routing, recorder, openings)
-    sent = SentMedia(db, openings, evidence)
+    sent = SentMedia(db, clock, openings, evidence)
     complaints = Complaints(db, clock, law, recorder, openings)
     triage = Triage(desk_usecases, clock, law.deadlines, recorder, openings)
     merging, board = Merging(desk_usecases, clock, recorder, openings), Board(db, clock)
@@ -207,13 +208,16 @@ def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> 
 
 def _see_evidence(chassis: Chassis[ReportsSettings], evidence: InferenceGateway) -> None:
     """Have the cameras that saw what is reported named, and their evidence held and released; have
-    plates read in photographs."""
+    plates read in photographs, and their blurred forms made."""
     channel = chassis.channels.to(chassis.settings.camera_registry_address, "camera-registry")
     followed = CameraEvidence(chassis.work_db, chassis.clock, CameraRegistry(channel), evidence)
     chassis.do(NAME_CAMERAS, followed.name)
     chassis.do(HOLD_EVIDENCE, followed.hold)
     chassis.do(RELEASE_EVIDENCE, followed.release)
     chassis.do(PROPOSE_PLATES, PlateProposals(chassis.work_db, evidence).propose)
+    # Of its own: no upload waits for it.
+    blurrer = Examiner(at_once=1)
+    chassis.do(BLUR_MEDIA, Blurring(chassis.work_db, evidence, blurrer).blur)
 
 
 def _read_tables() -> None:

@@ -10,6 +10,7 @@ from chassis.clock import to_timestamp
 from chassis.purpose import purpose_metadata
 from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
 from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from vision.boxes import Box
 
 from citizen_reports.model.cameras import WITHIN_METRES, Sighting, Window
 from citizen_reports.model.draft import Place
@@ -23,7 +24,9 @@ READ_SECONDS = 30.0
 ERASE_SECONDS = 10.0
 HOLD_SECONDS = 5.0
 PLATES_SECONDS = 30.0
+FACES_SECONDS = 40.0
 PLATES_PURPOSE = purpose_metadata("a plate is proposed for a report of a traffic violation")
+BLURRING_PURPOSE = purpose_metadata("a photograph of a report is blurred")
 REGISTER_SECONDS = 5.0
 
 
@@ -57,6 +60,30 @@ class InferenceGateway:
         return [
             ProposedPlate(item.media_id, plate.text, plate.confidence) for plate in answer.plates
         ]
+
+    async def find_faces_and_plates(self, item: Media, *, confidential: bool) -> list[Box]:
+        """Return where faces and plates are in a photograph of the evidence store, in pixels of its
+        clean form; an empty list says that all of it was looked at. Raises a Refusal."""
+        request = inference_pb2.FindFacesAndPlatesRequest(
+            sha256=item.shown_sha256 or item.evidence_sha256, confidential=confidential
+        )
+        with peers_refusals():
+            answer = await self._stub.FindFacesAndPlates(
+                request, timeout=FACES_SECONDS, metadata=BLURRING_PURPOSE
+            )
+        return [Box(box.x, box.y, box.width, box.height) for box in (*answer.faces, *answer.plates)]
+
+    async def read_photograph(self, item: Media, *, confidential: bool) -> AsyncIterator[bytes]:
+        """Stream the clean form of a photograph that is to be blurred. Raises a Refusal."""
+        request = inference_pb2.ReadEvidenceRequest(
+            sha256=item.shown_sha256 or item.evidence_sha256, confidential=confidential
+        )
+        call = self._stub.ReadEvidence(request, timeout=READ_SECONDS, metadata=BLURRING_PURPOSE)
+        try:
+            async for answer in refusals_of(call):
+                yield answer.content
+        finally:
+            call.cancel()
 
     async def hold(self, hold_id: UUID, camera_id: UUID, window: Window) -> int:
         """Hold what a camera saw in a window; return how many frames with evidence that is now.

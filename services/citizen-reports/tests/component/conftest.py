@@ -23,18 +23,21 @@ from chassis.channels import Channels
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.grpc_status import from_error
-from chassis.purpose import purpose_in, purpose_metadata
+from chassis.purpose import purpose_metadata
 from chassis.refusals import RemoteRefusal
 from PIL import Image
-from tartip.cameras.v1 import cameras_pb2, cameras_pb2_grpc
+from tartip.cameras.v1 import cameras_pb2_grpc
 from tartip.common.v1 import common_pb2
-from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
+from tartip.inference.v1 import inference_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
 from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc, routing_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
 from vault.keyring import Keyring
+
+from .evidence_peer import CameraRegister as CameraRegister
+from .evidence_peer import Evidence as Evidence
 
 SERVICE = "citizen-reports"
 PACKAGE = "citizen_reports"
@@ -50,80 +53,6 @@ def _free_port() -> int:
 
 # Of the banks' servers in test_webhooks: the service is told at its start whom it may call.
 WEBHOOK_PORT = _free_port()
-
-
-@dataclass
-class Evidence(inference_pb2_grpc.InferenceServicer):
-    """Keeps what it is sent under its SHA-256, as the inference gateway does; `away` refuses."""
-
-    kept: dict[str, bytes] = field(default_factory=dict)
-    headers: dict[str, inference_pb2.EvidenceHeader] = field(default_factory=dict)
-    # By hash of the original: of the form that is shown.
-    forms: dict[str, str] = field(default_factory=dict)
-    read: list[tuple[inference_pb2.ReadEvidenceRequest, str]] = field(default_factory=list)
-    # By hold id; a released one is None. By camera id: how many frames are there.
-    holds: dict[str, inference_pb2.HoldEvidenceRequest | None] = field(default_factory=dict)
-    frames: dict[str, int] = field(default_factory=dict)
-    # By hash of the original: the plates in it.
-    plates: dict[str, list[inference_pb2.Plate]] = field(default_factory=dict)
-    looked_at: list[str] = field(default_factory=list)
-    address: str = ""
-    away: bool = False
-
-    def ReadPlates(self, request: Any, context: Any) -> Any:
-        self.looked_at.append(request.sha256)
-        assert purpose_in(dict(context.invocation_metadata()))
-        return inference_pb2.ReadPlatesResponse(plates=self.plates.get(request.sha256, []))
-
-    def HoldEvidence(self, request: Any, context: Any) -> Any:
-        if self.holds.setdefault(request.hold_id, request) not in (request, None):
-            context.abort(grpc.StatusCode.ALREADY_EXISTS, "ID_REUSED")
-        return inference_pb2.HoldEvidenceResponse(frames=self.frames.get(request.camera_id, 0))
-
-    def ReleaseEvidence(self, request: Any, context: Any) -> Any:
-        self.holds[request.hold_id] = None
-        return inference_pb2.ReleaseEvidenceResponse()
-
-    def StoreEvidence(self, requests: Any, context: Any) -> Any:
-        if self.away:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-        header = next(requests).header
-        content = b"".join(request.content for request in requests)
-        assert hashlib.sha256(content).hexdigest() == header.sha256
-        self.kept[header.sha256] = content
-        self.headers[header.sha256] = header
-        self.forms[header.sha256] = header.shown_sha256
-        assert header.shown_sha256 in self.kept, "the form is stored first"
-        return inference_pb2.StoreEvidenceResponse(
-            sha256=header.sha256, size_bytes=len(content), shown_sha256=header.shown_sha256
-        )
-
-    def ReadEvidence(self, request: Any, context: Any) -> Any:
-        """The form that the owner made of it."""
-        self.read.append((request, purpose_in(dict(context.invocation_metadata()))))
-        form = self.forms[request.sha256]
-        content = self.kept[form]
-        yield inference_pb2.ReadEvidenceResponse(
-            content_type=self.headers[form].content_type,
-            content=content[:100],
-            sha256=form,
-            original_sha256=request.sha256,
-            size_bytes=len(content),
-        )
-        yield inference_pb2.ReadEvidenceResponse(content=content[100:])
-
-
-@dataclass
-class CameraRegister(cameras_pb2_grpc.CameraRegistryServicer):
-    """Names the cameras that a test has put at a place (latitude, longitude)."""
-
-    cameras: dict[tuple[float, float], list[cameras_pb2.SeeingCamera]] = field(default_factory=dict)
-    asked: list[cameras_pb2.ListCamerasSeeingRequest] = field(default_factory=list)
-
-    def ListCamerasSeeing(self, request: Any, context: Any) -> Any:
-        self.asked.append(request)
-        found = self.cameras.get((request.latitude, request.longitude), [])
-        return cameras_pb2.ListCamerasSeeingResponse(cameras=found)
 
 
 @pytest.fixture(scope="session")
@@ -225,8 +154,10 @@ class As:
         call = getattr(self.routing, method)
         return await call(request, timeout=10, metadata=self.metadata)
 
-    async def open_media(self, report_id: str, media_id: str) -> list[pb.OpenEvidenceResponse]:
-        request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
+    async def open_media(
+        self, report_id: str, media_id: str, *, blurred: bool = False
+    ) -> list[pb.OpenEvidenceResponse]:
+        request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id, blurred=blurred)
         answers = self.desk.OpenEvidence(request, timeout=10, metadata=self.metadata)
         return [answer async for answer in answers]
 

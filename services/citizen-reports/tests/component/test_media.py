@@ -27,6 +27,7 @@ from .sample_media import (
     pixel_bomb,
     recording,
 )
+from .test_secrecy import assigned
 from .test_uploads import opened, stored_media
 
 MIB = 1024 * 1024
@@ -79,6 +80,7 @@ async def test_voice_film_and_photograph_reach_the_desk_in_their_clean_form(
     ]
     await submit(kaspi, report_id)
     items = await until(lambda: all_stored(dispatcher, report_id, 3))
+    await assigned(dispatcher, report_id)
     for item, content, shown in zip(
         items, sent.values(), ("image/jpeg", "video/3gpp", "audio/mpeg"), strict=True
     ):
@@ -126,6 +128,7 @@ async def test_place_and_time_are_for_those_alone_who_may_see_who_reported(
     assert (item.taken_latitude, item.taken_longitude) == (LATITUDE, LONGITUDE)
     [hidden] = await stored_media(inspector, report_id)
     assert not hidden.HasField("taken_at") and not hidden.HasField("taken_latitude")
+    await assigned(dispatcher, report_id)
     for reader in (dispatcher, inspector):
         answers = await reader.open_media(report_id, item.media_id)
         clean = b"".join(answer.content for answer in answers)

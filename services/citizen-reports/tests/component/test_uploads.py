@@ -135,3 +135,7 @@ async def stored_media(dispatcher: As, report_id: str) -> list[Any]:
     request = pb.ReportDeskGetReportRequest(report_id=report_id)
     media = (await dispatcher.at_desk("GetReport", request)).report.media
     return [item for item in media if item.evidence_sha256]
+
+
+async def blurred_media(dispatcher: As, report_id: str) -> list[Any]:
+    return [item for item in await stored_media(dispatcher, report_id) if item.blurred_sha256]

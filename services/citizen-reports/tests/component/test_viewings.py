@@ -11,9 +11,10 @@ from chassis.transaction import SYSTEM
 from sqlalchemy import text
 from tartip.reports.v1 import reports_pb2 as pb
 
-from .conftest import As, Register, complaint, draft, refused
+from .conftest import As, Register, complaint, draft, refused, until
 from .test_raised_reports import raising
 from .test_secrecy import with_media
+from .test_uploads import blurred_media
 
 
 async def viewings(app: As, report_id: str, **page: Any) -> list[pb.Viewing]:
@@ -32,18 +33,21 @@ async def test_each_time_that_a_report_is_shown_is_told_with_what_was_seen(
 ) -> None:
     dispatcher = as_(operator="dispatcher-almaty", purpose="Рассмотрение обращения")
     report_id, item, _ = await with_media(kaspi, dispatcher, draft())
+    await until(lambda: blurred_media(dispatcher, report_id))
     before = len(await viewings(kaspi, report_id))  # until the picture was stored
     unit = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report.unit
     await as_(operator="inspector-almaty").at_desk("GetReport", get(report_id))
     await dispatcher.open_media(report_id, item.media_id)
     await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
     await dispatcher.at_desk("TakeReport", pb.TakeReportRequest(report_id=report_id))
+    await dispatcher.open_media(report_id, item.media_id)
     found = (await viewings(kaspi, report_id))[before:]
     assert [(one.capacity, one.purpose, list(one.seen)) for one in found] == [
         ("officer", "other", ["text", "place"]),
+        ("officer", "handling", ["blurred"]),
+        ("officer", "handling", ["text", "reporter", "place"]),
+        ("officer", "handling", ["text", "reporter", "place"]),
         ("officer", "handling", ["media"]),
-        ("officer", "handling", ["text", "reporter", "place"]),
-        ("officer", "handling", ["text", "reporter", "place"]),
     ]
     assert {one.unit for one in found} == {unit}
     moments = [one.viewed_at.ToNanoseconds() for one in found]

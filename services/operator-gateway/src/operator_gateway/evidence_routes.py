@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from chassis import telemetry
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 from tartip.reports.v1 import reports_pb2
 from tartip.violations.v1 import violations_pb2
@@ -31,6 +31,12 @@ SHOWN_TYPES = frozenset(
         "audio/aac",
     }
 )
+Blurred = Annotated[
+    bool,
+    Query(
+        description="Asks for the blurred form though the clean one may be opened: for previews."
+    ),
+]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the shown form, hex.")]
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -47,6 +53,16 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
             },
         },
     }
+}
+
+FORM = {
+    "Tartip-Form": {
+        "description": "clean or blurred.",
+        "schema": {"type": "string", "enum": ["clean", "blurred"]},
+    }
+}
+REPORT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {**ANSWERS[200], "headers": {**ANSWERS[200]["headers"], **FORM}}
 }
 
 
@@ -66,13 +82,20 @@ async def open_violation_evidence(
 
 
 @router.get(
-    "/reports/{report_id}/media/{media_id}", response_class=StreamingResponse, responses=ANSWERS
+    "/reports/{report_id}/media/{media_id}",
+    response_class=StreamingResponse,
+    responses=REPORT_ANSWERS,
 )
-async def open_report_media(report_id: Id, media_id: Id, context: AsOperator) -> StreamingResponse:
-    """Streams a picture, film or voice message of a report. The header Tartip-Purpose is required,
-    and is written to the audit log."""
+async def open_report_media(
+    report_id: Id, media_id: Id, context: AsOperator, *, blurred: Blurred = False
+) -> StreamingResponse:
+    """Streams a picture, film or voice message of a report: its clean form to the officer to whom
+    the report is assigned and to inspectors, a photograph's blurred form to everybody else. The
+    header Tartip-Purpose is required, and is written to the audit log."""
     telemetry.annotate(report=report_id)
-    request = reports_pb2.OpenEvidenceRequest(report_id=report_id, media_id=media_id)
+    request = reports_pb2.OpenEvidenceRequest(
+        report_id=report_id, media_id=media_id, blurred=blurred
+    )
     return await _opened(context.stream(context.peers.reports.OpenEvidence, request))
 
 
@@ -88,6 +111,8 @@ async def _opened(messages: AsyncGenerator[Chunk, None]) -> StreamingResponse:
         "Tartip-Sha256": first.sha256,
         "Tartip-Original-Sha256": first.original_sha256,
     }
+    if isinstance(first, reports_pb2.OpenEvidenceResponse):
+        headers["Tartip-Form"] = first.form
     media_type = first.content_type if is_shown else "application/octet-stream"
     return StreamingResponse(_contents(first.content, messages), 200, headers, media_type)
 

@@ -14,6 +14,7 @@ class Media(Answer):
     taken_at: Moment = Field(description="As the phone wrote into the file; it may be wrong.")
     taken_latitude: float | None
     taken_longitude: float | None
+    blurred_sha256: str = Field(description="Without faces and plates; empty until it is made.")
 
 
 class UrgencyReason(Answer):

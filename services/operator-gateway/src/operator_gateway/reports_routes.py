@@ -142,6 +142,7 @@ class DeskReport(Answer):
     cameras: list[ReportCamera] = Field(description="Cameras that may have seen it, nearest first.")
     waiting_answer: WaitingAnswer | None = Field(description="An answer that has not left yet.")
     related: list[RelatedReport] = Field(description="Of the same incident, or perhaps of it.")
+    opens_clean: bool = Field(description="Whether this operator is shown the clean form of files.")
 
 
 class Choice(Answer):

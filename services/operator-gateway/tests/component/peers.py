@@ -27,18 +27,24 @@ PICTURE = bytes(range(256)) * 4096
 NOON = datetime(2026, 11, 27, 7, 0, 0, 250, tzinfo=UTC)
 
 
-def a_photograph() -> bytes:
+def a_photograph(*, blurred: bool = False) -> bytes:
     picture = Image.new("RGB", (960, 540), (92, 104, 110))
     pen = ImageDraw.Draw(picture)
     pen.rectangle((300, 180, 660, 430), fill=(170, 30, 40))
     pen.rectangle((400, 360, 560, 400), fill="white")
-    pen.text((420, 370), "777 ABA 02", fill="black")
+    if blurred:
+        for left in range(380, 580, 50):
+            pen.rectangle((left, 340, left + 49, 420), fill=(left % 256, 72, 88))
+    else:
+        pen.text((420, 370), "777 ABA 02", fill="black")
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=90)
     return written.getvalue()
 
 
 PHOTOGRAPH = a_photograph()
+BLURRED = a_photograph(blurred=True)
+BLURRED_SHA = hashlib.sha256(BLURRED).hexdigest()
 PHOTOGRAPH_SHA = hashlib.sha256(PHOTOGRAPH).hexdigest()
 ORIGINAL_SHA = "0e" * 32
 

@@ -10,7 +10,20 @@ from chassis.refusals import Kind, Refusal, checks
 from chassis.texts import Message
 from tartip.reports.v1 import reports_pb2, reports_pb2_grpc
 
-from .peers import NOON, ORIGINAL_SHA, PHOTOGRAPH, PHOTOGRAPH_SHA, Asked
+from .peers import (
+    BLURRED,
+    BLURRED_SHA,
+    NOON,
+    ORIGINAL_SHA,
+    PHOTOGRAPH,
+    PHOTOGRAPH_SHA,
+    Asked,
+)
+
+
+class MediaNotBlurredYet(Refusal):
+    code = "MEDIA_NOT_BLURRED_YET"
+    message = Message(en="Not blurred yet.", ru="Ещё не готова.", kk="Әлі дайын емес.")
 
 
 class ReportNotFound(Refusal):
@@ -87,7 +100,7 @@ def advance(report: reports_pb2.DeskReport, action: str, operator: str) -> repor
     target = STEPS[action][status]
     report.report.status = reports_pb2.ReportStatus.Value(f"REPORT_STATUS_{target}")
     report.report.version += 1
-    report.operator = operator
+    report.operator, report.opens_clean = operator, True
     step = report.steps.add(status=report.report.status, actor=operator)
     step.at.CopyFrom(to_timestamp(system_clock()))
     if action == "take":
@@ -133,12 +146,19 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
 
     async def OpenEvidence(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self._asked.note(request)
+        report = self._found(request)
+        [item] = [one for one in report.media if one.media_id == request.media_id]
+        is_blurred = request.blurred or not report.opens_clean
+        if is_blurred and not item.blurred_sha256:
+            raise MediaNotBlurredYet
+        content = BLURRED if is_blurred else PHOTOGRAPH
         yield reports_pb2.OpenEvidenceResponse(
             content_type="image/jpeg",
-            content=PHOTOGRAPH,
-            sha256=PHOTOGRAPH_SHA,
+            content=content,
+            sha256=BLURRED_SHA if is_blurred else PHOTOGRAPH_SHA,
             original_sha256=ORIGINAL_SHA,
-            size_bytes=len(PHOTOGRAPH),
+            size_bytes=len(content),
+            form="blurred" if is_blurred else "clean",
         )
 
     async def TakeReport(self, request: Any, context: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from chassis.clock import system_clock
 
 from .browser import Console, OpenConsole, decoded, expect, needs_chromium
-from .peers import PHOTOGRAPH_SHA, a_violation
+from .peers import BLURRED_SHA, PHOTOGRAPH_SHA, a_violation
 from .report_peer import a_report
 
 try:
@@ -31,6 +31,7 @@ def cases(gateway: Any, console: OpenConsole) -> None:
     urgent = a_report("report-3", soon, emergency=True)
     media = urgent.media.add(media_id="media-1", content_type="image/jpeg")
     media.evidence_sha256 = media.shown_sha256 = PHOTOGRAPH_SHA
+    media.blurred_sha256 = BLURRED_SHA
     asked.reports["report-3"] = urgent
     asked.fines = 44
 

@@ -1,4 +1,4 @@
-"""What runs in the process that examines one file; `process` starts it as a module.
+"""What runs in the process that examines or blurs one file; `process` starts it as a module.
 
 The file comes on standard input; the verdict and the clean form go to standard output. Nothing is
 written to a disk: both lie in memory of this process. `READY` is written first, so that the service
@@ -9,6 +9,8 @@ import errno
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import IO, Final
 
 from citizen_reports.examination.limits import confine
@@ -23,6 +25,9 @@ from citizen_reports.model.refusals import (
 )
 
 READY: Final = b"ready\n"
+# The argument with which a photograph is blurred; what of it is a line before the file.
+BLUR: Final = "blur"
+Make = Callable[[IO[bytes], IO[bytes]], Finding]
 
 
 def main() -> None:
@@ -30,9 +35,12 @@ def main() -> None:
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()
+    make: Make = _cleaned
+    if BLUR in sys.argv[1:]:
+        make = partial(_blurred, sys.stdin.buffer.readline())
     with _in_memory("original") as file, _in_memory("clean") as clean:
         shutil.copyfileobj(sys.stdin.buffer, file)
-        verdict = examine(file, clean, is_confined=is_confined)
+        verdict = examine(file, clean, make, is_confined=is_confined)
         out.write(verdict.line())
         if verdict.finding is not None:
             clean.seek(0)
@@ -40,10 +48,10 @@ def main() -> None:
         out.flush()
 
 
-def examine(file: IO[bytes], clean: IO[bytes], *, is_confined: bool) -> Verdict:
-    """Return what a file is, after its clean form was written to `clean`. Never raises."""
+def examine(file: IO[bytes], clean: IO[bytes], make: Make, *, is_confined: bool) -> Verdict:
+    """Return what a file is, after `make` wrote a form of it to `clean`. Never raises."""
     try:
-        finding = _cleaned(file, clean)
+        finding = make(file, clean)
     except _Refused as refused:
         return Verdict(None, refused.code, is_confined=is_confined)
     except Exception as problem:  # decoders fail in many ways on hostile files
@@ -78,6 +86,13 @@ def _cleaned(file: IO[bytes], clean: IO[bytes]) -> Finding:
     from citizen_reports.examination.recordings import clean_recording
 
     return clean_recording(file, size, kind.content_type, clean)
+
+
+def _blurred(boxes: bytes, file: IO[bytes], blurred: IO[bytes]) -> Finding:
+    from citizen_reports.examination.blurring import blurred_picture
+
+    file.seek(0)
+    return blurred_picture(file, boxes, blurred)
 
 
 def _is_beyond_limits(problem: Exception) -> bool:

@@ -5,13 +5,16 @@ This process holds a few pieces of a file at a time, never all of it.
 
 import asyncio
 import contextlib
+import json
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from citizen_reports.examination.child import READY
+from vision.boxes import Box
+
+from citizen_reports.examination.child import BLUR, READY
 from citizen_reports.examination.verdict import LINE_MAX, Verdict, read_verdict
 from citizen_reports.model.refusals import MediaBeyondLimits
 from citizen_reports.usecases.uploads import Examined
@@ -29,10 +32,10 @@ class ExaminationFailed(RuntimeError):
 
 
 class Examiner:
-    """Examines files, each in a process of its own, AT_ONCE at a time."""
+    """Examines and blurs files, each in a process of its own, `at_once` at a time."""
 
-    def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, *, at_once: int = AT_ONCE) -> None:
+        self._slots = asyncio.Semaphore(at_once)
         self._has_warned = False
 
     @asynccontextmanager
@@ -42,9 +45,24 @@ class Examiner:
 
         Raises ExaminationFailed if the process cannot be started.
         """
+        async with self._ran(pieces) as examined:
+            yield examined
+
+    @asynccontextmanager
+    async def blur(
+        self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
+    ) -> AsyncIterator[Examined]:
+        """Have the boxes of a photograph blurred, with None all of it; `pieces` are its bytes. The
+        blurred form can be read within the context as a clean form. Raises as `examine`."""
+        async with self._ran(_with_boxes(boxes, pieces), BLUR) as examined:
+            yield examined
+
+    @asynccontextmanager
+    async def _ran(self, pieces: AsyncIterator[bytes], *task: str) -> AsyncIterator[Examined]:
         async with self._slots:
             process = await asyncio.create_subprocess_exec(
                 *_COMMAND,
+                *task,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -95,6 +113,15 @@ class Examiner:
 
 
 _BEYOND_LIMITS = Verdict(None, MediaBeyondLimits.code)
+
+
+async def _with_boxes(
+    boxes: Sequence[Box] | None, pieces: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    told = None if boxes is None else [[box.x, box.y, box.width, box.height] for box in boxes]
+    yield json.dumps(told).encode() + b"\n"
+    async for piece in pieces:
+        yield piece
 
 
 async def _clean_pieces(

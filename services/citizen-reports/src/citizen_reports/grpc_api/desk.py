@@ -140,13 +140,17 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
     ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
         report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
-        async for piece in self._sent.open(report_id, media_id, current_caller()):
+        opened = self._sent.open(
+            report_id, media_id, current_caller(), wants_blurred=request.blurred
+        )
+        async for piece in opened:
             yield reports_pb2.OpenEvidenceResponse(
                 content_type=piece.content_type,
                 sha256=piece.sha256,
                 original_sha256=piece.original_sha256,
                 size_bytes=piece.size_bytes,
                 content=piece.content,
+                form=piece.form.value if piece.form else "",
             )
 
     async def TakeReport(
@@ -351,6 +355,7 @@ def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
         proposed_plates=map(plate_to_proto, view.proposed_plates),
         waiting_answer=_waiting_to_proto(view.waiting) if view.waiting else None,
         related=map(_related_to_proto, view.related),
+        opens_clean=view.opens_clean,
     )
 
 
@@ -383,6 +388,7 @@ def _media_to_proto(item: Media) -> reports_pb2.Media:
         taken_at=to_timestamp(item.taken.at),
         taken_latitude=item.taken.latitude,
         taken_longitude=item.taken.longitude,
+        blurred_sha256=item.blurred_sha256,
     )
 
 

@@ -24,6 +24,9 @@ TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
 # Reports with which somebody who cannot speak or write may call for help.
 SILENT_ALARMS = frozenset({Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD})
 
+# Inspectors see reports of these (row-level security, migration 0018).
+INSPECTED = frozenset({Category.ROAD_ACCIDENT, Category.TRAFFIC_VIOLATION})
+
 # Auditors do not see the audit entries of these.
 CONFIDENTIAL = frozenset(
     {

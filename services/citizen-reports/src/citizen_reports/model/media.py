@@ -144,6 +144,8 @@ class Media:
     clean: CleanForm | None = None
     # Empty unless it was read for somebody who may see who reported.
     taken: Taken = Taken()
+    # SHA-256 (hex) of the blurred form in the evidence store; "" until it is made and read.
+    blurred_sha256: str = ""
 
     def found(self, finding: Finding, clean: CleanForm) -> "Media":
         """Return the file marked as complete, with the media type of its content."""

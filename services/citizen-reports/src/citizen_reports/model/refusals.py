@@ -75,6 +75,18 @@ class MediaNotStored(Refusal):
     code = "MEDIA_NOT_STORED"
 
 
+class MediaNotBlurredYet(Refusal):
+    """The form without faces and plates is still to be made; nothing else of it may be shown."""
+
+    code = "MEDIA_NOT_BLURRED_YET"
+
+
+class MediaHasNoBlurredForm(Refusal):
+    """A film or voice message; only its clean form can be opened, by those who may."""
+
+    code = "MEDIA_HAS_NO_BLURRED_FORM"
+
+
 class ResumeTokenWrong(Refusal):
     kind = Kind.INVALID
     code = "RESUME_TOKEN_WRONG"

@@ -27,8 +27,9 @@ class Seen(StrEnum):
     TEXT = "text"
     REPORTER = "reporter"
     PLACE = "place"
-    # A file in its clean form, and a file as it was sent.
+    # A file in its clean form, a photograph in its blurred form, and a file as it was sent.
     MEDIA = "media"
+    BLURRED = "blurred"
     ORIGINAL = "original"
 
 

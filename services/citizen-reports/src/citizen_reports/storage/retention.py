@@ -40,6 +40,7 @@ from citizen_reports.model.retention import (
 )
 from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.tables import (
+    blurred_forms,
     clean_chunks,
     contents,
     media,
@@ -146,37 +147,46 @@ async def erase_copies(tx: Tx, report_id: UUID) -> None:
     """Delete pieces of files that are left here, and when and where each file was taken."""
     for table in (media_chunks, clean_chunks, media_taken):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
+    blurred = update(blurred_forms).where(blurred_forms.c.report_id == report_id)
+    await tx.execute(blurred.values(sealed=None))
 
 
 async def has_unstored(tx: Tx, report_id: UUID) -> bool:
     """Whether a file of the report is still on its way to the evidence store."""
     waiting = media.c.state == MediaState.COMPLETE.value
-    return bool(await tx.scalar(select(exists().where(media.c.report_id == report_id, waiting))))
+    blurred = blurred_forms.c.report_id == report_id, blurred_forms.c.sealed.is_not(None)
+    either = or_(exists().where(media.c.report_id == report_id, waiting), exists().where(*blurred))
+    return bool(await tx.scalar(select(either)))
 
 
 async def evidence_of_report_alone(tx: Tx, report_id: UUID, part: Part) -> list[str]:
     """Return the SHA-256 (hex) of the report's originals or clean forms that no report has beside
-    it whose files are kept. An original that is its own clean form is erased with that."""
+    it whose files are kept. An original that is its own clean form is erased with that, and so is a
+    blurred form."""
     own = select(media.c.evidence_sha256, media.c.shown_sha256).where(
         media.c.report_id == report_id, media.c.state == MediaState.STORED.value
     )
     rows = (await tx.execute(own)).all()
     forms = {row.shown_sha256 or row.evidence_sha256 for row in rows}
     originals = {row.evidence_sha256 for row in rows} - forms
+    blurred = select(blurred_forms.c.sha256).where(blurred_forms.c.report_id == report_id)
+    forms |= set((await tx.execute(blurred)).scalars())
     wanted = originals if part is Part.ORIGINAL else forms
     return sorted(wanted - await _elsewhere(tx, report_id, wanted))
 
 
 async def _elsewhere(tx: Tx, report_id: UUID, hashes: Collection[str]) -> set[str]:
-    other = exists().where(
-        report_erasures.c.report_id == media.c.report_id,
-        report_erasures.c.part == Part.CLEAN.value,
-    )
     names = or_(media.c.evidence_sha256.in_(hashes), media.c.shown_sha256.in_(hashes))
     query = select(media.c.evidence_sha256, media.c.shown_sha256).where(
-        names, media.c.report_id != report_id, ~other
+        names, media.c.report_id != report_id, ~_erased(media.c.report_id, Part.CLEAN)
     )
-    return {digest for row in await tx.execute(query) for digest in row}
+    blurred = select(blurred_forms.c.sha256).where(
+        blurred_forms.c.sha256.in_(hashes),
+        blurred_forms.c.report_id != report_id,
+        ~_erased(blurred_forms.c.report_id, Part.CLEAN),
+    )
+    found = {digest for row in await tx.execute(query) for digest in row}
+    return found | set((await tx.execute(blurred)).scalars())
 
 
 async def add_hold(tx: Tx, hold: Hold, placed_at: datetime) -> None:

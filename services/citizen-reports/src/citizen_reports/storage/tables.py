@@ -132,6 +132,15 @@ report_cameras = Table(
 )
 
 # Plates that a model read in a photograph of a report.
+blurred_forms = Table(
+    "blurred_forms",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("media_id", Uuid, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    # None once it lies in the evidence store.
+    Column("sealed", LargeBinary),
+)
 proposed_plates = Table(
     "proposed_plates",
     metadata,

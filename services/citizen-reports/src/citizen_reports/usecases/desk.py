@@ -19,6 +19,7 @@ from law.regions import REGIONS
 
 from citizen_reports import events
 from citizen_reports.model.actions import DeskAction, Files, accept_evidence, allowed_actions
+from citizen_reports.model.blurred_forms import opens_clean
 from citizen_reports.model.cameras import ReportCamera
 from citizen_reports.model.danger_words import Reason
 from citizen_reports.model.draft import TEXT_MAX, Reporter
@@ -34,6 +35,7 @@ from citizen_reports.model.waiting_answers import WaitingAnswer
 from citizen_reports.model.words import check_length, cleaned
 from citizen_reports.model.written import says_something
 from citizen_reports.storage import (
+    blurred_forms,
     cameras,
     contents,
     media_files,
@@ -79,6 +81,8 @@ class DeskView:
     proposed_plates: tuple[ProposedPlate, ...] = ()
     # Others of the same incident, or perhaps of it, that the operator may see.
     related: tuple[Related, ...] = ()
+    # Whether the operator is shown its files in their clean form; not in a list.
+    opens_clean: bool = False
 
 
 @dataclass(frozen=True)
@@ -313,6 +317,7 @@ class Desk:
         written = await contents.written_of(tx, report.report_id)
         record_reading(tx, report, seen_of(written), caller)
         items = await media_files.with_taken(tx, items, written.key)
+        items = await blurred_forms.with_blurred(tx, items)
         answer_id = report.waiting_answer
         return DeskView(
             report=report,
@@ -327,6 +332,7 @@ class Desk:
             waiting=await waiting_answers.with_text(tx, answer_id) if answer_id else None,
             proposed_plates=await proposed_plates.plates_of(tx, report.report_id, written.key),
             related=await merging.related_to(tx, report),
+            opens_clean=opens_clean(report, caller.scope.name, caller.scope.roles),
         )
 
     def _actions(self, report: Report, files: Files, caller: Caller) -> tuple[DeskAction, ...]:

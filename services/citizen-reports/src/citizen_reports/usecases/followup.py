@@ -11,12 +11,14 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
 from host.scheduler import WaitUntilDue
 
+from citizen_reports.model.blurred_forms import wants_blurring
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import EvidenceFile, Media, MediaState, Stored
 from citizen_reports.model.proposed_plates import wants_plates
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, media_files, reports
+from citizen_reports.usecases.blurring import BLUR_MEDIA
 from citizen_reports.usecases.intake import DRAFT_LIFE
 from citizen_reports.usecases.plate_proposals import PROPOSE_PLATES
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
@@ -100,6 +102,8 @@ class FollowUp:
             await contents.save_media(tx, kept)
             if wants_plates(report, kept):
                 await tx.schedule(PROPOSE_PLATES, key, self._clock())
+            if wants_blurring(kept):
+                await tx.schedule(BLUR_MEDIA, key, self._clock())
             await media_files.drop_chunks(tx, current)
 
     async def _store(self, item: Media, report: Report) -> Stored:

@@ -17,12 +17,19 @@ from chassis.identity import Caller
 from chassis.transaction import Tx
 
 from citizen_reports.events import access_refused
+from citizen_reports.model.blurred_forms import MediaForm, form_to_show, opens_clean
 from citizen_reports.model.media import Media, MediaState
-from citizen_reports.model.refusals import MediaNotFound, MediaNotStored, ReportNotFound
+from citizen_reports.model.refusals import (
+    MediaNotBlurredYet,
+    MediaNotFound,
+    MediaNotStored,
+    ReportNotFound,
+)
 from citizen_reports.model.retention import Part
 from citizen_reports.model.viewings import Seen
-from citizen_reports.storage import contents, reports
+from citizen_reports.storage import blurred_forms, contents, reports
 from citizen_reports.storage.retention import is_erased
+from citizen_reports.usecases.blurring import BLUR_MEDIA
 from citizen_reports.usecases.readings import record_opening
 from citizen_reports.usecases.recording import bind_trace
 
@@ -32,7 +39,7 @@ class Piece:
     """A chunk of the copy of a file that operators are shown.
 
     The fields other than `content` are set only in the first chunk. They describe the whole copy,
-    except for `original_sha256`, the hash (hex) of the original file.
+    except for `original_sha256`, the hash (hex) of the original file. `SentMedia` sets `form`.
     """
 
     content: bytes
@@ -40,6 +47,7 @@ class Piece:
     sha256: str = ""
     original_sha256: str = ""
     size_bytes: int = 0
+    form: MediaForm | None = None
 
 
 class Evidence(Protocol):
@@ -82,33 +90,63 @@ class Openings:
         return self._attempts.recorded(caller, f"report:{key}", find, ReportNotFound, MediaNotFound)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What is read of a file, after the entry about it was committed: `sha256` in `form`."""
+
+    item: Media
+    form: MediaForm
+    sha256: str
+    is_confidential: bool
+
+
 class SentMedia:
     """The use case of the RPC `OpenEvidence`: streams the media of reports to operators."""
 
-    def __init__(self, db: Database, openings: Openings, evidence: Evidence) -> None:
+    def __init__(self, db: Database, clock: Clock, openings: Openings, evidence: Evidence) -> None:
         self._db = db
+        self._clock = clock
         self._openings = openings
         self._evidence = evidence
 
-    async def open(self, report_id: UUID, media_id: UUID, caller: Caller) -> AsyncIterator[Piece]:
-        """Commit an audit entry, then stream the copy of the file that operators are shown.
+    async def open(
+        self, report_id: UUID, media_id: UUID, caller: Caller, *, wants_blurred: bool
+    ) -> AsyncIterator[Piece]:
+        """Commit an audit entry, then stream the file in the form that this operator is shown, or
+        with `wants_blurred` in its blurred form.
 
-        Raises ReportNotFound, MediaNotFound or MediaNotStored.
+        Raises ReportNotFound, MediaNotFound, MediaNotStored, MediaHasNoBlurredForm, or
+        MediaNotBlurredYet; the work that blurs it is then due at once.
         """
+        try:
+            opened = await self._opened(report_id, media_id, caller, wants_blurred=wants_blurred)
+        except MediaNotBlurredYet:
+            async with self._db.begin(caller.scope) as tx:
+                await tx.reschedule(BLUR_MEDIA, f"{report_id}:{media_id}", self._clock())
+            raise
+        is_clean = opened.form is MediaForm.CLEAN
+        pieces = self._evidence.read(opened.sha256, confidential=opened.is_confidential)
+        async for piece in pieces:
+            if piece.sha256 and is_clean and not opened.item.shown_sha256:
+                await self._learn(opened.item, piece.sha256, caller)
+            original = piece.original_sha256 if is_clean else opened.item.evidence_sha256
+            is_first = bool(piece.sha256)
+            yield replace(piece, original_sha256=original, form=opened.form) if is_first else piece
+
+    async def _opened(
+        self, report_id: UUID, media_id: UUID, caller: Caller, *, wants_blurred: bool
+    ) -> _Opened:
         async with self._openings.begin(report_id, caller) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
             item = await _stored(tx, report_id, media_id)
+            may_open_clean = opens_clean(report, caller.scope.name, caller.scope.roles)
+            form = form_to_show(item, may_open_clean=may_open_clean, wants_blurred=wants_blurred)
+            sha256 = await _hash_of(tx, item, form)
             facts = {"media": str(media_id), "sha256": item.evidence_sha256}
-            record_opening(tx, report, [Seen.MEDIA], caller, **facts)
-            # The clean form is kept longer than the original in which it was found.
-            only_form = await is_erased(tx, report_id, Part.ORIGINAL)
-        asked = item.shown_sha256 if only_form else item.evidence_sha256
-        pieces = self._evidence.read(asked, confidential=report.is_confidential)
-        async for piece in pieces:
-            if piece.sha256 and not item.shown_sha256:
-                await self._learn(item, piece.sha256, caller)
-            yield piece
+            seen = Seen.MEDIA if form is MediaForm.CLEAN else Seen.BLURRED
+            record_opening(tx, report, [seen], caller, **facts)
+        return _Opened(item, form, sha256, report.is_confidential)
 
     async def _learn(self, item: Media, shown_sha256: str, caller: Caller) -> None:
         """Store the hash of the shown form of a file that was stored before shown forms were
@@ -124,3 +162,15 @@ async def _stored(tx: Tx, report_id: UUID, media_id: UUID) -> Media:
     if item.state is not MediaState.STORED:
         raise MediaNotStored
     return item
+
+
+async def _hash_of(tx: Tx, item: Media, form: MediaForm) -> str:
+    """The hash by which the evidence store answers this form. Raises MediaNotBlurredYet."""
+    if form is MediaForm.BLURRED:
+        blurred = await blurred_forms.find_form(tx, item.report_id, item.media_id)
+        if blurred is None or not blurred.is_stored:
+            raise MediaNotBlurredYet
+        return blurred.sha256
+    # The clean form is kept longer than the original in which it was found.
+    only_form = await is_erased(tx, item.report_id, Part.ORIGINAL)
+    return item.shown_sha256 if only_form else item.evidence_sha256

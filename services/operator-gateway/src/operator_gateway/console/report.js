@@ -1,10 +1,9 @@
 // How one report is shown, and how loud its deadline is.
 
-import { currentSession, isAbort } from "./api.js";
+import { currentSession } from "./api.js";
 import { waitingTag, waitingText } from "./answers.js";
 import { choiceName } from "./choices.js";
-import { facts, h, state, visible, written } from "./dom.js";
-import { drawFilm, drawSound, evidenceText, loadEvidence, reportMediaPath } from "./evidence.js";
+import { facts, h, visible, written } from "./dom.js";
 import { count, moment, span } from "./formats.js";
 import { meshNow } from "./notices.js";
 import { code, t } from "./texts.js";
@@ -156,24 +155,4 @@ function noteText(note) {
   if (note === "no reply" || note === "date set") return t(`note.${note}`);
   // Older steps name the other report, which may be hidden by now.
   return /^possible duplicate\b/.test(note) ? t("note.duplicate") : code("outcome", note);
-}
-
-export function pictures(whole, { purpose, signal }) {
-  return whole.media.filter((item) => item.evidence_sha256).map((item) => {
-    const place = h("div", { class: "evidence alone" }, state("…", t("evidence.loading")));
-    loadEvidence(reportMediaPath(whole.report, item), item.shown_sha256, { purpose, signal })
-      .then((piece) => place.replaceChildren(drawn(piece, signal)))
-      .catch((error) => {
-        if (!isAbort(error)) place.replaceChildren(state("⚠", evidenceText(error)));
-      });
-    return place;
-  });
-}
-
-function drawn({ bitmap, film, sound }, signal) {
-  if (film) return drawFilm(film, signal);
-  if (sound) return drawSound(sound, signal);
-  const canvas = h("canvas", { width: bitmap.width, height: bitmap.height, role: "img", "aria-label": t("evidence") });
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return canvas;
 }

@@ -7,8 +7,9 @@ import { loadChoices, options } from "./choices.js";
 import { Desk } from "./desk.js";
 import { emergencies } from "./emergencies.js";
 import { h, notify } from "./dom.js";
+import { pictures } from "./photographs.js";
 import { purposeChip, requirePurpose } from "./purpose.js";
-import { about, cameras, drawRow, heading, headline, isCalling, pictures, steps } from "./report.js";
+import { about, cameras, drawRow, heading, headline, isCalling, steps } from "./report.js";
 import { t } from "./texts.js";
 
 const STATES = ["registered", "routed", "in_work", "waits_for_reporter", "disputed", "answered", "closed", "withdrawn"];
@@ -85,7 +86,8 @@ class ReportDesk extends Desk {
   draw(whole, signal) {
     const bar = h("div", { class: "decide" });
     this.drawButtons(bar, whole);
-    return [heading(whole), about(whole), ...pictures(whole, { purpose: this.purpose, signal }), cameras(whole), steps(whole), bar].filter(Boolean);
+    const files = pictures(whole, { purpose: this.purpose, signal, ask: () => requirePurpose(this.queueName) });
+    return [heading(whole), about(whole), ...files, cameras(whole), steps(whole), bar].filter(Boolean);
   }
 
   async templates(whole) {

@@ -1,0 +1,43 @@
+"""Makes the blurred form of a photograph: smaller, and with some parts replaced by a mosaic.
+
+Runs in the process that examines a file. Which parts comes before the photograph, as a line of
+JSON: a list of boxes [x, y, width, height] in pixels, or null for all of it.
+"""
+
+import json
+from typing import IO, Final
+
+import numpy as np
+from PIL import Image
+from vision.boxes import Box
+from vision.mosaic import obscure
+from vision.stills import as_seen
+
+from citizen_reports.examination.verdict import BeyondLimits
+from citizen_reports.model.media import Finding, Taken
+
+SIDE_MAX: Final = 1600
+"""In pixels: what is not found because it is small is smaller still in the blurred form."""
+QUALITY: Final = 85
+PIXELS_MAX: Final = 50_000_000
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+BLURRED_TYPE: Final = "image/jpeg"
+
+
+def blurred_picture(file: IO[bytes], line: bytes, blurred: IO[bytes]) -> Finding:
+    """Write the blurred form of a photograph to `blurred`. `line` says which parts.
+
+    Raises BeyondLimits, and whatever the decoder raises for a damaged file.
+    """
+    boxes = json.loads(line)
+    with Image.open(file, formats=FORMATS) as image:
+        if image.width * image.height > PIXELS_MAX:
+            raise BeyondLimits
+        picture = np.array(as_seen(image))
+    height, width = picture.shape[:2]
+    parts = [[0, 0, width, height]] if boxes is None else boxes
+    obscure(picture, [Box(*part) for part in parts])
+    small = Image.fromarray(picture)
+    small.thumbnail((SIDE_MAX, SIDE_MAX))
+    small.save(blurred, "JPEG", quality=QUALITY)
+    return Finding(BLURRED_TYPE, BLURRED_TYPE, Taken())

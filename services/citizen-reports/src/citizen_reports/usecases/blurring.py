@@ -1,0 +1,157 @@
+"""Scheduled work: the blurred form of a photograph is made, in which the faces and plates that the
+models find cannot be recognised.
+
+A handler may run more than once for one photograph. While the models are away or busy it raises,
+and is called again later: until all of a photograph was looked at, it has no blurred form.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+from chassis.db import Database
+from chassis.refusals import Kind, Refusal
+from chassis.transaction import SYSTEM
+from host.scheduler import WaitUntilDue
+from vision.boxes import Box
+
+from citizen_reports.model.blurred_forms import wants_blurring
+from citizen_reports.model.media import EvidenceFile, Media, Stored
+from citizen_reports.model.report import Report
+from citizen_reports.model.retention import Part
+from citizen_reports.storage import blurred_forms, contents, reports
+from citizen_reports.storage.blurred_forms import BlurredForm
+from citizen_reports.storage.retention import is_erased
+from citizen_reports.usecases.recording import audit, bind_trace
+from citizen_reports.usecases.uploads import Examined
+
+BLUR_MEDIA = "blur_media"
+BLURRED_TYPE = "image/jpeg"
+PIECE_BYTES = 512 * 1024
+# The gateway looks at one photograph at a time; a second one is read or stored meanwhile.
+AT_ONCE = 2
+BUSY = timedelta(seconds=1)  # tidy: how soon it is tried again, no term
+# There is no photograph, or none that anybody could be shown.
+_NOTHING_TO_SHOW = frozenset({Kind.NOT_FOUND, Kind.STATE})
+log = logging.getLogger(__name__)
+
+
+class Photographs(Protocol):
+    """The evidence store and its models."""
+
+    async def find_faces_and_plates(self, item: Media, *, confidential: bool) -> list[Box]:
+        """Return where faces and plates are in a photograph, in pixels of its clean form. An empty
+        list says that all of it was looked at. Raises a Refusal."""
+        ...
+
+    def read_photograph(self, item: Media, *, confidential: bool) -> AsyncIterator[bytes]:
+        """Stream the clean form of a photograph. Raises a Refusal."""
+        ...
+
+    async def store(
+        self, file: EvidenceFile, report: Report, pieces: AsyncIterator[bytes]
+    ) -> Stored:
+        """Store a file of the report, whose bytes are `pieces`."""
+        ...
+
+
+class Blurrer(Protocol):
+    def blur(
+        self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
+    ) -> AbstractAsyncContextManager[Examined]:
+        """Have the boxes of a photograph blurred, with None all of it; `pieces` are its bytes. The
+        blurred form can be read within the context."""
+        ...
+
+
+class Blurring:
+    def __init__(self, db: Database, photographs: Photographs, blurrer: Blurrer) -> None:
+        self._db = db
+        self._photographs = photographs
+        self._blurrer = blurrer
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def blur(self, key: str) -> None:
+        """Make the blurred form of a photograph and move it to the evidence store, unless that was
+        done, or its files were erased. `key` is "report id:media id".
+
+        Raises WaitUntilDue while others are being made, and the Refusal of models that are away or
+        busy.
+        """
+        if self._slots.locked():
+            raise WaitUntilDue(BUSY)
+        async with self._slots:
+            await self._blur(*map(UUID, key.split(":")))
+
+    async def _blur(self, report_id: UUID, media_id: UUID) -> None:
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.get(tx, report_id)
+            bind_trace(report)
+            item = await contents.find_media(tx, report_id, media_id)
+            form = await blurred_forms.find_form(tx, report_id, media_id)
+            is_gone = await is_erased(tx, report_id, Part.CLEAN)
+        if item is None or is_gone or not wants_blurring(item):
+            return
+        if form is None:
+            content = await self._made(report, item)
+            form = await self._added(item, content) if content else None
+        if form is not None and not form.is_stored:
+            await self._move(report, item, form)
+
+    async def _made(self, report: Report, item: Media) -> bytes | None:
+        """The blurred form; None of a photograph that cannot be opened, today or later."""
+        confidential = report.is_confidential
+        try:
+            boxes = await self._boxes(item, confidential=confidential)
+            pieces = self._photographs.read_photograph(item, confidential=confidential)
+            async with self._blurrer.blur(pieces, boxes) as made:
+                if made.finding is not None:
+                    return b"".join([piece async for piece in made.clean])
+                reason = made.reason
+        except Refusal as refusal:
+            if refusal.kind not in _NOTHING_TO_SHOW:
+                raise
+            reason = refusal.reason
+        log.warning("a photograph has no blurred form: %s", reason)
+        return None
+
+    async def _boxes(self, item: Media, *, confidential: bool) -> list[Box] | None:
+        """What is to be blurred; None for all of a photograph that no model can look at."""
+        try:
+            return await self._photographs.find_faces_and_plates(item, confidential=confidential)
+        except Refusal as refusal:
+            if refusal.kind is not Kind.INVALID:
+                raise
+            log.warning("all of a photograph is blurred: %s", refusal.reason)
+            return None
+
+    async def _added(self, item: Media, content: bytes) -> BlurredForm | None:
+        async with self._db.begin(SYSTEM) as tx:
+            report = await reports.get_for_update(tx, item.report_id)
+            key = await contents.find_report_key(tx, item.report_id)
+            if key is None or await is_erased(tx, item.report_id, Part.CLEAN):
+                return None
+            known = await blurred_forms.find_form(tx, item.report_id, item.media_id)
+            if known is not None:
+                return known
+            audit(tx, "blur_media", report, media=str(item.media_id))
+            return blurred_forms.add_form(tx, item, content, key)
+
+    async def _move(self, report: Report, item: Media, form: BlurredForm) -> None:
+        async with self._db.begin(SYSTEM) as tx:
+            key = await contents.find_report_key(tx, item.report_id)
+        if key is not None:
+            content = blurred_forms.content_of(form, item, key)
+            file = EvidenceFile(form.sha256, BLURRED_TYPE, form.sha256)
+            await self._photographs.store(file, report, _once(content))
+        async with self._db.begin(SYSTEM) as tx:
+            await blurred_forms.note_stored(tx, item)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), PIECE_BYTES):
+        yield content[start : start + PIECE_BYTES]
