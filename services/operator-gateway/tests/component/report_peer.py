@@ -139,6 +139,13 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
             and (row.emergency or not request.emergencies_only)
         )
 
+    async def SearchReports(self, request: Any, context: Any) -> Any:
+        self._asked.note(request)
+        words = request.words.split()
+        rows = self._asked.reports.values()
+        found = [row for row in rows if all(word in row.text for word in words)]
+        return reports_pb2.SearchReportsResponse(reports=found)
+
     async def GetReport(self, request: Any, context: Any) -> Any:
         self._asked.note(request)
         report = self._found(request)

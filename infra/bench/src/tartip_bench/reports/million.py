@@ -1,5 +1,5 @@
-"""Measures the desk with a million reports: pages of the queue, the board, figures of units, and
-the look for duplicates."""
+"""Measures the desk with a million reports: pages of the queue, the board, figures of units,
+searches by text, and the look for duplicates."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from tartip.reports.v1 import reports_pb2 as pb
 from tartip.reports.v1.reports_pb2_grpc import CitizenReportsStub, ReportDeskStub
 from tartip_cli.clients.journeys import patiently
 from tartip_cli.topology import CITIZEN_REPORTS
+from vault.keyring import Keyring
 
 from tartip_bench.bench_mesh import REGION, BenchMesh
 from tartip_bench.inside import Period, inside, now
 from tartip_bench.outcomes import Figure
 from tartip_bench.partner_load import a_report
 from tartip_bench.reports.following import PARTNERS
+from tartip_bench.reports.texts import index_texts, searches
 from tartip_bench.run import Run
 
 DESK = "tartip.reports.v1.ReportDesk"
@@ -98,6 +100,10 @@ def questions(at: dt.datetime) -> list[Question]:
     )
     return [
         *(Question(title, "ListReports", request) for title, request in lists.items()),
+        *(
+            Question(f"a search by text, {title}", "SearchReports", request)
+            for title, request in searches().items()
+        ),
         Question("the board of a region", "GetBoard", pb.GetBoardRequest(region=REGION)),
         Question("figures of a region's units over 30 days", "GetUnitFigures", month),
     ]
@@ -187,8 +193,14 @@ async def _handed_in(app: Any, report: pb.OpenReportRequest) -> str:
     return report.report_id
 
 
+def _keys(bench: BenchMesh) -> Keyring:
+    """The keys of the service, with which it hashes what is sought."""
+    return Keyring(bench.mesh.home.keys / CITIZEN_REPORTS.name)
+
+
 async def _fill(bench: BenchMesh, real: str, count: int) -> None:
-    """Add `count` copies of a report to the table, in other regions, units, states and times."""
+    """Add `count` copies of a report to the table, in other regions, units, states and times, with
+    an index of texts for them."""
     connection = await asyncpg.connect(bench.mesh.database.url)
     try:
         columns = str(await connection.fetchval(_COLUMNS)).split(",")
@@ -197,5 +209,6 @@ async def _fill(bench: BenchMesh, real: str, count: int) -> None:
         fill = _FILL.format(columns=quoted, values=", ".join(values))
         await connection.execute(fill, real, count, system_clock(), timeout=900)
         await connection.execute("ANALYZE citizen_reports.reports", timeout=300)
+        await index_texts(connection, _keys(bench))
     finally:
         await connection.close()

@@ -33,8 +33,8 @@ from citizen_reports.storage.reports import moment_and_id
 from citizen_reports.storage.tables import report_stems, reports
 from citizen_reports.storage.text_index import hashed
 
-# So many reports with a word are counted, to find out which word fewest have.
-COUNTED_MAX = 500
+# So many reports with a word are counted, of a region and in all, to find the rarest word.
+COUNTED_OF_REGION, COUNTED_MAX = 500, 5000
 _OTHER = report_stems.alias("other")
 
 
@@ -84,7 +84,7 @@ async def _rarest(tx: Tx, regions: list[str], words: Sequence[list[bytes]]) -> i
         rows = (
             select(literal(1).label("one"))
             .where(_OTHER.c.region == branch.c.region, _OTHER.c.stem == branch.c.stem)
-            .limit(COUNTED_MAX)
+            .limit(COUNTED_OF_REGION)
             .lateral()
         )
         some = select(rows.c.one).select_from(branch.join(rows, true())).limit(COUNTED_MAX)

@@ -91,7 +91,7 @@ async function whole(answer, form) {
 }
 
 export const get = async (path, options) => whole(await send("GET", path, options), "json");
-export const post = async (path, body, purpose) => whole(await send("POST", path, { body, purpose }), "json");
+export const post = async (path, body, purpose, signal) => whole(await send("POST", path, { body, purpose, signal }), "json");
 export const blob = async (path, options) => whole(await send("GET", path, options), "blob");
 
 // UUIDv7: 48 bits of time, then chance.

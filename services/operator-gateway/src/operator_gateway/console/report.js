@@ -116,8 +116,9 @@ const proposedPlates = ({ proposed_plates: all }) => all?.length ? h("span", { "
 
 // Reports of the same incident: merged with this one, or perhaps to be.
 const related = ({ related: others }) => others?.length ? h("section", { "data-related": "" },
-  h("h3", {}, t("related")), h("ul", { class: "small" }, others.map(({ number, relation }) =>
-    h("li", {}, h("span", { class: "mono" }, number), ` · ${t(`related.${relation}`)}`)))) : null;
+  h("h3", {}, t("related")), h("ul", { class: "small" }, others.map(({ number, relation, alike_percent: alike }) =>
+    h("li", {}, h("span", { class: "mono" }, number), ` · ${t(`related.${relation}`)}`,
+      alike ? ` · ${t("related.alike").replace("{}", alike)}` : "")))) : null;
 
 const moved = ({ answer_due_at: dueAt, report }) => dueAt && report.receipt?.due_at
   && Date.parse(dueAt) !== Date.parse(report.receipt.due_at);

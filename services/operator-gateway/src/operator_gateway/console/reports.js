@@ -53,8 +53,12 @@ export async function reportsView(view) {
 class ReportDesk extends Desk {
   constructor(view) {
     super(view, { queueName: "reports", subjects: "reports.v1.", label: t("tab.reports"), actions: ACTIONS });
-    this.wanted = { status: "", category: "", overdue: false };
+    this.wanted = { status: "", category: "", overdue: false, words: "" };
     this.filter = this.select("status", t("all.open"), choices(t("all.open"), "state", STATES));
+    // What was found stays as it was asked for: every search is logged.
+    const refresh = this.refresh;
+    this.refresh = () => { if (!this.wanted.words) refresh(); };
+    this.order = h("span");
     this.undoBar = new UndoBar({ view, undone: () => this.reread() });
     view.onleave(emergencies.subscribe(() => this.queue.draw()));
     view.every(REDRAW_MILLISECONDS, () => this.queue.draw());
@@ -69,14 +73,20 @@ class ReportDesk extends Desk {
   headline(whole) { return headline(whole); }
   nameOf(whole) { return `${headline(whole)} · ${whole.report.receipt?.number ?? ""}`; }
   drawRow(row) { return drawRow(row); }
-  empty() { return t("reports.empty"); }
-  pinned() { return emergencies.rows.filter(isCalling); }
+  empty() { return t(this.wanted.words ? "search.none" : "reports.empty"); }
+  pinned() { return this.wanted.words ? [] : emergencies.rows.filter(isCalling); }
 
   async load(id, signal) {
     return (await get(`/v1/reports/${id}`, { purpose: this.purpose, signal })).report;
   }
 
   async fetchPage(token, signal) {
+    const { words } = this.wanted;
+    this.order.textContent = t(words ? "search.hint" : "reports.order");
+    if (words) {
+      const found = await post("/v1/reports/search", { words, page_size: 50, page_token: token }, this.purpose, signal);
+      return { rows: found.reports, next: found.next_page_token };
+    }
     const query = new URLSearchParams({ page_size: 50, page_token: token, overdue_only: this.wanted.overdue });
     for (const name of ["status", "category"]) if (this.wanted[name]) query.set(name, this.wanted[name]);
     const page = await get(`/v1/reports?${query}`, { purpose: this.purpose, signal });
@@ -139,7 +149,16 @@ class ReportDesk extends Desk {
     this.refresh();
   }
 
+  // Texts are what people wrote: seeking in them takes a purpose, and the words stand in no address.
+  async search(words) {
+    if (words && !await requirePurpose(this.queueName)) { notify(t("purpose.needed"), true); return; }
+    this.wanted.words = words;
+    await this.queue.restart();
+  }
+
   elements() {
+    const words = h("input", { type: "search", "aria-label": t("search.words"), placeholder: t("search.words"), maxlength: "200",
+      onchange: (event) => this.view.guard(() => this.search(event.target.value.trim())) });
     const overdue = h("label", { class: "small" }, h("input", { type: "checkbox", onchange: (event) => {
       this.wanted.overdue = event.target.checked;
       this.view.guard(() => this.queue.restart());
@@ -147,12 +166,12 @@ class ReportDesk extends Desk {
     return [
       h("div", { class: "bar" }, h("h1", {}, t("tab.reports")), this.filter,
         this.select("category", t("all.categories"), choices(t("all.categories"), "category", CATEGORIES)),
-        overdue, purposeChip(this.view, this.queueName), h("span", { class: "grow" }),
+        overdue, words, purposeChip(this.view, this.queueName), h("span", { class: "grow" }),
         h("button", { "data-board": "", onclick: () => this.view.guard(showBoard) }, t("board")),
         h("button", { "data-many": "", onclick: () => this.view.guard(() => this.answerMany()) }, t("many")),
         h("button", { onclick: () => this.view.guard(() => this.queue.reload()) }, t("refresh"))),
       this.undoBar.element,
-      h("div", { class: "soft small order" }, t("reports.order"), h("span", { class: "grow" }), this.view.keysHint()),
+      h("div", { class: "soft small order" }, this.order, h("span", { class: "grow" }), this.view.keysHint()),
       h("div", { class: "split" }, this.queue.element, this.panel.element),
     ];
   }
