@@ -65,6 +65,7 @@ IDS = {
     "tartip.camera": UUID_SHAPE,
     "tartip.import": UUID_SHAPE,
     "tartip.hub": UUID_SHAPE,
+    "tartip.entry": UUID_SHAPE,
     "tartip.frame": UUID_SHAPE,
     "tartip.violation": UUID_SHAPE,
     "tartip.payment": UUID_SHAPE,
