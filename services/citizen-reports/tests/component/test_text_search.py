@@ -36,6 +36,7 @@ async def found(desk: As, words: str, **wanted: Any) -> list[str]:
     while True:
         answer = await desk.at_desk("SearchReports", request)
         ids += [row.report.report_id for row in answer.reports]
+        assert len(ids) == len(set(ids)), "a page begins where the one before it ended"
         assert not any(row.text or row.reporter.iin for row in answer.reports)
         request.page.token = answer.next_page_token
         if not answer.next_page_token:
@@ -63,7 +64,8 @@ async def test_a_report_is_found_by_another_form_of_its_words(
     mixed = f"Мектептің алдында үлкен собака балаларды қорқытып тұр {mark}"
     report_id, receipt = await register(draft(category=pb.CATEGORY_OTHER, text=mixed))
     other, _ = await register(draft(text=f"Собаку видели у школы {mark}"))
-    await indexed(db, report_id, other)
+    third, _ = await register(draft(text=f"Мектеп жабық {mark}"))
+    await indexed(db, report_id, other, third)
     for words in (f"собаки {mark}", f"СОБАКОЙ, {mark}!"):
         assert await found(dispatcher, words) == [other, report_id], "the newest first"
     assert await found(dispatcher, f"мектептер собак {mark}") == [report_id], "all words"
