@@ -39,6 +39,7 @@ PARTNER = "kaspi"
 BARE, CHASSIS = "bare", "chassis"
 CALLERS, CALLERS_MANY = 16, 64
 CALLS_A_SECOND = 10_000.0
+BYTES_A_SECOND = 1024**4
 STREAMS = 100
 
 
@@ -197,6 +198,7 @@ async def widen(bench: BenchMesh, service: Service, *partners: str) -> None:
         terms.quota.calls_per_second = CALLS_A_SECOND
         terms.quota.calls = CALLERS_MANY
         terms.quota.streams = STREAMS
+        terms.quota.bytes_per_second = BYTES_A_SECOND
 
     for partner in partners:
         for outcome in await at_each(bench.outside, changed(partner, edit)):
