@@ -151,3 +151,13 @@ def each_field_distinct() -> violations_pb2.Violation:
         conflicting_violation_ids=["w", "x"],
         decision=violations_pb2.Decision(decision_id="i", officer="o", decided_at=stamps[3]),
     )
+
+
+async def test_a_draft_that_a_killed_process_left_goes_when_its_letter_is_delivered(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / ".789.html.800.draft"
+    left.write_text("half")
+    await LetterFolder(tmp_path).deliver("789", "whole")
+    assert not left.exists()
+    assert (tmp_path / "789.html").read_text() == "whole"

@@ -46,7 +46,9 @@ class LetterFolder:
                 os.fsync(file.fileno())
             draft.rename(path)
         finally:
-            draft.unlink(missing_ok=True)
+            # With the drafts of processes that were killed while they wrote this letter.
+            for left in self._folder.glob(f".{path.name}.*.draft"):
+                left.unlink(missing_ok=True)
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)
