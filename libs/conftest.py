@@ -13,7 +13,14 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from host.dismissals import install_dismissals
 from host.leases import install_leases
-from host.schema import IN_REGION, index_attempts, install_v1, install_v2, protect_rows
+from host.schema import (
+    IN_REGION,
+    index_attempts,
+    index_work_by_kind,
+    install_v1,
+    install_v2,
+    protect_rows,
+)
 from partners.storage import install_partners
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -60,6 +67,7 @@ def _install(connection: Connection) -> None:
     install_v1(operations, ROLE)
     install_v2(operations, ROLE)
     index_attempts(operations)
+    index_work_by_kind(operations)
     install_nodes(operations, ROLE)
     install_leases(operations, ROLE)
     install_dismissals(operations)

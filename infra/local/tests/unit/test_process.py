@@ -88,7 +88,7 @@ async def test_an_end_takes_the_children_along(parent: subprocess.Popen[bytes]) 
         group.create_task(asyncio.to_thread(parent.wait))
         group.create_task(end(process, first=signal.SIGTERM, grace_seconds=10))
     with pytest.raises(ProcessLookupError):
-        async with asyncio.timeout(20):  # until the killed child is buried
+        async with asyncio.timeout(60):  # until the killed child is buried
             while True:
                 os.killpg(parent.pid, 0)
                 await asyncio.sleep(0.02)

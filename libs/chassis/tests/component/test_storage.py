@@ -113,7 +113,7 @@ async def test_scheduled_work_is_done_once_after_it_failed(db: Database) -> None
         await tx.schedule("look", "later", system_clock() + timedelta(hours=1))
     schedulers = [Scheduler(db, system_clock, {"look": handler}) for _ in range(2)]
     tasks = [asyncio.ensure_future(scheduler.run()) for scheduler in schedulers]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(done) < 2:
             await asyncio.sleep(0.05)
         await asyncio.sleep(1.0)
@@ -316,7 +316,7 @@ async def test_a_server_that_is_gone_is_noticed_at_the_next_statement(
     monkeypatch.setattr(chassis.db, "COMMAND_SECONDS", 0.5)
     url = db.engine.url.render_as_string(hide_password=False)
     other = Database(url, service="test", keyring=db.keyring, clock=system_clock)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         with pytest.raises(Exception) as raised:
             async with other.begin(SYSTEM) as tx:
                 await tx.execute(text("SELECT pg_sleep(60)"))

@@ -83,6 +83,8 @@ class Chassis(Generic[S]):
     health: Health = field(default_factory=Health)
     loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = field(default_factory=list)
     work: dict[str, WorkHandler] = field(default_factory=dict)
+    # For kinds of heavy work: how many rows are done at once.
+    at_once: dict[str, int] = field(default_factory=dict)
     consumed: list[str] = field(default_factory=list)
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     quota_of: QuotaOf = no_quota
@@ -168,9 +170,12 @@ class Chassis(Generic[S]):
         """
         self.quota_of = quota_of
 
-    def do(self, kind: str, handler: WorkHandler) -> None:
-        """Register the handler of a kind of scheduled work; it is called with the work's key."""
+    def do(self, kind: str, handler: WorkHandler, *, at_once: int | None = None) -> None:
+        """Register the handler of a kind of scheduled work; it is called with the work's key.
+        `at_once`, for heavy work: how many rows are done at once."""
         self.work[kind] = handler
+        if at_once is not None:
+            self.at_once[kind] = at_once
 
     def loop(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Register a coroutine function to run until the service stops.
@@ -332,7 +337,8 @@ async def _serve_grpc(chassis: Chassis[Any], stopping: asyncio.Event) -> None:
         add(chassis.guard(service, servicer) if chassis.guard else servicer, server.server)
     databases = chassis.databases
     chassis.work.update(handlers_of(databases.work))
-    chassis.loop("scheduler", Scheduler(databases.work, chassis.clock, chassis.work).run)
+    scheduler = Scheduler(databases.work, chassis.clock, chassis.work, chassis.at_once)
+    chassis.loop("scheduler", scheduler.run)
     async with _looping(chassis):
         await server.start(tuple(service.full_name for service, _, _ in chassis.servicers))
         log.info("serving on %s", settings.grpc_address)

@@ -8,8 +8,9 @@ process or the database fails before the row is marked as done.
 
 While a service that handlers of one kind call is away, that kind is tried with a few rows every few
 seconds. Handlers that are slow, such as those that call a service that is hung, go on beside the
-others, a few of each kind. So thousands of rows that wait for a service cost nothing, and hold up
-no work of another kind.
+others, a few of each kind; for kinds whose work is heavy the service says how many rows are done at
+once. So thousands of rows that wait for a service cost nothing, and hold up no work of another
+kind.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from chassis import telemetry
 from chassis.clock import Clock
@@ -34,10 +36,11 @@ from sqlalchemy import (
     Row,
     Text,
     Update,
-    any_,
     bindparam,
+    column,
     func,
     select,
+    true,
     update,
 )
 from vault import row_codes
@@ -90,10 +93,18 @@ class Pauses:
 class Scheduler:
     """Runs the scheduled work of one schema; several processes share the work by leases."""
 
-    def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, WorkHandler]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        handlers: Mapping[str, WorkHandler],
+        at_once: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`handlers` by kind. `at_once` has, for some kinds, how many rows are done at once."""
         self._db = db
         self._clock = clock
         self._handlers = handlers
+        self._at_once = at_once
         self._pauses = Pauses()
         # What is being done, with its kind; between two batches only what is slow.
         self._doing: dict[asyncio.Task[None], str] = {}
@@ -117,19 +128,31 @@ class Scheduler:
     async def _lease(self) -> list[_Work]:
         now = self._clock()
         until = now + timedelta(seconds=LEASE_SECONDS)
-        slow = Counter(self._doing.values())
-        left_out = self._pauses.left_out() | {kind for kind in slow if slow[kind] >= SLOW_MAX}
-        kinds = sorted(self._handlers.keys() - left_out)
+        room = self._room()
+        wanted = {"kinds": list(room), "most": list(room.values())}
         async with self._db.begin(SYSTEM) as tx:
-            leased = await tx.execute(_LEASING, {"now": now, "until": until, "kinds": kinds})
+            leased = await tx.execute(_LEASING, {"now": now, "until": until, **wanted})
             return list(leased.all())
 
+    def _room(self) -> dict[str, int]:
+        """How many rows of which kinds may be begun now."""
+        doing, paused = Counter(self._doing.values()), self._pauses.left_out()
+        room = {}
+        for kind in self._handlers.keys() - paused:
+            most = self._at_once.get(kind)
+            if most is not None:
+                room[kind] = most - doing[kind]
+            else:
+                room[kind] = BATCH if doing[kind] < SLOW_MAX else 0
+        return {kind: rows for kind, rows in sorted(room.items()) if rows}
+
     async def _do_all(self, rows: list[_Work], group: asyncio.TaskGroup) -> None:
-        """Begin these rows, and wait until they are done or slow."""
+        """Begin these rows, and wait until they are done or slow; for heavy work not at all."""
         begun = {group.create_task(self._do(row)): row.kind for row in rows}
         self._doing |= begun
-        if begun:
-            await asyncio.wait(begun, timeout=PATIENCE_SECONDS)
+        quick = [task for task, kind in begun.items() if kind not in self._at_once]
+        if quick:
+            await asyncio.wait(quick, timeout=PATIENCE_SECONDS)
         for task in [task for task in self._doing if task.done()]:
             del self._doing[task]
 
@@ -209,18 +232,30 @@ class Scheduler:
 
 
 _NOW = bindparam("now", type_=work.c.due_at.type)
-# Due work of the given kinds, beginning with the work that has been due longest.
-_DUE = (
-    select(work.c.work_id)
+_KINDS = (
+    func.unnest(bindparam("kinds", type_=ARRAY(Text)), bindparam("most", type_=ARRAY(Integer)))
+    .table_valued("kind", column("most", Integer), name="wanted")
+    .render_derived()
+)
+# Of each kind the rows that have been due longest: rows of other kinds are not read.
+_DUE_OF_KIND = (
+    select(work.c.work_id, work.c.due_at)
     .where(
         work.c.done_at.is_(None),
         work.c.due_at <= _NOW,
-        work.c.kind == any_(bindparam("kinds", type_=ARRAY(Text))),
+        work.c.kind == _KINDS.c.kind,
         (work.c.leased_until.is_(None)) | (work.c.leased_until < _NOW),
     )
     .order_by(work.c.due_at)
-    .limit(BATCH)
+    .limit(_KINDS.c.most)
     .with_for_update(skip_locked=True)
+    .lateral("due")
+)
+_DUE = (
+    select(_DUE_OF_KIND.c.work_id)
+    .select_from(_KINDS.join(_DUE_OF_KIND, true()))
+    .order_by(_DUE_OF_KIND.c.due_at)
+    .limit(BATCH)
 )
 _LEASING = (
     update(work)

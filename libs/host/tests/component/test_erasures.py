@@ -59,7 +59,7 @@ async def test_a_destroyed_key_is_listed_and_a_discarded_one_is_not(
         await tx.keys.discard(discarded)
     scheduler = Scheduler(db, system_clock, {LIST_ERASURE: erasures.append})
     working = asyncio.ensure_future(scheduler.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while listed(erasures) != [destroyed]:
             await asyncio.sleep(0.05)
     working.cancel()

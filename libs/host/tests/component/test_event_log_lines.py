@@ -42,7 +42,7 @@ def lines() -> Iterator[list[dict[str, Any]]]:
 
 
 async def one_of(lines: list[dict[str, Any]], message: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := [line for line in lines if message in line["message"]]):
             await asyncio.sleep(0.05)
     return found[0]

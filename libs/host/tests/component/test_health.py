@@ -95,7 +95,7 @@ async def test_who_watches_learns_of_the_stop_and_does_not_delay_it(postgres: An
     async with answering(postgres, Health()) as asked:
         watching = asked.stub.Watch(health_pb2.HealthCheckRequest())
         statuses: list[int] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for answer in watching:
                 if not statuses:
                     await asked.server.stop(60)

@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM
+from host import scheduler
 from host.scheduler import BATCH, Pauses, Scheduler, WorkHandler
+from sqlalchemy import text
 
 ROWS = 4 * BATCH
 
@@ -21,14 +24,16 @@ class Away(Refusal):
 
 
 @asynccontextmanager
-async def running(db: Database, handlers: dict[str, WorkHandler]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(Scheduler(db, system_clock, handlers).run())
+async def running(
+    db: Database, handlers: dict[str, WorkHandler], **at_once: int
+) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(Scheduler(db, system_clock, handlers, at_once).run())
     yield
     task.cancel()
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -82,6 +87,73 @@ async def test_work_whose_peer_is_hung_holds_up_no_other(db: Database) -> None:
         answered.set()
         await until(lambda: len(begun) == ROWS)
     assert set(begun.values()) == {1}
+
+
+async def test_of_heavy_work_a_few_rows_are_done_at_once_and_the_others_wait_untouched(
+    db: Database,
+) -> None:
+    doing, most, done, told = set[str](), 0, Counter[str](), list[str]()
+
+    async def draw(key: str) -> None:
+        nonlocal most
+        doing.add(key)
+        most = max(most, len(doing))
+        await asyncio.sleep(0.01)
+        doing.remove(key)
+        done[key] += 1
+
+    async def tell(key: str) -> None:
+        told.append(key)
+
+    now = system_clock()
+    async with db.begin(SYSTEM) as tx:
+        for number in range(BATCH):
+            await tx.schedule("draw", str(number), now - timedelta(minutes=2))
+        await tx.schedule("tell", "at once", now - timedelta(minutes=1))
+    async with running(db, {"draw": draw, "tell": tell}, draw=2):
+        await until(lambda: len(told) == 1)
+        assert done.total() <= 2
+        await until(lambda: done.total() == BATCH)
+    assert most == 2
+    async with db.begin(SYSTEM) as tx:
+        tries = text("SELECT sum(attempts) FROM work WHERE kind = 'draw'")
+        assert await tx.scalar(tries) == BATCH
+
+
+async def test_due_work_is_found_without_reading_past_that_of_paused_kinds(db: Database) -> None:
+    """An outage of a service leaves tens of thousands of rows, and a lease is four times a
+    second."""
+    now = system_clock()
+    with pytest.raises(_Undone):
+        async with db.begin(SYSTEM) as tx:
+            await tx.execute(_MANY, {"due_at": now - timedelta(hours=1)})
+            await tx.schedule("other", "once", now - timedelta(minutes=1))
+            before = await tx.scalar(_READ)
+            values = {
+                "now": now,
+                "until": now + timedelta(minutes=1),
+                "kinds": ["other"],
+                "most": [BATCH],
+            }
+            leased = (await tx.execute(scheduler._LEASING, values)).all()
+            assert [row.key for row in leased] == ["once"]
+            assert await tx.scalar(_READ) - before < 100
+            raise _Undone
+
+
+class _Undone(Exception):
+    """Takes the transaction back."""
+
+
+_MANY = text(
+    "INSERT INTO work (kind, key, due_at, traceparent, story)"
+    " SELECT 'paused', n::text, :due_at, '', '' FROM generate_series(1, 5000) AS n"
+)
+# Rows that this transaction has read.
+_READ = text(
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+    " WHERE relid = 'work'::regclass"
+)
 
 
 def test_a_row_that_was_done_ends_the_pauses_of_its_kind() -> None:

@@ -70,7 +70,7 @@ def reason(register: PartnerRegister, name: str) -> str:
 
 
 async def until(register: PartnerRegister, name: str, wanted: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while reason(register, name) != wanted:
             await asyncio.sleep(OFTEN_SECONDS / 2)
 

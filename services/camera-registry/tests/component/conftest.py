@@ -26,6 +26,7 @@ from law.guards import load
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc, hubs_pb2_grpc
 from tartip.common.v1 import common_pb2
+from tartip_testing.bounds import CALL_SECONDS
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
 from vault.keyring import Keyring
@@ -59,12 +60,14 @@ class As:
         self.stub = cameras_pb2_grpc.CameraRegistryStub(self.channels.to(self.address, SERVICE))
 
     async def call(self, method: str, request: Any) -> Any:
-        return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
+        call = getattr(self.stub, method)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def hub(self, method: str, request: Any) -> Any:
         """Call a method of CameraHubs."""
         stub = hubs_pb2_grpc.CameraHubsStub(self.channels.to(self.address, SERVICE))
-        return await getattr(stub, method)(request, timeout=5, metadata=self.metadata)
+        call = getattr(stub, method)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
 
 @pytest_asyncio.fixture

@@ -28,6 +28,7 @@ from host.broker import Broker, client_tls
 from tartip.cameras.v1 import cameras_pb2 as pb
 from tartip.cameras.v1 import cameras_pb2_grpc, events_pb2, hubs_pb2, hubs_pb2_grpc
 from tartip_cli.clients.hub_reports import ReportingHub
+from tartip_testing.bounds import CALL_SECONDS
 from tartip_testing.mesh import RunningTestMesh
 from vault.keyring import Keyring
 
@@ -111,7 +112,8 @@ class Register:
         async with asyncio.timeout(60):
             while True:
                 try:
-                    return await getattr(stub, method)(request, timeout=5, metadata=metadata)
+                    call = getattr(stub, method)
+                    return await call(request, timeout=CALL_SECONDS, metadata=metadata)
                 except grpc.aio.AioRpcError as error:
                     if error.code() is not grpc.StatusCode.UNAVAILABLE:
                         raise

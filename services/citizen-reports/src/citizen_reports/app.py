@@ -59,7 +59,7 @@ from citizen_reports.storage import awaited, records, waiting_answers
 from citizen_reports.storage.complaints import confidential_among, hidden_from
 from citizen_reports.usecases.active_routing import ActiveRouting
 from citizen_reports.usecases.answer_templates import Templates
-from citizen_reports.usecases.blurring import BLUR_MEDIA, Blurring
+from citizen_reports.usecases.blurring import AT_ONCE, BLUR_MEDIA, Blurring
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.cameras import HOLD_EVIDENCE, RELEASE_EVIDENCE, CameraEvidence
 from citizen_reports.usecases.change_feed import ChangeFeed
@@ -217,7 +217,8 @@ def _see_evidence(chassis: Chassis[ReportsSettings], evidence: InferenceGateway)
     chassis.do(PROPOSE_PLATES, PlateProposals(chassis.work_db, evidence).propose)
     # Of its own: no upload waits for it.
     blurrer = Examiner(at_once=1)
-    chassis.do(BLUR_MEDIA, Blurring(chassis.work_db, evidence, blurrer).blur)
+    blurring = Blurring(chassis.work_db, evidence, blurrer)
+    chassis.do(BLUR_MEDIA, blurring.blur, at_once=AT_ONCE)
 
 
 def _read_tables() -> None:

@@ -32,6 +32,7 @@ from tartip.inference.v1 import inference_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
 from tartip.reports.v1 import personnel_pb2_grpc, reports_pb2_grpc, routing_pb2_grpc
 from tartip.reports.v1 import reports_pb2 as pb
+from tartip_testing.bounds import CALL_SECONDS, SOON_SECONDS
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
 from vault.keyring import Keyring
@@ -41,7 +42,6 @@ from .evidence_peer import Evidence as Evidence
 
 SERVICE = "citizen-reports"
 PACKAGE = "citizen_reports"
-SOON_SECONDS = 20.0
 TRIES_MAX = 20
 
 
@@ -128,7 +128,8 @@ class As:
         quick machine tests one after the other go beyond it."""
         for _ in range(TRIES_MAX):
             try:
-                return await getattr(self.apps, method)(request, timeout=10, metadata=self.metadata)
+                call = getattr(self.apps, method)
+                return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
             except grpc.aio.AioRpcError as error:
                 refusal = from_error(error)
                 if refusal.code != "SHARE_EXCEEDED":
@@ -137,28 +138,30 @@ class As:
         raise AssertionError(f"{method} is still beyond the share after {TRIES_MAX} tries")
 
     async def at_desk(self, method: str, request: Any) -> Any:
-        return await getattr(self.desk, method)(request, timeout=10, metadata=self.metadata)
+        call = getattr(self.desk, method)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def of_partners(self, method: str, request: Any) -> Any:
-        return await getattr(self.partners, method)(request, timeout=10, metadata=self.metadata)
+        call = getattr(self.partners, method)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def of_personnel(self, method: str, request: Any) -> Any:
         call = getattr(self.personnel, method)
-        return await call(request, timeout=10, metadata=self.metadata)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def of_complaints(self, method: str, request: Any) -> Any:
         call = getattr(self.complaints, method)
-        return await call(request, timeout=10, metadata=self.metadata)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def of_routing(self, method: str, request: Any) -> Any:
         call = getattr(self.routing, method)
-        return await call(request, timeout=10, metadata=self.metadata)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def open_media(
         self, report_id: str, media_id: str, *, blurred: bool = False
     ) -> list[pb.OpenEvidenceResponse]:
         request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id, blurred=blurred)
-        answers = self.desk.OpenEvidence(request, timeout=10, metadata=self.metadata)
+        answers = self.desk.OpenEvidence(request, timeout=CALL_SECONDS, metadata=self.metadata)
         return [answer async for answer in answers]
 
     def watch(self, token: str) -> Any:

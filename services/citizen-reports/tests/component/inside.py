@@ -73,7 +73,7 @@ async def until_a_lock_is_waited_for(db: Database) -> None:
     """Wait until a transaction of this process waits for another."""
     query = "SELECT count(*) FROM pg_stat_activity"
     query += " WHERE wait_event_type = 'Lock' AND application_name = 'test'"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with db.begin(SYSTEM) as tx:
                 if await tx.scalar(text(query)):

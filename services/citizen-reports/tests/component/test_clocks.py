@@ -350,7 +350,7 @@ async def waiting_work(engines: RunningTestMesh, report_id: str) -> set[tuple[st
 
 async def changes_of(stream: Any, report_id: str, count: int) -> list[pb.WatchReportsResponse]:
     found: list[pb.WatchReportsResponse] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for change in stream:
             if change.report_id == report_id:
                 found.append(change)

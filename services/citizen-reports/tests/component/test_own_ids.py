@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from chassis.clock import new_id
 from tartip.reports.v1 import reports_pb2 as pb
+from tartip_testing.bounds import SOON_SECONDS
 
-from .conftest import SOON_SECONDS, As, draft, jpeg, pieces_of, refused
+from .conftest import As, draft, jpeg, pieces_of, refused
 
 OPEN, HAND_IN = "OpenReport", "HandInReport"
 Given = pb.OpenReportRequest

@@ -126,7 +126,7 @@ async def test_an_open_stream_ends_by_name_when_its_partner_is_revoked(
     opened = draft()
     await app.app("OpenReport", opened)
     await app.app("SubmitReport", submission(opened))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert (await changes.read()).report_id == opened.report_id
         request = partners.RevokePartnerRequest(
             request_id=str(new_id()), name=name, reason="contract ended"

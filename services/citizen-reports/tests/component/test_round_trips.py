@@ -98,7 +98,7 @@ async def test_no_report_waits_for_the_number_of_a_change(db: Database) -> None:
     async with db.begin(SYSTEM) as tx:
         lock = text("SELECT last FROM partner_sequences WHERE partner = :p FOR UPDATE")
         last = await tx.scalar(lock.bindparams(p=EURASIAN.name))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             receipt = await intake.submit(await opened(intake), EURASIAN)
         numbering = asyncio.ensure_future(number_new(db))
         await until_a_lock_is_waited_for(db)

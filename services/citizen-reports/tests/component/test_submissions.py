@@ -58,7 +58,7 @@ async def test_a_locked_report_holds_up_no_other_and_is_submitted_at_last(db: Da
     async with db.begin(EURASIAN.scope) as tx:
         await reports.get_for_update(tx, ids[0])
         held = asyncio.ensure_future(intake.submit(ids[0], EURASIAN))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             others = await asyncio.gather(*(intake.submit(each, EURASIAN) for each in ids[1:]))
         assert not held.done()
     assert len({receipt.number for receipt in (*others, await held)}) == 8

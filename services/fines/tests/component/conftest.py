@@ -23,6 +23,7 @@ from tartip.audit.v1 import audit_pb2_grpc
 from tartip.fines.v1 import fines_pb2_grpc
 from tartip.partners.v1 import partners_pb2_grpc
 from tartip.violations.v1 import violations_pb2, violations_pb2_grpc
+from tartip_testing.bounds import CALL_SECONDS
 from tartip_testing.mesh import RunningTestMesh
 from tartip_testing.service import migrated, serving
 
@@ -112,7 +113,8 @@ class As:
         )
         stub = next(found for found in stubs if hasattr(found, method))
         with peers_refusals():
-            return await getattr(stub, method)(request, timeout=10, metadata=self.metadata)
+            call = getattr(stub, method)
+            return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def refused(self, method: str, request: Any) -> Refusal:
         with pytest.raises(Refusal) as refused:

@@ -14,6 +14,7 @@ from fines.usecases.desk import Desk
 from tartip.audit.v1 import audit_pb2, audit_pb2_grpc
 from tartip.fines.v1 import events_pb2
 from tartip.fines.v1 import fines_pb2 as pb
+from tartip_testing.bounds import CALL_SECONDS
 
 from .bench import keyring_of
 from .conftest import As
@@ -88,7 +89,7 @@ async def test_internal_security_is_told_of_it_over_the_wire(
     asking = as_("operator-gateway", operator="security-1")
     audit = audit_pb2_grpc.AuditStub(asking.channels.to(asking.address, "fines"))
     listed = await audit.ListAttempts(
-        audit_pb2.ListAttemptsRequest(), timeout=10, metadata=asking.metadata
+        audit_pb2.ListAttemptsRequest(), timeout=CALL_SECONDS, metadata=asking.metadata
     )
     latest = listed.attempts[0]
     assert (latest.object, latest.actor) == (f"fine:{get.number}", "operator/inspector-astana")

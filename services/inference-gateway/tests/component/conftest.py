@@ -209,7 +209,7 @@ class Plates:
     async def _of(self, camera_id: str, at_least: int) -> list[events_pb2.PlateRead]:
         client = await self.engines.nats_client("provisioner")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(found := await _told(client, camera_id)) < at_least:
                     await asyncio.sleep(0.1)
             # A little longer, to see what should not come.

@@ -179,7 +179,7 @@ async def test_a_worker_is_steady_once_it_held_for_a_lease_without_a_break(
         "postgresql://nobody@127.0.0.1:1/x", service="test", keyring=NOTHING, clock=system_clock
     )
     worker._db = away
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         holding = group.create_task(worker._keep_holding(group))
         while worker.is_steady:
             await asyncio.sleep(0.05)
@@ -242,7 +242,7 @@ async def test_last_facts_wait_for_the_store_of_evidence_and_the_stream_for_them
     assert kept.batch() is not None
     folder.unlink()
     folder.mkdir()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await finishing
     [last] = kept.watch.pending
     await holder.worker._commit_and_give_back()

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tartip_testing.bounds import SOON_SECONDS
 
 try:
     from playwright.async_api import async_playwright
     from playwright.async_api import expect as expect
+
+    expect.set_options(timeout=1000 * SOON_SECONDS)
 except ImportError:
     async_playwright = expect = None  # type: ignore[assignment]
 
@@ -46,6 +49,9 @@ CYRILLIC = {
     "KeyU": "г",
     "Slash": ".",
 }
+# Asked by the page itself, until the answer is that of the test.
+PROBE, PROBED = "/is-intercepted", "intercepted"
+ASK = "async (path) => (await fetch(path)).text()"
 # Counts what is started, and lets it sound.
 HEARS_TONES = """
 window.tones = 0;
@@ -104,6 +110,16 @@ class Console:
         await session.send("Input.dispatchKeyEvent", press | {"type": "keyUp", "text": ""})
         await session.detach()
 
+    async def intercept(
+        self, pattern: str, handler: Callable[[Any], Any], *, times: int | None = None
+    ) -> None:
+        """Answer the page's requests that match by `handler`; all that are sent from now on. The
+        browser says that it intercepts a moment before the page's requests are."""
+        await self.page.route("**" + PROBE, lambda route: route.fulfill(body=PROBED))
+        while await self.page.evaluate(ASK, PROBE) != PROBED:
+            await asyncio.sleep(0.02)
+        await self.page.route(pattern, handler, times=times)
+
     async def delay(self, pattern: str, seconds: float = DELAY_SECONDS) -> None:
         """Delays the answers to matching requests."""
 
@@ -111,7 +127,7 @@ class Console:
             await asyncio.sleep(seconds)
             await route.continue_()
 
-        await self.page.route(pattern, later)
+        await self.intercept(pattern, later)
 
     async def hold(self, pattern: str) -> asyncio.Event:
         """The first answer to a match is made at once and sent when the event is set."""
@@ -122,7 +138,7 @@ class Console:
             await release.wait()
             await route.fulfill(response=answer)
 
-        await self.page.route(pattern, held, times=1)
+        await self.intercept(pattern, held, times=1)
         return release
 
     def row(self, case_id: str) -> Any:

@@ -188,8 +188,8 @@ async def test_what_fails_says_so_in_its_place_and_the_rest_stays(
         await route.fulfill(status=503, content_type="application/problem+json", body=body)
 
     for path in ("map?*", "*/versions*"):
-        await desk.page.route(f"**/v1/cameras/{path}", refuse)
-    await desk.page.route("**/v1/statistics/cameras", refuse)
+        await desk.intercept(f"**/v1/cameras/{path}", refuse)
+    await desk.intercept("**/v1/statistics/cameras", refuse)
     await desk.page.get_by_role("button", name="Обновить").click()
     await expect(desk.page.locator(".map .failure")).to_contain_text("Сервис не отвечает")
     await expect(desk.page.locator(".numbers .failed")).to_contain_text("Сервис не отвечает")
@@ -210,8 +210,8 @@ async def test_a_register_without_cameras_says_so(console: OpenConsole, gateway:
         )
 
     desk = await console("inspector-almaty")
-    await desk.page.route("**/v1/statistics/cameras", nothing)
-    await desk.page.route("**/v1/cameras?*", nothing)
+    await desk.intercept("**/v1/statistics/cameras", nothing)
+    await desk.intercept("**/v1/cameras?*", nothing)
     await desk.page.keyboard.press("3")
     await expect(desk.page.locator(".numbers .state")).to_contain_text("Камеры ещё не")
     await expect(desk.page.locator(".list .state")).to_contain_text("Таких камер нет")

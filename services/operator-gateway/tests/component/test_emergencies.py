@@ -195,7 +195,7 @@ async def test_an_emergency_that_came_while_the_connection_was_lost_is_told_when
 async def test_a_look_that_failed_is_soon_followed_by_another(open_desk: Any) -> None:
     """For a while nothing else happens that would make the page load the list again."""
     desk = await open_desk("cameras")
-    await desk.page.route(LOOKS, lambda route: route.abort(), times=1)
+    await desk.console.intercept(LOOKS, lambda route: route.abort(), times=1)
     async with desk.page.expect_event("requestfailed"):
         await desk.receive("accident-1")
     await desk.title_is("(1) Tartip")
@@ -204,7 +204,7 @@ async def test_a_look_that_failed_is_soon_followed_by_another(open_desk: Any) ->
 
 async def test_an_emergency_that_came_before_any_look_succeeded_is_heard(open_desk: Any) -> None:
     desk = await open_desk("cameras")
-    await desk.page.route(LOOKS, lambda route: route.abort())
+    await desk.console.intercept(LOOKS, lambda route: route.abort())
     await desk.page.reload()
     await desk.console.is_loaded()
     await desk.page.keyboard.press("Shift")

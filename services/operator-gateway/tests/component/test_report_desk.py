@@ -158,7 +158,7 @@ async def test_what_was_typed_survives_the_gateways_silence_and_the_closing_of_t
 ) -> None:
     desk = await at_desk(console)
     await taken(desk, "report-2")
-    await desk.page.route("**/answer", lambda route: route.abort())
+    await desk.intercept("**/answer", lambda route: route.abort())
     await desk.press("KeyA")
     await desk.page.fill("dialog[open] textarea", "The street was swept.")
     await desk.page.keyboard.press("Control+Enter")

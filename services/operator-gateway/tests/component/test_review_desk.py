@@ -94,7 +94,7 @@ async def test_a_picture_that_does_not_load_keeps_the_decision_closed(
     console: OpenConsole, queue: Any
 ) -> None:
     desk = await at_desk(console)
-    await desk.page.route(EVIDENCE, lambda route: route.abort())
+    await desk.intercept(EVIDENCE, lambda route: route.abort())
     await desk.press("KeyJ")
     await expect(desk.page.locator(".evidence [role=alert]")).to_contain_text("не загрузился")
     assert await desk.button("confirm").is_disabled()
@@ -118,7 +118,7 @@ async def test_a_film_can_still_be_looked_at_when_its_case_was_read_again(
         URL.revokeObjectURL = (url) => { window.revoked.push(url); revoke.call(URL, url); };
     }""")
     answer = {"content_type": "video/mp4", "body": film}
-    await desk.page.route(EVIDENCE, lambda route: route.fulfill(**answer))
+    await desk.intercept(EVIDENCE, lambda route: route.fulfill(**answer))
     await desk.press("KeyJ")
     await desk.is_ready("violation-1", "confirm")
     queue["violation-1"].version += 1
@@ -191,7 +191,7 @@ async def test_a_filter_whose_list_does_not_come_says_so_and_can_be_tried_again(
 ) -> None:
     decide(queue["violation-3"], CONFIRMED, "inspector-2")
     desk = await at_desk(console)
-    await desk.page.route("**/v1/violations?state=confirmed*", lambda route: route.abort(), times=1)
+    await desk.intercept("**/v1/violations?state=confirmed*", lambda route: route.abort(), times=1)
     await desk.page.select_option(".bar select", "confirmed")
     await expect(desk.page.locator(".list [role=alert]")).to_contain_text("Шлюз не отвечает")
     assert await desk.page.locator("[role=option]").count() == 0

@@ -281,7 +281,7 @@ async def test_a_session_that_ended_keeps_what_was_typed(console: OpenConsole, c
         body = '{"title": "Войдите снова.", "reason": "TOKEN_EXPIRED"}'
         await route.fulfill(status=401, content_type="application/problem+json", body=body)
 
-    await desk.page.route("**/route", refuse)
+    await desk.intercept("**/route", refuse)
     await desk.page.keyboard.press("Control+Enter")
     await expect(desk.page.locator("dialog[open] .refusal")).to_contain_text("Войдите снова")
     await expect(desk.page.locator("#field-reason")).to_have_value("not ours")

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from tartip.inference.v1 import events_pb2 as inference_events
 from tartip.violations.v1 import violations_pb2 as pb
 from tartip.violations.v1 import violations_pb2_grpc
+from tartip_testing.bounds import CALL_SECONDS
 from tartip_testing.mesh import RunningTestMesh
 
 SERVICE = "violations"
@@ -34,11 +35,12 @@ class As:
         self.stub = violations_pb2_grpc.ViolationsStub(self.channels.to(self.address, SERVICE))
 
     async def call(self, method: str, request: Message) -> Any:
-        return await getattr(self.stub, method)(request, timeout=5, metadata=self.metadata)
+        call = getattr(self.stub, method)
+        return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def open(self, violation_id: str, sha256: str) -> list[pb.OpenEvidenceResponse]:
         request = pb.OpenEvidenceRequest(violation_id=violation_id, sha256=sha256)
-        answers = self.stub.OpenEvidence(request, timeout=5, metadata=self.metadata)
+        answers = self.stub.OpenEvidence(request, timeout=CALL_SECONDS, metadata=self.metadata)
         return [answer async for answer in answers]
 
 

@@ -215,7 +215,7 @@ def outcome_of(engines: RunningTestMesh) -> Outcome:
         query = "SELECT * FROM violations.reads WHERE read_id = $1 AND outcome IS NOT NULL"
         connection = await asyncpg.connect(engines.database.url)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     row = await connection.fetchrow(query, read_id)
                     if row is not None:
@@ -248,7 +248,7 @@ def facts_about(engines: RunningTestMesh) -> Callable[..., Awaitable[list[Any]]]
     async def wait(aggregate: str, *, count: int) -> list[Any]:
         client = await engines.nats_client("provisioner")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     found = await _messages(client.jetstream(), aggregate)
                     if len(found) >= count:
@@ -273,7 +273,7 @@ def violations_of(inspector: As) -> Wait:
     async def wait(
         camera_id: str = "", *, report_id: str = "", count: int = 1, caller: As | None = None
     ) -> list[pb.Violation]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = await _all(caller or inspector)
                 chosen = [

@@ -216,7 +216,7 @@ async def test_a_read_waits_while_the_register_is_away(
     peers.away, asked = True, peers.asked
     try:
         await publisher.read(plate_read())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 if peers.asked > asked:
                     break

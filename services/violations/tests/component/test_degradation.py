@@ -58,7 +58,7 @@ def gateway(publisher: Any) -> Gateway:
 
 async def until(caller: Any, holds: Callable[[Any], bool]) -> Any:
     """What the queue says once it says that."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             answer = await caller.call("ListViolations", pb.ListViolationsRequest())
             if holds(answer):
@@ -162,7 +162,7 @@ async def taken(engines: RunningTestMesh, event_id: str) -> None:
     """Waits until the service has had the event."""
     connection = await asyncpg.connect(engines.database.url)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             query = "SELECT 1 FROM violations.inbox WHERE event_id = $1"
             while await connection.fetchval(query, event_id) is None:
                 await asyncio.sleep(0.1)

@@ -68,7 +68,7 @@ def shown(as_: As) -> Callable[[str], Awaitable[pb.Violation]]:
 
 
 async def until_held(shown: Any, violation_id: str, hold: str) -> pb.Violation:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             violation: pb.Violation = await shown(violation_id)
             if violation.hold_reason == hold:
@@ -225,7 +225,7 @@ async def until_settled(engines: RunningTestMesh, violation_id: str) -> None:
     )
     connection = await asyncpg.connect(engines.database.url)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await connection.fetchval(query, violation_id) is None:
                 await asyncio.sleep(0.1)
     finally:

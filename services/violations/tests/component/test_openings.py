@@ -124,7 +124,7 @@ async def test_the_hash_that_is_signed_is_of_what_is_shown_and_the_originals_sta
 async def known(inspector: Any, violation_id: str, frame: Frame) -> pb.Violation:
     """The violation, once it has learnt the shown form of its frame."""
     get = pb.GetViolationRequest(violation_id=violation_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = (await inspector.call("GetViolation", get)).violation
             if list(found.evidence_sha256) == [frame.shown_sha256]:
@@ -206,7 +206,7 @@ async def test_the_same_picture_in_another_file_stands_in_one_violation_alone(
     again = plate_read(by=new_camera())
     again.evidence_sha256, again.shown_sha256 = secrets.token_hex(32), frame.shown_sha256
     await publisher.read(again)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (entries := await audited(engines, "refuse_evidence", violation_id)):
             await asyncio.sleep(0.1)
     assert entries[0]["facts"]["evidence"] == frame.shown_sha256

@@ -228,7 +228,7 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
         )
 
     def settled() -> bool:
-        return process.poll() is not None or _ready(home)
+        return process.poll() is not None or _is_ready(home, process.pid)
 
     _wait("starting", settled, seconds=_DETACHED_START_SECONDS)
     if process.returncode is not None:
@@ -242,8 +242,10 @@ def _detach(settings: Settings, without: list[str], as_json: bool) -> None:
         console.print(hint("The mesh is ready and runs in the background; `tartip down` stops it."))
 
 
-def _ready(home: DataDir) -> bool:
-    status = ask_status(home)
+def _is_ready(home: DataDir, pid: int) -> bool:
+    """Whether the mesh of the supervisor with this pid runs from `home`, and is ready."""
+    mesh = running_mesh(home)
+    status = ask_status(home) if mesh is not None and mesh.pid == pid else None
     return status is not None and bool(status["ready"])
 
 

@@ -59,6 +59,8 @@ class Lock:
                 "`tartip down`, or set TARTIP_HOME and TARTIP_PORT_BASE for a second one",
                 Exit.ALREADY_RUNNING,
             ) from None
+        # It describes a mesh that was killed, or that of the folder that this one was copied from.
+        _description(self._home).unlink(missing_ok=True)
         self._descriptor = descriptor
 
     def describe(self, mesh: RunningMesh) -> None:

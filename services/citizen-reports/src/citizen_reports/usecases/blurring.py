@@ -5,18 +5,15 @@ A handler may run more than once for one photograph. While the models are away o
 and is called again later: until all of a photograph was looked at, it has no blurred form.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
 from chassis.db import Database
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM
-from host.scheduler import WaitUntilDue
 from vision.boxes import Box
 
 from citizen_reports.model.blurred_forms import wants_blurring
@@ -34,7 +31,6 @@ BLURRED_TYPE = "image/jpeg"
 PIECE_BYTES = 512 * 1024
 # The gateway looks at one photograph at a time; a second one is read or stored meanwhile.
 AT_ONCE = 2
-BUSY = timedelta(seconds=1)  # tidy: how soon it is tried again, no term
 # There is no photograph, or none that anybody could be shown.
 _NOTHING_TO_SHOW = frozenset({Kind.NOT_FOUND, Kind.STATE})
 log = logging.getLogger(__name__)
@@ -73,21 +69,13 @@ class Blurring:
         self._db = db
         self._photographs = photographs
         self._blurrer = blurrer
-        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def blur(self, key: str) -> None:
         """Make the blurred form of a photograph and move it to the evidence store, unless that was
-        done, or its files were erased. `key` is "report id:media id".
-
-        Raises WaitUntilDue while others are being made, and the Refusal of models that are away or
-        busy.
+        done, or its files were erased. `key` is "report id:media id". Raises the Refusal of models
+        that are away or busy.
         """
-        if self._slots.locked():
-            raise WaitUntilDue(BUSY)
-        async with self._slots:
-            await self._blur(*map(UUID, key.split(":")))
-
-    async def _blur(self, report_id: UUID, media_id: UUID) -> None:
+        report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
