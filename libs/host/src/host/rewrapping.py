@@ -9,17 +9,22 @@ when it is run again.
 
 import asyncio
 import fcntl
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from chassis.clock import new_id, system_clock
 from chassis.db import Database
+from chassis.settings import Settings
 from chassis.tables import data_keys
 from chassis.transaction import SYSTEM, Tx
 from sqlalchemy import func, select, update
+from vault.keyring import Keyring
 from vault.wrapping import READ_SECONDS, Rotation
 
 BATCH = 500
@@ -32,6 +37,25 @@ Progress = Callable[[str, int, int], None]
 
 class RotationRuns(Exception):
     """Another process is rotating the keys in this folder."""
+
+
+async def rotate_keys_of(name: str, settings: Settings, settle_seconds: float) -> None:
+    """Wrap the data keys of a service by new keys; the progress is a JSON object a line on the
+    output. Ends the process if another one is rotating them."""
+
+    def show(key_class: str, done: int, total: int) -> None:
+        sys.stdout.write(json.dumps({"key_class": key_class, "done": done, "total": total}) + "\n")
+        sys.stdout.flush()
+
+    folder = settings.keys_dir
+    keyring = Keyring(folder, new_id=new_id)
+    db = Database(settings.owner_database_url, service=name, keyring=keyring, clock=system_clock)
+    try:
+        await rotate_keys(db, folder, settle_seconds=settle_seconds, progress=show)
+    except RotationRuns:
+        sys.exit("another rotation of these keys runs: wait for its end")
+    finally:
+        await db.close()
 
 
 async def rotate_keys(

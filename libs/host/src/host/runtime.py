@@ -10,7 +10,6 @@ loops, closes broker and pool and flushes telemetry. The supervisor kills it aft
 
 import asyncio
 import contextlib
-import json
 import logging
 import signal
 import sys
@@ -22,14 +21,13 @@ from typing import Any, Generic, TypeVar
 import uvloop
 from chassis.authorities import Authorities
 from chassis.channels import Channels
-from chassis.clock import Clock, clock_offset, move_clock, new_id, system_clock
+from chassis.clock import Clock, clock_offset, move_clock, system_clock
 from chassis.db import Database
 from chassis.identity import Policy, TokenVerifier
 from chassis.settings import Settings, read
 from chassis.telemetry import register_ids
 from chassis.work import LIST_ERASURE
 from google.protobuf import descriptor
-from vault.keyring import Keyring
 
 from host.broker import Broker, client_tls
 from host.certificates import CertificateUnusable, require_all_certificates
@@ -45,7 +43,7 @@ from host.migrations import migrate
 from host.outbox import Relay
 from host.pauses import keep_pauses_short
 from host.revocation import Revocations
-from host.rewrapping import SETTLE_SECONDS, RotationRuns, rotate_keys
+from host.rewrapping import SETTLE_SECONDS, rotate_keys_of
 from host.scheduler import Scheduler, WorkHandler
 from host.server import GrpcServer
 from host.shares import QuotaOf, Shares, no_quota
@@ -216,7 +214,7 @@ def main(service: Service[Any]) -> None:
         migrate(service.migrations, owner_url=settings.owner_database_url, schema=service.schema)
     elif verb == "rotate-keys" and service.schema:
         settle = float(sys.argv[2]) if len(sys.argv) > 2 else SETTLE_SECONDS
-        uvloop.run(_rotate_keys(service.name, settings, settle))
+        uvloop.run(rotate_keys_of(service.name, settings, settle))
     elif verb == "serve":
         try:
             require_all_certificates(settings, serves_grpc=service.serve_http is None)
@@ -225,24 +223,6 @@ def main(service: Service[Any]) -> None:
             raise SystemExit(f"{service.name}: {error}") from error
     else:
         sys.exit(f"usage: python -m {service.name.replace('-', '_')} serve | migrate | rotate-keys")
-
-
-async def _rotate_keys(name: str, settings: Settings, settle_seconds: float) -> None:
-    """Wrap the data keys of a service anew; the progress is a JSON object a line on the output."""
-
-    def show(key_class: str, done: int, total: int) -> None:
-        sys.stdout.write(json.dumps({"key_class": key_class, "done": done, "total": total}) + "\n")
-        sys.stdout.flush()
-
-    folder = settings.keys_dir
-    keyring = Keyring(folder, new_id=new_id)
-    db = Database(settings.owner_database_url, service=name, keyring=keyring, clock=system_clock)
-    try:
-        await rotate_keys(db, folder, settle_seconds=settle_seconds, progress=show)
-    except RotationRuns:
-        sys.exit("another rotation of these keys runs: wait for its end")
-    finally:
-        await db.close()
 
 
 async def run(service: Service[S], settings: S) -> None:

@@ -106,13 +106,11 @@ class Register:
 
     async def ask(self, method: str, request: Any, stub: Any = None) -> Any:
         """Repeats a call while the service is away."""
-        stub = stub or self._stub
-        token = self._engines.token("cameras-1")
-        metadata = (("authorization", f"Bearer {token}"),)
+        call = getattr(stub or self._stub, method)
+        metadata = (("authorization", f"Bearer {self._engines.token('cameras-1')}"),)
         async with asyncio.timeout(60):
             while True:
                 try:
-                    call = getattr(stub, method)
                     return await call(request, timeout=CALL_SECONDS, metadata=metadata)
                 except grpc.aio.AioRpcError as error:
                     if error.code() is not grpc.StatusCode.UNAVAILABLE:

@@ -6,7 +6,7 @@ search takes a single round trip.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,13 @@ _LOCATED = Read(
     .where(reports.c.report_id == bindparam("report_id"))
 )
 _BEFORE = Read(
-    select(reports.c.report_id, reports.c.number, *_PLACE)
+    select(
+        reports.c.report_id,
+        reports.c.number,
+        reports.c.occurred_at,
+        reports.c.registered_at,
+        *_PLACE,
+    )
     .select_from(_PLACED)
     .where(
         reports.c.cell == func.any(bindparam("cells", type_=ARRAY(Text))),
@@ -44,7 +50,10 @@ _BEFORE = Read(
         reports.c.registered_at <= bindparam("registered_at"),
         reports.c.report_id != bindparam("report_id"),
     )
-    .order_by(reports.c.registered_at)
+    .order_by(
+        reports.c.occurred_at.between(bindparam("first_from"), bindparam("first_to")).desc(),
+        reports.c.registered_at,
+    )
     .limit(NEIGHBOURS_MAX)
 )
 
@@ -67,6 +76,8 @@ class Neighbour:
     report_id: UUID
     number: str
     place: Place
+    occurred_at: datetime
+    registered_at: datetime
 
 
 async def located(db: Database, report_id: UUID) -> Located:
@@ -80,13 +91,14 @@ async def located(db: Database, report_id: UUID) -> Located:
 
 
 async def registered_before(
-    db: Database, report: Report, cells: Iterable[str], within: timedelta
+    db: Database, report: Report, cells: Iterable[str], within: timedelta, *, first: timedelta
 ) -> list[Neighbour]:
     """Return other reports, registered no later than `report`, that may be of the same incident.
 
     They have the same category and region as `report`, which must be registered. Their incidents
     lie in one of these H3 `cells`, and happened at most `within` before or after the incident of
-    `report`. Returns at most NEIGHBOURS_MAX reports, in the order of registration.
+    `report`. Returns at most NEIGHBOURS_MAX reports: before all others those that happened at most
+    `first` before or after it, each time in the order of registration.
     """
     assert report.receipt is not None
     rows = await db.read(
@@ -95,12 +107,17 @@ async def registered_before(
         cells=list(cells),
         occurred_from=report.occurred_at - within,
         occurred_to=report.occurred_at + within,
+        first_from=report.occurred_at - first,
+        first_to=report.occurred_at + first,
         category=report.category.value,
         region=report.region,
         registered_at=report.receipt.registered_at,
         report_id=report.report_id,
     )
-    return [Neighbour(row.report_id, row.number, _place(db, row)) for row in rows]
+    return [
+        Neighbour(row.report_id, row.number, _place(db, row), row.occurred_at, row.registered_at)
+        for row in rows
+    ]
 
 
 def _place(db: Database, row: Any) -> Place:

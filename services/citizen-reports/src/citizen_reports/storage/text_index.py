@@ -10,12 +10,27 @@ inspectors those of the class OPEN.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from chassis.db import Database
 from chassis.tables import data_keys
-from chassis.transaction import Tx
+from chassis.transaction import SYSTEM, Tx
 from law.regions import REGIONS
-from sqlalchemy import ColumnElement, and_, delete, func, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    Uuid,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+from statements.reads import Read
 from vault.data_keys import DataKeys
 from vault.keyring import Keyring
 
@@ -31,6 +46,16 @@ from citizen_reports.storage.tables import contents, report_erasures, report_ste
 # Of the stems and of how they are hashed. With another one, all reports are indexed anew.
 VERSION = 1
 _CATEGORIES = [category.value for category in SEARCHED_CATEGORIES]
+_IS_SHARED = report_stems.c.stem == func.any(bindparam("stems", type_=ARRAY(LargeBinary)))
+_SHARED = Read(
+    select(
+        report_stems.c.report_id,
+        func.count().label("stems"),
+        func.count().filter(_IS_SHARED).label("shared"),
+    )
+    .where(report_stems.c.report_id == func.any(bindparam("others", type_=ARRAY(Uuid))))
+    .group_by(report_stems.c.report_id)
+)
 
 
 @dataclass(frozen=True)
@@ -149,15 +174,20 @@ async def shared_with(
     tx: Tx, stems: Collection[bytes], others: Collection[UUID]
 ) -> dict[UUID, tuple[int, int]]:
     """Return, of each of the other reports that is indexed, how many stems it has, and how many of
-    these are among `stems`."""
-    shared = func.count().filter(report_stems.c.stem.in_(stems))
-    query = (
-        select(report_stems.c.report_id, func.count().label("stems"), shared.label("shared"))
-        .where(report_stems.c.report_id.in_(others))
-        .group_by(report_stems.c.report_id)
-    )
+    these are among `stems`. Rows that the transaction's scope may not see do not count."""
+    return _counts(await tx.read(_SHARED, stems=list(stems), others=list(others)))
+
+
+async def shared_with_any(
+    db: Database, stems: Collection[bytes], others: Collection[UUID]
+) -> dict[UUID, tuple[int, int]]:
+    """Return what `shared_with` does, for work, which sees all rows; in a single round trip."""
+    return _counts(await db.read(SYSTEM, _SHARED, stems=list(stems), others=list(others)))
+
+
+def _counts(rows: Iterable[Any]) -> dict[UUID, tuple[int, int]]:
     # One row of each is that of the version.
-    return {row.report_id: (row.stems - 1, row.shared) for row in await tx.execute(query)}
+    return {row.report_id: (row.stems - 1, row.shared) for row in rows}
 
 
 def _is_to_index(tx: Tx) -> ColumnElement[bool]:

@@ -40,7 +40,8 @@ class Duplicates:
         bind_trace(found.report)
         if found.report.is_complaint or not found.place.has_point:
             return
-        original = await self._near(found) or await self._alike(found)
+        near = await self._near(found)
+        original = _same(found, near) or await self._alike(found, near)
         if original is None:
             return
         async with self._db.begin(SYSTEM) as tx:
@@ -60,35 +61,45 @@ class Duplicates:
                 key=await contents.report_key(tx, report.report_id),
             )
 
-    async def _near(self, found: Located) -> Neighbour | None:
-        """The earliest registered report at the same place and time, or None."""
-        cells = found.place.cells_within(SAME_WITHIN_KM)
-        for other in await nearby.registered_before(self._db, found.report, cells, SAME_WITHIN):
-            if other.place.has_point and found.place.km_to(other.place) <= SAME_WITHIN_KM:
-                return other
-        return None
+    async def _near(self, found: Located) -> list[Neighbour]:
+        """The reports around the place and time, in the order of registration."""
+        others = await nearby.registered_before(
+            self._db,
+            found.report,
+            found.place.cells_within(ALIKE_WITHIN_KM),
+            ALIKE_WITHIN,
+            first=SAME_WITHIN,
+        )
+        near = [one for one in others if _is_within(found, one, ALIKE_WITHIN_KM)]
+        return sorted(near, key=lambda one: one.registered_at)
 
-    async def _alike(self, found: Located) -> Neighbour | None:
-        """The earliest registered report around the place and time with a text that is alike, or
-        None. Earlier reports whose text is not indexed are passed over."""
+    async def _alike(self, found: Located, near: list[Neighbour]) -> Neighbour | None:
+        """The earliest registered of the reports around with a text that is alike, or None. Earlier
+        reports whose text is not indexed are passed over."""
         report_class = searched_class(found.report.category)
         if report_class is None:
             return None
-        cells = found.place.cells_within(ALIKE_WITHIN_KM)
-        others = await nearby.registered_before(self._db, found.report, cells, ALIKE_WITHIN)
-        near = [
-            one
-            for one in others
-            if one.place.has_point and found.place.km_to(one.place) <= ALIKE_WITHIN_KM
-        ]
         stems = stems_of(found.text) if near else frozenset[str]()
         if len(stems) < SHARED_MIN:
             return None
         hashes = text_index.hashed(self._db.keyring, report_class, stems)
-        async with self._db.begin(SYSTEM) as tx:
-            counts = await text_index.shared_with(tx, hashes, [one.report_id for one in near])
+        ids = [one.report_id for one in near]
+        counts = await text_index.shared_with_any(self._db, hashes, ids)
         for one in near:
             other, shared = counts.get(one.report_id, (0, 0))
             if are_alike(len(stems), other, shared):
                 return one
         return None
+
+
+def _same(found: Located, near: list[Neighbour]) -> Neighbour | None:
+    """The earliest registered of the reports around that has the same place and time, or None."""
+    for other in near:
+        is_then = abs(other.occurred_at - found.report.occurred_at) <= SAME_WITHIN
+        if is_then and _is_within(found, other, SAME_WITHIN_KM):
+            return other
+    return None
+
+
+def _is_within(found: Located, other: Neighbour, km: float) -> bool:
+    return other.place.has_point and found.place.km_to(other.place) <= km
