@@ -1,8 +1,8 @@
 """Measures the state of a process: outbox, scheduled work, audit log, connection pools, broker.
 
 The gauges described in infra/otel/metrics.yaml are set before every export, and at least every
-`EVERY_SECONDS`. At most `COUNTED_MAX` rows of a table are counted, so that measuring stays fast
-after an outage.
+`EVERY_SECONDS`. At most `COUNTED_MAX` rows of a table, or of a kind of work, are counted, so that
+measuring stays fast after an outage.
 """
 
 import asyncio
@@ -46,10 +46,16 @@ _OUTBOX = text(
     " (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT :most)"
     " AS counted"
 )
+# The kinds that there are, one after the other, and the due rows of each: no other row is read.
 _WORK = text(
-    "SELECT kind, count(*) AS waiting, min(due_at) AS oldest FROM"
-    " (SELECT kind, due_at FROM work WHERE done_at IS NULL AND due_at <= :now"
-    " ORDER BY due_at LIMIT :most) AS counted GROUP BY kind"
+    "WITH RECURSIVE kinds AS (SELECT min(kind) AS kind FROM work WHERE done_at IS NULL UNION ALL"
+    " SELECT (SELECT min(work.kind) FROM work WHERE done_at IS NULL AND work.kind > kinds.kind)"
+    " FROM kinds WHERE kinds.kind IS NOT NULL)"
+    " SELECT kinds.kind, counted.waiting, counted.oldest FROM kinds CROSS JOIN LATERAL"
+    " (SELECT count(*) AS waiting, min(due_at) AS oldest FROM"
+    " (SELECT due_at FROM work WHERE done_at IS NULL AND work.kind = kinds.kind"
+    " AND due_at <= :now ORDER BY due_at LIMIT :most) AS due) AS counted"
+    " WHERE counted.waiting > 0"
 )
 _DEAD_LETTERS = text("SELECT count(*) FROM (SELECT FROM dead_letters LIMIT :most) AS counted")
 _OLDEST_UNSEALED = text("SELECT entry_id FROM audit_pending ORDER BY entry_id LIMIT 1")
