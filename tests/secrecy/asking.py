@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,7 +95,8 @@ def contracts() -> Iterator[ModuleType]:
             yield importlib.import_module(".".join(name.parts))
 
 
-def every_method() -> dict[str, MethodDescriptor]:
+@cache
+def every_method() -> Mapping[str, MethodDescriptor]:
     """All RPCs of the contracts, by "package.Service/Method"."""
     return {
         f"{service.full_name}/{method.name}": method
@@ -133,8 +135,14 @@ def _set(message: Any, field: FieldDescriptor, value: Any) -> None:
 
 def searchable(message: Message) -> bytes:
     """A message as bytes and as text, in which times and numbers are found as people write them."""
-    text = MessageToJson(message, ensure_ascii=False)
-    return message.SerializeToString() + b"\n" + text.encode()
+    content = message.SerializeToString()
+    return content + b"\n" + _as_text(type(message), content)
+
+
+@lru_cache(maxsize=4096)
+def _as_text(kind: type[Message], content: bytes) -> bytes:
+    """A message of a type as text. Many callers are answered the same."""
+    return MessageToJson(kind.FromString(content), ensure_ascii=False).encode()
 
 
 class Asking:
