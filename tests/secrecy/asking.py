@@ -25,7 +25,7 @@ import tartip
 from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.grpc_status import from_error
 from chassis.purpose import purpose_metadata
-from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -136,13 +136,14 @@ def _set(message: Any, field: FieldDescriptor, value: Any) -> None:
 def searchable(message: Message) -> bytes:
     """A message as bytes and as text, in which times and numbers are found as people write them."""
     content = message.SerializeToString()
-    return content + b"\n" + _as_text(type(message), content)
+    return content + b"\n" + _as_text(message.DESCRIPTOR, content)
 
 
 @lru_cache(maxsize=4096)
-def _as_text(kind: type[Message], content: bytes) -> bytes:
+def _as_text(kind: Descriptor, content: bytes) -> bytes:
     """A message of a type as text. Many callers are answered the same."""
-    return MessageToJson(kind.FromString(content), ensure_ascii=False).encode()
+    message = GetMessageClass(kind).FromString(content)
+    return MessageToJson(message, ensure_ascii=False).encode()
 
 
 class Asking:
