@@ -1,6 +1,7 @@
 """Small files of each kind that phones make, made here; and hostile ones."""
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -19,6 +20,8 @@ LATITUDE, LONGITUDE = 43.25, 76.95
 TAKEN_AT = "2026:11:23 11:30:00"
 _EXIF, _GPS = 0x8769, 0x8825
 AUDIO_SAMPLES = 1024
+# Of a JPEG.
+BLOCK = 8
 
 
 def exif(orientation: int = 1) -> Image.Exif:
@@ -34,9 +37,14 @@ def exif(orientation: int = 1) -> Image.Exif:
 def photograph(
     file_format: str = "JPEG", size: tuple[int, int] = (320, 200), **options: Any
 ) -> bytes:
-    """A picture of noise, black in its upper left corner."""
+    """A picture of noise, black in its upper left corner, that no other call has returned."""
     picture = Image.effect_noise(size, 60).convert("RGB")
     picture.paste((0, 0, 0), (0, 0, size[0] // 2, size[1] // 2))
+    # Noise comes from the generator of C's library: seeded anew, it gives the same once more.
+    shades = os.urandom(size[0] // BLOCK + 1)
+    blocks = Image.frombytes("L", (len(shades), 1), shades)
+    blocks = blocks.resize((BLOCK * len(shades), BLOCK), Image.Resampling.NEAREST)
+    picture.paste(blocks.convert("RGB"), (0, size[1] - BLOCK))
     written = io.BytesIO()
     picture.save(written, file_format, **options)
     return written.getvalue()

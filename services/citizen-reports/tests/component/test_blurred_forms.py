@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,14 @@ async def kept(db: Database, report_id: str, scope: Scope = SYSTEM) -> list[Any]
     query = text("SELECT * FROM blurred_forms WHERE report_id = CAST(:r AS uuid)")
     async with db.begin(scope) as tx:
         return list((await tx.execute(query.bindparams(r=report_id))).all())
+
+
+@pytest.fixture(autouse=True)
+def models_return(evidence: Evidence) -> Iterator[None]:
+    """After each test the models look at all photographs: no work is left that nobody can do."""
+    yield
+    for sha256 in [key for key, found in evidence.faces.items() if isinstance(found, str)]:
+        del evidence.faces[sha256]
 
 
 async def blurred_hash(db: Database, report_id: str) -> str:

@@ -13,6 +13,7 @@ from tartip.reports.v1 import reports_pb2 as pb
 from .conftest import As, Evidence, complaint, draft, pieces_of, refused, until
 from .sample_media import film, recording
 from .test_blurred_forms import a_photograph, blurred_hash, not_blurred
+from .test_blurred_forms import models_return as models_return
 from .test_media import submit
 from .test_proposed_plates import sent
 from .test_retention import shown
