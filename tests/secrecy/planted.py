@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import av
+import numpy as np
 from chassis.clock import new_id, system_clock, to_timestamp
 from PIL import Image
 from tartip.common.v1 import common_pb2
@@ -38,6 +40,8 @@ class Planted:
     picture: bytes
     marks: Mapping[str, tuple[bytes, ...]]
     media_id: str = field(default_factory=lambda: str(new_id()))
+    # Whether `picture` is a film; then its first frame is looked for.
+    filmed: bool = False
     # Of complaints: whether it is settled whom they are about, and how officers stand to them, by
     # log-in; those who are not named stand outside.
     stage: str = "before"
@@ -59,7 +63,8 @@ class Planted:
         return replace(self, number=number, marks={**self.marks, "known": known})
 
     def shown(self, clean: bytes, blurred: bytes) -> Planted:
-        """Return the report with two forms of its picture, each recognised by its middle."""
+        """Return the report with two forms of its picture or first frame, each recognised by its
+        middle."""
         forms = {"media": clean, "blurred": blurred}
         middles = {part: (form[len(form) // 2 :][:48],) for part, form in forms.items()}
         return replace(self, marks={**self.marks, **middles})
@@ -213,7 +218,8 @@ class Planting:
             "taken": (f"{taken:%Y-%m-%dT%H:%M:%S}".encode(),),
             ORIGINAL: (phone.encode(),),
         }
-        picture = photograph(self._rng, taken, phone, PLACES[region])
+        made = film if known.get("filmed") else photograph
+        picture = made(self._rng, taken, phone, PLACES[region])
         return Planted(name, kind, region, partner, request, picture, marks, **known)
 
 
@@ -234,6 +240,26 @@ def photograph(
     return content.getvalue()
 
 
+def film(rng: random.Random, taken: dt.datetime, phone: str, place: tuple[float, float]) -> bytes:
+    """A film of one picture of noise, into which a phone wrote the same as into a photograph."""
+    written, latitude, longitude = io.BytesIO(), *place
+    options = {"movflags": "use_metadata_tags"}
+    with av.open(written, "w", format="mov", options=options) as container:
+        container.metadata.update(
+            {
+                "com.apple.quicktime.model": phone,
+                "com.apple.quicktime.creationdate": f"{taken:%Y-%m-%dT%H:%M:%S}+0000",
+                "com.apple.quicktime.location.ISO6709": f"{latitude:+08.4f}{longitude:+09.4f}/",
+            }
+        )
+        stream: Any = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 96, "yuv420p"
+        noise = np.frombuffer(rng.randbytes(96 * 96 * 3), np.uint8).reshape(96, 96, 3)
+        frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return written.getvalue()
+
+
 def piece_of(report: Planted) -> reports_pb2.PutMediaRequest:
     return reports_pb2.PutMediaRequest(
         report_id=report.report_id,
@@ -241,5 +267,5 @@ def piece_of(report: Planted) -> reports_pb2.PutMediaRequest:
         content=report.picture,
         total_bytes=len(report.picture),
         sha256=hashlib.sha256(report.picture).hexdigest(),
-        content_type="image/jpeg",
+        content_type="video/quicktime" if report.filmed else "image/jpeg",
     )

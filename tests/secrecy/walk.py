@@ -198,7 +198,8 @@ class Walk:
             decides = surface.name.rpartition("/")[2] in DECISIONS
             if decides and report.partner == caller.name:
                 continue
-            values = stale_values(report.report_id, report.number) | {"media_id": report.media_id}
+            values = stale_values(report.report_id, report.number)
+            values |= {"media_id": report.media_id, "first_frame": report.filmed}
             outcome = await ask(values)
             is_hidden = outcome.code and outcome.without(report.report_id) == nothing.without(
                 nowhere

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from citizen_reports.examination.pictures import clean_picture
+from citizen_reports.examination.recordings import clean_recording
 from tartip.reports.v1 import personnel_pb2 as staff
 from tartip.reports.v1 import reports_pb2 as pb
 
@@ -91,10 +92,10 @@ def _reports(planting: Planting, officers: Mapping[str, Officer]) -> list[Plante
     }
     return [
         planting.report("traffic violation", "traffic_violation"),
-        planting.report("accident", "road_accident"),
+        planting.report("accident", "road_accident", filmed=True),
         planting.report("incident", "incident"),
         planting.report("violence", VIOLENCE),
-        planting.report("child", "incident_with_child"),
+        planting.report("child", "incident_with_child", filmed=True),
         planting.report("traffic in Astana", "traffic_violation", region=ASTANA),
         planting.report("violence in Astana", VIOLENCE, region=ASTANA),
         planting.report("raised to violence", "other"),
@@ -110,7 +111,9 @@ def _reports(planting: Planting, officers: Mapping[str, Officer]) -> list[Plante
             officer=names,
             standing={**candidates, at["local"]: "local"},
         ),
-        planting.report("complaint in Astana", SEALED, region=ASTANA, officer="unknown"),
+        planting.report(
+            "complaint in Astana", SEALED, region=ASTANA, officer="unknown", filmed=True
+        ),
         planting.report(
             "complaint settled",
             SEALED,
@@ -152,22 +155,35 @@ async def _raise(asking: Asking, report: Planted, kind: str) -> None:
 
 
 async def _shown(asking: Asking, report: Planted, outside: Caller) -> Planted:
-    """The report with the kind that it has now and the forms of its picture. The clean one is made
-    here, of the same bytes: nobody who plants is assigned."""
+    """The report with the kind that it has now and the forms of its picture, or of the first frame
+    of its film. The clean one is made here, of the same bytes: nobody who plants is assigned."""
     reader = outside if SEALED in (report.kind,) or "complaint" in report.name else DISPATCHER
     get = pb.ReportDeskGetReportRequest(report_id=report.report_id)
     until = time.monotonic() + READY_SECONDS
     while True:
         found = (await asking.answer(reader, f"{DESK}/GetReport", get)).report
-        if all(item.blurred_sha256 for item in found.media):
+        if all(item.blurred_sha256 and item.evidence_sha256 for item in found.media):
             break
         assert time.monotonic() < until, "the files are not in the evidence store, or not blurred"
         await asyncio.sleep(0.3)
     kind = pb.Category.Name(found.report.category).removeprefix("CATEGORY_").lower()
-    request = pb.OpenEvidenceRequest(report_id=report.report_id, media_id=report.media_id)
+    request = pb.OpenEvidenceRequest(
+        report_id=report.report_id, media_id=report.media_id, first_frame=report.filmed
+    )
     blurred = await asking.content(reader, f"{DESK}/OpenEvidence", request)
+    [item] = found.media
+    clean = _first_frame_of(report) if report.filmed else _clean_form_of(report)
+    expected = item.first_frame_sha256 if report.filmed else item.shown_sha256
+    assert hashlib.sha256(clean).hexdigest() == expected
+    return replace(report, kind=kind).shown(clean, blurred)
+
+
+def _clean_form_of(report: Planted) -> bytes:
     clean = io.BytesIO()
     clean_picture(io.BytesIO(report.picture), len(report.picture), "image/jpeg", clean)
-    [item] = found.media
-    assert hashlib.sha256(clean.getvalue()).hexdigest() == item.shown_sha256
-    return replace(report, kind=kind).shown(clean.getvalue(), blurred)
+    return clean.getvalue()
+
+
+def _first_frame_of(report: Planted) -> bytes:
+    film, size = io.BytesIO(report.picture), len(report.picture)
+    return clean_recording(film, size, "video/quicktime", io.BytesIO()).first_frame

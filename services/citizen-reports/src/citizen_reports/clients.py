@@ -26,7 +26,7 @@ HOLD_SECONDS = 5.0
 PLATES_SECONDS = 30.0
 FACES_SECONDS = 40.0
 PLATES_PURPOSE = purpose_metadata("a plate is proposed for a report of a traffic violation")
-BLURRING_PURPOSE = purpose_metadata("a photograph of a report is blurred")
+BLURRING_PURPOSE = purpose_metadata("a picture of a report is blurred")
 REGISTER_SECONDS = 5.0
 
 
@@ -61,23 +61,21 @@ class InferenceGateway:
             ProposedPlate(item.media_id, plate.text, plate.confidence) for plate in answer.plates
         ]
 
-    async def find_faces_and_plates(self, item: Media, *, confidential: bool) -> list[Box]:
-        """Return where faces and plates are in a photograph of the evidence store, in pixels of its
-        clean form; an empty list says that all of it was looked at. Raises a Refusal."""
-        request = inference_pb2.FindFacesAndPlatesRequest(
-            sha256=item.shown_sha256 or item.evidence_sha256, confidential=confidential
-        )
+    async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
+        """Return where faces and plates are in a picture of the evidence store, in pixels of its
+        clean form; an empty list says that all of it was looked at. `sha256` (hex) is its hash.
+        Raises a Refusal."""
+        request = inference_pb2.FindFacesAndPlatesRequest(sha256=sha256, confidential=confidential)
         with peers_refusals():
             answer = await self._stub.FindFacesAndPlates(
                 request, timeout=FACES_SECONDS, metadata=BLURRING_PURPOSE
             )
         return [Box(box.x, box.y, box.width, box.height) for box in (*answer.faces, *answer.plates)]
 
-    async def read_photograph(self, item: Media, *, confidential: bool) -> AsyncIterator[bytes]:
-        """Stream the clean form of a photograph that is to be blurred. Raises a Refusal."""
-        request = inference_pb2.ReadEvidenceRequest(
-            sha256=item.shown_sha256 or item.evidence_sha256, confidential=confidential
-        )
+    async def read_picture(self, sha256: str, *, confidential: bool) -> AsyncIterator[bytes]:
+        """Stream the clean form of a picture that is to be blurred; `sha256` (hex) is its hash.
+        Raises a Refusal."""
+        request = inference_pb2.ReadEvidenceRequest(sha256=sha256, confidential=confidential)
         call = self._stub.ReadEvidence(request, timeout=READ_SECONDS, metadata=BLURRING_PURPOSE)
         try:
             async for answer in refusals_of(call):

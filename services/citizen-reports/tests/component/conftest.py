@@ -158,9 +158,9 @@ class As:
         return await call(request, timeout=CALL_SECONDS, metadata=self.metadata)
 
     async def open_media(
-        self, report_id: str, media_id: str, *, blurred: bool = False
+        self, report_id: str, media_id: str, **asked: bool
     ) -> list[pb.OpenEvidenceResponse]:
-        request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id, blurred=blurred)
+        request = pb.OpenEvidenceRequest(report_id=report_id, media_id=media_id, **asked)
         answers = self.desk.OpenEvidence(request, timeout=CALL_SECONDS, metadata=self.metadata)
         return [answer async for answer in answers]
 

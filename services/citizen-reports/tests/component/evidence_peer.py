@@ -13,7 +13,8 @@ from tartip.inference.v1 import inference_pb2, inference_pb2_grpc
 
 @dataclass
 class Evidence(inference_pb2_grpc.InferenceServicer):
-    """Keeps what it is sent under its SHA-256, as the inference gateway does; `away` refuses."""
+    """Keeps what it is sent under its SHA-256, as the inference gateway does; `away` refuses all,
+    `keeps_no_films` films."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, inference_pb2.EvidenceHeader] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
     blurred: list[inference_pb2.ReadEvidenceRequest] = field(default_factory=list)
     address: str = ""
     away: bool = False
+    keeps_no_films: bool = False
 
     def ReadPlates(self, request: Any, context: Any) -> Any:
         self.looked_at.append(request.sha256)
@@ -59,6 +61,8 @@ class Evidence(inference_pb2_grpc.InferenceServicer):
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         header = next(requests).header
+        if self.keeps_no_films and header.content_type.startswith("video/"):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         content = b"".join(request.content for request in requests)
         assert hashlib.sha256(content).hexdigest() == header.sha256
         self.kept[header.sha256] = content

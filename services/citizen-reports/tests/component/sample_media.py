@@ -58,8 +58,9 @@ def recording(
     rate: int = 8000,
     metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
+    seed: int = 7,
 ) -> bytes:
-    """A second of film, voice or both."""
+    """A second of film, voice or both; each `seed` makes another film."""
     written = io.BytesIO()
     with av.open(written, "w", format=file_format, options=options or {}) as container:
         container.metadata.update({"title": SECRET, **(metadata or {})})
@@ -67,7 +68,7 @@ def recording(
         if video:
             picture: Any = container.add_stream(video, rate=10)
             picture.width, picture.height, picture.pix_fmt = 176, 144, "yuv420p"
-            streams.append((picture, _frames()))
+            streams.append((picture, _frames(seed)))
         if audio:
             sound: Any = container.add_stream(audio, rate=rate)
             sound.layout = "mono"
@@ -78,8 +79,8 @@ def recording(
     return written.getvalue()
 
 
-def _frames() -> list[Any]:
-    random = np.random.default_rng(7)
+def _frames(seed: int) -> list[Any]:
+    random = np.random.default_rng(seed)
     pictures = [random.integers(0, 255, (144, 176, 3), dtype=np.uint8) for _ in range(10)]
     return [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures]
 

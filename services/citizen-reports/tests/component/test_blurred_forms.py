@@ -15,9 +15,9 @@ from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM, Scope
-from citizen_reports.examination.blurring import SIDE_MAX
+from citizen_reports.examination.previews import SIDE_MAX
 from citizen_reports.examination.process import Examiner
-from citizen_reports.model.media import EvidenceFile, Media, Stored
+from citizen_reports.model.media import EvidenceFile, Stored
 from citizen_reports.model.report import Report
 from citizen_reports.usecases.blurring import Blurring
 from PIL import Image
@@ -49,7 +49,7 @@ class Broken(Refusal):
 
 
 @dataclass
-class Photographs:
+class Pictures:
     """The evidence store and its models, as far as blurring asks them."""
 
     clean: bytes
@@ -59,13 +59,13 @@ class Photographs:
     asked: int = 0
     stored: list[bytes] = field(default_factory=list)
 
-    async def find_faces_and_plates(self, item: Media, *, confidential: bool) -> list[Box]:
+    async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
         self.asked += 1
         if self.refusal:
             raise Broken(self.refusal)
         return self.boxes
 
-    def read_photograph(self, item: Media, *, confidential: bool) -> AsyncIterator[bytes]:
+    def read_picture(self, sha256: str, *, confidential: bool) -> AsyncIterator[bytes]:
         return pieces(self.clean)
 
     async def store(
@@ -178,7 +178,7 @@ async def test_nothing_is_made_before_the_models_have_looked(
     kaspi: As, dispatcher: As, evidence: Evidence, db: Database, kind: Kind
 ) -> None:
     report_id, key, clean = await not_blurred(kaspi, dispatcher, evidence, draft())
-    models = Photographs(clean, refusal=kind)
+    models = Pictures(clean, refusal=kind)
     work = Blurring(db, models, Examiner())
     with pytest.raises(Broken):
         await work.blur(key)
@@ -195,7 +195,7 @@ async def test_all_of_a_photograph_that_no_model_can_look_at_is_blurred(
     kaspi: As, dispatcher: As, evidence: Evidence, db: Database
 ) -> None:
     _, key, clean = await not_blurred(kaspi, dispatcher, evidence, draft())
-    models = Photographs(clean, refusal=Kind.INVALID)
+    models = Pictures(clean, refusal=Kind.INVALID)
     await Blurring(db, models, Examiner()).blur(key)
     [content] = models.stored
     assert not is_noise(opened(content), Box(40, 40, WIDTH - 80, HEIGHT - 80))
@@ -205,7 +205,7 @@ async def test_until_the_store_has_it_a_form_is_sealed_and_then_the_same_is_sent
     kaspi: As, dispatcher: As, evidence: Evidence, db: Database
 ) -> None:
     report_id, key, clean = await not_blurred(kaspi, dispatcher, evidence, draft())
-    models = Photographs(clean, is_away=True)
+    models = Pictures(clean, is_away=True)
     work = Blurring(db, models, Examiner())
     with pytest.raises(Broken):
         await work.blur(key)
@@ -223,7 +223,7 @@ async def test_a_form_is_seen_by_those_who_see_the_report_and_none_is_made_of_wh
     kaspi: As, dispatcher: As, evidence: Evidence, db: Database
 ) -> None:
     report_id, key, clean = await not_blurred(kaspi, dispatcher, evidence, draft())
-    models = Photographs(clean)
+    models = Pictures(clean)
     work = Blurring(db, models, Examiner())
     erased = text(
         "INSERT INTO report_erasures (report_id, part, erased_at, audit_entry)"

@@ -26,6 +26,7 @@ from tartip_testing.audit import served_differences
 from tartip_testing.mesh import RunningTestMesh
 
 from .conftest import SERVICE, As, Register, complaint, draft, jpeg, pieces_of, refused, until
+from .sample_media import film
 from .test_secrecy import audited, sides
 from .test_uploads import blurred_media
 
@@ -72,12 +73,17 @@ def runs(db: Database) -> Runs:
 
 
 async def withdrawn(
-    kaspi: As, seen_by: As, given: pb.OpenReportRequest, picture: bytes = b""
+    kaspi: As,
+    seen_by: As,
+    given: pb.OpenReportRequest,
+    picture: bytes = b"",
+    content_type: str = "image/jpeg",
 ) -> tuple[str, str]:
     """The id and the number of a report that its reporter took back."""
     await kaspi.app("OpenReport", given)
     if picture:
-        await kaspi.app("PutMedia", pieces_of(given.report_id, picture)[0])
+        [piece] = pieces_of(given.report_id, picture, content_type=content_type)
+        await kaspi.app("PutMedia", piece)
     request = pb.SubmitReportRequest(report_id=given.report_id)
     number = (await kaspi.app("SubmitReport", request)).receipt.number
     if picture:
@@ -131,6 +137,20 @@ async def test_each_part_goes_at_its_term_and_leaves_a_proof(
     differences = await served_differences(engines, SERVICE)
     assert not [line for line in differences if number in line], "what was decided still fits"
     assert (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report.status
+
+
+async def test_the_first_frame_of_a_film_goes_with_the_film_that_operators_see(
+    kaspi: As, dispatcher: As, db: Database, runs: Runs
+) -> None:
+    content = film(seed=next(sides))
+    report_id, _ = await withdrawn(kaspi, dispatcher, draft(), content, "video/mp4")
+    [item] = (await shown(dispatcher, report_id)).media
+    forms = {item.shown_sha256, item.blurred_sha256, item.first_frame_sha256}
+    assert len(forms) == 3 and "" not in forms
+    await runs.after(YEAR)
+    assert await parts_of(db, report_id) >= {"original", "clean", "copies"}
+    ours = [one for one in runs.eraser.erased if one in {item.evidence_sha256, *forms}]
+    assert ours == [item.evidence_sha256, *sorted(forms)]
 
 
 async def test_what_is_open_answered_or_disputed_is_never_erased(

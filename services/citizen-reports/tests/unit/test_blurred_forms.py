@@ -4,18 +4,35 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from citizen_reports.model.blurred_forms import MediaForm, form_to_show, opens_clean, wants_blurring
+from chassis.refusals import Refusal
+from citizen_reports.model.blurred_forms import (
+    MediaForm,
+    MediaRequest,
+    form_to_show,
+    opens_clean,
+    picture_of,
+)
 from citizen_reports.model.categories import Category
 from citizen_reports.model.media import Announced, Media, MediaState
-from citizen_reports.model.refusals import MediaHasNoBlurredForm
+from citizen_reports.model.refusals import (
+    MediaHasNoBlurredForm,
+    MediaHasNoFirstFrame,
+    MediaNotStored,
+)
 from citizen_reports.model.statuses import Status
 
 from .test_transitions import a_report
 
-PHOTOGRAPH = Media(UUID(int=1), UUID(int=2), Announced(9, "", "image/heic"), 9, MediaState.STORED)
+PHOTOGRAPH = replace(
+    Media(UUID(int=1), UUID(int=2), Announced(9, "", "image/heic"), 9, MediaState.STORED),
+    evidence_sha256="bb",
+    shown_sha256="aa",
+)
 FILM, VOICE = (
     replace(PHOTOGRAPH, announced=Announced(9, "", kind)) for kind in ("video/mp4", "audio/amr")
 )
+FRAMED = replace(FILM, first_frame_sha256="cc")
+FRAMED_BEFORE_ITS_FILM = replace(FRAMED, state=MediaState.COMPLETE)
 
 
 @pytest.mark.parametrize(
@@ -41,25 +58,55 @@ def test_the_assigned_officer_and_inspectors_of_their_kinds_open_the_clean_form(
     assert opens_clean(report, name, roles) is is_clean
 
 
-def test_everybody_else_is_shown_the_blurred_form_and_others_may_ask_for_it() -> None:
-    shown = {
-        (may, wants): form_to_show(PHOTOGRAPH, may_open_clean=may, wants_blurred=wants)
+def asked(*, blurred: bool = False, first_frame: bool = False) -> MediaRequest:
+    return MediaRequest(UUID(int=1), UUID(int=2), blurred, first_frame)
+
+
+@pytest.mark.parametrize(
+    ("item", "first_frame"), [(PHOTOGRAPH, False), (FRAMED, True), (FRAMED_BEFORE_ITS_FILM, True)]
+)
+def test_everybody_else_is_shown_the_blurred_form_and_others_may_ask_for_it(
+    item: Media, first_frame: bool
+) -> None:
+    found = {
+        (may, wants): form_to_show(
+            item, asked(blurred=wants, first_frame=first_frame), may_open_clean=may
+        )
         for may in (True, False)
         for wants in (True, False)
     }
-    assert shown.pop((True, False)) is MediaForm.CLEAN
-    assert set(shown.values()) == {MediaForm.BLURRED}
+    assert found.pop((True, False)) is MediaForm.CLEAN
+    assert set(found.values()) == {MediaForm.BLURRED}
 
 
-@pytest.mark.parametrize("item", [FILM, VOICE])
+@pytest.mark.parametrize("item", [FILM, FRAMED, VOICE])
 def test_films_and_voice_messages_have_their_clean_form_alone(item: Media) -> None:
-    assert form_to_show(item, may_open_clean=True, wants_blurred=False) is MediaForm.CLEAN
+    assert form_to_show(item, asked(), may_open_clean=True) is MediaForm.CLEAN
     for may, wants in ((True, True), (False, True), (False, False)):
         with pytest.raises(MediaHasNoBlurredForm):
-            form_to_show(item, may_open_clean=may, wants_blurred=wants)
+            form_to_show(item, asked(blurred=wants), may_open_clean=may)
 
 
-def test_photographs_in_the_evidence_store_are_blurred() -> None:
-    waiting = replace(PHOTOGRAPH, state=MediaState.COMPLETE)
-    found = [wants_blurring(item) for item in (PHOTOGRAPH, waiting, FILM, VOICE)]
-    assert found == [True, False, False, False]
+@pytest.mark.parametrize(
+    ("item", "first_frame", "refusal"),
+    [
+        (replace(PHOTOGRAPH, state=MediaState.COMPLETE), False, MediaNotStored),
+        (FRAMED_BEFORE_ITS_FILM, False, MediaNotStored),
+        (replace(FILM, state=MediaState.COMPLETE), True, MediaNotStored),
+        (FILM, True, MediaHasNoFirstFrame),
+        (VOICE, True, MediaHasNoFirstFrame),
+        (replace(VOICE, state=MediaState.COMPLETE), True, MediaHasNoFirstFrame),
+        (PHOTOGRAPH, True, MediaHasNoFirstFrame),
+    ],
+)
+def test_what_is_not_there_yet_is_told_from_what_never_comes(
+    item: Media, first_frame: bool, refusal: type[Refusal]
+) -> None:
+    with pytest.raises(refusal):
+        form_to_show(item, asked(first_frame=first_frame), may_open_clean=True)
+
+
+def test_photographs_and_first_frames_in_the_evidence_store_are_blurred() -> None:
+    waiting = replace(PHOTOGRAPH, state=MediaState.COMPLETE, shown_sha256="")
+    items = (PHOTOGRAPH, waiting, FILM, FRAMED, FRAMED_BEFORE_ITS_FILM, VOICE)
+    assert [picture_of(item) for item in items] == ["aa", "", "", "cc", "cc", ""]

@@ -37,6 +37,12 @@ Blurred = Annotated[
         description="Asks for the blurred form though the clean one may be opened: for previews."
     ),
 ]
+FirstFrame = Annotated[
+    bool,
+    Query(
+        description="Asks for the first frame of a film instead of the film; it is there before it."
+    ),
+]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of the shown form, hex.")]
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -87,14 +93,20 @@ async def open_violation_evidence(
     responses=REPORT_ANSWERS,
 )
 async def open_report_media(
-    report_id: Id, media_id: Id, context: AsOperator, *, blurred: Blurred = False
+    report_id: Id,
+    media_id: Id,
+    context: AsOperator,
+    *,
+    blurred: Blurred = False,
+    first_frame: FirstFrame = False,
 ) -> StreamingResponse:
     """Streams a picture, film or voice message of a report: its clean form to the officer to whom
-    the report is assigned and to inspectors, a photograph's blurred form to everybody else. The
-    header Tartip-Purpose is required, and is written to the audit log."""
+    the report is assigned and to inspectors; the blurred form of a photograph, or of a film's first
+    frame, to everybody else. The header Tartip-Purpose is required, and is written to the audit
+    log."""
     telemetry.annotate(report=report_id)
     request = reports_pb2.OpenEvidenceRequest(
-        report_id=report_id, media_id=media_id, blurred=blurred
+        report_id=report_id, media_id=media_id, blurred=blurred, first_frame=first_frame
     )
     return await _opened(context.stream(context.peers.reports.OpenEvidence, request))
 

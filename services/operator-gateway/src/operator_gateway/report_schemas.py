@@ -15,6 +15,7 @@ class Media(Answer):
     taken_latitude: float | None
     taken_longitude: float | None
     blurred_sha256: str = Field(description="Without faces and plates; empty until it is made.")
+    first_frame_sha256: str = Field(description="Of a film; it is there before the film.")
 
 
 class UrgencyReason(Answer):

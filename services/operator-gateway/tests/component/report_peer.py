@@ -26,6 +26,16 @@ class MediaNotBlurredYet(Refusal):
     message = Message(en="Not blurred yet.", ru="Ещё не готова.", kk="Әлі дайын емес.")
 
 
+class MediaNotStored(Refusal):
+    code = "MEDIA_NOT_STORED"
+    message = Message(en="Not stored yet.", ru="Ещё не сохранён.", kk="Әлі сақталған жоқ.")
+
+
+class MediaHasNoFirstFrame(Refusal):
+    code = "MEDIA_HAS_NO_FIRST_FRAME"
+    message = Message(en="No first frame.", ru="Нет первого кадра.", kk="Бірінші кадр жоқ.")
+
+
 class ReportNotFound(Refusal):
     kind = Kind.NOT_FOUND
     code = "REPORT_NOT_FOUND"
@@ -155,6 +165,10 @@ class PeerReports(reports_pb2_grpc.ReportDeskServicer):
         self._asked.note(request)
         report = self._found(request)
         [item] = [one for one in report.media if one.media_id == request.media_id]
+        if request.first_frame and not item.first_frame_sha256:
+            raise MediaHasNoFirstFrame
+        if not request.first_frame and not item.evidence_sha256:
+            raise MediaNotStored
         is_blurred = request.blurred or not report.opens_clean
         if is_blurred and not item.blurred_sha256:
             raise MediaNotBlurredYet

@@ -1,5 +1,5 @@
-"""Photographs of a report at the desk, in a real browser: blurred at first, and clear for those who
-may open them."""
+"""Photographs and films of a report at the desk, in a real browser: photographs and first frames of
+films blurred at first, and clear for those who may open them."""
 
 import os
 from datetime import timedelta
@@ -56,7 +56,10 @@ async def test_a_photograph_is_blurred_until_the_assigned_officer_opens_the_clea
     await expect(film).to_contain_text("открывают сотрудник, которому поручено")
     await pictured(desk, "blurred")
     asked = desk.asked.of(pb.OpenEvidenceRequest)
-    assert [(one.media_id, one.blurred) for one in asked] == [("media-1", True)]
+    assert [(one.media_id, one.blurred, one.first_frame) for one in asked] == [
+        ("media-1", True, False),
+        ("media-2", True, True),
+    ]
     await desk.button("take").click()
     await photograph.locator("[data-clear]").click()
     await expect(photograph).to_have_attribute("data-form", "clean")
@@ -75,6 +78,43 @@ async def test_a_blurred_copy_that_is_being_made_appears_by_itself(
     assert await photograph.locator("canvas, [data-clear]").count() == 0
     await pictured(desk, "pending")
     pictured_report.media[0].blurred_sha256 = BLURRED_SHA
+    await expect(photograph.locator("canvas")).to_have_count(1, timeout=10_000)
+
+
+async def test_the_first_frame_of_a_film_is_shown_before_the_film(
+    console: OpenConsole, pictured_report: pb.DeskReport
+) -> None:
+    item = pictured_report.media[1]
+    arrived, item.evidence_sha256, item.shown_sha256 = item.evidence_sha256, "", ""
+    item.first_frame_sha256, item.blurred_sha256 = PHOTOGRAPH_SHA, BLURRED_SHA
+    desk, _, film = await opened(console)
+    await expect(film.locator("canvas")).to_have_count(1)
+    await expect(film).to_contain_text("Первый кадр фильма. Размытая копия")
+    await expect(film.locator("[data-clear]")).to_have_count(0)
+    await pictured(desk, "first-frame")
+    await desk.button("take").click()
+    await film.get_by_role("button", name="Открыть фильм").click()
+    await expect(film).to_contain_text("Первый кадр фильма. Чёткая копия")
+    await pictured(desk, "first-frame-clear")
+    item.evidence_sha256 = item.shown_sha256 = arrived
+    item.shown_sha256 = PHOTOGRAPH_SHA
+    await film.get_by_role("button", name="Открыть фильм").click()
+    await expect(film.get_by_role("button", name="Показать размытую")).to_have_count(1)
+    asked = [one for one in desk.asked.of(pb.OpenEvidenceRequest) if one.media_id == "media-2"]
+    assert [(one.blurred, one.first_frame) for one in asked] == [
+        *((True, True), (True, True), (False, False), (False, True)),
+        (False, False),
+    ]
+
+
+async def test_a_file_that_is_being_stored_appears_by_itself(
+    console: OpenConsole, pictured_report: pb.DeskReport
+) -> None:
+    photograph_item = pictured_report.media[0]
+    photograph_item.evidence_sha256 = ""
+    _, photograph, _ = await opened(console)
+    await expect(photograph).to_contain_text("сохраняется")
+    photograph_item.evidence_sha256 = PHOTOGRAPH_SHA
     await expect(photograph.locator("canvas")).to_have_count(1, timeout=10_000)
 
 

@@ -13,15 +13,12 @@ from vision.boxes import Box
 from vision.mosaic import obscure
 from vision.stills import as_seen
 
+from citizen_reports.examination.previews import preview_of
 from citizen_reports.examination.verdict import BeyondLimits
-from citizen_reports.model.media import Finding, Taken
+from citizen_reports.model.media import PREVIEW_TYPE, Finding, Taken
 
-SIDE_MAX: Final = 1600
-"""In pixels: what is not found because it is small is smaller still in the blurred form."""
-QUALITY: Final = 85
 PIXELS_MAX: Final = 50_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
-BLURRED_TYPE: Final = "image/jpeg"
 
 
 def blurred_picture(file: IO[bytes], line: bytes, blurred: IO[bytes]) -> Finding:
@@ -37,7 +34,5 @@ def blurred_picture(file: IO[bytes], line: bytes, blurred: IO[bytes]) -> Finding
     height, width = picture.shape[:2]
     parts = [[0, 0, width, height]] if boxes is None else boxes
     obscure(picture, [Box(*part) for part in parts])
-    small = Image.fromarray(picture)
-    small.thumbnail((SIDE_MAX, SIDE_MAX))
-    small.save(blurred, "JPEG", quality=QUALITY)
-    return Finding(BLURRED_TYPE, BLURRED_TYPE, Taken())
+    blurred.write(preview_of(Image.fromarray(picture)))
+    return Finding(PREVIEW_TYPE, PREVIEW_TYPE, Taken())

@@ -1,8 +1,8 @@
 """What runs in the process that examines or blurs one file; `process` starts it as a module.
 
-The file comes on standard input; the verdict and the clean form go to standard output. Nothing is
-written to a disk: both lie in memory of this process. `READY` is written first, so that the service
-can tell a process that did not start from a file that ended one.
+The file comes on standard input; the verdict, the first frame of a film and the clean form go to
+standard output. Nothing is written to a disk: all lie in memory of this process. `READY` is written
+first, so that the service can tell a process that did not start from a file that ended one.
 """
 
 import errno
@@ -43,6 +43,7 @@ def main() -> None:
         verdict = examine(file, clean, make, is_confined=is_confined)
         out.write(verdict.line())
         if verdict.finding is not None:
+            out.write(verdict.finding.first_frame)
             clean.seek(0)
             shutil.copyfileobj(clean, out)
         out.flush()
@@ -60,7 +61,7 @@ def examine(file: IO[bytes], clean: IO[bytes], make: Make, *, is_confined: bool)
     clean_bytes = clean.seek(0, os.SEEK_END)
     if clean_bytes > LARGEST:
         return Verdict(None, MediaTooLarge.code, is_confined=is_confined)
-    return Verdict(finding, clean_bytes=clean_bytes, is_confined=is_confined)
+    return Verdict(finding, "", clean_bytes, is_confined, len(finding.first_frame))
 
 
 class _Refused(Exception):

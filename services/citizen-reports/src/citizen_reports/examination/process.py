@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from vision.boxes import Box
@@ -100,8 +101,8 @@ class Examiner:
         if not line.endswith(b"\n") or len(line) > LINE_MAX:
             return _BEYOND_LIMITS  # the file ended the process
         try:
-            verdict = read_verdict(line)
-        except ValueError:
+            verdict = await _with_first_frame(process.stdout, read_verdict(line))
+        except (ValueError, asyncio.IncompleteReadError):
             return _BEYOND_LIMITS
         self._warn(verdict)
         return verdict
@@ -113,6 +114,14 @@ class Examiner:
 
 
 _BEYOND_LIMITS = Verdict(None, MediaBeyondLimits.code)
+
+
+async def _with_first_frame(out: asyncio.StreamReader, verdict: Verdict) -> Verdict:
+    """Read the first frame that follows a verdict."""
+    if verdict.finding is None or not verdict.frame_bytes:
+        return verdict
+    first_frame = await out.readexactly(verdict.frame_bytes)
+    return replace(verdict, finding=replace(verdict.finding, first_frame=first_frame))
 
 
 async def _with_boxes(

@@ -1,7 +1,8 @@
 """Films and voice messages: a first frame of each stream is decoded, then all is copied anew.
 
 Runs in the process that examines a file. The copy has picture and sound alone: no metadata, no
-other streams, no bytes after the end.
+other streams, no bytes after the end. The first frame of a film is kept as a picture, by which it
+is previewed.
 """
 
 import re
@@ -11,9 +12,12 @@ from typing import IO, Any, Final
 
 import av
 from av.error import InvalidDataError
+from PIL import Image
+from vision.frames import picture_of, pixel_aspect_of
 from vision.video_copies import BITEXACT, copy_streams, shown_streams
 
 from citizen_reports.examination.frames import ends_within_a_frame
+from citizen_reports.examination.previews import preview_of
 from citizen_reports.examination.verdict import BeyondLimits
 from citizen_reports.model.media import Finding, Taken
 from citizen_reports.model.media_kinds import FAMILY_OF, Family
@@ -21,6 +25,8 @@ from citizen_reports.model.media_kinds import FAMILY_OF, Family
 # 8192 x 4320: larger films come from no phone.
 PIXELS_MAX: Final = 36_000_000
 PACKETS_TRIED: Final = 200
+# Of a first frame, which models look at and of which a blurred form is made.
+FRAME_QUALITY: Final = 92
 # FFmpeg's reader by content: it is told, and follows no playlist or script.
 _READERS: Final = {
     "video/mp4": "mp4",
@@ -79,7 +85,7 @@ def clean_recording(file: IO[bytes], size: int, content_type: str, clean: IO[byt
     with av.open(file, "r", format=reader, metadata_errors="replace") as source:
         found = _type_by_streams(source, content_type)
         taken = taken_of(source.metadata)
-        _decode_beginning(source)
+        first_frame = _decode_beginning(source)
     file.seek(0)
     writer, options, clean_type = _WRITERS[found]
     with (
@@ -90,7 +96,7 @@ def clean_recording(file: IO[bytes], size: int, content_type: str, clean: IO[byt
             _encode_anew(source, target)
         else:
             copy_streams(source, target)
-    return Finding(found, clean_type, taken)
+    return Finding(found, clean_type, taken, first_frame)
 
 
 def taken_of(metadata: dict[str, str]) -> Taken:
@@ -124,8 +130,10 @@ def _type_by_streams(source: Any, content_type: str) -> str:
     raise Unreadable("neither picture nor sound")
 
 
-def _decode_beginning(source: Any) -> None:
-    """Decode a first frame of each stream that is shown. Raises Unreadable where none comes."""
+def _decode_beginning(source: Any) -> bytes:
+    """Decode a first frame of each stream that is shown. Return the first one with a picture as a
+    preview, b"" if there is none. Raises Unreadable where a stream has no frame."""
+    preview = b""
     waiting = {stream.index: stream for stream in shown_streams(source)}
     for stream in waiting.values():
         context = stream.codec_context
@@ -133,12 +141,27 @@ def _decode_beginning(source: Any) -> None:
         if stream.type == "video" and context.width * context.height > PIXELS_MAX:
             raise BeyondLimits
     for tried, packet in enumerate(source.demux(list(waiting.values()))):
-        if packet.stream.index in waiting and packet.decode():
+        stream = waiting.get(packet.stream.index)
+        frames = packet.decode() if stream is not None else ()
+        if frames:
             del waiting[packet.stream.index]
+            preview = preview or _preview_of(stream, frames[0])
         if not waiting or tried > PACKETS_TRIED:
             break
     if waiting:
         raise Unreadable("a stream cannot be decoded")
+    return preview
+
+
+def _preview_of(stream: Any, frame: Any) -> bytes:
+    """A frame as a preview; b"" of sound, and of a picture that cannot be converted: for lack of a
+    preview no film is refused."""
+    if stream.type != "video":
+        return b""
+    with suppress(ValueError, MemoryError, av.FFmpegError):
+        blue_first = picture_of(frame, pixel_aspect_of(stream))
+        return preview_of(Image.fromarray(blue_first[:, :, ::-1]), FRAME_QUALITY)
+    return b""
 
 
 def _is_amr(source: Any) -> bool:

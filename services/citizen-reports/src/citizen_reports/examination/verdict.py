@@ -1,4 +1,5 @@
-"""What the process that examines a file answers: a line of JSON, then the clean form.
+"""What the process that examines a file answers: a line of JSON, the first frame of a film, then
+the clean form.
 
 The line comes from a process that has read hostile bytes, so what reads it checks every value.
 """
@@ -13,6 +14,8 @@ from citizen_reports.model.media_kinds import TYPES
 from citizen_reports.model.refusals import MediaNotAPicture
 
 LINE_MAX = 4096
+# The first frame of a film, in bytes; one of noise alone has a third of it.
+FRAME_MAX = 8 * 1024 * 1024
 
 
 class BeyondLimits(Exception):
@@ -22,7 +25,8 @@ class BeyondLimits(Exception):
 @dataclass(frozen=True)
 class Verdict:
     """What was found in a file. `reason` is the code of the refusal of a file that cannot be used;
-    `finding` is then None. `clean_bytes` is the size of the clean form that follows.
+    `finding` is then None. The first frame of a film follows, of `frame_bytes`, and the clean form,
+    of `clean_bytes`.
 
     `is_confined` says whether the kernel took network and files away from the process.
     """
@@ -31,6 +35,7 @@ class Verdict:
     reason: str = ""
     clean_bytes: int = 0
     is_confined: bool = False
+    frame_bytes: int = 0
 
     def line(self) -> bytes:
         """Return the verdict as a line of JSON."""
@@ -42,6 +47,7 @@ class Verdict:
                     "content_type": self.finding.content_type if self.finding else "",
                     "clean_type": self.finding.clean_type if self.finding else "",
                     "clean_bytes": self.clean_bytes,
+                    "frame_bytes": self.frame_bytes,
                     "taken_at": taken.at.isoformat() if taken.at else "",
                     "latitude": taken.latitude,
                     "longitude": taken.longitude,
@@ -56,16 +62,17 @@ def read_verdict(line: bytes) -> Verdict:
     """Read a line that `Verdict.line` wrote. Raises ValueError if it is anything else."""
     try:
         told: dict[str, Any] = json.loads(line)
-        reason, clean_bytes = str(told["reason"]), int(told["clean_bytes"])
+        reason = str(told["reason"])
+        clean_bytes, frame_bytes = int(told["clean_bytes"]), int(told["frame_bytes"])
         is_confined = told["is_confined"] is True
         types = (str(told["content_type"]), str(told["clean_type"]))
         if reason:
             known = reason if reason in REASONS else MediaNotAPicture.code
             return Verdict(None, known, is_confined=is_confined)
-        if not TYPES.issuperset(types) or clean_bytes <= 0:
+        if not TYPES.issuperset(types) or clean_bytes <= 0 or not 0 <= frame_bytes <= FRAME_MAX:
             raise ValueError("no finding")
         finding = Finding(*types, taken=_taken(told))
-        return Verdict(finding, clean_bytes=clean_bytes, is_confined=is_confined)
+        return Verdict(finding, "", clean_bytes, is_confined, frame_bytes)
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("no verdict") from error
 

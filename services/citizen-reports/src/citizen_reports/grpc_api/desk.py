@@ -18,6 +18,7 @@ from citizen_reports.grpc_api.apps import media_id_of, number_of, report_id_of, 
 from citizen_reports.grpc_api.cameras import cameras_to_proto, plate_to_proto
 from citizen_reports.grpc_api.filters import CATEGORY_OF, STATUS_OF, moment_or_none
 from citizen_reports.model.actions import DESK_ROLES, ROLES, DeskAction
+from citizen_reports.model.blurred_forms import MediaRequest
 from citizen_reports.model.board import UnitFigures, UnitLoad
 from citizen_reports.model.categories import Category
 from citizen_reports.model.media import Media
@@ -140,10 +141,8 @@ class ReportDeskApi(reports_pb2_grpc.ReportDeskServicer):
         self, request: reports_pb2.OpenEvidenceRequest, context: Context
     ) -> AsyncIterator[reports_pb2.OpenEvidenceResponse]:
         report_id, media_id = report_id_of(request.report_id), media_id_of(request.media_id)
-        opened = self._sent.open(
-            report_id, media_id, current_caller(), wants_blurred=request.blurred
-        )
-        async for piece in opened:
+        asked = MediaRequest(report_id, media_id, request.blurred, request.first_frame)
+        async for piece in self._sent.open(asked, current_caller()):
             yield reports_pb2.OpenEvidenceResponse(
                 content_type=piece.content_type,
                 sha256=piece.sha256,
@@ -389,6 +388,7 @@ def _media_to_proto(item: Media) -> reports_pb2.Media:
         taken_latitude=item.taken.latitude,
         taken_longitude=item.taken.longitude,
         blurred_sha256=item.blurred_sha256,
+        first_frame_sha256=item.first_frame_sha256,
     )
 
 

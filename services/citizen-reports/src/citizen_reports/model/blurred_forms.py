@@ -1,18 +1,24 @@
 """The two forms in which a file of a report is opened at the desk, and who is shown which."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from citizen_reports.model.categories import INSPECTED
 from citizen_reports.model.media import Media, MediaState
 from citizen_reports.model.media_kinds import FAMILY_OF, Family
-from citizen_reports.model.refusals import MediaHasNoBlurredForm
+from citizen_reports.model.refusals import (
+    MediaHasNoBlurredForm,
+    MediaHasNoFirstFrame,
+    MediaNotStored,
+)
 from citizen_reports.model.report import Report
 
 
 class MediaForm(StrEnum):
     CLEAN = "clean"
-    # A photograph in which faces and plates cannot be recognised.
+    # A photograph, or a film's first frame, in which faces and plates cannot be recognised.
     BLURRED = "blurred"
 
 
@@ -28,21 +34,42 @@ def is_photograph(item: Media) -> bool:
     return FAMILY_OF.get(item.announced.content_type) is Family.PHOTOGRAPH
 
 
-def wants_blurring(item: Media) -> bool:
-    """Return whether a blurred form is to be made of this file: a photograph in the evidence
-    store."""
-    return is_photograph(item) and item.state is MediaState.STORED
-
-
-def form_to_show(item: Media, *, may_open_clean: bool, wants_blurred: bool) -> MediaForm:
-    """Return the form in which a file is shown. `wants_blurred` asks for the blurred form though
-    the clean one may be opened.
-
-    Raises MediaHasNoBlurredForm of a film or voice message whose clean form may not be opened, or
-    is not wanted.
-    """
-    if may_open_clean and not wants_blurred:
-        return MediaForm.CLEAN
+def picture_of(item: Media) -> str:
+    """Return the SHA-256 (hex) of the picture of which a blurred form is made: of a photograph's
+    clean form, or of a film's first frame; "" before that lies in the evidence store, and for voice
+    messages."""
     if not is_photograph(item):
+        return item.first_frame_sha256
+    is_stored = item.state is MediaState.STORED
+    return (item.shown_sha256 or item.evidence_sha256) if is_stored else ""
+
+
+@dataclass(frozen=True)
+class MediaRequest:
+    """What an operator asks to be shown of a report's file: with `blurred` the blurred form though
+    he may open the clean one, with `first_frame` the first frame of a film instead of the film."""
+
+    report_id: UUID
+    media_id: UUID
+    blurred: bool = False
+    first_frame: bool = False
+
+
+def form_to_show(item: Media, asked: MediaRequest, *, may_open_clean: bool) -> MediaForm:
+    """Return the form in which a file, or its first frame, is shown.
+
+    Raises MediaNotStored before what is asked for lies in the evidence store, MediaHasNoFirstFrame
+    of a file that has none, or MediaHasNoBlurredForm of a film or voice message whose clean form
+    may not be opened, or is not wanted.
+    """
+    is_stored = item.state is MediaState.STORED
+    if asked.first_frame and not item.first_frame_sha256:
+        is_coming = item.announced.family is Family.FILM and not is_stored
+        raise MediaNotStored if is_coming else MediaHasNoFirstFrame
+    if not asked.first_frame and not is_stored:
+        raise MediaNotStored
+    if may_open_clean and not asked.blurred:
+        return MediaForm.CLEAN
+    if not (is_photograph(item) or asked.first_frame):
         raise MediaHasNoBlurredForm
     return MediaForm.BLURRED

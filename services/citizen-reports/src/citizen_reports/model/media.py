@@ -25,6 +25,8 @@ from citizen_reports.model.refusals import (
 )
 
 PIECE_MAX = 512 * 1024
+# Of blurred forms and first frames.
+PREVIEW_TYPE = "image/jpeg"
 # Files of a report; those that were refused do not count.
 MEDIA_MAX = 10
 # With those that were refused: so that nobody fills the table.
@@ -88,11 +90,12 @@ class CleanForm:
 @dataclass(frozen=True)
 class Finding:
     """What was found in a file that can be used: its media type by content, the media type of its
-    clean form, and when and where it was taken."""
+    clean form, when and where it was taken, and the first frame of a film as a JPEG."""
 
     content_type: str
     clean_type: str
     taken: Taken
+    first_frame: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ class Media:
     refused_reason: str = ""
     # None before the file was examined, and for files from before there was a clean form.
     clean: CleanForm | None = None
+    # SHA-256 (hex) of the first frame of a film; "" until it lies in the evidence store.
+    first_frame_sha256: str = ""
     # Empty unless it was read for somebody who may see who reported.
     taken: Taken = Taken()
     # SHA-256 (hex) of the blurred form in the evidence store; "" until it is made and read.

@@ -87,6 +87,12 @@ class MediaHasNoBlurredForm(Refusal):
     code = "MEDIA_HAS_NO_BLURRED_FORM"
 
 
+class MediaHasNoFirstFrame(Refusal):
+    """No film, or one of before first frames were kept."""
+
+    code = "MEDIA_HAS_NO_FIRST_FRAME"
+
+
 class ResumeTokenWrong(Refusal):
     kind = Kind.INVALID
     code = "RESUME_TOKEN_WRONG"

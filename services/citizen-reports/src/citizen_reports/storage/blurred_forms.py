@@ -1,5 +1,5 @@
-"""Blurred forms of photographs: by hash in the evidence store, and until they lie there encrypted
-with the report's key."""
+"""Blurred forms of photographs and first frames: by hash in the evidence store, and until they lie
+there encrypted with the report's key."""
 
 import hashlib
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def add_form(tx: Tx, item: Media, content: bytes, key: DataKey) -> BlurredForm:
 
 
 async def find_form(tx: Tx, report_id: UUID, media_id: UUID) -> BlurredForm | None:
-    """Return the blurred form of a photograph, None if it is not made yet."""
+    """Return the blurred form of a photograph or first frame, None if it is not made yet."""
     query = select(blurred_forms).where(*_of(report_id, media_id))
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else BlurredForm(row.sha256, row.sealed)

@@ -369,6 +369,7 @@ def _media_to_row(item: Media) -> dict[str, Any]:
         "clean_sha256": item.clean.sha256 if item.clean else "",
         "clean_bytes": item.clean.size_bytes if item.clean else 0,
         "clean_type": item.clean.content_type if item.clean else "",
+        "first_frame_sha256": item.first_frame_sha256,
     }
 
 
@@ -385,4 +386,5 @@ def to_media(row: Any) -> Media:
         shown_sha256=row.shown_sha256,
         refused_reason=row.refused_reason,
         clean=clean if row.clean_sha256 else None,
+        first_frame_sha256=row.first_frame_sha256,
     )

@@ -24,6 +24,7 @@ from citizen_reports.storage.contents import report_key
 from citizen_reports.storage.tables import (
     clean_chunks,
     dropped_media,
+    first_frames,
     media,
     media_chunks,
     media_taken,
@@ -79,8 +80,8 @@ def clean_pieces(db: Database, scope: Scope, item: Media) -> AsyncIterator[bytes
 
 
 async def drop_chunks(tx: Tx, item: Media) -> None:
-    """Delete the pieces of a file, of its original and of its clean form."""
-    for table in (media_chunks, clean_chunks):
+    """Delete the pieces of a file, of its original and of its clean form, and its first frame."""
+    for table in (media_chunks, clean_chunks, first_frames):
         await tx.execute(delete(table).where(*_of(table, item)))
 
 

@@ -36,6 +36,7 @@ from citizen_reports.storage.tables import (
     clean_chunks,
     contents,
     dropped_media,
+    first_frames,
     media,
     media_chunks,
     media_taken,
@@ -236,7 +237,7 @@ async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
     """Delete all rows of a draft; return the id of its data key."""
     query = select(contents.c.key_id).where(contents.c.report_id == report_id)
     key_id: UUID = await tx.scalar(query)
-    files = (media_chunks, clean_chunks, media_taken, dropped_media, media)
+    files = (media_chunks, clean_chunks, first_frames, media_taken, dropped_media, media)
     for table in (*files, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
     return key_id

@@ -43,6 +43,7 @@ from citizen_reports.storage.tables import (
     blurred_forms,
     clean_chunks,
     contents,
+    first_frames,
     media,
     media_chunks,
     media_taken,
@@ -54,6 +55,8 @@ from citizen_reports.storage.tables import (
 )
 from citizen_reports.storage.text_index import remove_stems
 
+# Of what lies in the evidence store of a file, beside its blurred form.
+_HASHES = media.c.evidence_sha256, media.c.shown_sha256, media.c.first_frame_sha256
 _ENDED = [status.value for status in ENDED]
 _ENDED_AT = (
     select(func.max(steps.c.at))
@@ -145,7 +148,7 @@ async def erase_reporter(tx: Tx, report_id: UUID) -> None:
 
 async def erase_copies(tx: Tx, report_id: UUID) -> None:
     """Delete pieces of files that are left here, and when and where each file was taken."""
-    for table in (media_chunks, clean_chunks, media_taken):
+    for table in (media_chunks, clean_chunks, first_frames, media_taken):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
     blurred = update(blurred_forms).where(blurred_forms.c.report_id == report_id)
     await tx.execute(blurred.values(sealed=None))
@@ -161,14 +164,15 @@ async def has_unstored(tx: Tx, report_id: UUID) -> bool:
 
 async def evidence_of_report_alone(tx: Tx, report_id: UUID, part: Part) -> list[str]:
     """Return the SHA-256 (hex) of the report's originals or clean forms that no report has beside
-    it whose files are kept. An original that is its own clean form is erased with that, and so is a
-    blurred form."""
-    own = select(media.c.evidence_sha256, media.c.shown_sha256).where(
+    it whose files are kept. An original that is its own clean form is erased with that, and so are
+    blurred forms and first frames."""
+    own = select(*_HASHES).where(
         media.c.report_id == report_id, media.c.state == MediaState.STORED.value
     )
     rows = (await tx.execute(own)).all()
     forms = {row.shown_sha256 or row.evidence_sha256 for row in rows}
     originals = {row.evidence_sha256 for row in rows} - forms
+    forms |= {row.first_frame_sha256 for row in rows if row.first_frame_sha256}
     blurred = select(blurred_forms.c.sha256).where(blurred_forms.c.report_id == report_id)
     forms |= set((await tx.execute(blurred)).scalars())
     wanted = originals if part is Part.ORIGINAL else forms
@@ -176,8 +180,8 @@ async def evidence_of_report_alone(tx: Tx, report_id: UUID, part: Part) -> list[
 
 
 async def _elsewhere(tx: Tx, report_id: UUID, hashes: Collection[str]) -> set[str]:
-    names = or_(media.c.evidence_sha256.in_(hashes), media.c.shown_sha256.in_(hashes))
-    query = select(media.c.evidence_sha256, media.c.shown_sha256).where(
+    names = or_(*(column.in_(hashes) for column in _HASHES))
+    query = select(*_HASHES).where(
         names, media.c.report_id != report_id, ~_erased(media.c.report_id, Part.CLEAN)
     )
     blurred = select(blurred_forms.c.sha256).where(

@@ -131,7 +131,7 @@ report_cameras = Table(
     Column("released_at", _moment),
 )
 
-# Plates that a model read in a photograph of a report.
+# Copies of photographs and first frames in which nobody can be recognised.
 blurred_forms = Table(
     "blurred_forms",
     metadata,
@@ -141,6 +141,8 @@ blurred_forms = Table(
     # None once it lies in the evidence store.
     Column("sealed", LargeBinary),
 )
+
+# Plates that a model read in a photograph of a report.
 proposed_plates = Table(
     "proposed_plates",
     metadata,
@@ -189,23 +191,29 @@ media = Table(
     Column("clean_sha256", Text, nullable=False),
     Column("clean_bytes", Integer, nullable=False),
     Column("clean_type", Text, nullable=False),
+    # Of the first frame of a film, once it lies in the evidence store.
+    Column("first_frame_sha256", Text, nullable=False),
 )
 
-media_chunks = Table(
-    "media_chunks",
+# The bytes of originals and clean forms, until they lie in the evidence store.
+media_chunks, clean_chunks = (
+    Table(
+        name,
+        metadata,
+        Column("report_id", Uuid, primary_key=True),
+        Column("media_id", Uuid, primary_key=True),
+        Column("start", Integer, primary_key=True),
+        Column("sealed", LargeBinary, nullable=False),
+    )
+    for name in ("media_chunks", "clean_chunks")
+)
+
+# Pictures of films, until they lie in the evidence store.
+first_frames = Table(
+    "first_frames",
     metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("media_id", Uuid, primary_key=True),
-    Column("start", Integer, primary_key=True),
-    Column("sealed", LargeBinary, nullable=False),
-)
-
-clean_chunks = Table(
-    "clean_chunks",
-    metadata,
-    Column("report_id", Uuid, primary_key=True),
-    Column("media_id", Uuid, primary_key=True),
-    Column("start", Integer, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
 )
 

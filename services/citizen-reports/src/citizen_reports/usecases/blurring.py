@@ -1,8 +1,8 @@
-"""Scheduled work: the blurred form of a photograph is made, in which the faces and plates that the
-models find cannot be recognised.
+"""Scheduled work: the blurred form of a photograph, or of the first frame of a film, is made, in
+which the faces and plates that the models find cannot be recognised.
 
-A handler may run more than once for one photograph. While the models are away or busy it raises,
-and is called again later: until all of a photograph was looked at, it has no blurred form.
+A handler may run more than once for one picture. While the models are away or busy it raises,
+and is called again later: until all of a picture was looked at, it has no blurred form.
 """
 
 import logging
@@ -16,8 +16,8 @@ from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM
 from vision.boxes import Box
 
-from citizen_reports.model.blurred_forms import wants_blurring
-from citizen_reports.model.media import EvidenceFile, Media, Stored
+from citizen_reports.model.blurred_forms import picture_of
+from citizen_reports.model.media import PREVIEW_TYPE, EvidenceFile, Media, Stored
 from citizen_reports.model.report import Report
 from citizen_reports.model.retention import Part
 from citizen_reports.storage import blurred_forms, contents, reports
@@ -27,25 +27,24 @@ from citizen_reports.usecases.recording import audit, bind_trace
 from citizen_reports.usecases.uploads import Examined
 
 BLUR_MEDIA = "blur_media"
-BLURRED_TYPE = "image/jpeg"
 PIECE_BYTES = 512 * 1024
-# The gateway looks at one photograph at a time; a second one is read or stored meanwhile.
+# The gateway looks at one picture at a time; a second one is read or stored meanwhile.
 AT_ONCE = 2
-# There is no photograph, or none that anybody could be shown.
+# There is no picture, or none that anybody could be shown.
 _NOTHING_TO_SHOW = frozenset({Kind.NOT_FOUND, Kind.STATE})
 log = logging.getLogger(__name__)
 
 
-class Photographs(Protocol):
-    """The evidence store and its models."""
+class Pictures(Protocol):
+    """The evidence store and its models. `sha256` (hex) names a picture in it."""
 
-    async def find_faces_and_plates(self, item: Media, *, confidential: bool) -> list[Box]:
-        """Return where faces and plates are in a photograph, in pixels of its clean form. An empty
-        list says that all of it was looked at. Raises a Refusal."""
+    async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
+        """Return where faces and plates are in a picture, in its pixels. An empty list says that
+        all of it was looked at. Raises a Refusal."""
         ...
 
-    def read_photograph(self, item: Media, *, confidential: bool) -> AsyncIterator[bytes]:
-        """Stream the clean form of a photograph. Raises a Refusal."""
+    def read_picture(self, sha256: str, *, confidential: bool) -> AsyncIterator[bytes]:
+        """Stream a picture. Raises a Refusal."""
         ...
 
     async def store(
@@ -59,21 +58,21 @@ class Blurrer(Protocol):
     def blur(
         self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
     ) -> AbstractAsyncContextManager[Examined]:
-        """Have the boxes of a photograph blurred, with None all of it; `pieces` are its bytes. The
+        """Have the boxes of a picture blurred, with None all of it; `pieces` are its bytes. The
         blurred form can be read within the context."""
         ...
 
 
 class Blurring:
-    def __init__(self, db: Database, photographs: Photographs, blurrer: Blurrer) -> None:
+    def __init__(self, db: Database, pictures: Pictures, blurrer: Blurrer) -> None:
         self._db = db
-        self._photographs = photographs
+        self._pictures = pictures
         self._blurrer = blurrer
 
     async def blur(self, key: str) -> None:
-        """Make the blurred form of a photograph and move it to the evidence store, unless that was
-        done, or its files were erased. `key` is "report id:media id". Raises the Refusal of models
-        that are away or busy.
+        """Make the blurred form of a photograph, or of the first frame of a film, and move it to
+        the evidence store, unless that was done, or its files were erased. `key` is "report
+        id:media id". Raises the Refusal of models that are away or busy.
         """
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
@@ -82,20 +81,20 @@ class Blurring:
             item = await contents.find_media(tx, report_id, media_id)
             form = await blurred_forms.find_form(tx, report_id, media_id)
             is_gone = await is_erased(tx, report_id, Part.CLEAN)
-        if item is None or is_gone or not wants_blurring(item):
+        picture = picture_of(item) if item is not None else ""
+        if item is None or is_gone or not picture:
             return
         if form is None:
-            content = await self._made(report, item)
+            content = await self._made(picture, confidential=report.is_confidential)
             form = await self._added(item, content) if content else None
         if form is not None and not form.is_stored:
             await self._move(report, item, form)
 
-    async def _made(self, report: Report, item: Media) -> bytes | None:
-        """The blurred form; None of a photograph that cannot be opened, today or later."""
-        confidential = report.is_confidential
+    async def _made(self, picture: str, *, confidential: bool) -> bytes | None:
+        """The blurred form; None of a picture that cannot be opened, today or later."""
         try:
-            boxes = await self._boxes(item, confidential=confidential)
-            pieces = self._photographs.read_photograph(item, confidential=confidential)
+            boxes = await self._boxes(picture, confidential=confidential)
+            pieces = self._pictures.read_picture(picture, confidential=confidential)
             async with self._blurrer.blur(pieces, boxes) as made:
                 if made.finding is not None:
                     return b"".join([piece async for piece in made.clean])
@@ -104,17 +103,17 @@ class Blurring:
             if refusal.kind not in _NOTHING_TO_SHOW:
                 raise
             reason = refusal.reason
-        log.warning("a photograph has no blurred form: %s", reason)
+        log.warning("a picture has no blurred form: %s", reason)
         return None
 
-    async def _boxes(self, item: Media, *, confidential: bool) -> list[Box] | None:
-        """What is to be blurred; None for all of a photograph that no model can look at."""
+    async def _boxes(self, picture: str, *, confidential: bool) -> list[Box] | None:
+        """What is to be blurred; None for all of a picture that no model can look at."""
         try:
-            return await self._photographs.find_faces_and_plates(item, confidential=confidential)
+            return await self._pictures.find_faces_and_plates(picture, confidential=confidential)
         except Refusal as refusal:
             if refusal.kind is not Kind.INVALID:
                 raise
-            log.warning("all of a photograph is blurred: %s", refusal.reason)
+            log.warning("all of a picture is blurred: %s", refusal.reason)
             return None
 
     async def _added(self, item: Media, content: bytes) -> BlurredForm | None:
@@ -134,12 +133,13 @@ class Blurring:
             key = await contents.find_report_key(tx, item.report_id)
         if key is not None:
             content = blurred_forms.content_of(form, item, key)
-            file = EvidenceFile(form.sha256, BLURRED_TYPE, form.sha256)
-            await self._photographs.store(file, report, _once(content))
+            file = EvidenceFile(form.sha256, PREVIEW_TYPE, form.sha256)
+            await self._pictures.store(file, report, in_pieces(content))
         async with self._db.begin(SYSTEM) as tx:
             await blurred_forms.note_stored(tx, item)
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
+async def in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    """Yield a file as pieces that the evidence store takes."""
     for start in range(0, len(content), PIECE_BYTES):
         yield content[start : start + PIECE_BYTES]

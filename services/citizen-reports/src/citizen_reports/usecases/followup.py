@@ -1,5 +1,6 @@
 """Scheduled work on reports: storing evidence, outcomes, closing."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,14 +12,20 @@ from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
 from host.scheduler import WaitUntilDue
 
-from citizen_reports.model.blurred_forms import wants_blurring
+from citizen_reports.model.blurred_forms import is_photograph
 from citizen_reports.model.law import Law
-from citizen_reports.model.media import EvidenceFile, Media, MediaState, Stored
+from citizen_reports.model.media import (
+    PREVIEW_TYPE,
+    EvidenceFile,
+    Media,
+    MediaState,
+    Stored,
+)
 from citizen_reports.model.proposed_plates import wants_plates
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage import contents, media_files, reports
-from citizen_reports.usecases.blurring import BLUR_MEDIA
+from citizen_reports.storage import contents, first_frames, media_files, reports
+from citizen_reports.usecases.blurring import BLUR_MEDIA, in_pieces
 from citizen_reports.usecases.intake import DRAFT_LIFE
 from citizen_reports.usecases.plate_proposals import PROPOSE_PLATES
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, audit, bind_trace
@@ -85,7 +92,8 @@ class FollowUp:
 
     async def store_media(self, key: str) -> None:
         """Move a completely uploaded file and its clean form to the evidence store and delete their
-        pieces here. `key` is "report id:media id"."""
+        pieces here. The first frame of a film goes first: it is there before the film. `key` is
+        "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -93,6 +101,7 @@ class FollowUp:
             item = await contents.find_media(tx, report_id, media_id)
             if item is None or item.state is not MediaState.COMPLETE:
                 return
+        await self._store_first_frame(item, report)
         stored = await self._store(item, report)
         async with self._db.begin(SYSTEM) as tx:
             current = await contents.find_media_for_update(tx, report_id, media_id)
@@ -102,9 +111,22 @@ class FollowUp:
             await contents.save_media(tx, kept)
             if wants_plates(report, kept):
                 await tx.schedule(PROPOSE_PLATES, key, self._clock())
-            if wants_blurring(kept):
+            if is_photograph(kept):
                 await tx.schedule(BLUR_MEDIA, key, self._clock())
             await media_files.drop_chunks(tx, current)
+
+    async def _store_first_frame(self, item: Media, report: Report) -> None:
+        async with self._db.begin(SYSTEM) as tx:
+            picture = await first_frames.waiting_frame(tx, item)
+        if picture is None:
+            return
+        sha256 = hashlib.sha256(picture).hexdigest()
+        file = EvidenceFile(sha256, PREVIEW_TYPE, sha256)
+        await self._evidence.store(file, report, in_pieces(picture))
+        async with self._db.begin(SYSTEM) as tx:
+            await first_frames.note_stored(tx, item, sha256)
+            key = f"{item.report_id}:{item.media_id}"
+            await tx.schedule(BLUR_MEDIA, key, self._clock())
 
     async def _store(self, item: Media, report: Report) -> Stored:
         """Store the clean form first: the original names it, and is never without it."""

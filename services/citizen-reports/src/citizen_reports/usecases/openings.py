@@ -17,12 +17,16 @@ from chassis.identity import Caller
 from chassis.transaction import Tx
 
 from citizen_reports.events import access_refused
-from citizen_reports.model.blurred_forms import MediaForm, form_to_show, opens_clean
-from citizen_reports.model.media import Media, MediaState
+from citizen_reports.model.blurred_forms import (
+    MediaForm,
+    MediaRequest,
+    form_to_show,
+    opens_clean,
+)
+from citizen_reports.model.media import Media
 from citizen_reports.model.refusals import (
     MediaNotBlurredYet,
     MediaNotFound,
-    MediaNotStored,
     ReportNotFound,
 )
 from citizen_reports.model.retention import Part
@@ -109,41 +113,41 @@ class SentMedia:
         self._openings = openings
         self._evidence = evidence
 
-    async def open(
-        self, report_id: UUID, media_id: UUID, caller: Caller, *, wants_blurred: bool
-    ) -> AsyncIterator[Piece]:
-        """Commit an audit entry, then stream the file in the form that this operator is shown, or
-        with `wants_blurred` in its blurred form.
+    async def open(self, asked: MediaRequest, caller: Caller) -> AsyncIterator[Piece]:
+        """Commit an audit entry, then stream the file, or its first frame, in the form that this
+        operator is shown.
 
-        Raises ReportNotFound, MediaNotFound, MediaNotStored, MediaHasNoBlurredForm, or
-        MediaNotBlurredYet; the work that blurs it is then due at once.
+        Raises ReportNotFound, MediaNotFound, MediaNotStored, MediaHasNoFirstFrame,
+        MediaHasNoBlurredForm, or MediaNotBlurredYet; the work that blurs it is then due at once.
         """
         try:
-            opened = await self._opened(report_id, media_id, caller, wants_blurred=wants_blurred)
+            opened = await self._opened(asked, caller)
         except MediaNotBlurredYet:
             async with self._db.begin(caller.scope) as tx:
-                await tx.reschedule(BLUR_MEDIA, f"{report_id}:{media_id}", self._clock())
+                key = f"{asked.report_id}:{asked.media_id}"
+                await tx.reschedule(BLUR_MEDIA, key, self._clock())
             raise
-        is_clean = opened.form is MediaForm.CLEAN
+        is_whole = opened.form is MediaForm.CLEAN and not asked.first_frame
         pieces = self._evidence.read(opened.sha256, confidential=opened.is_confidential)
         async for piece in pieces:
-            if piece.sha256 and is_clean and not opened.item.shown_sha256:
+            if piece.sha256 and is_whole and not opened.item.shown_sha256:
                 await self._learn(opened.item, piece.sha256, caller)
-            original = piece.original_sha256 if is_clean else opened.item.evidence_sha256
+            original = piece.original_sha256 if is_whole else opened.item.evidence_sha256
             is_first = bool(piece.sha256)
             yield replace(piece, original_sha256=original, form=opened.form) if is_first else piece
 
-    async def _opened(
-        self, report_id: UUID, media_id: UUID, caller: Caller, *, wants_blurred: bool
-    ) -> _Opened:
-        async with self._openings.begin(report_id, caller) as tx:
-            report = await reports.get(tx, report_id)
+    async def _opened(self, asked: MediaRequest, caller: Caller) -> _Opened:
+        async with self._openings.begin(asked.report_id, caller) as tx:
+            report = await reports.get(tx, asked.report_id)
             bind_trace(report)
-            item = await _stored(tx, report_id, media_id)
+            item = await contents.find_media(tx, asked.report_id, asked.media_id)
+            if item is None:
+                raise MediaNotFound
             may_open_clean = opens_clean(report, caller.scope.name, caller.scope.roles)
-            form = form_to_show(item, may_open_clean=may_open_clean, wants_blurred=wants_blurred)
-            sha256 = await _hash_of(tx, item, form)
-            facts = {"media": str(media_id), "sha256": item.evidence_sha256}
+            form = form_to_show(item, asked, may_open_clean=may_open_clean)
+            sha256 = await _hash_of(tx, item, form, asked)
+            its = item.first_frame_sha256 if asked.first_frame else item.evidence_sha256
+            facts = {"media": str(asked.media_id), "sha256": its}
             seen = Seen.MEDIA if form is MediaForm.CLEAN else Seen.BLURRED
             record_opening(tx, report, [seen], caller, **facts)
         return _Opened(item, form, sha256, report.is_confidential)
@@ -155,22 +159,15 @@ class SentMedia:
             await contents.save_media(tx, replace(item, shown_sha256=shown_sha256))
 
 
-async def _stored(tx: Tx, report_id: UUID, media_id: UUID) -> Media:
-    item = await contents.find_media(tx, report_id, media_id)
-    if item is None:
-        raise MediaNotFound
-    if item.state is not MediaState.STORED:
-        raise MediaNotStored
-    return item
-
-
-async def _hash_of(tx: Tx, item: Media, form: MediaForm) -> str:
+async def _hash_of(tx: Tx, item: Media, form: MediaForm, asked: MediaRequest) -> str:
     """The hash by which the evidence store answers this form. Raises MediaNotBlurredYet."""
     if form is MediaForm.BLURRED:
         blurred = await blurred_forms.find_form(tx, item.report_id, item.media_id)
         if blurred is None or not blurred.is_stored:
             raise MediaNotBlurredYet
         return blurred.sha256
+    if asked.first_frame:
+        return item.first_frame_sha256
     # The clean form is kept longer than the original in which it was found.
     only_form = await is_erased(tx, item.report_id, Part.ORIGINAL)
     return item.shown_sha256 if only_form else item.evidence_sha256

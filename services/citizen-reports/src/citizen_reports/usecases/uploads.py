@@ -39,7 +39,7 @@ from citizen_reports.model.refusals import (
 )
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage import contents, media_files, reports
+from citizen_reports.storage import contents, first_frames, media_files, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
 STORED_AT_ONCE = 4
@@ -227,5 +227,7 @@ async def _settle(tx: Tx, item: Media, examined: Examined, reason: str) -> Media
     complete = item.found(finding, clean)
     if not finding.taken.is_empty:
         await media_files.add_taken(tx, complete, finding.taken)
+    if finding.first_frame:
+        await first_frames.add_frame(tx, complete, finding.first_frame)
     await contents.save_media(tx, complete)
     return complete

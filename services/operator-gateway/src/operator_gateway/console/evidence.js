@@ -7,8 +7,10 @@ import { refusalText, t } from "./texts.js";
 
 // Where the evidence of a case lies; the one place that knows.
 export const violationEvidencePath = (violation, sha256) => `/v1/violations/${violation.violation_id}/evidence/${sha256}`;
-export const reportMediaPath = (report, media, blurred) =>
-  `/v1/reports/${report.report_id}/media/${media.media_id}${blurred ? "?blurred=true" : ""}`;
+export const reportMediaPath = (report, media, { blurred, frame }) => {
+  const asked = new URLSearchParams({ ...(blurred && { blurred }), ...(frame && { first_frame: frame }) });
+  return `/v1/reports/${report.report_id}/media/${media.media_id}${asked.size ? `?${asked}` : ""}`;
+};
 
 // The bytes that came are not those of the hash, or no picture.
 class EvidenceDiffers extends Error {}

@@ -1,4 +1,5 @@
-// The files of a report at the desk: photographs blurred at first, and clear for those who may open them.
+// The files of a report at the desk: photographs and first frames of films blurred at first, and clear for
+// those who may open them.
 
 import { isAbort } from "./api.js";
 import { h, state } from "./dom.js";
@@ -6,16 +7,18 @@ import { drawFilm, drawSound, evidenceText, loadEvidence, reportMediaPath } from
 import { t } from "./texts.js";
 
 const LOOK_MILLISECONDS = 4000;
+const WAITS = { MEDIA_NOT_BLURRED_YET: "media.pending", MEDIA_NOT_STORED: "media.arriving" };
 const isPhotograph = ({ content_type: kind }) => kind.startsWith("image/");
+const isFilm = ({ content_type: kind }) => kind.startsWith("video/");
 
-// What is shown of each file in the evidence store for as long as `signal` holds. `ask()` resolves to
-// the purpose for which a clear form is opened, "" for none.
+// What is shown of each file for as long as `signal` holds. `ask()` resolves to the purpose for which a
+// clear form is opened, "" for none.
 export function pictures(whole, { purpose, signal, ask }) {
-  return whole.media.filter((item) => item.evidence_sha256).map((item) => {
+  return whole.media.map((item) => {
     const file = new File({ whole, item, signal, ask });
     if (isPhotograph(item)) file.show({ blurred: true, purpose });
-    else if (whole.opens_clean) file.show({ blurred: false, purpose });
-    else file.say("◌", "media.assigned_alone");
+    else if (isFilm(item)) file.show({ blurred: true, frame: true, purpose });
+    else file.showWhole(purpose);
     return file.element;
   });
 }
@@ -26,41 +29,63 @@ class File {
     this.element = h("section", { class: "evidence alone", "data-media": item.media_id });
   }
 
-  async show({ blurred, purpose }) {
+  // Shows what is `asked`: { blurred, frame, purpose }; with `frame` the first frame of a film.
+  async show(asked) {
     const { whole, item, signal } = this;
     this.say("…", "evidence.loading");
     try {
-      const sha256 = blurred ? item.blurred_sha256 : item.shown_sha256;
-      const piece = await loadEvidence(reportMediaPath(whole.report, item, blurred), sha256, { purpose, signal });
-      this.element.dataset.form = blurred ? "blurred" : "clean";
-      this.element.replaceChildren(...[drawn(piece, signal), isPhotograph(item) && this.bar({ blurred, purpose })].filter(Boolean));
+      const piece = await loadEvidence(reportMediaPath(whole.report, item, asked), this.hashOf(asked), { purpose: asked.purpose, signal });
+      this.element.dataset.form = asked.blurred ? "blurred" : "clean";
+      this.element.replaceChildren(...[drawn(piece, signal), this.bar(asked)].filter(Boolean));
     } catch (error) {
       if (isAbort(error)) return;
-      if (error.reason === "MEDIA_NOT_BLURRED_YET") return this.wait(purpose);
-      this.element.replaceChildren(state("⚠", evidenceText(error)), ...this.clearAlone(blurred));
+      if (error.reason === "MEDIA_HAS_NO_FIRST_FRAME") return this.showWhole(asked.purpose);
+      if (error.reason === "MEDIA_NOT_STORED" && this.isFilmItself(asked)) return this.show({ ...asked, frame: true });
+      if (error.reason in WAITS) return this.wait(asked, WAITS[error.reason]);
+      this.element.replaceChildren(state("⚠", evidenceText(error)), ...this.clearAlone(asked));
     }
   }
 
-  // It is looked for again by itself: the models have more urgent frames.
-  wait(purpose) {
+  // A voice message, or a film that has no first frame.
+  showWhole(purpose) {
+    this.isWhole = true;
+    if (this.whole.opens_clean) this.show({ blurred: false, purpose });
+    else this.say("◌", "media.assigned_alone");
+  }
+
+  hashOf({ blurred, frame }) {
+    if (blurred) return this.item.blurred_sha256;
+    return frame ? this.item.first_frame_sha256 : this.item.shown_sha256;
+  }
+
+  isFilmItself({ blurred, frame }) {
+    return isFilm(this.item) && !blurred && !frame;
+  }
+
+  // It is looked for again by itself: it is on its way, or the models have more urgent frames.
+  wait(asked, text) {
     this.element.dataset.form = "pending";
-    this.element.replaceChildren(state("…", t("media.pending")), ...this.clearAlone(true));
+    this.element.replaceChildren(state("…", t(text)), ...this.clearAlone(asked));
     const again = setTimeout(() => {
-      if (this.element.dataset.form === "pending") this.show({ blurred: true, purpose });
+      if (this.element.dataset.form === "pending") this.show(asked);
     }, LOOK_MILLISECONDS);
     this.signal?.addEventListener("abort", () => clearTimeout(again));
   }
 
-  bar({ blurred, purpose }) {
-    return h("p", { class: "bar" }, h("span", { class: "soft" }, t(blurred ? "media.blurred" : "media.clean")),
-      blurred ? this.clear() : h("button", { onclick: () => this.show({ blurred: true, purpose }) }, t("media.show_blurred")));
+  bar({ blurred, frame, purpose }) {
+    if (this.isWhole) return null;
+    const said = [frame && t("media.first_frame"), t(blurred ? "media.blurred" : "media.clean")].filter(Boolean).join(". ");
+    const back = { blurred: true, frame: isFilm(this.item), purpose };
+    return h("p", { class: "bar" }, h("span", { class: "soft" }, said),
+      blurred || frame ? this.clear() : h("button", { onclick: () => this.show(back) }, t("media.show_blurred")));
   }
 
   clear() {
-    return this.whole.opens_clean ? h("button", { "data-clear": "", onclick: () => this.open() }, t("media.show_clean")) : null;
+    const text = isFilm(this.item) ? "media.open_film" : "media.show_clean";
+    return this.whole.opens_clean ? h("button", { "data-clear": "", onclick: () => this.open() }, t(text)) : null;
   }
 
-  clearAlone(blurred) {
+  clearAlone({ blurred }) {
     const button = blurred ? this.clear() : null;
     return button ? [h("p", { class: "bar" }, button)] : [];
   }
