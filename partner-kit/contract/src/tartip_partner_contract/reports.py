@@ -23,6 +23,13 @@ _LANGUAGES = ("kk", "ru", "en")
 _DUE_SECONDS = 15 * 24 * 3600
 
 
+_EMERGENCIES = (
+    pb.CATEGORY_ROAD_ACCIDENT,
+    pb.CATEGORY_DOMESTIC_VIOLENCE,
+    pb.CATEGORY_INCIDENT_WITH_CHILD,
+)
+
+
 @dataclass
 class ReceivedMedia:
     """What has arrived of a file."""
@@ -43,6 +50,10 @@ class ReceivedReport:
     report: pb.Report
     media: dict[str, ReceivedMedia] = field(default_factory=dict)
     replies: list[str] = field(default_factory=list)
+
+    @property
+    def is_emergency(self) -> bool:
+        return self.opened.category in _EMERGENCIES
 
 
 class ReportBook:
@@ -87,7 +98,9 @@ class ReportBook:
         if request.offset > received:
             raise too_soon("MEDIA_GAP", received_bytes=str(received))
         new = request.content[received - request.offset :]
-        if new and held.report.HasField("receipt"):
+        # In an emergency the rest of a file that was begun follows.
+        follows = bool(received) and held.is_emergency
+        if new and held.report.HasField("receipt") and not follows:
             raise too_soon("REPORT_ALREADY_SUBMITTED")
         media.content += new
         if media.is_complete and hashlib.sha256(media.content).hexdigest() != request.sha256:
@@ -98,7 +111,8 @@ class ReportBook:
 
     def submit(self, request: pb.SubmitReportRequest) -> pb.SubmitReportResponse:
         held = self.by_id(request.report_id)
-        if not all(media.is_complete for media in held.media.values()):
+        is_whole = all(media.is_complete for media in held.media.values())
+        if not is_whole and not held.is_emergency:
             raise too_soon("MEDIA_INCOMPLETE")
         if not held.report.HasField("receipt"):
             held.report.receipt.CopyFrom(_receipt(held.opened))

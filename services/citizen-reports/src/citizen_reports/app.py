@@ -75,7 +75,6 @@ from citizen_reports.usecases.intake import (
     DROP_DRAFT,
     FIND_DUPLICATES,
     NAME_CAMERAS,
-    STORE_MEDIA,
     Intake,
 )
 from citizen_reports.usecases.merging import Followers, Merging
@@ -98,7 +97,7 @@ from citizen_reports.usecases.searching import Search
 from citizen_reports.usecases.text_index import TextIndex
 from citizen_reports.usecases.triage import Triage
 from citizen_reports.usecases.trial_officers import TrialOfficers
-from citizen_reports.usecases.uploads import Uploads
+from citizen_reports.usecases.uploads import STORE_MEDIA, Uploads
 from citizen_reports.usecases.viewings import Viewings
 from citizen_reports.usecases.waiting_answers import SEND_ANSWER, Answers
 from citizen_reports.usecases.webhooks import Webhooks
@@ -122,7 +121,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     intake = Intake(db, clock, law, recorder, openings, partners=partners)
     correspondence = Correspondence(db, clock, law, recorder, openings, intake)
     webhooks = _webhooks(chassis, partners)
-    uploads = Uploads(db, Examiner())
+    uploads = Uploads(db, clock, Examiner())
     days, viewings = Days(db, clock), Viewings(db, openings)
     asked = AppUseCases(intake, correspondence, uploads, change_feed, webhooks, days, viewings)
     apps = CitizenReportsApi(asked, pages)
@@ -308,7 +307,7 @@ def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:
             WAITING: awaited.WAITS,
             DATE_ANSWER: awaited.UNDATED,
             DROP_DRAFT: awaited.DRAFTS,
-            STORE_MEDIA: awaited.COMPLETE_MEDIA,
+            STORE_MEDIA: awaited.MEDIA_ON_ITS_WAY,
             HOLD_EVIDENCE: awaited.UNHELD,
             RELEASE_EVIDENCE: awaited.UNRELEASED,
             SEND_ANSWER: waiting_answers.TO_SEND,

@@ -10,8 +10,9 @@ from chassis.transaction import SYSTEM
 from citizen_reports.model.law import read_law
 from citizen_reports.storage import awaited
 from citizen_reports.usecases.escalation import WAITING
-from citizen_reports.usecases.intake import DROP_DRAFT, STORE_MEDIA
+from citizen_reports.usecases.intake import DROP_DRAFT
 from citizen_reports.usecases.recording import DATE_ANSWER, DEADLINE, RESPONSE
+from citizen_reports.usecases.uploads import STORE_MEDIA
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 
@@ -26,7 +27,7 @@ AWAITED = {
     WAITING: awaited.WAITS,
     DATE_ANSWER: awaited.UNDATED,
     DROP_DRAFT: awaited.DRAFTS,
-    STORE_MEDIA: awaited.COMPLETE_MEDIA,
+    STORE_MEDIA: awaited.MEDIA_ON_ITS_WAY,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Tx
 from citizen_reports.examination.process import Examiner
@@ -31,7 +31,7 @@ class _SubmittedMeanwhile(Uploads):
     """Uploads during which the report is submitted, once the row of the new file is added."""
 
     def __init__(self, db: Database, intake: Intake) -> None:
-        super().__init__(db, Examiner())
+        super().__init__(db, system_clock, Examiner())
         self.db, self.intake = db, intake
         self.submission: asyncio.Future[Any] | None = None
 

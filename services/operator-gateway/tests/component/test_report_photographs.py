@@ -94,7 +94,7 @@ async def test_the_first_frame_of_a_film_is_shown_before_the_film(
     await pictured(desk, "first-frame")
     await desk.button("take").click()
     await film.get_by_role("button", name="Открыть фильм").click()
-    await expect(film).to_contain_text("Первый кадр фильма. Чёткая копия")
+    await expect(film).to_contain_text("Первый кадр фильма. Чёткая копия. Файл ещё в пути…")
     await pictured(desk, "first-frame-clear")
     item.evidence_sha256 = item.shown_sha256 = arrived
     item.shown_sha256 = PHOTOGRAPH_SHA
@@ -113,7 +113,7 @@ async def test_a_file_that_is_being_stored_appears_by_itself(
     photograph_item = pictured_report.media[0]
     photograph_item.evidence_sha256 = ""
     _, photograph, _ = await opened(console)
-    await expect(photograph).to_contain_text("сохраняется")
+    await expect(photograph).to_contain_text("ещё в пути")
     photograph_item.evidence_sha256 = PHOTOGRAPH_SHA
     await expect(photograph.locator("canvas")).to_have_count(1, timeout=10_000)
 

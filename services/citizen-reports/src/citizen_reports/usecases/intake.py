@@ -22,6 +22,7 @@ from vault.data_keys import PERSON_KEY
 
 from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import CheckedDraft, Draft
+from citizen_reports.model.following_files import FOLLOW_LIFE, may_follow
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in
 from citizen_reports.model.own_ids import kept_apart
@@ -37,8 +38,8 @@ from citizen_reports.storage.contents import Contents, Written
 from citizen_reports.storage.reports import Submitted
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder, audit, bind_trace
+from citizen_reports.usecases.uploads import STORE_MEDIA
 
-STORE_MEDIA = "store_media"
 FIND_DUPLICATES = "find_duplicates"
 NAME_CAMERAS = "name_cameras"
 DROP_DRAFT = "drop_draft"
@@ -112,8 +113,8 @@ class Intake:
         """Register and route the report in a single transaction, and return its receipt. A repeated
         call returns the first receipt again.
 
-        Files that were refused are left out. Raises ReportNotFound, ReportKindNotAllowed,
-        MediaIncomplete or ReportEmpty.
+        Files that were refused are left out. In an emergency the rest of a file may follow. Raises
+        ReportNotFound, ReportKindNotAllowed, MediaIncomplete or ReportEmpty.
         """
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
         is_shared = True
@@ -124,7 +125,7 @@ class Intake:
             if report.receipt is not None:
                 return report.receipt
             self._partners.require_kind(caller, report.category)
-            _require_whole(found.media)
+            _require_whole(report, found.media)
             written = found.written(self._db)
             _require_content(report, handed_in(found.media), has_text=bool(written.contents.text))
             routed = await self._register(found, written, caller, is_shared=is_shared)
@@ -286,7 +287,7 @@ class Intake:
         report, deadlines = view.report, self._law.deadlines
 
         def require_complete() -> None:
-            _require_whole(view.media)
+            _require_whole(report, view.media)
             _require_content(report, handed_in(view.media), has_text=view.has_text)
 
         actions = actions_of_reporter(report, deadlines, self._clock(), require_complete)
@@ -332,7 +333,8 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
 async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -> None:
     """Schedule what is done about a report once it is registered."""
     for item in items:
-        await tx.schedule(STORE_MEDIA, f"{report.report_id}:{item.media_id}", now)
+        due_at = now if item.state is MediaState.COMPLETE else now + FOLLOW_LIFE
+        await tx.schedule(STORE_MEDIA, f"{report.report_id}:{item.media_id}", due_at)
     if not report.cell:
         return
     await tx.schedule(NAME_CAMERAS, str(report.report_id), now)
@@ -340,8 +342,9 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
         await tx.schedule(FIND_DUPLICATES, str(report.report_id), now)
 
 
-def _require_whole(items: Sequence[Media]) -> None:
-    for item in items:
+def _require_whole(report: Report, items: Sequence[Media]) -> None:
+    """Raise MediaIncomplete where a file has not arrived whole that may not follow."""
+    for item in items if not may_follow(report) else ():
         if item.state is MediaState.RECEIVING:
             facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
             raise MediaIncomplete(facts=facts)

@@ -1,7 +1,8 @@
 """Resumable uploads of photographs, films and voice messages, stored encrypted until they are in
 the evidence store.
 
-A file that arrived whole is examined once: what it is, and its clean form, which alone is shown.
+A file that arrived whole is examined once: what it is, and its clean form, which alone is shown. In
+an emergency the rest of a file may follow the report.
 """
 
 import asyncio
@@ -12,11 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
+from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Refusal
 from chassis.transaction import Tx
 
+from citizen_reports.model.following_files import rest_is_taken
 from citizen_reports.model.media import (
     MEDIA_MAX,
     MEDIA_SENT_MAX,
@@ -42,6 +45,7 @@ from citizen_reports.model.statuses import Status
 from citizen_reports.storage import contents, first_frames, media_files, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
+STORE_MEDIA = "store_media"
 STORED_AT_ONCE = 4
 
 
@@ -63,8 +67,9 @@ class Examiner(Protocol):
 
 
 class Uploads:
-    def __init__(self, db: Database, examiner: Examiner) -> None:
+    def __init__(self, db: Database, clock: Clock, examiner: Examiner) -> None:
         self._db = db
+        self._clock = clock
         self._examiner = examiner
         # A piece that is being stored lies in memory several times over; one that waits, once.
         self._storing = asyncio.Semaphore(STORED_AT_ONCE)
@@ -85,12 +90,12 @@ class Uploads:
     async def _store(self, report_id: UUID, read: Callable[[], Piece], caller: Caller) -> Media:
         async with self._storing, self._db.begin(caller.scope) as tx:
             piece = read()
-            # Locked: pieces of one report are stored one at a time, and none after submitting.
+            # Locked: pieces of one report are stored one at a time.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
             item = await self._media(tx, report, piece)
-            if report.status is not Status.OPEN:
-                if item is not None and item.new_part_of(piece) == b"":
+            if report.status is not Status.OPEN and not self._may_follow(report, item):
+                if item is not None and item.is_whole and item.new_part_of(piece) == b"":
                     return item  # a repeated piece whose answer was lost
                 raise ReportAlreadySubmitted
             item = item or await self._begin(tx, report, piece)
@@ -115,6 +120,9 @@ class Uploads:
             # A submission that has read the file is not stored.
             await reports.save_draft(tx, report, report.with_another_file())
             audit(tx, "drop_media", report, media=str(media_id))
+
+    def _may_follow(self, report: Report, item: Media | None) -> bool:
+        return item is not None and rest_is_taken(report, item, self._clock())
 
     async def _media(self, tx: Tx, report: Report, piece: Piece) -> Media | None:
         item = await contents.find_media(tx, report.report_id, piece.media_id)
@@ -167,14 +175,25 @@ class Uploads:
         async with self._examiner.examine(original.pieces()) as examined:
             reason = _reason(item, examined, original)
             async with self._db.begin(caller.scope) as tx:
+                report = await reports.get_for_update(tx, item.report_id)
                 current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
                 if current is None or not current.announced.is_same_file(item.announced):
                     raise MediaDiffers
                 if current.state is MediaState.RECEIVING:  # else by a repeated call
                     current = await _settle(tx, current, examined, reason)
+                    await self._go_on(tx, report, current)
         if current.state is MediaState.REFUSED:
             raise _refusal_of(current)
         return current
+
+    async def _go_on(self, tx: Tx, report: Report, item: Media) -> None:
+        """Have a file of a submitted report stored at once; a submission that has read it as
+        incomplete is not stored."""
+        if report.status is Status.OPEN:
+            await reports.save_draft(tx, report, report.with_another_file())
+        elif item.state is MediaState.COMPLETE:
+            key = f"{item.report_id}:{item.media_id}"
+            await tx.reschedule(STORE_MEDIA, key, self._clock())
 
 
 def _refusal_of(item: Media) -> Refusal:

@@ -74,7 +74,10 @@ class File {
 
   bar({ blurred, frame, purpose }) {
     if (this.isWhole) return null;
-    const said = [frame && t("media.first_frame"), t(blurred ? "media.blurred" : "media.clean")].filter(Boolean).join(". ");
+    const isWaitedFor = frame && !blurred; // the film was asked for, and is not there
+    const said = [
+      frame && t("media.first_frame"), t(blurred ? "media.blurred" : "media.clean"), isWaitedFor && t("media.arriving"),
+    ].filter(Boolean).join(". ");
     const back = { blurred: true, frame: isFilm(this.item), purpose };
     return h("p", { class: "bar" }, h("span", { class: "soft" }, said),
       blurred || frame ? this.clear() : h("button", { onclick: () => this.show(back) }, t("media.show_blurred")));

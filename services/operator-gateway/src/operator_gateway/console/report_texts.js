@@ -51,7 +51,7 @@ export const REPORTS = {
   "media.show_blurred": ["Бұлдыратылғанын көрсету", "Показать размытую", "Show the blurred copy"],
   "media.first_frame": ["Фильмнің бірінші кадры", "Первый кадр фильма", "First frame of the film"],
   "media.open_film": ["Фильмді ашу", "Открыть фильм", "Open the film"],
-  "media.arriving": ["Файл сақталуда…", "Файл сохраняется…", "The file is being stored…"],
+  "media.arriving": ["Файл жолда…", "Файл ещё в пути…", "The file is on its way…"],
   "media.pending": ["Бұлдыратылған көшірме дайындалуда…", "Размытая копия готовится…", "The blurred copy is being made…"],
   "media.assigned_alone": ["Фильм мен дауысты өтініш жүктелген қызметкер мен инспектор ашады.", "Фильм и голос открывают сотрудник, которому поручено обращение, и инспектор.", "The officer to whom the report is assigned, and inspectors, open films and voice messages."],
   "cameras.seen": ["Оқиғаны көруі мүмкін камералар", "Камеры, которые могли это видеть", "Cameras that may have seen it"],
