@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import numpy as np
 from PIL import Image
 
 END_OF_JPEG: Final = b"\xff\xd9"
@@ -22,6 +21,8 @@ def as_seen(image: Image.Image) -> Image.Image:
 
 def _of_eight_bits(image: Image.Image) -> Image.Image:
     """Reduce sixteen-bit grey to eight bits; Pillow itself would clip at 255."""
+    import numpy as np  # heavy, and few pictures need it
+
     grey = np.asarray(image)
     hole = image.info.get("transparency")
     eight = (grey.astype(np.float32) * (255 / SIXTEEN_BITS) + 0.5).clip(0, 255).astype(np.uint8)

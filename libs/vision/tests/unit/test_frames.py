@@ -8,7 +8,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from vision.frames import picture_of, pixel_aspect_of, shown_size
+from vision.frames import picture_of
+from vision.pixel_shapes import pixel_aspect_of, shown_size
 
 
 def decoded(picture: np.ndarray, *, aspect: str = "1:1", **options: str) -> tuple[Any, Fraction]:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from citizen_reports.examination import limits
 from citizen_reports.examination.process import Examiner
-from citizen_reports.model.media import Finding
+from citizen_reports.model.findings import Finding
 from citizen_reports.model.media_kinds import FAMILY_OF, Family, kind_of, type_of
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational

@@ -15,7 +15,7 @@ from vision.stills import as_seen
 
 from citizen_reports.examination.previews import preview_of
 from citizen_reports.examination.verdict import BeyondLimits
-from citizen_reports.model.media import PREVIEW_TYPE, Finding, Taken
+from citizen_reports.model.findings import PREVIEW_TYPE, Finding, Taken
 
 PIXELS_MAX: Final = 50_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")

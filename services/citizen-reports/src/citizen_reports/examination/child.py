@@ -3,6 +3,8 @@
 The file comes on standard input; the verdict, the first frame of a film and the clean form go to
 standard output. Nothing is written to a disk: all lie in memory of this process. `READY` is written
 first, so that the service can tell a process that did not start from a file that ended one.
+
+It starts anew for each file, so it imports nothing that the file does not need.
 """
 
 import errno
@@ -15,14 +17,8 @@ from typing import IO, Final
 
 from citizen_reports.examination.limits import confine
 from citizen_reports.examination.verdict import BeyondLimits, Verdict
-from citizen_reports.model.media import Finding
+from citizen_reports.model.findings import Finding, Reason
 from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, START_BYTES, Family, kind_of
-from citizen_reports.model.refusals import (
-    MediaBeyondLimits,
-    MediaKindNotTaken,
-    MediaNotAPicture,
-    MediaTooLarge,
-)
 
 READY: Final = b"ready\n"
 # The argument with which a photograph is blurred; what of it is a line before the file.
@@ -56,11 +52,11 @@ def examine(file: IO[bytes], clean: IO[bytes], make: Make, *, is_confined: bool)
     except _Refused as refused:
         return Verdict(None, refused.code, is_confined=is_confined)
     except Exception as problem:  # decoders fail in many ways on hostile files
-        code = MediaBeyondLimits.code if _is_beyond_limits(problem) else MediaNotAPicture.code
+        code = Reason.BEYOND_LIMITS if _is_beyond_limits(problem) else Reason.NOT_A_PICTURE
         return Verdict(None, code, is_confined=is_confined)
     clean_bytes = clean.seek(0, os.SEEK_END)
     if clean_bytes > LARGEST:
-        return Verdict(None, MediaTooLarge.code, is_confined=is_confined)
+        return Verdict(None, Reason.TOO_LARGE, is_confined=is_confined)
     return Verdict(finding, "", clean_bytes, is_confined, len(finding.first_frame))
 
 
@@ -77,9 +73,9 @@ def _cleaned(file: IO[bytes], clean: IO[bytes]) -> Finding:
     kind = kind_of(file.read(START_BYTES))
     file.seek(0)
     if kind.not_taken:
-        raise _Refused(MediaKindNotTaken.code)
+        raise _Refused(Reason.KIND_NOT_TAKEN)
     if not kind.content_type:
-        raise _Refused(MediaNotAPicture.code)
+        raise _Refused(Reason.NOT_A_PICTURE)
     if FAMILY_OF[kind.content_type] is Family.PHOTOGRAPH:
         from citizen_reports.examination.pictures import clean_picture
 

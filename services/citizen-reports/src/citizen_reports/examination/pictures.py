@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 from vision.stills import as_seen
 
 from citizen_reports.examination.verdict import BeyondLimits
-from citizen_reports.model.media import Finding, Taken
+from citizen_reports.model.findings import Finding, Taken
 
 FORMATS: Final = {
     "image/jpeg": "JPEG",

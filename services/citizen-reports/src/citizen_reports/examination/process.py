@@ -17,7 +17,7 @@ from vision.boxes import Box
 
 from citizen_reports.examination.child import BLUR, READY
 from citizen_reports.examination.verdict import LINE_MAX, Verdict, read_verdict
-from citizen_reports.model.refusals import MediaBeyondLimits
+from citizen_reports.model.findings import Reason
 from citizen_reports.usecases.uploads import Examined
 
 AT_ONCE: Final = 2
@@ -113,7 +113,7 @@ class Examiner:
             log.warning("the kernel refuses a network namespace or Landlock to decoders of files")
 
 
-_BEYOND_LIMITS = Verdict(None, MediaBeyondLimits.code)
+_BEYOND_LIMITS = Verdict(None, Reason.BEYOND_LIMITS)
 
 
 async def _with_first_frame(out: asyncio.StreamReader, verdict: Verdict) -> Verdict:

@@ -13,13 +13,13 @@ from typing import IO, Any, Final
 import av
 from av.error import InvalidDataError
 from PIL import Image
-from vision.frames import picture_of, pixel_aspect_of
+from vision.pixel_shapes import pixel_aspect_of, shown_size
 from vision.video_copies import BITEXACT, copy_streams, shown_streams
 
 from citizen_reports.examination.frames import ends_within_a_frame
-from citizen_reports.examination.previews import preview_of
+from citizen_reports.examination.previews import SIDE_MAX, preview_of
 from citizen_reports.examination.verdict import BeyondLimits
-from citizen_reports.model.media import Finding, Taken
+from citizen_reports.model.findings import Finding, Taken
 from citizen_reports.model.media_kinds import FAMILY_OF, Family
 
 # 8192 x 4320: larger films come from no phone.
@@ -27,6 +27,12 @@ PIXELS_MAX: Final = 36_000_000
 PACKETS_TRIED: Final = 200
 # Of a first frame, which models look at and of which a blurred form is made.
 FRAME_QUALITY: Final = 92
+# By quarters, counterclockwise.
+_TURNS: Final = {
+    1: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_270,
+}
 # FFmpeg's reader by content: it is told, and follows no playlist or script.
 _READERS: Final = {
     "video/mp4": "mp4",
@@ -159,8 +165,12 @@ def _preview_of(stream: Any, frame: Any) -> bytes:
     if stream.type != "video":
         return b""
     with suppress(ValueError, MemoryError, av.FFmpegError):
-        blue_first = picture_of(frame, pixel_aspect_of(stream))
-        return preview_of(Image.fromarray(blue_first[:, :, ::-1]), FRAME_QUALITY)
+        shown = shown_size(frame.width, frame.height, pixel_aspect_of(stream))
+        scale = min(1, SIDE_MAX / max(shown))
+        width, height = (max(1, round(side * scale)) for side in shown)
+        picture: Image.Image = frame.to_image(width=width, height=height, interpolation="AREA")
+        turn = _TURNS.get(round(frame.rotation / 90) % 4)
+        return preview_of(picture if turn is None else picture.transpose(turn), FRAME_QUALITY)
     return b""
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from citizen_reports.model.media import REASONS, Finding, Taken
+from citizen_reports.model.findings import Finding, Reason, Taken
 from citizen_reports.model.media_kinds import TYPES
-from citizen_reports.model.refusals import MediaNotAPicture
 
 LINE_MAX = 4096
 # The first frame of a film, in bytes; one of noise alone has a third of it.
@@ -67,7 +66,7 @@ def read_verdict(line: bytes) -> Verdict:
         is_confined = told["is_confined"] is True
         types = (str(told["content_type"]), str(told["clean_type"]))
         if reason:
-            known = reason if reason in REASONS else MediaNotAPicture.code
+            known = reason if reason in set(Reason) else Reason.NOT_A_PICTURE
             return Verdict(None, known, is_confined=is_confined)
         if not TYPES.issuperset(types) or clean_bytes <= 0 or not 0 <= frame_bytes <= FRAME_MAX:
             raise ValueError("no finding")

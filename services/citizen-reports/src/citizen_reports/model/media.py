@@ -5,14 +5,14 @@ Which kinds are taken, and how large they may be, is in `media_kinds`.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
 from chassis.fields import NEW_ID
-from chassis.refusals import checks
+from chassis.refusals import Refusal, checks
 
+from citizen_reports.model.findings import Finding, Reason, Taken
 from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, LIMITS, Family, type_of
 from citizen_reports.model.refusals import (
     MediaBeyondLimits,
@@ -25,8 +25,6 @@ from citizen_reports.model.refusals import (
 )
 
 PIECE_MAX = 512 * 1024
-# Of blurred forms and first frames.
-PREVIEW_TYPE = "image/jpeg"
 # Files of a report; those that were refused do not count.
 MEDIA_MAX = 10
 # With those that were refused: so that nobody fills the table.
@@ -64,20 +62,6 @@ class Announced:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """When and where a photograph or film was taken, as the phone wrote into the file. It may be
-    wrong or forged. Degrees of WGS 84; None if the file does not say so."""
-
-    at: datetime | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return self.at is None and self.latitude is None
-
-
-@dataclass(frozen=True)
 class CleanForm:
     """The copy that was made anew of a file: without metadata, other streams and trailing bytes.
     Operators see this copy alone. `sha256` is in hex."""
@@ -85,17 +69,6 @@ class CleanForm:
     sha256: str
     size_bytes: int
     content_type: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found in a file that can be used: its media type by content, the media type of its
-    clean form, when and where it was taken, and the first frame of a film as a JPEG."""
-
-    content_type: str
-    clean_type: str
-    taken: Taken
-    first_frame: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -148,7 +121,7 @@ class Media:
     # SHA-256 (hex) of the first frame of a film; "" until it lies in the evidence store.
     first_frame_sha256: str = ""
     # Empty unless it was read for somebody who may see who reported.
-    taken: Taken = Taken()
+    taken: Taken = field(default_factory=Taken)
     # SHA-256 (hex) of the blurred form in the evidence store; "" until it is made and read.
     blurred_sha256: str = ""
 
@@ -246,16 +219,13 @@ def visible(items: Sequence[Media]) -> list[Media]:
 
 
 # Why a file that arrived whole cannot be used, by the code that its row keeps.
-REASONS = {
-    reason.code: reason
-    for reason in (
-        MediaDiffers,
-        MediaNotAPicture,
-        MediaOtherThanAnnounced,
-        MediaKindNotTaken,
-        MediaBeyondLimits,
-        MediaTooLarge,
-    )
+REASONS: dict[str, type[Refusal]] = {
+    Reason.DIFFERS: MediaDiffers,
+    Reason.NOT_A_PICTURE: MediaNotAPicture,
+    Reason.OTHER_THAN_ANNOUNCED: MediaOtherThanAnnounced,
+    Reason.KIND_NOT_TAKEN: MediaKindNotTaken,
+    Reason.BEYOND_LIMITS: MediaBeyondLimits,
+    Reason.TOO_LARGE: MediaTooLarge,
 }
 
 
@@ -264,7 +234,7 @@ def reason_against(finding: Finding, announced: Announced) -> str:
     large for what it is; "" if it may be taken."""
     family = FAMILY_OF[finding.content_type]
     if family is not announced.family:
-        return MediaOtherThanAnnounced.code
+        return Reason.OTHER_THAN_ANNOUNCED
     if announced.total_bytes > LIMITS[family].bytes_max:
-        return MediaTooLarge.code
+        return Reason.TOO_LARGE
     return ""

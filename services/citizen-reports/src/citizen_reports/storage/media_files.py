@@ -19,7 +19,8 @@ from chassis.transaction import Scope, Tx
 from sqlalchemy import ColumnElement, Table, delete, func, insert, select
 from vault.keyring import DataKey
 
-from citizen_reports.model.media import Media, Taken
+from citizen_reports.model.findings import Taken
+from citizen_reports.model.media import Media
 from citizen_reports.storage.contents import report_key
 from citizen_reports.storage.tables import (
     clean_chunks,

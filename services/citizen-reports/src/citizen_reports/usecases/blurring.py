@@ -17,7 +17,8 @@ from chassis.transaction import SYSTEM
 from vision.boxes import Box
 
 from citizen_reports.model.blurred_forms import picture_of
-from citizen_reports.model.media import PREVIEW_TYPE, EvidenceFile, Media, Stored
+from citizen_reports.model.findings import PREVIEW_TYPE
+from citizen_reports.model.media import EvidenceFile, Media, Stored
 from citizen_reports.model.report import Report
 from citizen_reports.model.retention import Part
 from citizen_reports.storage import blurred_forms, contents, reports

@@ -13,10 +13,10 @@ from chassis.transaction import SYSTEM, Tx
 from host.scheduler import WaitUntilDue
 
 from citizen_reports.model.blurred_forms import is_photograph
+from citizen_reports.model.findings import PREVIEW_TYPE
 from citizen_reports.model.following_files import NOT_ARRIVED, follows_until
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import (
-    PREVIEW_TYPE,
     EvidenceFile,
     Media,
     MediaState,

@@ -19,13 +19,13 @@ from chassis.identity import Caller
 from chassis.refusals import Refusal
 from chassis.transaction import Tx
 
+from citizen_reports.model.findings import Finding, Reason
 from citizen_reports.model.following_files import rest_is_taken
 from citizen_reports.model.media import (
     MEDIA_MAX,
     MEDIA_SENT_MAX,
     REASONS,
     CleanForm,
-    Finding,
     Media,
     MediaState,
     Piece,
@@ -175,7 +175,10 @@ class Uploads:
         async with self._examiner.examine(original.pieces()) as examined:
             reason = _reason(item, examined, original)
             async with self._db.begin(caller.scope) as tx:
-                report = await reports.get_for_update(tx, item.report_id)
+                report = await reports.get(tx, item.report_id)
+                if report.status is Status.OPEN:
+                    # A submission waits. A submitted report is not locked: its desk would wait.
+                    report = await reports.get_for_update(tx, item.report_id)
                 current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
                 if current is None or not current.announced.is_same_file(item.announced):
                     raise MediaDiffers
@@ -225,7 +228,7 @@ def _reason(item: Media, examined: Examined, original: _Hashed) -> str:
     announced = item.announced
     is_read = original.size_bytes == announced.total_bytes
     if is_read and original.sha256 != announced.sha256:
-        return MediaDiffers.code
+        return Reason.DIFFERS
     if examined.finding is None:
         return examined.reason
     return reason_against(examined.finding, announced)

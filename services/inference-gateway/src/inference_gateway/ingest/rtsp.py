@@ -16,9 +16,10 @@ import av
 from av.error import FFmpegError, HTTPForbiddenError, HTTPUnauthorizedError
 from chassis.refusals import Kind, Refusal
 from vision.arrays import Picture
-from vision.frames import picture_of, pixel_aspect_of
+from vision.frames import picture_of
 from vision.media_clock import MediaClock
 from vision.pictures import MOST_PIXELS
+from vision.pixel_shapes import pixel_aspect_of
 
 from inference_gateway.ingest.video import SampledFrame, Sampling, check_size
 

@@ -17,10 +17,11 @@ from av.error import FFmpegError
 from chassis.refusals import Kind, Refusal
 from vision.arrays import Picture
 from vision.containers import START_BYTES, container_of, lacks_index
-from vision.frames import picture_of, pixel_aspect_of, shown_size
+from vision.frames import picture_of
 from vision.media_clock import MediaClock
 from vision.packets import packets_of, timed, usual_step
 from vision.pictures import MOST_PIXELS
+from vision.pixel_shapes import pixel_aspect_of, shown_size
 
 from inference_gateway.frames.model import PictureTooLarge, check_format
 from inference_gateway.ingest.video_account import Outcome, VideoAccount

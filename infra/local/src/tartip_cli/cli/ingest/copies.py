@@ -22,9 +22,10 @@ import av
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
-from vision.frames import picture_of, pixel_aspect_of
+from vision.frames import picture_of
 from vision.media_clock import MediaClock
 from vision.packets import packets_of, timed, usual_step
+from vision.pixel_shapes import pixel_aspect_of
 from vision.stills import END_OF_JPEG, as_seen
 
 from tartip_cli.cli.ingest.drawing import Caption, Mark, Picture, draw, enlarged, marks_of
