@@ -4,9 +4,10 @@ Reports of the same category and region are searched: whoever sees the one may s
 search takes a single round trip.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
 
@@ -70,14 +71,19 @@ class Located:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A report that may be of the same incident as another. `place` is the decrypted place of its
-    incident, NOWHERE if that was erased."""
+    """A report that may be of the same incident as another."""
 
     report_id: UUID
     number: str
-    place: Place
     occurred_at: datetime
     registered_at: datetime
+    open_place: Callable[[], Place] = field(repr=False, compare=False)
+
+    @cached_property
+    def place(self) -> Place:
+        """The place of its incident, NOWHERE if that was erased. Decrypted when it is asked for:
+        most often the first of many neighbours is enough."""
+        return self.open_place()
 
 
 async def located(db: Database, report_id: UUID) -> Located:
@@ -115,7 +121,9 @@ async def registered_before(
         report_id=report.report_id,
     )
     return [
-        Neighbour(row.report_id, row.number, _place(db, row), row.occurred_at, row.registered_at)
+        Neighbour(
+            row.report_id, row.number, row.occurred_at, row.registered_at, partial(_place, db, row)
+        )
         for row in rows
     ]
 

@@ -40,8 +40,14 @@ class Duplicates:
         bind_trace(found.report)
         if found.report.is_complaint or not found.place.has_point:
             return
-        near = await self._near(found)
-        original = _same(found, near) or await self._alike(found, near)
+        others = await nearby.registered_before(
+            self._db,
+            found.report,
+            found.place.cells_within(ALIKE_WITHIN_KM),
+            ALIKE_WITHIN,
+            first=SAME_WITHIN,
+        )
+        original = _same(found, others) or await self._alike(found, others)
         if original is None:
             return
         async with self._db.begin(SYSTEM) as tx:
@@ -61,24 +67,14 @@ class Duplicates:
                 key=await contents.report_key(tx, report.report_id),
             )
 
-    async def _near(self, found: Located) -> list[Neighbour]:
-        """The reports around the place and time, in the order of registration."""
-        others = await nearby.registered_before(
-            self._db,
-            found.report,
-            found.place.cells_within(ALIKE_WITHIN_KM),
-            ALIKE_WITHIN,
-            first=SAME_WITHIN,
-        )
-        near = [one for one in others if _is_within(found, one, ALIKE_WITHIN_KM)]
-        return sorted(near, key=lambda one: one.registered_at)
-
-    async def _alike(self, found: Located, near: list[Neighbour]) -> Neighbour | None:
+    async def _alike(self, found: Located, others: list[Neighbour]) -> Neighbour | None:
         """The earliest registered of the reports around with a text that is alike, or None. Earlier
         reports whose text is not indexed are passed over."""
         report_class = searched_class(found.report.category)
         if report_class is None:
             return None
+        near = [one for one in others if _is_within(found, one, ALIKE_WITHIN_KM)]
+        near.sort(key=lambda one: one.registered_at)
         stems = stems_of(found.text) if near else frozenset[str]()
         if len(stems) < SHARED_MIN:
             return None
@@ -92,9 +88,10 @@ class Duplicates:
         return None
 
 
-def _same(found: Located, near: list[Neighbour]) -> Neighbour | None:
-    """The earliest registered of the reports around that has the same place and time, or None."""
-    for other in near:
+def _same(found: Located, others: list[Neighbour]) -> Neighbour | None:
+    """The earliest registered of the reports around that has the same place and time, or None.
+    Those of the same time come first among `others`, in the order of registration."""
+    for other in others:
         is_then = abs(other.occurred_at - found.report.occurred_at) <= SAME_WITHIN
         if is_then and _is_within(found, other, SAME_WITHIN_KM):
             return other
