@@ -1,6 +1,6 @@
 """First frames of films: pictures that are there before their films lie in the evidence store.
 
-A process of the release before makes none; its films have no first frame.
+A process of the release before makes none; films that it examines or stores have no first frame.
 """
 
 from alembic import op

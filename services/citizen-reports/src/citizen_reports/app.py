@@ -70,6 +70,7 @@ from citizen_reports.usecases.desk import Desk
 from citizen_reports.usecases.duplicates import Duplicates
 from citizen_reports.usecases.escalation import WAITING, Escalation
 from citizen_reports.usecases.execution import Execution
+from citizen_reports.usecases.following_files import FollowingFiles
 from citizen_reports.usecases.followup import RECORD_OUTCOME, FollowUp
 from citizen_reports.usecases.intake import (
     DROP_DRAFT,
@@ -97,7 +98,7 @@ from citizen_reports.usecases.searching import Search
 from citizen_reports.usecases.text_index import TextIndex
 from citizen_reports.usecases.triage import Triage
 from citizen_reports.usecases.trial_officers import TrialOfficers
-from citizen_reports.usecases.uploads import STORE_MEDIA, Uploads
+from citizen_reports.usecases.uploads import AWAIT_MEDIA, STORE_MEDIA, Uploads
 from citizen_reports.usecases.viewings import Viewings
 from citizen_reports.usecases.waiting_answers import SEND_ANSWER, Answers
 from citizen_reports.usecases.webhooks import Webhooks
@@ -121,7 +122,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     intake = Intake(db, clock, law, recorder, openings, partners=partners)
     correspondence = Correspondence(db, clock, law, recorder, openings, intake)
     webhooks = _webhooks(chassis, partners)
-    uploads = Uploads(db, clock, Examiner())
+    uploads = _uploads(chassis)
     days, viewings = Days(db, clock), Viewings(db, openings)
     asked = AppUseCases(intake, correspondence, uploads, change_feed, webhooks, days, viewings)
     apps = CitizenReportsApi(asked, pages)
@@ -186,6 +187,14 @@ def _serve_answers(
         ANSWERS_POLICY,
     )
     chassis.do(SEND_ANSWER, at_work.send)
+
+
+def _uploads(chassis: Chassis[ReportsSettings]) -> Uploads:
+    """Return the uploads of apps; have files that follow their reports looked after."""
+    examiner = Examiner()
+    at_work = Uploads(chassis.work_db, chassis.clock, examiner)
+    chassis.do(AWAIT_MEDIA, FollowingFiles(chassis.work_db, chassis.clock, at_work).check)
+    return Uploads(chassis.db, chassis.clock, examiner)
 
 
 def _follow_up(chassis: Chassis[ReportsSettings], followup: FollowUp) -> None:
@@ -307,7 +316,8 @@ def _audit_rules(db: Database, deadlines: ReportDeadlines) -> AuditRules:
             WAITING: awaited.WAITS,
             DATE_ANSWER: awaited.UNDATED,
             DROP_DRAFT: awaited.DRAFTS,
-            STORE_MEDIA: awaited.MEDIA_ON_ITS_WAY,
+            STORE_MEDIA: awaited.COMPLETE_MEDIA,
+            AWAIT_MEDIA: awaited.FOLLOWING_MEDIA,
             HOLD_EVIDENCE: awaited.UNHELD,
             RELEASE_EVIDENCE: awaited.UNRELEASED,
             SEND_ANSWER: waiting_answers.TO_SEND,

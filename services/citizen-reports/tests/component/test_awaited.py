@@ -12,7 +12,7 @@ from citizen_reports.storage import awaited
 from citizen_reports.usecases.escalation import WAITING
 from citizen_reports.usecases.intake import DROP_DRAFT
 from citizen_reports.usecases.recording import DATE_ANSWER, DEADLINE, RESPONSE
-from citizen_reports.usecases.uploads import STORE_MEDIA
+from citizen_reports.usecases.uploads import AWAIT_MEDIA, STORE_MEDIA
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 
@@ -27,7 +27,8 @@ AWAITED = {
     WAITING: awaited.WAITS,
     DATE_ANSWER: awaited.UNDATED,
     DROP_DRAFT: awaited.DRAFTS,
-    STORE_MEDIA: awaited.MEDIA_ON_ITS_WAY,
+    STORE_MEDIA: awaited.COMPLETE_MEDIA,
+    AWAIT_MEDIA: awaited.FOLLOWING_MEDIA,
 }
 
 

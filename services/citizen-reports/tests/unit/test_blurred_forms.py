@@ -18,6 +18,7 @@ from citizen_reports.model.refusals import (
     MediaHasNoBlurredForm,
     MediaHasNoFirstFrame,
     MediaNotStored,
+    MediaRefused,
 )
 from citizen_reports.model.statuses import Status
 
@@ -97,6 +98,8 @@ def test_films_and_voice_messages_have_their_clean_form_alone(item: Media) -> No
         (VOICE, True, MediaHasNoFirstFrame),
         (replace(VOICE, state=MediaState.COMPLETE), True, MediaHasNoFirstFrame),
         (PHOTOGRAPH, True, MediaHasNoFirstFrame),
+        (replace(PHOTOGRAPH, state=MediaState.REFUSED), False, MediaRefused),
+        (replace(FILM, state=MediaState.REFUSED), True, MediaRefused),
     ],
 )
 def test_what_is_not_there_yet_is_told_from_what_never_comes(

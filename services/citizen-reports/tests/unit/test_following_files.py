@@ -6,7 +6,13 @@ from uuid import UUID
 
 import pytest
 from citizen_reports.model.categories import Category
-from citizen_reports.model.following_files import FOLLOW_LIFE, may_follow, rest_is_taken
+from citizen_reports.model.following_files import (
+    EXAMINED_WITHIN,
+    FOLLOW_LIFE,
+    looked_at,
+    may_follow,
+    rest_is_taken,
+)
 from citizen_reports.model.media import Announced, Media, MediaState
 from citizen_reports.model.statuses import Status
 
@@ -43,3 +49,9 @@ def test_the_rest_is_taken_until_the_end_of_the_report_or_of_a_day(
     for category in (Category.ROAD_ACCIDENT, Category.COMPLAINT_ABOUT_OFFICER):
         report = a_report(status, category)
         assert rest_is_taken(report, replace(HALF, state=state), at) is is_taken
+
+
+def test_a_whole_file_is_looked_at_soon_and_a_part_when_its_rest_is_late() -> None:
+    now = RECEIPT.registered_at
+    assert looked_at(HALF, now) == now + FOLLOW_LIFE
+    assert looked_at(replace(HALF, received_bytes=9), now) == now + EXAMINED_WITHIN

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from citizen_reports.model.findings import Finding, Reason, Taken
-from citizen_reports.model.media_kinds import TYPES
+from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, TYPES, Family
 
 LINE_MAX = 4096
 # The first frame of a film, in bytes; one of noise alone has a third of it.
@@ -68,7 +68,10 @@ def read_verdict(line: bytes) -> Verdict:
         if reason:
             known = reason if reason in set(Reason) else Reason.NOT_A_PICTURE
             return Verdict(None, known, is_confined=is_confined)
-        if not TYPES.issuperset(types) or clean_bytes <= 0 or not 0 <= frame_bytes <= FRAME_MAX:
+        frame_max = FRAME_MAX if FAMILY_OF.get(types[0]) is Family.FILM else 0
+        if not (0 < clean_bytes <= LARGEST and 0 <= frame_bytes <= frame_max):
+            raise ValueError("no sizes")
+        if not TYPES.issuperset(types):
             raise ValueError("no finding")
         finding = Finding(*types, taken=_taken(told))
         return Verdict(finding, "", clean_bytes, is_confined, frame_bytes)

@@ -12,6 +12,7 @@ from citizen_reports.model.refusals import (
     MediaHasNoBlurredForm,
     MediaHasNoFirstFrame,
     MediaNotStored,
+    MediaRefused,
 )
 from citizen_reports.model.report import Report
 
@@ -58,10 +59,13 @@ class MediaRequest:
 def form_to_show(item: Media, asked: MediaRequest, *, may_open_clean: bool) -> MediaForm:
     """Return the form in which a file, or its first frame, is shown.
 
-    Raises MediaNotStored before what is asked for lies in the evidence store, MediaHasNoFirstFrame
-    of a file that has none, or MediaHasNoBlurredForm of a film or voice message whose clean form
-    may not be opened, or is not wanted.
+    Raises MediaRefused of a file of which nothing is kept, MediaNotStored before what is asked for
+    lies in the evidence store, MediaHasNoFirstFrame of a file that has none, or
+    MediaHasNoBlurredForm of a film or voice message whose clean form may not be opened, or is not
+    wanted.
     """
+    if item.state is MediaState.REFUSED:
+        raise MediaRefused
     is_stored = item.state is MediaState.STORED
     if asked.first_frame and not item.first_frame_sha256:
         is_coming = item.announced.family is Family.FILM and not is_stored

@@ -8,6 +8,9 @@ from citizen_reports.model.report import Report
 from citizen_reports.model.retention import ENDED
 
 FOLLOW_LIFE = timedelta(days=1)  # tidy: our own promise, not a term
+# A file that arrived whole is examined in the call of its last piece; if that was cut off, by work
+# after this.
+EXAMINED_WITHIN = timedelta(seconds=20)  # tidy: our own promise, not a term
 # Why a file was refused of which no more came.
 NOT_ARRIVED = "MEDIA_INCOMPLETE"
 
@@ -28,3 +31,8 @@ def rest_is_taken(report: Report, item: Media, now: datetime) -> bool:
     until = follows_until(report)
     is_open = until is not None and now < until and report.status not in ENDED
     return is_open and item.state is MediaState.RECEIVING
+
+
+def looked_at(item: Media, now: datetime) -> datetime:
+    """Return when it is looked at what became of a file that follows a report."""
+    return now + (EXAMINED_WITHIN if item.is_whole else FOLLOW_LIFE)

@@ -114,7 +114,7 @@ class Media:
     # SHA-256 (hex) of the original and of the form shown to operators; "" until they are known.
     evidence_sha256: str = ""
     shown_sha256: str = ""
-    # The code of the refusal, of a file that was refused.
+    # The code of the refusal, of a file that was refused, or that is to be sent again.
     refused_reason: str = ""
     # None before the file was examined, and for files from before there was a clean form.
     clean: CleanForm | None = None
@@ -128,11 +128,18 @@ class Media:
     def found(self, finding: Finding, clean: CleanForm) -> "Media":
         """Return the file marked as complete, with the media type of its content."""
         announced = replace(self.announced, content_type=finding.content_type)
-        return replace(self, state=MediaState.COMPLETE, announced=announced, clean=clean)
+        return replace(
+            self, state=MediaState.COMPLETE, announced=announced, clean=clean, refused_reason=""
+        )
 
     def refused(self, reason: str) -> "Media":
         """Return the file marked as refused for this reason; nothing of it is kept."""
         return replace(self, state=MediaState.REFUSED, refused_reason=reason, received_bytes=0)
+
+    def to_be_sent_again(self, reason: str) -> "Media":
+        """Return a file of a submitted report that was refused for this reason: nothing of it is
+        kept, and it may be sent anew, as it was announced."""
+        return replace(self, refused_reason=reason, received_bytes=0)
 
     def stored_as(self, stored: Stored) -> "Media":
         """Return the file marked as stored in the evidence store under these hashes."""

@@ -87,6 +87,12 @@ class MediaHasNoBlurredForm(Refusal):
     code = "MEDIA_HAS_NO_BLURRED_FORM"
 
 
+class MediaRefused(Refusal):
+    """A file that could not be used, or whose rest did not come: nothing of it is kept."""
+
+    code = "MEDIA_REFUSED"
+
+
 class MediaHasNoFirstFrame(Refusal):
     """No film, or one of before first frames were kept."""
 

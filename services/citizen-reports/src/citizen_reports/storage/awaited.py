@@ -16,15 +16,14 @@ from citizen_reports.storage.tables import media, report_cameras, report_erasure
 
 _REPORT = cast(reports.c.report_id, Text)
 DRAFTS: Select[Any] = select(_REPORT.label("key")).where(reports.c.status == Status.OPEN.value)
-# Files that are to be stored, and those whose rest may still follow.
-MEDIA_ON_ITS_WAY: Select[Any] = (
+_SUBMITTED_MEDIA = (
     select(func.concat(media.c.report_id, ":", media.c.media_id).label("key"))
     .join(reports, reports.c.report_id == media.c.report_id)
-    .where(
-        media.c.state.in_((MediaState.COMPLETE.value, MediaState.RECEIVING.value)),
-        reports.c.status != Status.OPEN.value,
-    )
+    .where(reports.c.status != Status.OPEN.value)
 )
+# Files that are to be stored, and those whose rest may still follow their reports.
+COMPLETE_MEDIA: Select[Any] = _SUBMITTED_MEDIA.where(media.c.state == MediaState.COMPLETE.value)
+FOLLOWING_MEDIA: Select[Any] = _SUBMITTED_MEDIA.where(media.c.state == MediaState.RECEIVING.value)
 
 _NOT_RELEASED = report_cameras.c.released_at.is_(None)
 _OF_CAMERAS = cast(report_cameras.c.report_id, Text).label("key")

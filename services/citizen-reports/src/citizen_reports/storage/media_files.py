@@ -102,8 +102,8 @@ async def was_dropped(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
     return await tx.scalar(query) is not None
 
 
-async def add_taken(tx: Tx, item: Media, taken: Taken) -> None:
-    """Store when and where a file was taken, in a transaction of the partner that sent it."""
+async def add_taken(tx: Tx, item: Media, taken: Taken, partner: str) -> None:
+    """Store when and where a file was taken, which this partner sent."""
     key = await report_key(tx, item.report_id)
     facts = {
         "at": taken.at.isoformat() if taken.at else "",
@@ -113,7 +113,7 @@ async def add_taken(tx: Tx, item: Media, taken: Taken) -> None:
     row = {
         "report_id": item.report_id,
         "media_id": item.media_id,
-        "partner": tx.scope.name,
+        "partner": partner,
         "sealed": key.seal(json.dumps(facts), _taken_place(item.report_id, item.media_id)),
     }
     await tx.execute(insert(media_taken).values(row))

@@ -28,6 +28,7 @@ MEDIA_NOT_BLURRED_YET = The blurred form of this picture is not made yet; try ag
 MEDIA_NOT_FOUND = This report has no such file, or it was taken back.
 MEDIA_NOT_STORED = This file does not lie in the evidence store yet; try again in a minute.
 MEDIA_OTHER_THAN_ANNOUNCED = The content of this file is of another kind than was announced.
+MEDIA_REFUSED = This file could not be used, or did not arrive whole: nothing of it is kept.
 MEDIA_TOO_LARGE = This file is too large for its kind.
 MERGE_NOT_ALLOWED = These reports cannot be merged.
 NOTHING_ASKED = No question is open on this report.

@@ -14,7 +14,6 @@ from host.scheduler import WaitUntilDue
 
 from citizen_reports.model.blurred_forms import is_photograph
 from citizen_reports.model.findings import PREVIEW_TYPE
-from citizen_reports.model.following_files import NOT_ARRIVED, follows_until
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import (
     EvidenceFile,
@@ -93,18 +92,15 @@ class FollowUp:
 
     async def store_media(self, key: str) -> None:
         """Move a completely uploaded file and its clean form to the evidence store and delete their
-        pieces here. The first frame of a film goes first: it is there before the film. A file whose
-        rest has not followed its report in time is refused. `key` is "report id:media id". Raises
-        WaitUntilDue while the rest may follow."""
+        pieces here. The first frame of a film goes first: it is there before the film. `key` is
+        "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
             item = await contents.find_media(tx, report_id, media_id)
-        if item is not None and item.state is MediaState.RECEIVING:
-            await self._end_upload(report, item)
-        if item is None or item.state is not MediaState.COMPLETE:
-            return
+            if item is None or item.state is not MediaState.COMPLETE:
+                return
         await self._store_first_frame(item, report)
         stored = await self._store(item, report)
         async with self._db.begin(SYSTEM) as tx:
@@ -118,16 +114,6 @@ class FollowUp:
             if is_photograph(kept):
                 await tx.schedule(BLUR_MEDIA, key, self._clock())
             await media_files.drop_chunks(tx, current)
-
-    async def _end_upload(self, report: Report, item: Media) -> None:
-        if until := follows_until(report):
-            self._not_before(until)
-        async with self._db.begin(SYSTEM) as tx:
-            current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
-            if current is not None and current.state is MediaState.RECEIVING:
-                await contents.save_media(tx, current.refused(NOT_ARRIVED))
-                await media_files.drop_chunks(tx, current)
-                audit(tx, "end_upload", report, media=str(item.media_id))
 
     async def _store_first_frame(self, item: Media, report: Report) -> None:
         async with self._db.begin(SYSTEM) as tx:

@@ -22,7 +22,7 @@ from vault.data_keys import PERSON_KEY
 
 from citizen_reports.model.categories import Category
 from citizen_reports.model.draft import CheckedDraft, Draft
-from citizen_reports.model.following_files import FOLLOW_LIFE, may_follow
+from citizen_reports.model.following_files import looked_at, may_follow
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in
 from citizen_reports.model.own_ids import kept_apart
@@ -38,7 +38,7 @@ from citizen_reports.storage.contents import Contents, Written
 from citizen_reports.storage.reports import Submitted
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder, audit, bind_trace
-from citizen_reports.usecases.uploads import STORE_MEDIA
+from citizen_reports.usecases.uploads import AWAIT_MEDIA, STORE_MEDIA
 
 FIND_DUPLICATES = "find_duplicates"
 NAME_CAMERAS = "name_cameras"
@@ -333,8 +333,11 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
 async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -> None:
     """Schedule what is done about a report once it is registered."""
     for item in items:
-        due_at = now if item.state is MediaState.COMPLETE else now + FOLLOW_LIFE
-        await tx.schedule(STORE_MEDIA, f"{report.report_id}:{item.media_id}", due_at)
+        key = f"{report.report_id}:{item.media_id}"
+        if item.state is MediaState.COMPLETE:
+            await tx.schedule(STORE_MEDIA, key, now)
+        else:
+            await tx.schedule(AWAIT_MEDIA, key, looked_at(item, now))
     if not report.cell:
         return
     await tx.schedule(NAME_CAMERAS, str(report.report_id), now)

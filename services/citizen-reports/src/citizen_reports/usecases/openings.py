@@ -117,7 +117,7 @@ class SentMedia:
         """Commit an audit entry, then stream the file, or its first frame, in the form that this
         operator is shown.
 
-        Raises ReportNotFound, MediaNotFound, MediaNotStored, MediaHasNoFirstFrame,
+        Raises ReportNotFound, MediaNotFound, MediaRefused, MediaNotStored, MediaHasNoFirstFrame,
         MediaHasNoBlurredForm, or MediaNotBlurredYet; the work that blurs it is then due at once.
         """
         try:

@@ -17,10 +17,10 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import Refusal
-from chassis.transaction import Tx
+from chassis.transaction import Scope, Tx
 
 from citizen_reports.model.findings import Finding, Reason
-from citizen_reports.model.following_files import rest_is_taken
+from citizen_reports.model.following_files import looked_at, rest_is_taken
 from citizen_reports.model.media import (
     MEDIA_MAX,
     MEDIA_SENT_MAX,
@@ -46,6 +46,7 @@ from citizen_reports.storage import contents, first_frames, media_files, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
 STORE_MEDIA = "store_media"
+AWAIT_MEDIA = "await_media"
 STORED_AT_ONCE = 4
 
 
@@ -84,7 +85,9 @@ class Uploads:
         """
         item = await self._store(report_id, read, caller)
         if item.is_whole and item.state is MediaState.RECEIVING:
-            return await self._finish(item, caller)
+            item = await self.examine(item, caller.scope)
+            if item.refused_reason:
+                raise _refusal_of(item)
         return item
 
     async def _store(self, report_id: UUID, read: Callable[[], Piece], caller: Caller) -> Media:
@@ -93,13 +96,31 @@ class Uploads:
             # Locked: pieces of one report are stored one at a time.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
-            item = await self._media(tx, report, piece)
+            item = await contents.find_media(tx, report.report_id, piece.media_id)
             if report.status is not Status.OPEN and not self._may_follow(report, item):
                 if item is not None and item.is_whole and item.new_part_of(piece) == b"":
                     return item  # a repeated piece whose answer was lost
                 raise ReportAlreadySubmitted
-            item = item or await self._begin(tx, report, piece)
-            return await self._receive(tx, item, piece)
+            # Sent again after it was refused: it starts anew, and may be another file.
+            is_again = item is not None and item.state is MediaState.REFUSED and piece.offset == 0
+            if item is None or is_again:
+                item, is_new = await self._begin(tx, report, piece, is_again=is_again), True
+            else:
+                is_new = False
+            longer = await self._receive(tx, item, piece)
+            if is_new or (longer.is_whole and not item.is_whole):
+                await self._note(tx, report, longer)
+            return longer
+
+    async def _note(self, tx: Tx, report: Report, item: Media) -> None:
+        """Note that a file was begun, or has arrived whole. A submission that has read the files as
+        they were before is not stored; of a submitted report work sees to it that the whole file is
+        examined, though this process may end."""
+        if report.status is Status.OPEN:
+            await reports.save_draft(tx, report, report.with_another_file())
+        elif item.is_whole:
+            now = self._clock()
+            await tx.reschedule(AWAIT_MEDIA, _key_of(item), looked_at(item, now))
 
     async def drop(self, report_id: UUID, media_id: UUID, caller: Caller) -> None:
         """Delete a file of a draft. A repeated call changes nothing.
@@ -124,28 +145,18 @@ class Uploads:
     def _may_follow(self, report: Report, item: Media | None) -> bool:
         return item is not None and rest_is_taken(report, item, self._clock())
 
-    async def _media(self, tx: Tx, report: Report, piece: Piece) -> Media | None:
-        item = await contents.find_media(tx, report.report_id, piece.media_id)
-        is_again = item is not None and item.state is MediaState.REFUSED and piece.offset == 0
-        if is_again and report.status is Status.OPEN:
-            # Sent again after it was refused: it starts anew, and may be another file.
-            await self._require_place(tx, report.report_id)
-            item = Media(report.report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
-            await contents.save_media(tx, item)
-            await reports.save_draft(tx, report, report.with_another_file())
-        return item
-
-    async def _begin(self, tx: Tx, report: Report, piece: Piece) -> Media:
+    async def _begin(self, tx: Tx, report: Report, piece: Piece, *, is_again: bool) -> Media:
         report_id = report.report_id
-        if await media_files.was_dropped(tx, report_id, piece.media_id):
+        if not is_again and await media_files.was_dropped(tx, report_id, piece.media_id):
             raise MediaNotFound  # a piece that was late on its way does not bring it back
         if piece.offset > 0:
             raise MediaGap(facts={"received_bytes": "0"})
         await self._require_place(tx, report_id)
         item = Media(report_id, piece.media_id, piece.announced, 0, MediaState.RECEIVING)
-        contents.add_media(tx, item)
-        # A submission that has read the media before this one is not stored.
-        await reports.save_draft(tx, report, report.with_another_file())
+        if is_again:
+            await contents.save_media(tx, item)
+        else:
+            contents.add_media(tx, item)
         return item
 
     async def _require_place(self, tx: Tx, report_id: UUID) -> None:
@@ -168,35 +179,33 @@ class Uploads:
         await contents.save_media(tx, longer)
         return longer
 
-    async def _finish(self, item: Media, caller: Caller) -> Media:
-        """Have the whole file examined and store the result. The examination is slow and runs
-        outside of transactions."""
-        original = _Hashed(media_files.original_pieces(self._db, caller.scope, item))
+    async def examine(self, item: Media, scope: Scope) -> Media:
+        """Have a file that arrived whole examined, and return it with the result, which is stored.
+        The examination is slow and runs outside of transactions. Raises MediaDiffers if the file
+        has changed meanwhile."""
+        original = _Hashed(media_files.original_pieces(self._db, scope, item))
         async with self._examiner.examine(original.pieces()) as examined:
             reason = _reason(item, examined, original)
-            async with self._db.begin(caller.scope) as tx:
-                report = await reports.get(tx, item.report_id)
-                if report.status is Status.OPEN:
-                    # A submission waits. A submitted report is not locked: its desk would wait.
-                    report = await reports.get_for_update(tx, item.report_id)
+            async with self._db.begin(scope) as tx:
                 current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
                 if current is None or not current.announced.is_same_file(item.announced):
                     raise MediaDiffers
-                if current.state is MediaState.RECEIVING:  # else by a repeated call
-                    current = await _settle(tx, current, examined, reason)
-                    await self._go_on(tx, report, current)
-        if current.state is MediaState.REFUSED:
-            raise _refusal_of(current)
+                if current.state is MediaState.RECEIVING and current.is_whole:
+                    current = await self._settled(tx, current, examined, reason)
         return current
 
-    async def _go_on(self, tx: Tx, report: Report, item: Media) -> None:
-        """Have a file of a submitted report stored at once; a submission that has read it as
-        incomplete is not stored."""
-        if report.status is Status.OPEN:
-            await reports.save_draft(tx, report, report.with_another_file())
-        elif item.state is MediaState.COMPLETE:
-            key = f"{item.report_id}:{item.media_id}"
-            await tx.reschedule(STORE_MEDIA, key, self._clock())
+    async def _settled(self, tx: Tx, item: Media, examined: Examined, reason: str) -> Media:
+        # Not locked: the desk of a submitted report would wait.
+        report = await reports.get(tx, item.report_id)
+        settled = await _settle(tx, report, item, examined, reason)
+        if settled.state is MediaState.COMPLETE and report.status is not Status.OPEN:
+            await tx.schedule(STORE_MEDIA, _key_of(settled), self._clock())
+        return settled
+
+
+def _key_of(item: Media) -> str:
+    """The key of work on a file."""
+    return f"{item.report_id}:{item.media_id}"
 
 
 def _refusal_of(item: Media) -> Refusal:
@@ -234,12 +243,13 @@ def _reason(item: Media, examined: Examined, original: _Hashed) -> str:
     return reason_against(examined.finding, announced)
 
 
-async def _settle(tx: Tx, item: Media, examined: Examined, reason: str) -> Media:
+async def _settle(tx: Tx, report: Report, item: Media, examined: Examined, reason: str) -> Media:
     """Store a file as refused for `reason`, or with "" as complete with its clean form: the form
     and the state are both there or neither."""
     finding = examined.finding
     if reason or finding is None:
-        refused = item.refused(reason)
+        is_draft = report.status is Status.OPEN
+        refused = item.refused(reason) if is_draft else item.to_be_sent_again(reason)
         await contents.save_media(tx, refused)
         await media_files.drop_chunks(tx, refused)
         return refused
@@ -248,7 +258,7 @@ async def _settle(tx: Tx, item: Media, examined: Examined, reason: str) -> Media
     clean = CleanForm(form.sha256, form.size_bytes, finding.clean_type)
     complete = item.found(finding, clean)
     if not finding.taken.is_empty:
-        await media_files.add_taken(tx, complete, finding.taken)
+        await media_files.add_taken(tx, complete, finding.taken, report.partner)
     if finding.first_frame:
         await first_frames.add_frame(tx, complete, finding.first_frame)
     await contents.save_media(tx, complete)

@@ -26,24 +26,35 @@ export function pictures(whole, { purpose, signal, ask }) {
 class File {
   constructor({ whole, item, signal, ask }) {
     Object.assign(this, { whole, item, signal, ask });
+    signal?.addEventListener("abort", () => clearTimeout(this.again), { once: true });
     this.element = h("section", { class: "evidence alone", "data-media": item.media_id });
   }
 
   // Shows what is `asked`: { blurred, frame, purpose }; with `frame` the first frame of a film.
   async show(asked) {
     const { whole, item, signal } = this;
+    const turn = this.begin();
     this.say("…", "evidence.loading");
     try {
       const piece = await loadEvidence(reportMediaPath(whole.report, item, asked), this.hashOf(asked), { purpose: asked.purpose, signal });
+      if (turn !== this.turn) return;
       this.element.dataset.form = asked.blurred ? "blurred" : "clean";
       this.element.replaceChildren(...[drawn(piece, signal), this.bar(asked)].filter(Boolean));
     } catch (error) {
-      if (isAbort(error)) return;
+      if (isAbort(error) || turn !== this.turn) return;
       if (error.reason === "MEDIA_HAS_NO_FIRST_FRAME") return this.showWhole(asked.purpose);
       if (error.reason === "MEDIA_NOT_STORED" && this.isFilmItself(asked)) return this.show({ ...asked, frame: true });
       if (error.reason in WAITS) return this.wait(asked, WAITS[error.reason]);
       this.element.replaceChildren(state("⚠", evidenceText(error)), ...this.clearAlone(asked));
     }
+  }
+
+  // What was asked before and is still on its way is not shown any more.
+  begin() {
+    clearTimeout(this.again);
+    this.element.dataset.form = "loading";
+    this.turn = (this.turn ?? 0) + 1;
+    return this.turn;
   }
 
   // A voice message, or a film that has no first frame.
@@ -66,10 +77,7 @@ class File {
   wait(asked, text) {
     this.element.dataset.form = "pending";
     this.element.replaceChildren(state("…", t(text)), ...this.clearAlone(asked));
-    const again = setTimeout(() => {
-      if (this.element.dataset.form === "pending") this.show(asked);
-    }, LOOK_MILLISECONDS);
-    this.signal?.addEventListener("abort", () => clearTimeout(again));
+    this.again = setTimeout(() => this.show(asked), LOOK_MILLISECONDS);
   }
 
   bar({ blurred, frame, purpose }) {
