@@ -24,7 +24,8 @@ MIB = 1024 * 1024
 CALLS_MAX = 80
 # Of CALLS_MAX, for urgent calls alone.
 URGENT_RESERVED = 8
-STREAMS_MAX = 256
+# Those of four partners with a hundred each, and room.
+STREAMS_MAX = 512
 # What a caller that has paused may use at once, in seconds of its rate.
 BURST_SECONDS = 2.0
 RETRY_SECONDS = {"calls": 0.5, "urgent_calls": 0.5, "streams": 5.0}

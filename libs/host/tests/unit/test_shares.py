@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from chassis.identity import Caller, Operator
@@ -186,6 +187,15 @@ def test_the_last_room_of_a_process_is_for_urgent_calls(watch: Watch, held: Exit
         hold(held, shares, Caller("partner", f"partner-{number}"), stream=True)
     with pytest.raises(Overloaded):
         hold(held, shares, stream=True)
+
+
+def test_a_process_has_room_for_the_streams_of_four_partners(watch: Watch, held: ExitStack) -> None:
+    """A hundred each."""
+    quota = replace(QUOTA, streams=100, calls_per_second=1000)
+    shares = Shares(lambda kind, name: quota, now=watch)
+    for name in ("egov", "eurasian", "halyk", "kaspi"):
+        for _ in range(quota.streams):
+            hold(held, shares, Caller("partner", name), stream=True)
 
 
 def test_what_the_process_refuses_costs_its_caller_nothing(watch: Watch, held: ExitStack) -> None:
