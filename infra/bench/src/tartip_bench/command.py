@@ -12,7 +12,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 from tartip_cli.cli.console import App, AsJson, console, errors, print_json
-from tartip_cli.failures import Exit, Failure, from_group
+from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -119,18 +119,12 @@ class _Progress:
 
 async def _outcome(run: Run, name: str) -> Outcome:
     """Measure one part; an error becomes its outcome and the others continue."""
-    from chassis.refusals import Refusal
-
-    from tartip_bench.outcomes import Figure, Outcome
+    from tartip_bench.outcomes import FAILURES, Outcome, unmeasured
 
     try:
         return await _measure(name)(run)
-    except (Failure, Refusal, OSError, TimeoutError, BaseExceptionGroup) as error:
-        first = from_group(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(first, asyncio.CancelledError | KeyboardInterrupt):
-            raise
-        reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]
-        missed = Figure(name="measured", measured=reason, target="measured", met=False)
+    except FAILURES as error:
+        missed = unmeasured("measured", error)
         return Outcome(part=name, title=f"{name}: could not be measured", figures=(missed,))
 
 

@@ -3,10 +3,18 @@ counterpart for comparison."""
 
 from __future__ import annotations
 
+import asyncio
 import statistics
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import grpc
+from chassis.refusals import Refusal
+from tartip_cli.failures import Failure, from_group
+
+# What may end a measurement, which then becomes a figure that misses its target.
+FAILURES = (Failure, Refusal, OSError, TimeoutError, grpc.RpcError, BaseExceptionGroup)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,25 @@ class Figure:
     is_rule: bool = False
     """Whether the bench fails if the target is missed. Such a target does not depend on the speed
     of the machine."""
+
+
+def unmeasured(name: str, error: BaseException) -> Figure:
+    """Return the figure of a measurement that ended with `error`, one of FAILURES. Raises the first
+    error of a group again if the bench was interrupted."""
+    first = from_group(error) if isinstance(error, BaseExceptionGroup) else error
+    if isinstance(first, asyncio.CancelledError | KeyboardInterrupt):
+        raise first
+    reason = " ".join(f"{type(first).__name__}: {first}".split())[:300]
+    return Figure(name=name, measured=reason, target="measured", met=False)
+
+
+async def attempted(name: str, step: Awaitable[Sequence[Figure]]) -> Sequence[Figure]:
+    """Return the figures of one step of a part. If the step fails, a figure called `name` says why,
+    so that what the other steps measured is kept."""
+    try:
+        return await step
+    except FAILURES as error:
+        return [unmeasured(name, error)]
 
 
 @dataclass(frozen=True, kw_only=True)

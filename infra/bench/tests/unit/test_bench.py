@@ -3,18 +3,20 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from tartip.cameras.v1 import cameras_pb2
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip_bench.beside_bare import Round, compared
 from tartip_bench.fairness.measure import Flow as PartnersFlow
 from tartip_bench.fairness.measure import Phase, figures
-from tartip_bench.outcomes import Figure, Outcome, Spread
+from tartip_bench.outcomes import Figure, Outcome, Spread, attempted
 from tartip_bench.overload import Flow
 from tartip_bench.partner_load import in_turn
 from tartip_bench.profile import Profile, by_library
 from tartip_bench.register.questions import questions
 from tartip_bench.report import page
 from tartip_bench.watching import Ledger
+from tartip_cli.failures import Exit, Failure
 
 
 def outcome(*, met: bool, part: str = "p") -> Outcome:
@@ -51,6 +53,29 @@ def test_what_breaks_a_rule_is_named_and_what_is_only_slow_is_not() -> None:
     assert slow.broken == []
     broken = replace(slow, figures=(*slow.figures, replace(rule, is_rule=True)))
     assert broken.broken == ["p: a word: read for it is 1 scan, aimed at: no scan"]
+
+
+async def test_a_step_that_fails_says_why_and_leaves_the_figures_of_the_others() -> None:
+    kept = Figure(name="uploads", measured="9 MiB/s")
+
+    async def measured() -> list[Figure]:
+        return [kept]
+
+    async def refused() -> list[Figure]:
+        raise ExceptionGroup("streams", [Failure("a stream ended", Exit.PART_FAILED)])
+
+    steps = [*await attempted("uploads", measured()), *await attempted("streams", refused())]
+    assert steps[0] is kept
+    assert (steps[1].name, steps[1].met) == ("streams", False)
+    assert "a stream ended" in steps[1].measured
+
+
+async def test_a_step_that_is_interrupted_ends_the_bench() -> None:
+    async def interrupted() -> list[Figure]:
+        raise BaseExceptionGroup("callers", [KeyboardInterrupt()])
+
+    with pytest.raises(KeyboardInterrupt):
+        await attempted("streams", interrupted())
 
 
 def test_every_kind_of_question_stands_beside_a_bare_statement() -> None:

@@ -9,7 +9,7 @@ from tartip_cli.topology import CITIZEN_REPORTS
 
 from tartip_bench.bench_mesh import ENGINES_ALONE, running_bench_mesh
 from tartip_bench.chassis.measure import both
-from tartip_bench.outcomes import Figure, Outcome
+from tartip_bench.outcomes import Figure, Outcome, attempted
 from tartip_bench.partner_calls import (
     CALLERS,
     CALLERS_MANY,
@@ -53,13 +53,17 @@ async def measure(run: Run) -> Outcome:
                 for number in range(rounds.count)
             ]
             beside = Beside(bench, servers, watched, configs)
-            for each in COMPARED:
+
+            async def compare(each: Compared) -> list[Figure]:
                 found, raw[each.what] = await beside.compare(run, each, rounds)
-                figures += found
+                return found
+
+            for each in COMPARED:
+                figures += await attempted(each.what, compare(each))
             figures += await beside.two_calls_at_least(run, rounds)
-        figures += await uploaded(run, bench, scratch)
-        figures += await followed(run, bench)
-        figures += await desk(run, bench)
+        figures += await attempted("uploads", uploaded(run, bench, scratch))
+        figures += await attempted("streams of changes", followed(run, bench))
+        figures += await attempted("a million reports", desk(run, bench))
     return Outcome(
         part="reports",
         title="Reports beside bare handlers (grpc.aio, asyncpg), over TLS",
