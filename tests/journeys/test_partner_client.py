@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
 import subprocess
 import sys
@@ -31,12 +32,15 @@ from tartip_partner import (
     FileTokenStore,
     FinesClient,
     Identity,
+    Media,
+    MediaRefused,
     Refused,
     ReportsClient,
     Retries,
     ids_sha256,
     new_id,
 )
+from tartip_partner.upload_flows import BEGINNING_BYTES
 from tartip_partner_contract.relay import Relay
 from tartip_testing.mesh import RunningTestMesh
 
@@ -153,6 +157,48 @@ def test_a_photograph_is_handed_in_with_its_report_and_again_after_a_restart(
     with ReportsClient(service, identity_of(mesh, "halyk"), retries=RETRIES) as tartip:
         assert tartip.submit(report, [picture.read_bytes()]) == receipt
         assert tartip.get(report_id=report.report_id).media_count == 1
+
+
+def test_in_an_emergency_the_report_is_handed_in_before_its_files_have_arrived(
+    mesh: RunningTestMesh, service: str
+) -> None:
+    report, told = draft(category=pb.CATEGORY_ROAD_ACCIDENT), list[int]()
+    files, at_receipt = [photograph(), photograph()], list[tuple[pb.Receipt, int]]()
+    with ReportsClient(service, identity_of(mesh, "kaspi"), retries=RETRIES) as tartip:
+        receipt = tartip.submit(
+            report,
+            files,
+            lambda arrived, _: told.append(arrived),
+            lambda receipt: at_receipt.append((receipt, told[-1])),
+        )
+        assert at_receipt == [(receipt, 2 * BEGINNING_BYTES)]
+        assert told[-1] == sum(map(len, files))
+        states = {one.state for one in tartip.get(report_id=report.report_id).media}
+    assert states <= {"complete", "stored"}
+
+
+async def test_in_an_emergency_a_file_that_is_refused_blocks_neither_its_report_nor_another_file(
+    mesh: RunningTestMesh, service: str
+) -> None:
+    report = draft(category=pb.CATEGORY_ROAD_ACCIDENT)
+    damaged, whole, small = os.urandom(200_000), photograph(), b"\xff\xd8\xff damaged"
+    media: list[Media | bytes] = [Media(damaged, "image/jpeg"), whole, small]
+    async with AsyncReportsClient(service, identity_of(mesh, "kaspi"), retries=RETRIES) as tartip:
+        with pytest.raises(MediaRefused) as caught:
+            await tartip.submit(report, media)
+        found = await tartip.get(number=caught.value.receipt.number)
+    assert {at: one.reason for at, one in caught.value.refused.items()} == {
+        0: "MEDIA_NOT_A_PICTURE",
+        2: "MEDIA_NOT_A_PICTURE",
+    }
+    assert found.report_id == report.report_id
+    told = {(one.state.replace("stored", "complete"), one.refused_reason) for one in found.media}
+    # What followed may be sent again for a day; what had arrived before is refused for good.
+    assert told == {
+        ("complete", ""),
+        ("receiving", "MEDIA_NOT_A_PICTURE"),
+        ("refused", "MEDIA_NOT_A_PICTURE"),
+    }
 
 
 async def test_both_clients_count_a_day_and_list_what_they_count(

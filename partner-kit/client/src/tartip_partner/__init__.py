@@ -6,6 +6,7 @@ Errors, all of them `TartipError`:
 
     TartipError
     ├── Refused             a named refusal: reason, wrong fields, texts in kk, ru and en, facts
+    ├── MediaRefused        handed in, but some media were refused: it has the receipt
     ├── NoAnswer            no answer within the overall limit: repeat with the same id
     ├── MessageTooLarge     the request is larger than gRPC lets through: never repeat it
     ├── CertificateExpired  the client's own certificate has ended: nothing was sent
@@ -18,6 +19,7 @@ from tartip_partner.aio_reports import AsyncReportsClient
 from tartip_partner.errors import (
     CertificateExpired,
     ClientClosed,
+    MediaRefused,
     MessageTooLarge,
     NoAnswer,
     Refused,
@@ -46,6 +48,7 @@ __all__ = [
     "Identity",
     "KnownReason",
     "Media",
+    "MediaRefused",
     "MessageTooLarge",
     "NoAnswer",
     "Refused",

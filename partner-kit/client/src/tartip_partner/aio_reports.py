@@ -19,7 +19,7 @@ from tartip_partner.report_flows import (
     LIST_REPORTS,
     LIST_VIEWINGS,
     MediaSource,
-    Progress,
+    OnReceipt,
     count_day_flow,
     dispute_flow,
     first_page,
@@ -31,6 +31,7 @@ from tartip_partner.report_flows import (
 )
 from tartip_partner.retries import Retries
 from tartip_partner.tokens import Following, TokenStore
+from tartip_partner.upload_flows import Progress
 
 
 class AsyncReportsClient:
@@ -68,16 +69,23 @@ class AsyncReportsClient:
         report: pb.OpenReportRequest,
         media: Sequence[MediaSource] = (),
         progress: Progress | None = None,
+        on_receipt: OnReceipt | None = None,
     ) -> pb.Receipt:
         """Hand in a report with its pictures, films and recordings, and return its receipt.
 
         `media` are paths, bytes, or `Media` with a type of its own. They are sent in pieces; after
         a break the upload goes on from what has arrived, also in a later call with the same report
         and the same media. `progress` is called with the bytes that have arrived and the bytes of
-        all media together. An empty `report.report_id` is set, as by `hand_in`. Raises OSError for
-        a file that cannot be read.
+        all media together. An empty `report.report_id` is set, as by `hand_in`.
+
+        In an emergency (road accident, domestic violence, incident with a child) the report is
+        handed in as soon as each file is begun, and the rest follows: `on_receipt` is called with
+        the receipt at once, and this method returns when all has arrived. Raises MediaRefused if a
+        file of an emergency is refused, and OSError for a file that cannot be read.
         """
-        return await self._caller.run(submit_flow(report, media, self._retries, progress))
+        return await self._caller.run(
+            submit_flow(report, media, self._retries, progress, on_receipt)
+        )
 
     async def get(self, *, report_id: str = "", number: str = "") -> pb.Report:
         """Return one report, by its id or its number."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+
+if TYPE_CHECKING:
+    from tartip.reports.v1 import reports_pb2 as pb
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -48,6 +51,23 @@ class Refused(TartipError):
         wrong = ", ".join(f"{one.field}: {one.reason}" for one in self.fields)
         text = self.texts.get("en", "")
         return " ".join(part for part in (self.reason, text, f"({wrong})" if wrong else "") if part)
+
+
+@dataclass(eq=False)
+class MediaRefused(TartipError):
+    """The report of an emergency was handed in, but some of its media were refused.
+
+    `receipt` is the report's. `refused` are the refusals by the position of the file in `media`.
+    The same call again, with the same report and media, sends these files again; another file
+    cannot be added any more.
+    """
+
+    receipt: pb.Receipt
+    refused: Mapping[int, Refused]
+
+    def __str__(self) -> str:
+        files = ", ".join(f"media[{at}]: {one.reason}" for at, one in sorted(self.refused.items()))
+        return f"report {self.receipt.number} was handed in without some of its media ({files})"
 
 
 @dataclass(eq=False)

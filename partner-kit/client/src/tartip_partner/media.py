@@ -55,13 +55,13 @@ class Upload:
     sha256: str
     content_type: str
 
-    def piece(self, offset: int) -> bytes:
-        """The piece that begins at byte `offset`, of at most PIECE_BYTES. Raises OSError."""
+    def piece(self, offset: int, size: int = PIECE_BYTES) -> bytes:
+        """The piece that begins at byte `offset`, of at most `size` bytes. Raises OSError."""
         if isinstance(self.source, bytes):
-            return self.source[offset : offset + PIECE_BYTES]
+            return self.source[offset : offset + size]
         with self.source.open("rb") as file:
             file.seek(offset)
-            return file.read(PIECE_BYTES)
+            return file.read(size)
 
 
 def prepared(media: Media | str | os.PathLike[str] | bytes, report_id: str) -> Upload:

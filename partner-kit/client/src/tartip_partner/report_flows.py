@@ -10,21 +10,24 @@ from functools import partial
 
 from tartip.reports.v1 import reports_pb2 as pb
 
-from tartip_partner.errors import Refused, TartipError
+from tartip_partner.errors import MediaRefused, Refused
 from tartip_partner.flows import Flow, Rpc, Work
 from tartip_partner.ids import new_id
 from tartip_partner.media import Media, Upload, prepared
 from tartip_partner.retries import Retries
+from tartip_partner.upload_flows import Progress, Sending
 
 MediaSource = Media | str | os.PathLike[str] | bytes
-# Called with the bytes that have arrived and the bytes of all media together.
-Progress = Callable[[int, int], None]
-
-_GAPS_MAX = 10
+OnReceipt = Callable[[pb.Receipt], None]
+# Their reports do not wait for the rest of a file.
+EMERGENCIES = (
+    pb.CATEGORY_ROAD_ACCIDENT,
+    pb.CATEGORY_DOMESTIC_VIOLENCE,
+    pb.CATEGORY_INCIDENT_WITH_CHILD,
+)
 
 HAND_IN_REPORT = Rpc[pb.HandInReportRequest, pb.HandInReportResponse]("HandInReport")
 OPEN_REPORT = Rpc[pb.OpenReportRequest, pb.OpenReportResponse]("OpenReport")
-PUT_MEDIA = Rpc[pb.PutMediaRequest, pb.PutMediaResponse]("PutMedia")
 SUBMIT_REPORT = Rpc[pb.SubmitReportRequest, pb.SubmitReportResponse]("SubmitReport")
 GET_REPORT = Rpc[pb.GetReportRequest, pb.GetReportResponse]("GetReport")
 LIST_VIEWINGS = Rpc[pb.ListViewingsRequest, pb.ListViewingsResponse]("ListViewings")
@@ -55,57 +58,30 @@ def submit_flow(
     media: Sequence[MediaSource],
     retries: Retries,
     progress: Progress | None,
+    on_receipt: OnReceipt | None,
 ) -> Flow[pb.Receipt]:
-    """Open a report, upload its media, and submit it."""
+    """Open a report, upload its media, and submit it; in an emergency, submit it before the rest of
+    its media. Raises MediaRefused."""
+    tell = on_receipt or (lambda receipt: None)
     if not media:
-        return (yield from hand_in_flow(report, retries))
+        tell(receipt := (yield from hand_in_flow(report, retries)))
+        return receipt
     report.report_id = report.report_id or new_id()
     uploads: list[Upload] = []
     for given in media:
         uploads.append((yield Work(partial(prepared, given, report.report_id))))
+    sending = Sending(report.report_id, uploads, retries, progress)
     yield from OPEN_REPORT(report, retries)
-    total, before = sum(upload.total_bytes for upload in uploads), 0
-    for upload in uploads:
-
-        def arrived(count: int, before: int = before) -> None:
-            if progress:
-                progress(before + count, total)
-
-        yield from _uploaded(report.report_id, upload, retries, arrived)
-        before += upload.total_bytes
-    return (yield from _submitted(report.report_id, retries))
-
-
-def _uploaded(
-    report_id: str, upload: Upload, retries: Retries, arrived: Callable[[int], None]
-) -> Flow[None]:
-    """Send a file piece by piece, each from where the service says that it has all before."""
-    offset, gaps = 0, 0
-    while True:
-        content = yield Work(partial(upload.piece, offset))
-        piece = pb.PutMediaRequest(
-            report_id=report_id,
-            media_id=upload.media_id,
-            offset=offset,
-            content=content,
-            total_bytes=upload.total_bytes,
-            sha256=upload.sha256,
-            content_type=upload.content_type,
-        )
-        try:
-            answer = yield from PUT_MEDIA(piece, retries, is_piece=True)
-        except Refused as refused:
-            gaps += 1
-            if refused.reason != "MEDIA_GAP" or gaps > _GAPS_MAX:
-                raise
-            offset = int(refused.facts["received_bytes"])
-            continue
-        arrived(answer.received_bytes)
-        if answer.complete:
-            return
-        if answer.received_bytes <= offset:
-            raise TartipError(f"the upload stands still at byte {offset}")
-        offset = answer.received_bytes
+    if report.category not in EMERGENCIES:
+        yield from sending.send_all()
+        tell(receipt := (yield from _submitted(report.report_id, retries)))
+        return receipt
+    yield from sending.begin_each()
+    tell(receipt := (yield from _submitted(report.report_id, retries)))
+    yield from sending.send_rests()
+    if sending.refused:
+        raise MediaRefused(receipt, sending.refused)
+    return receipt
 
 
 def get_flow(report_id: str, number: str, retries: Retries) -> Flow[pb.Report]:
