@@ -21,6 +21,8 @@ class Service:
     package: str
     schema: str | None
     port_offset: int | None
+    has_desk: bool = False
+    """Whether the calls of its desk have a log-in of their own (`host.databases`)."""
 
     @property
     def address_variable(self) -> str:
@@ -56,6 +58,7 @@ CITIZEN_REPORTS = Service(
     package="citizen_reports",
     schema="citizen_reports",
     port_offset=5,
+    has_desk=True,
 )
 OPERATOR_GATEWAY = Service(
     name="operator-gateway",
@@ -76,6 +79,7 @@ SERVICES = (
 PARTNER_SERVICES = (FINES, CITIZEN_REPORTS)
 GRPC_SERVICES = tuple(service for service in SERVICES if service.port_offset is not None)
 SCHEMAS = tuple(service.schema for service in SERVICES if service.schema is not None)
+DESK_SCHEMAS = tuple(service.schema for service in SERVICES if service.has_desk)
 
 PARTNERS = ("egov", "kaspi", "halyk", "eurasian")
 DEVICES = ("edge-1",)

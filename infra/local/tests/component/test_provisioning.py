@@ -14,10 +14,13 @@ from tartip_cli.failures import Failure
 from tartip_cli.provision.broker import Broker
 from tartip_cli.provision.roles import Database
 from tartip_cli.provision.streams import PROVISIONER
-from tartip_cli.topology import SCHEMAS
+from tartip_cli.topology import DESK_SCHEMAS, SCHEMAS
 from tartip_testing.mesh import RunningTestMesh
 
-ROLES_OF = ("owner", "runtime", "work", "seal")
+NAMES = (
+    *(f"{schema}_{role}" for schema in SCHEMAS for role in ("owner", "runtime", "work", "seal")),
+    *(f"{schema}_desk" for schema in DESK_SCHEMAS),
+)
 ROLES = """
 SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolconfig::text
 FROM pg_roles WHERE rolname = ANY($1) ORDER BY rolname
@@ -26,6 +29,10 @@ SCHEMAS_OF = """
 SELECT nspname, nspowner::regrole::text, nspacl::text FROM pg_namespace
 WHERE nspname = ANY($1) ORDER BY nspname
 """
+MEMBERS = """
+SELECT roleid::regrole::text, member::regrole::text, inherit_option, set_option, admin_option
+FROM pg_auth_members WHERE member::regrole::text = ANY($1) ORDER BY 1, 2
+"""
 DEFAULTS = """
 SELECT defaclrole::regrole::text, defaclnamespace, defaclobjtype::text, defaclacl::text
 FROM pg_default_acl ORDER BY 1, 2, 3
@@ -33,12 +40,12 @@ FROM pg_default_acl ORDER BY 1, 2, 3
 
 
 async def rights(database: Database) -> list[list[tuple[Any, ...]]]:
-    names = [f"{schema}_{role}" for schema in SCHEMAS for role in ROLES_OF]
     connection = await asyncpg.connect(database.url)
     try:
         found = [
-            await connection.fetch(ROLES, names),
+            await connection.fetch(ROLES, NAMES),
             await connection.fetch(SCHEMAS_OF, list(SCHEMAS)),
+            await connection.fetch(MEMBERS, NAMES),
             await connection.fetch(DEFAULTS),
         ]
     finally:
@@ -55,7 +62,10 @@ def _sorted(value: Any) -> Any:
 async def test_roles_and_schemas_made_twice_are_the_same(postgres: RunningTestMesh) -> None:
     database = postgres.database
     before = await rights(database)
-    assert [len(rows) for rows in before[:2]] == [4 * len(SCHEMAS), len(SCHEMAS)]
+    assert [len(rows) for rows in before[:2]] == [len(NAMES), len(SCHEMAS)]
+    assert before[2] == [
+        (f"{schema}_runtime", f"{schema}_desk", True, False, False) for schema in DESK_SCHEMAS
+    ]
     await database.provision()
     assert await rights(database) == before
     for schema in SCHEMAS:  # the passwords too

@@ -18,10 +18,11 @@ from tartip_cli.parts.postgres import erase_cluster
 from tartip_cli.ports import holder_of
 from tartip_cli.provision.roles import Database
 from tartip_cli.settings import find_checkout
-from tartip_cli.topology import SCHEMAS
+from tartip_cli.topology import DESK_SCHEMAS, SCHEMAS
 from tartip_testing.mesh import RunningTestMesh, start_mesh, wait_until
 
 ENGINES = ("services", "triton")
+ROLES = ("owner", "runtime", "work", "seal")
 
 
 @pytest.fixture
@@ -193,7 +194,8 @@ async def test_an_outside_database_is_provisioned_by_a_plain_administrator(
     await administrator.execute("CREATE ROLE landlord LOGIN CREATEDB CREATEROLE PASSWORD 'rent'")
     for schema in SCHEMAS:
         await administrator.execute(f"DROP SCHEMA {schema} CASCADE")
-        for role in (f"{schema}_{name}" for name in ("owner", "runtime", "work", "seal")):
+        names = ("desk", *ROLES) if schema in DESK_SCHEMAS else ROLES
+        for role in (f"{schema}_{name}" for name in names):
             await administrator.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
     await administrator.execute("ALTER DATABASE tartip OWNER TO landlord")
     await administrator.close()

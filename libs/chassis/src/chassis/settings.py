@@ -45,13 +45,13 @@ class Settings(BaseSettings):
 
     environment: str = "embedded"
     log_level: str = "INFO"
-    # The log-in for calls, and those for background work and for sealing (see `host.databases`).
+    # The log-ins for calls, for those of the desk, for work and for sealing (see `host.databases`).
     database_url: str = ""
+    desk_database_url: str = ""
     work_database_url: str = ""
     seal_database_url: str = ""
     owner_database_url: str = ""
-    # One address, or several of one cluster with commas between them; who certifies their servers,
-    # where that is not `tls_ca`.
+    # One address, or several of a cluster, with commas; who certifies them, where not `tls_ca`.
     nats_url: str = ""
     nats_ca: Path | None = None
     nats_seed_file: Path | None = None

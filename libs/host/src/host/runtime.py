@@ -34,7 +34,7 @@ from host.certificates import CertificateUnusable, require_all_certificates
 from host.channels import RenewingChannels
 from host.checks import broker_check, certificate_check, database_check, outbox_check, peer_check
 from host.consumer import Consumer, Subscription
-from host.databases import Databases
+from host.databases import Databases, IsAtDesk
 from host.erasures import AUDIT_KEY, ErasureList
 from host.gate import Gate
 from host.health import Check, Health
@@ -119,7 +119,7 @@ class Chassis(Generic[S]):
         """The objects that measure this process's database and broker, for `keep_measuring`."""
         found: list[DatabaseMeasures | BrokerMeasures] = []
         if self._databases is not None:
-            pools = vars(self._databases)
+            pools = self._databases.pools
             found.append(DatabaseMeasures(self.work_db, pools=pools, kinds=tuple(self.work)))
         if self._broker is not None:
             streams = tuple(self.consumed)
@@ -192,6 +192,8 @@ class Service(Generic[S]):
     build: Callable[[Chassis[S]], Awaitable[None]]
     schema: str = ""
     migrations: Path | None = None
+    # Which scopes use the log-in for the desk, in a service that has one (`host.databases`).
+    is_at_desk: IsAtDesk | None = None
     # Its ids that spans may carry, each with its shape: {"order": UUID_SHAPE}.
     ids: Mapping[str, str] = field(default_factory=dict)
     # What serves instead of gRPC, for the one service that is an HTTP edge.
@@ -264,7 +266,9 @@ async def chassis_of(service: Service[S], settings: S) -> AsyncIterator[Chassis[
         closing.push_async_callback(channels.close)
         databases = broker = None
         if service.schema:
-            databases = Databases.connect(settings, service=service.name)
+            databases = Databases.connect(
+                settings, service=service.name, is_at_desk=service.is_at_desk
+            )
             closing.push_async_callback(databases.close)
         if settings.nats_url:
             authority = settings.nats_ca or settings.tls_ca

@@ -113,6 +113,19 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
     )
 
 
+def keep_from_desk(op: Operations, table: str, schema: str, *, sealed: str = "false") -> None:
+    """Create a row-level security policy that binds the log-in `desk` alone, beside the others.
+
+    It sees rows as operators and services, whatever else its session says, and none that meets
+    `sealed`, an SQL condition on the row.
+    """
+    op.execute(
+        f"CREATE POLICY {table}_at_desk ON {table} AS RESTRICTIVE USING"
+        f" (current_user <> '{schema}_desk' OR (NOT ({sealed})"
+        " AND current_setting('app.kind', true) IN ('operator', 'service')))"
+    )
+
+
 IS_SYSTEM = "current_setting('app.kind', true) = 'system'"
 
 

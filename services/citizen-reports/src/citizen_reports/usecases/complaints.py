@@ -25,6 +25,7 @@ from citizen_reports.model.refusals import ReportChangedMeanwhile
 from citizen_reports.model.report import Report
 from citizen_reports.storage import complaints, contents, personnel, reports
 from citizen_reports.storage.contents import Contents
+from citizen_reports.storage.desk_log_in import DECIDES
 from citizen_reports.usecases.desk import REASON_MAX, Shown
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder, audit, bind_trace
@@ -158,7 +159,7 @@ class Complaints:
 
 
 def _scope_to_decide(caller: Caller, seen: Report) -> Scope:
-    return replace(caller.scope, lookup=f"decides:{seen.report_id}")
+    return replace(caller.scope, lookup=f"{DECIDES}{seen.report_id}")
 
 
 def _words_of(written: Contents) -> str:
