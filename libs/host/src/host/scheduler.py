@@ -53,6 +53,10 @@ AWAY_SECONDS = 5.0
 # How long a batch waits for its rows, and from how many slow rows on a kind is leased no more.
 PATIENCE_SECONDS = 2.0
 SLOW_MAX = 4
+# So many rows are begun together: more would only make each wait for the others' turns. Those that
+# take longer than BRIEF_SECONDS wait for something else, and hold up no other row.
+TOGETHER = 4
+BRIEF_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 WorkHandler = Callable[[str], Awaitable[None]]
@@ -147,10 +151,19 @@ class Scheduler:
         return {kind: rows for kind, rows in sorted(room.items()) if rows}
 
     async def _do_all(self, rows: list[_Work], group: asyncio.TaskGroup) -> None:
-        """Begin these rows, and wait until they are done or slow; for heavy work not at all."""
-        begun = {group.create_task(self._do(row)): row.kind for row in rows}
-        self._doing |= begun
-        quick = [task for task, kind in begun.items() if kind not in self._at_once]
+        """Begin these rows, a few together, and wait until they are done or slow; for heavy work
+        not at all."""
+        quick: set[asyncio.Task[None]] = set()
+        brief: set[asyncio.Task[None]] = set()
+        for row in rows:
+            is_heavy = row.kind in self._at_once
+            if not is_heavy:
+                brief = await _with_room(brief)
+            task = group.create_task(self._do(row))
+            self._doing[task] = row.kind
+            if not is_heavy:
+                quick.add(task)
+                brief.add(task)
         if quick:
             await asyncio.wait(quick, timeout=PATIENCE_SECONDS)
         for task in [task for task in self._doing if task.done()]:
@@ -229,6 +242,16 @@ class Scheduler:
         except Exception as error:  # the lease runs out and it is done again: handlers allow it
             kinds = ", ".join(sorted({row.kind for row in rows}))
             log.warning("work %s not marked: %s", kinds, type(error).__name__)
+
+
+async def _with_room(brief: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Wait until fewer than TOGETHER of these tasks run, and return those; none if all are slow."""
+    if len(brief) < TOGETHER:
+        return brief
+    done, running = await asyncio.wait(
+        brief, timeout=BRIEF_SECONDS, return_when=asyncio.FIRST_COMPLETED
+    )
+    return running if done else set()
 
 
 _NOW = bindparam("now", type_=work.c.due_at.type)

@@ -12,7 +12,7 @@ from chassis.db import Database
 from chassis.refusals import Kind, Refusal
 from chassis.transaction import SYSTEM
 from host import scheduler
-from host.scheduler import BATCH, Pauses, Scheduler, WorkHandler
+from host.scheduler import BATCH, TOGETHER, Pauses, Scheduler, WorkHandler
 from sqlalchemy import text
 
 ROWS = 4 * BATCH
@@ -118,6 +118,25 @@ async def test_of_heavy_work_a_few_rows_are_done_at_once_and_the_others_wait_unt
     async with db.begin(SYSTEM) as tx:
         tries = text("SELECT sum(attempts) FROM work WHERE kind = 'draw'")
         assert await tx.scalar(tries) == BATCH
+
+
+async def test_rows_are_begun_a_few_together_so_that_each_is_done_soon(db: Database) -> None:
+    doing, most, done = set[str](), 0, list[str]()
+
+    async def tell(key: str) -> None:
+        nonlocal most
+        doing.add(key)
+        most = max(most, len(doing))
+        await asyncio.sleep(0.01)
+        doing.remove(key)
+        done.append(key)
+
+    async with db.begin(SYSTEM) as tx:
+        for number in range(ROWS):
+            await tx.schedule("tell", str(number), system_clock() - timedelta(minutes=1))
+    async with running(db, {"tell": tell}):
+        await until(lambda: len(done) == ROWS)
+    assert most == TOGETHER
 
 
 async def test_due_work_is_found_without_reading_past_that_of_paused_kinds(db: Database) -> None:

@@ -1,17 +1,22 @@
-"""Among the closed reports of many years, the desk reads those alone that it shows."""
+"""Among the closed reports of many years, and many that wait, the desk reads those alone that it
+shows."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import pytest_asyncio
+import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.pages import PageSpec
 from chassis.transaction import Scope, Tx
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage import board
-from citizen_reports.storage.reports import QueueFilter, reports_for_desk
+from citizen_reports.storage.queue import QueueFilter, place_in_queue, reports_for_desk
 from sqlalchemy import text
 from tartip_testing.mesh import RunningTestMesh
 
@@ -20,18 +25,28 @@ from .inside import handed_in, intake_on
 MANY = 20_000
 DISPATCHER = Scope("operator", "dispatcher-karaganda", ("KZ-35",), ("dispatcher",))
 # Of the past, so that nobody else's counts meet them.
-_CLOSED = """
+_COPIES = """
     INSERT INTO citizen_reports.reports ({columns})
     SELECT {values} FROM citizen_reports.reports CROSS JOIN generate_series(1, {many}) AS n
     WHERE report_id = $1
 """
-_CHANGED = {
+_CLOSED = {
     "report_id": "gen_random_uuid()",
     "number": "'KZ35-2019-' || lpad(n::text, 7, '0')",
     "status": "'closed'",
     "region": "'KZ-35'",
     "registered_at": "registered_at - interval '2000 days'",
     "occurred_at": "occurred_at - interval '2000 days'",
+}
+# Half of them in each of two regions, one in four an emergency; most were due long ago, others have
+# no date.
+_WAITING = {
+    **_CLOSED,
+    "number": "'KZ35-2018-' || lpad(n::text, 7, '0')",
+    "status": "'routed'",
+    "region": "(ARRAY['KZ-35', 'KZ-39'])[1 + n % 2]",
+    "category": "CASE WHEN n % 8 < 2 THEN 'road_accident' ELSE category END",
+    "due_at": "CASE WHEN n % 16 > 3 THEN registered_at - n * interval '1 minute' END",
 }
 _COLUMNS = (
     "SELECT column_name FROM information_schema.columns WHERE table_schema = 'citizen_reports'"
@@ -53,30 +68,74 @@ READS: dict[str, Callable[[Tx], Awaitable[Any]]] = {
 }
 
 
-@pytest_asyncio.fixture
-async def closed(engines: RunningTestMesh, service: str, db: Database) -> AsyncIterator[None]:
-    """Many closed reports of one region, removed afterwards."""
+@asynccontextmanager
+async def copies(
+    engines: RunningTestMesh, db: Database, changed: dict[str, str], many: int
+) -> AsyncIterator[None]:
+    """So many copies of one report, with other values in some columns, during the block."""
     view = await handed_in(await intake_on(db))
     connection = await asyncpg.connect(engines.database.url)
     columns = [row[0] for row in await connection.fetch(_COLUMNS)]
     quoted = ", ".join(f'"{name}"' for name in columns)
-    values = ", ".join(_CHANGED.get(name, f'"{name}"') for name in columns)
-    await connection.execute(
-        _CLOSED.format(columns=quoted, values=values, many=MANY), view.report.report_id
-    )
-    await connection.execute("ANALYZE citizen_reports.reports")
-    yield
-    await connection.execute("DELETE FROM citizen_reports.reports WHERE number LIKE 'KZ35-2019-%'")
-    await connection.execute("ANALYZE citizen_reports.reports")
-    await connection.close()
+    values = ", ".join(changed.get(name, f'"{name}"') for name in columns)
+    copying = _COPIES.format(columns=quoted, values=values, many=many)
+    try:
+        await connection.execute(copying, view.report.report_id)
+        await connection.execute("ANALYZE citizen_reports.reports")
+        yield
+    finally:
+        await connection.execute(
+            "DELETE FROM citizen_reports.reports WHERE number LIKE 'KZ35-201%'"
+        )
+        await connection.execute("ANALYZE citizen_reports.reports")
+        await connection.close()
 
 
-async def test_the_desk_reads_no_closed_report_of_before(db: Database, closed: None) -> None:
-    for name, read in READS.items():
-        async with db.begin(DISPATCHER) as tx:
-            before = await _rows_read(tx)
-            await read(tx)
-            assert await _rows_read(tx) - before < MANY / 10, name
+async def test_the_desk_reads_no_closed_report_of_before(
+    db: Database, engines: RunningTestMesh
+) -> None:
+    async with copies(engines, db, _CLOSED, MANY):
+        for name, read in READS.items():
+            async with db.begin(DISPATCHER) as tx:
+                before = await _rows_read(tx)
+                await read(tx)
+                assert await _rows_read(tx) - before < MANY / 10, name
+
+
+@pytest.mark.parametrize("regions", [("KZ-35",), ("KZ-35", "KZ-39"), ("*",)], ids=str)
+async def test_a_page_of_the_queue_reads_the_reports_it_shows_however_many_wait(
+    db: Database, engines: RunningTestMesh, regions: tuple[str, ...]
+) -> None:
+    scope = replace(DISPATCHER, regions=regions)
+    filters = {
+        "all": QueueFilter(),
+        "emergencies": QueueFilter(emergencies_only=True),
+        "overdue": QueueFilter(overdue_at=_NOW),
+        "routed": QueueFilter(status=Status.ROUTED),
+    }
+    async with copies(engines, db, _WAITING, MANY // 4):
+        for name, wanted in filters.items():
+            async with db.begin(scope) as tx:
+                before = await _rows_read(tx)
+                shown = await reports_for_desk(tx, wanted, PageSpec(50, ()))
+                read = await _rows_read(tx) - before
+            assert len(shown) == 50, name
+            assert read <= 4 * len(shown), name
+
+
+async def test_the_pages_of_several_regions_are_those_of_all_reports_in_order(
+    db: Database, engines: RunningTestMesh
+) -> None:
+    scope = replace(DISPATCHER, regions=("KZ-35", "KZ-39"))
+    found: list[Report] = []
+    async with copies(engines, db, _WAITING, 130), db.begin(scope) as tx:
+        after: tuple[str, ...] = ()
+        while page := await reports_for_desk(tx, QueueFilter(), PageSpec(50, after)):
+            found += page
+            after = place_in_queue(page[-1])
+    ours = [one for one in found if one.number.startswith("KZ35-2018")]
+    assert len(ours) == len({one.report_id for one in ours}) == 130
+    assert found == sorted(found, key=place_in_queue)
 
 
 async def _rows_read(tx: Tx) -> int:

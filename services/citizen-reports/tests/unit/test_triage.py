@@ -29,7 +29,7 @@ from citizen_reports.model.urgency import (
     proposed,
     reasons_of,
 )
-from citizen_reports.storage.reports import place_in_queue
+from citizen_reports.storage.queue import place_in_queue
 
 from .test_transitions import DISPATCHER, NOW, a_report
 

@@ -26,6 +26,14 @@ _STEMS = """
         AND category IN ('traffic_violation', 'road_accident', 'incident', 'other')
     ON CONFLICT DO NOTHING
 """
+# That a report is indexed; without it the service looks for its text again and again.
+_MARKERS = """
+    INSERT INTO citizen_reports.report_stems (report_id, stem, class, region, registered_at)
+    SELECT report_id, $2, $1, region, min(registered_at)
+    FROM citizen_reports.report_stems WHERE class = $1 GROUP BY report_id, region
+    ON CONFLICT DO NOTHING
+"""
+_VERSION = "1"
 
 
 def searches() -> dict[str, pb.SearchReportsRequest]:
@@ -59,5 +67,8 @@ async def index_texts(connection: asyncpg.Connection[asyncpg.Record], keyring: K
     await connection.copy_records_to_table("vocabulary", records=rows)
     await connection.execute("ANALYZE vocabulary")
     await connection.execute(_STEMS, WORDS, WORDS_A_TEXT, timeout=1800)
+    for each in _CLASSES:
+        marker = keyring.blind_index(f"stems-{each}", "version", _VERSION)
+        await connection.execute(_MARKERS, each, marker, timeout=900)
     await connection.execute(definition, timeout=900)
     await connection.execute("VACUUM ANALYZE citizen_reports.report_stems", timeout=900)

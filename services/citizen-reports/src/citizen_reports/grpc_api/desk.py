@@ -25,7 +25,7 @@ from citizen_reports.model.media import Media
 from citizen_reports.model.statuses import Status
 from citizen_reports.model.waiting_answers import WaitingAnswer
 from citizen_reports.storage.merging import Related
-from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.storage.queue import QueueFilter
 from citizen_reports.usecases.board import Board
 from citizen_reports.usecases.complaints import Complaints
 from citizen_reports.usecases.desk import Desk, DeskView, Shown

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from citizen_reports.model.board import OfficerLoad, UnitFigures, UnitLoad
 from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status
-from citizen_reports.storage.reports import DUE_AT, in_regions
+from citizen_reports.storage.queue import DUE_AT, in_regions
 from citizen_reports.storage.tables import reports
 
 _IS_OPEN = reports.c.status.in_([status.value for status in QUEUE])

@@ -34,15 +34,16 @@ _LOCATED = Read(
     .select_from(_PLACED)
     .where(reports.c.report_id == bindparam("report_id"))
 )
-_BEFORE = Read(
+_IS_THEN = reports.c.occurred_at.between(bindparam("first_from"), bindparam("first_to"))
+# At most NEIGHBOURS_MAX, before anything is joined to them: at one crossing there may be thousands.
+_NEXT = (
     select(
         reports.c.report_id,
         reports.c.number,
         reports.c.occurred_at,
         reports.c.registered_at,
-        *_PLACE,
+        _IS_THEN.label("is_then"),
     )
-    .select_from(_PLACED)
     .where(
         reports.c.cell == func.any(bindparam("cells", type_=ARRAY(Text))),
         reports.c.occurred_at.between(bindparam("occurred_from"), bindparam("occurred_to")),
@@ -51,11 +52,18 @@ _BEFORE = Read(
         reports.c.registered_at <= bindparam("registered_at"),
         reports.c.report_id != bindparam("report_id"),
     )
-    .order_by(
-        reports.c.occurred_at.between(bindparam("first_from"), bindparam("first_to")).desc(),
-        reports.c.registered_at,
-    )
+    .order_by(_IS_THEN.desc(), reports.c.registered_at)
     .limit(NEIGHBOURS_MAX)
+    .subquery("next")
+)
+_BEFORE = Read(
+    select(_NEXT, *_PLACE)
+    .select_from(
+        _NEXT.join(contents, contents.c.report_id == _NEXT.c.report_id).outerjoin(
+            data_keys, data_keys.c.key_id == contents.c.key_id
+        )
+    )
+    .order_by(_NEXT.c.is_then.desc(), _NEXT.c.registered_at)
 )
 
 

@@ -7,28 +7,26 @@ Whatever changes a draft, such as the beginning of an upload, gives it a new ver
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from audit_log.decisions import Decision, EntryOfRecord, audit_decision
 from chassis.db import Database
-from chassis.pages import PageSpec, moment_in
+from chassis.pages import moment_in
 from chassis.refusals import PageTokenWrong
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
 from host.key_destruction import destroy_recorded, schedule_destruction
-from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_, update
+from sqlalchemy import bindparam, delete, select, update
 from statements.reads import Read
 
-from citizen_reports.model.categories import EMERGENCIES, Category
 from citizen_reports.model.decided import REPORT
 from citizen_reports.model.media import Media
 from citizen_reports.model.own_ids import kept_apart
 from citizen_reports.model.refusals import ReportNotFound
-from citizen_reports.model.report import URGENT, Report
-from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status, Urgency
-from citizen_reports.model.urgency import LOOK_WITHIN, comes_first, look_at
+from citizen_reports.model.report import Report
+from citizen_reports.model.statuses import Status
 from citizen_reports.storage.contents import Written, to_media, to_written
 from citizen_reports.storage.report_rows import to_report, to_row
 from citizen_reports.storage.tables import (
@@ -49,27 +47,6 @@ KEY = "reports_pkey"
 # Where a number is taken already; which of the two PostgreSQL names depends on its plan.
 NUMBER_KEYS = frozenset({"report_numbers_pkey", "reports_number_key"})
 _SUBMIT = Decision("submit")
-# The deadline of reports where none runs, in the order of the queue.
-_NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
-_IN_QUEUE = reports.c.status.in_([status.value for status in QUEUE])
-# As `Report.due_at`: the earliest clock that runs. `least` passes over what is NULL.
-DUE_AT = func.least(
-    case((reports.c.status.in_([status.value for status in CLOCK_RUNS]), reports.c.due_at)),
-    case((_IN_QUEUE & reports.c.response_ended_at.is_(None), reports.c.response_due_at)),
-)
-_IS_EMERGENCY = reports.c.category.in_(
-    [kind.value for kind in EMERGENCIES]
-) | reports.c.urgency.in_([each.value for each in URGENT])
-# As `comes_first` of the model: 0 above 1.
-_RANK = case((_IS_EMERGENCY & _IN_QUEUE & reports.c.arrived_at.is_(None), 0), else_=1)
-_LOOK_AT = case(
-    (reports.c.urgency == Urgency.PROPOSED.value, reports.c.registered_at + LOOK_WITHIN)
-)
-_PLACE_IN_QUEUE = (
-    _RANK,
-    func.coalesce(func.least(DUE_AT, _LOOK_AT), _NO_DEADLINE),
-    reports.c.report_id,
-)
 # Made once: the calls of apps execute these.
 WITH_ID = reports.c.report_id.in_([bindparam("report_id"), bindparam("kept_apart")])
 _WITH_ID = select(reports).where(WITH_ID)
@@ -116,18 +93,6 @@ class Submitted:
     def written(self, db: Database) -> Written:
         """Return the decrypted contents and reporter, with the report's data key."""
         return to_written(self.sealed, db.keyring.unwrapped)
-
-
-@dataclass(frozen=True)
-class QueueFilter:
-    """Filters of the operators' queue of reports. None, "" and False set no filter; without
-    `status`, all statuses in QUEUE match."""
-
-    status: Status | None = None
-    category: Category | None = None
-    region: str = ""
-    overdue_at: datetime | None = None
-    emergencies_only: bool = False
 
 
 def add_report(tx: Tx, report: Report) -> None:
@@ -241,53 +206,6 @@ async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
     for table in (*files, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
     return key_id
-
-
-async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
-    """Return a page of the operators' queue, without reports that are merged under others.
-
-    First come those where somebody may be in danger and nobody has been; of these and of the others
-    the earliest deadline first, and last those of which no clock runs. Words of danger that nobody
-    has judged are due LOOK_WITHIN after registration.
-    """
-    query = in_regions(_narrowed(select(reports), wanted), tx.scope)
-    if spec.after:
-        query = query.where(tuple_(*_PLACE_IN_QUEUE) > tuple_(*_place_after(spec.after)))
-    query = query.order_by(*_PLACE_IN_QUEUE).limit(spec.size)
-    return [to_report(row) for row in await tx.execute(query)]
-
-
-def place_in_queue(report: Report) -> tuple[str, ...]:
-    """Return the sort key of a report in `reports_for_desk`, for a page token."""
-    due = [moment for moment in (report.due_at, look_at(report)) if moment is not None]
-    moment = min(due, default=_NO_DEADLINE)
-    return str(int(not comes_first(report))), moment.isoformat(), str(report.report_id)
-
-
-def _place_after(after: tuple[str, ...]) -> tuple[int, datetime, UUID]:
-    if not after or after[0] not in ("0", "1"):  # "0" and "1" alone, or of an earlier release
-        raise PageTokenWrong
-    return int(after[0]), *moment_and_id(after[1:])
-
-
-def in_regions(query: Select[Any], scope: Scope) -> Select[Any]:
-    """Narrow a query of reports to the regions of the scope. Row-level security does so too, but by
-    a condition for which PostgreSQL uses no index."""
-    return query if scope.sees_all_regions else query.where(reports.c.region.in_(scope.regions))
-
-
-def _narrowed(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
-    statuses = [wanted.status.value] if wanted.status else [status.value for status in QUEUE]
-    query = query.where(reports.c.status.in_(statuses), reports.c.parent.is_(None))
-    if wanted.category is not None:
-        query = query.where(reports.c.category == wanted.category.value)
-    if wanted.emergencies_only:
-        query = query.where(_IS_EMERGENCY)
-    if wanted.region:
-        query = query.where(reports.c.region == wanted.region)
-    if wanted.overdue_at is not None:
-        query = query.where(wanted.overdue_at >= DUE_AT)
-    return query
 
 
 def add_change(tx: Tx, report: Report, at: datetime) -> None:

@@ -47,7 +47,7 @@ from citizen_reports.storage import (
 )
 from citizen_reports.storage.contents import Contents, Step
 from citizen_reports.storage.merging import Related
-from citizen_reports.storage.reports import QueueFilter
+from citizen_reports.storage.queue import QueueFilter, place_in_queue, reports_for_desk
 from citizen_reports.usecases.answering import record_answer
 from citizen_reports.usecases.escalation import WAITING, question_schedule
 from citizen_reports.usecases.openings import Openings
@@ -129,7 +129,7 @@ class Desk:
         if overdue_only:
             wanted = replace(wanted, overdue_at=now)
         async with self._db.begin(caller.scope) as tx:
-            listed = await reports.reports_for_desk(tx, wanted, spec)
+            listed = await reports_for_desk(tx, wanted, spec)
             stored = await contents.stored_counts(tx, [report.report_id for report in listed])
             reasons = await urgency.reasons_to_judge(tx, listed)
             waiting = await waiting_answers.waiting_on(tx, listed)
@@ -141,7 +141,7 @@ class Desk:
             found = reasons.get(report.report_id, ())
             view = DeskView(report, report.is_overdue(now), actions, urgency_reasons=found)
             views.append(replace(view, waiting=waiting.get(report.report_id)))
-        return views, [reports.place_in_queue(report) for report in listed]
+        return views, [place_in_queue(report) for report in listed]
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
         """Return the report and record the access in the audit log. A service that acts for no

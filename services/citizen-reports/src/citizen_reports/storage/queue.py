@@ -1,0 +1,180 @@
+"""The operators' queue of reports: its order, and its pages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from chassis.pages import PageSpec
+from chassis.refusals import PageTokenWrong
+from chassis.transaction import Scope, Tx
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+)
+
+from citizen_reports.model.categories import EMERGENCIES, Category
+from citizen_reports.model.report import URGENT, Report
+from citizen_reports.model.statuses import CLOCK_RUNS, QUEUE, Status, Urgency
+from citizen_reports.model.urgency import LOOK_WITHIN, comes_first, look_at
+from citizen_reports.storage.report_rows import to_report
+from citizen_reports.storage.reports import moment_and_id
+from citizen_reports.storage.tables import reports
+
+# The deadline of reports where none runs, in the order of the queue; asyncpg sends it as infinity.
+_NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
+
+
+def _is_one_of(column: ColumnElement[str], values: Iterable[StrEnum]) -> ColumnElement[bool]:
+    """Whether a column has one of these values, which stand in the statement as constants:
+    PostgreSQL uses the indexes of the queue (migration 0035) for the very same expressions."""
+    return column.in_([_constant(value) for value in sorted(each.value for each in values)])
+
+
+def _constant(value: str) -> ColumnElement[str]:
+    return literal_column(f"'{value}'", Text)
+
+
+_IS_OPEN = _is_one_of(reports.c.status, QUEUE)
+# As `Report.due_at`: the earliest clock that runs. `least` passes over what is NULL.
+DUE_AT = func.least(
+    case((_is_one_of(reports.c.status, CLOCK_RUNS), reports.c.due_at)),
+    case((_IS_OPEN & reports.c.response_ended_at.is_(None), reports.c.response_due_at)),
+)
+_IS_EMERGENCY = _is_one_of(reports.c.category, EMERGENCIES) | _is_one_of(reports.c.urgency, URGENT)
+# As `comes_first` of the model: 0 above 1.
+_RANK = case(
+    (_IS_EMERGENCY & _IS_OPEN & reports.c.arrived_at.is_(None), literal_column("0")),
+    else_=literal_column("1"),
+)
+# By the clock of UTC: what depends on the zone of a session is in no index.
+_UTC = _constant("UTC")
+_LOOK_AT = func.timezone(
+    _UTC,
+    func.timezone(_UTC, reports.c.registered_at)
+    + literal_column(f"interval '{LOOK_WITHIN.total_seconds():.0f} seconds'"),
+)
+PLACE_IN_QUEUE = (
+    _RANK,
+    func.coalesce(
+        func.least(DUE_AT, case((_is_one_of(reports.c.urgency, [Urgency.PROPOSED]), _LOOK_AT))),
+        literal_column("timestamptz 'infinity'"),
+    ),
+    reports.c.report_id,
+)
+_PLACE = (PLACE_IN_QUEUE[0].label("rank"), PLACE_IN_QUEUE[1].label("due"))
+_AFTER: tuple[BindParameter[Any], ...] = (
+    bindparam("after_rank", type_=Integer),
+    bindparam("after_due", type_=DateTime(timezone=True)),
+    bindparam("after_id", type_=Uuid),
+)
+_SIZE = bindparam("size", type_=Integer)
+_IN_ORDER_OF_AN_INDEX = text("SET LOCAL enable_sort = off")
+
+
+@dataclass(frozen=True)
+class QueueFilter:
+    """Filters of the operators' queue of reports. None, "" and False set no filter; without
+    `status`, all statuses in QUEUE match."""
+
+    status: Status | None = None
+    category: Category | None = None
+    region: str = ""
+    overdue_at: datetime | None = None
+    emergencies_only: bool = False
+
+
+async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
+    """Return a page of the operators' queue, without reports that are merged under others.
+
+    First come those where somebody may be in danger and nobody has been; of these and of the others
+    the earliest deadline first, and last those of which no clock runs. Words of danger that nobody
+    has judged are due LOOK_WITHIN after registration.
+    """
+    regions = [wanted.region] if wanted.region else _regions_of(tx.scope)
+    values: dict[str, Any] = {"size": spec.size, "regions": regions, "now": wanted.overdue_at}
+    if spec.after:
+        values |= zip((each.key for each in _AFTER), _place_after(spec.after), strict=True)
+    if wanted.status in (None, *QUEUE):
+        # PostgreSQL takes row-level security to hide nearly all rows, and would sort all that wait.
+        await tx.execute(_IN_ORDER_OF_AN_INDEX)
+    kind = replace(wanted, region="", overdue_at=None)
+    query = _page(
+        kind,
+        overdue_only=wanted.overdue_at is not None,
+        is_after=bool(spec.after),
+        by_region=bool(regions),
+    )
+    return [to_report(row) for row in await tx.execute(query, values)]
+
+
+@lru_cache(maxsize=256)
+def _page(
+    wanted: QueueFilter, *, overdue_only: bool, is_after: bool, by_region: bool
+) -> Select[Any]:
+    """The statement of a page. Made once for each kind: it names all columns of a report twice."""
+    page = select(reports, *_PLACE).where(*_conditions(wanted))
+    if overdue_only:
+        page = page.where(bindparam("now", type_=DateTime(timezone=True)) >= DUE_AT)
+    if is_after:
+        page = page.where(tuple_(*PLACE_IN_QUEUE) > tuple_(*_AFTER))
+    page = page.order_by(*PLACE_IN_QUEUE).limit(_SIZE)
+    if not by_region:
+        return page
+    # The first of each region, in the order of its index; then the first of these.
+    regions = func.unnest(bindparam("regions", type_=ARRAY(Text))).table_valued("region")
+    each = regions.render_derived("each")
+    first = page.where(reports.c.region == each.c.region).lateral("first")
+    rows = select(first).select_from(each.join(first, true()))
+    return rows.order_by(first.c.rank, first.c.due, first.c.report_id).limit(_SIZE)
+
+
+def place_in_queue(report: Report) -> tuple[str, ...]:
+    """Return the sort key of a report in `reports_for_desk`, for a page token."""
+    due = [moment for moment in (report.due_at, look_at(report)) if moment is not None]
+    moment = min(due, default=_NO_DEADLINE)
+    return str(int(not comes_first(report))), moment.isoformat(), str(report.report_id)
+
+
+def _place_after(after: tuple[str, ...]) -> tuple[int, datetime, UUID]:
+    if not after or after[0] not in ("0", "1"):  # "0" and "1" alone, or of an earlier release
+        raise PageTokenWrong
+    return int(after[0]), *moment_and_id(after[1:])
+
+
+def in_regions(query: Select[Any], scope: Scope) -> Select[Any]:
+    """Narrow a query of reports to the regions of the scope. Row-level security does so too, but by
+    a condition for which PostgreSQL uses no index."""
+    return query if scope.sees_all_regions else query.where(reports.c.region.in_(scope.regions))
+
+
+def _regions_of(scope: Scope) -> list[str]:
+    """The regions of the scope; none if it sees all."""
+    return [] if scope.sees_all_regions else list(scope.regions)
+
+
+def _conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
+    statuses = [wanted.status] if wanted.status else QUEUE
+    conditions = [_is_one_of(reports.c.status, statuses), reports.c.parent.is_(None)]
+    if wanted.category is not None:
+        conditions.append(reports.c.category == wanted.category.value)
+    if wanted.emergencies_only:
+        conditions.append(_IS_EMERGENCY)
+    return conditions
