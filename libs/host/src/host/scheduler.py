@@ -53,10 +53,10 @@ AWAY_SECONDS = 5.0
 # How long a batch waits for its rows, and from how many slow rows on a kind is leased no more.
 PATIENCE_SECONDS = 2.0
 SLOW_MAX = 4
-# So many rows are begun together: more would only make each wait for the others' turns. Those that
-# take longer than BRIEF_SECONDS wait for something else, and hold up no other row.
+# So many rows are begun together: more would only make each wait for the others' turns. One that
+# takes longer than BRIEF_SECONDS waits for something else, and holds up no other row.
 TOGETHER = 4
-BRIEF_SECONDS = 0.1
+BRIEF_SECONDS = 0.05
 log = logging.getLogger(__name__)
 
 WorkHandler = Callable[[str], Awaitable[None]]
@@ -154,16 +154,16 @@ class Scheduler:
         """Begin these rows, a few together, and wait until they are done or slow; for heavy work
         not at all."""
         quick: set[asyncio.Task[None]] = set()
-        brief: set[asyncio.Task[None]] = set()
+        begun: dict[asyncio.Task[None], float] = {}
         for row in rows:
             is_heavy = row.kind in self._at_once
             if not is_heavy:
-                brief = await _with_room(brief)
+                begun = await _with_room(begun)
             task = group.create_task(self._do(row))
             self._doing[task] = row.kind
             if not is_heavy:
                 quick.add(task)
-                brief.add(task)
+                begun[task] = time.monotonic()
         if quick:
             await asyncio.wait(quick, timeout=PATIENCE_SECONDS)
         for task in [task for task in self._doing if task.done()]:
@@ -244,14 +244,18 @@ class Scheduler:
             log.warning("work %s not marked: %s", kinds, type(error).__name__)
 
 
-async def _with_room(brief: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    """Wait until fewer than TOGETHER of these tasks run, and return those; none if all are slow."""
-    if len(brief) < TOGETHER:
-        return brief
-    done, running = await asyncio.wait(
-        brief, timeout=BRIEF_SECONDS, return_when=asyncio.FIRST_COMPLETED
-    )
-    return running if done else set()
+async def _with_room(begun: dict[asyncio.Task[None], float]) -> dict[asyncio.Task[None], float]:
+    """Wait until fewer than TOGETHER of these tasks are both running and brief, and return those.
+    The values are when each was begun, by the monotonic clock."""
+    while True:
+        now = time.monotonic()
+        brief = {
+            task: at for task, at in begun.items() if not task.done() and now - at < BRIEF_SECONDS
+        }
+        if len(brief) < TOGETHER:
+            return brief
+        left = min(brief.values()) + BRIEF_SECONDS - now
+        await asyncio.wait(brief, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
 
 _NOW = bindparam("now", type_=work.c.due_at.type)

@@ -1,11 +1,13 @@
 """A log-in for the desk beside that for calls: each scope uses its own, and both are counted."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
+from chassis.refusals import ClockUnsure
 from chassis.settings import Settings
 from chassis.transaction import SYSTEM, Scope
 from host.databases import Databases, DividedCalls
@@ -50,9 +52,17 @@ async def test_entries_of_both_log_ins_are_awaited_in_the_sealed_log(divided: Di
     assert divided.committed_entries() == []
 
 
-async def test_the_clock_is_compared_for_both_log_ins(divided: DividedCalls) -> None:
+async def test_by_a_wrong_clock_neither_log_in_decides(divided: DividedCalls) -> None:
     await divided.ping()
     assert divided.clock_skew_seconds < 1 and divided.desk.clock_skew_seconds < 1
+    for each in (divided, divided.desk):
+        each._clock = lambda: system_clock() + timedelta(minutes=10)
+    with pytest.raises(ClockUnsure):
+        await divided.ping()
+    for scope in (DISPATCHER, SYSTEM):
+        with pytest.raises(ClockUnsure):
+            async with divided.begin(scope):
+                raise AssertionError("it was begun")
 
 
 def test_a_service_with_a_desk_names_the_variable_of_its_missing_log_in() -> None:

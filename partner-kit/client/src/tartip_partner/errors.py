@@ -55,18 +55,19 @@ class Refused(TartipError):
 
 @dataclass(eq=False)
 class MediaRefused(TartipError):
-    """The report of an emergency was handed in, but some of its media were refused.
+    """The report of an emergency was handed in, but some of its media were refused, or could not be
+    read.
 
-    `receipt` is the report's. `refused` are the refusals by the position of the file in `media`.
-    The same call again, with the same report and media, sends these files again; another file
-    cannot be added any more.
+    `receipt` is the report's. `reasons` are the errors by the position of the file in `media`. What
+    was refused after its beginning is sent again by the same call, with the same report and media,
+    for a day. Another file cannot be added any more.
     """
 
     receipt: pb.Receipt
-    refused: Mapping[int, Refused]
+    reasons: Mapping[int, Refused | OSError]
 
     def __str__(self) -> str:
-        files = ", ".join(f"media[{at}]: {one.reason}" for at, one in sorted(self.refused.items()))
+        files = ", ".join(f"media[{at}]: {one}" for at, one in sorted(self.reasons.items()))
         return f"report {self.receipt.number} was handed in without some of its media ({files})"
 
 

@@ -77,11 +77,23 @@ def submit_flow(
         tell(receipt := (yield from _submitted(report.report_id, retries)))
         return receipt
     yield from sending.begin_each()
-    tell(receipt := (yield from _submitted(report.report_id, retries)))
+    tell(receipt := (yield from _submitted_before_the_rest(sending)))
     yield from sending.send_rests()
-    if sending.refused:
-        raise MediaRefused(receipt, sending.refused)
+    if sending.failed:
+        raise MediaRefused(receipt, sending.failed)
     return receipt
+
+
+def _submitted_before_the_rest(sending: Sending) -> Flow[pb.Receipt]:
+    try:
+        return (yield from _submitted(sending.report_id, sending.retries))
+    except Refused as refused:
+        if refused.reason == "MEDIA_INCOMPLETE":  # a service of before that takes no rest
+            yield from sending.send_rests()
+            return (yield from _submitted(sending.report_id, sending.retries))
+        for reason in sending.failed.values():  # without them the report may be empty
+            raise reason from refused
+        raise
 
 
 def get_flow(report_id: str, number: str, retries: Retries) -> Flow[pb.Report]:

@@ -32,8 +32,8 @@ class Sending:
     uploads: Sequence[Upload]
     retries: Retries
     progress: Progress | None
-    refused: dict[int, Refused] = field(default_factory=dict)
-    """Why a file was refused, by its position."""
+    failed: dict[int, Refused | OSError] = field(default_factory=dict)
+    """Why a file was refused, or could not be read, by its position."""
     _received: dict[int, int] = field(default_factory=dict)
     _complete: set[int] = field(default_factory=set)
     _gaps: Counter[int] = field(default_factory=Counter)
@@ -44,22 +44,27 @@ class Sending:
             yield from self._send_rest(at)
 
     def begin_each(self) -> Flow[None]:
-        """Send the beginning of each file. What is refused is in `refused` afterwards."""
+        """Send the beginning of each file. Files that the service refuses by name are in `failed`
+        afterwards. Raises Refused if the service names no reason: then the file may be begun later,
+        but not after its report."""
         for at in range(len(self.uploads)):
-            yield from self._noted(at, self._put(at, BEGINNING_BYTES))
+            try:
+                yield from self._put(at, BEGINNING_BYTES)
+            except Refused as refused:
+                if not refused.is_named:
+                    raise
+                self.failed[at] = refused
 
     def send_rests(self) -> Flow[None]:
-        """Send the rest of each file that was not refused, the smallest first: people at the desk
-        wait for a picture. What is refused is in `refused` afterwards."""
+        """Send the rest of each file that was begun, the smallest first: people at the desk wait
+        for a picture. A file that is refused, or cannot be read, is in `failed` afterwards."""
         for at in sorted(range(len(self.uploads)), key=lambda at: self.uploads[at].total_bytes):
-            if at not in self.refused:
-                yield from self._noted(at, self._send_rest(at))
-
-    def _noted(self, at: int, flow: Flow[None]) -> Flow[None]:
-        try:
-            yield from flow
-        except Refused as refused:
-            self.refused[at] = refused
+            if at in self.failed:
+                continue
+            try:
+                yield from self._send_rest(at)
+            except (Refused, OSError) as reason:
+                self.failed[at] = reason
 
     def _send_rest(self, at: int) -> Flow[None]:
         while at not in self._complete:

@@ -12,10 +12,10 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.pages import PageSpec
-from chassis.transaction import Scope, Tx
+from chassis.transaction import SYSTEM, Scope, Tx
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
-from citizen_reports.storage import board
+from citizen_reports.storage import board, nearby
 from citizen_reports.storage.queue import QueueFilter, place_in_queue, reports_for_desk
 from sqlalchemy import text
 from tartip_testing.mesh import RunningTestMesh
@@ -103,7 +103,7 @@ async def test_the_desk_reads_no_closed_report_of_before(
 
 
 @pytest.mark.parametrize("regions", [("KZ-35",), ("KZ-35", "KZ-39"), ("*",)], ids=str)
-async def test_a_page_of_the_queue_reads_the_reports_it_shows_however_many_wait(
+async def test_the_first_page_of_the_queue_reads_what_it_shows_however_many_wait(
     db: Database, engines: RunningTestMesh, regions: tuple[str, ...]
 ) -> None:
     scope = replace(DISPATCHER, regions=regions)
@@ -136,6 +136,33 @@ async def test_the_pages_of_several_regions_are_those_of_all_reports_in_order(
     ours = [one for one in found if one.number.startswith("KZ35-2018")]
     assert len(ours) == len({one.report_id for one in ours}) == 130
     assert found == sorted(found, key=place_in_queue)
+
+
+async def test_the_look_for_duplicates_reads_a_few_of_the_many_at_one_crossing(
+    db: Database, engines: RunningTestMesh
+) -> None:
+    view = await handed_in(await intake_on(db))
+    found = await nearby.located(db, view.report.report_id)
+    assert found.report.receipt is not None
+    crossing = {
+        "report_id": "gen_random_uuid()",
+        "number": "'KZ35-2018-' || lpad(n::text, 7, '0')",
+        "cell": f"CASE WHEN n % 10 = 0 THEN '{found.place.cell}' ELSE '8720' || to_hex(n) END",
+        # Every fourth happened a quarter of an hour later.
+        "occurred_at": "occurred_at - n / 10 % 4 / 3 * interval '15 minutes'",
+        "registered_at": "registered_at - n * interval '1 millisecond'",
+    }
+    async with copies(engines, db, crossing, MANY), db.begin(SYSTEM) as tx:
+        before = await _rows_read(tx)
+        values = nearby.values_of(
+            found.report,
+            found.place.cells_within(0.1),
+            timedelta(minutes=30),
+            first=timedelta(minutes=10),
+        )
+        await tx.read(nearby.BEFORE, **values)
+        read = await _rows_read(tx) - before
+    assert nearby.NEIGHBOURS_MAX <= read <= 4 * nearby.NEIGHBOURS_MAX
 
 
 async def _rows_read(tx: Tx) -> int:

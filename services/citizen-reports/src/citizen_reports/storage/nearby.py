@@ -14,10 +14,22 @@ from uuid import UUID
 from chassis.db import Database
 from chassis.tables import data_keys
 from chassis.transaction import SYSTEM
-from sqlalchemy import ARRAY, Text, bindparam, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
 from statements.reads import Read
 
-from citizen_reports.model.draft import Place
+from citizen_reports.model.draft import FUTURE_TOLERANCE, Place
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.storage.contents import NOWHERE, REPORT, place_in, text_in
@@ -35,28 +47,62 @@ _LOCATED = Read(
     .where(reports.c.report_id == bindparam("report_id"))
 )
 _IS_THEN = reports.c.occurred_at.between(bindparam("first_from"), bindparam("first_to"))
-# At most NEIGHBOURS_MAX, before anything is joined to them: at one crossing there may be thousands.
-_NEXT = (
+_CELL = (
+    func.unnest(bindparam("cells", type_=ARRAY(Text))).table_valued("cell").render_derived("each")
+)
+
+
+def _in_cell(*conditions: ColumnElement[bool], is_then: bool) -> Select[Any]:
+    """The first NEIGHBOURS_MAX of a cell, by the index `reports_at_place`: no incident lies
+    later than FUTURE_TOLERANCE after the registration of its report."""
+    return (
+        select(
+            reports.c.report_id,
+            reports.c.number,
+            reports.c.occurred_at,
+            reports.c.registered_at,
+            literal(is_then, literal_execute=True).label("is_then"),
+        )
+        .where(
+            # SQLAlchemy would read all cells here again, for it does not see that this is lateral.
+            reports.c.cell == literal_column("each.cell", Text),
+            reports.c.registered_at.between(
+                bindparam("registered_from"), bindparam("registered_to")
+            ),
+            reports.c.category == bindparam("category"),
+            reports.c.region == bindparam("region"),
+            reports.c.report_id != bindparam("report_id"),
+            *conditions,
+        )
+        .order_by(reports.c.registered_at)
+        .limit(NEIGHBOURS_MAX)
+    )
+
+
+# At one crossing there may be thousands. Those of the same time come first, and where they are
+# enough the others are not read; nothing is joined to more than NEIGHBOURS_MAX.
+_OF_CELL = (
     select(
-        reports.c.report_id,
-        reports.c.number,
-        reports.c.occurred_at,
-        reports.c.registered_at,
-        _IS_THEN.label("is_then"),
+        union_all(
+            _in_cell(_IS_THEN, is_then=True),
+            _in_cell(
+                ~_IS_THEN,
+                reports.c.occurred_at.between(bindparam("occurred_from"), bindparam("occurred_to")),
+                is_then=False,
+            ),
+        ).subquery("of_both")
     )
-    .where(
-        reports.c.cell == func.any(bindparam("cells", type_=ARRAY(Text))),
-        reports.c.occurred_at.between(bindparam("occurred_from"), bindparam("occurred_to")),
-        reports.c.category == bindparam("category"),
-        reports.c.region == bindparam("region"),
-        reports.c.registered_at <= bindparam("registered_at"),
-        reports.c.report_id != bindparam("report_id"),
-    )
-    .order_by(_IS_THEN.desc(), reports.c.registered_at)
+    .limit(NEIGHBOURS_MAX)
+    .lateral("of_cell")
+)
+_NEXT = (
+    select(_OF_CELL)
+    .select_from(_CELL.join(_OF_CELL, true()))
+    .order_by(_OF_CELL.c.is_then.desc(), _OF_CELL.c.registered_at)
     .limit(NEIGHBOURS_MAX)
     .subquery("next")
 )
-_BEFORE = Read(
+BEFORE = Read(
     select(_NEXT, *_PLACE)
     .select_from(
         _NEXT.join(contents, contents.c.report_id == _NEXT.c.report_id).outerjoin(
@@ -114,26 +160,32 @@ async def registered_before(
     `report`. Returns at most NEIGHBOURS_MAX reports: before all others those that happened at most
     `first` before or after it, each time in the order of registration.
     """
-    assert report.receipt is not None
-    rows = await db.read(
-        SYSTEM,
-        _BEFORE,
-        cells=list(cells),
-        occurred_from=report.occurred_at - within,
-        occurred_to=report.occurred_at + within,
-        first_from=report.occurred_at - first,
-        first_to=report.occurred_at + first,
-        category=report.category.value,
-        region=report.region,
-        registered_at=report.receipt.registered_at,
-        report_id=report.report_id,
-    )
+    rows = await db.read(SYSTEM, BEFORE, **values_of(report, cells, within, first=first))
     return [
         Neighbour(
             row.report_id, row.number, row.occurred_at, row.registered_at, partial(_place, db, row)
         )
         for row in rows
     ]
+
+
+def values_of(
+    report: Report, cells: Iterable[str], within: timedelta, *, first: timedelta
+) -> dict[str, Any]:
+    """Return the parameters of BEFORE, by those of `registered_before`."""
+    assert report.receipt is not None
+    return {
+        "cells": list(cells),
+        "occurred_from": report.occurred_at - within,
+        "occurred_to": report.occurred_at + within,
+        "first_from": report.occurred_at - first,
+        "first_to": report.occurred_at + first,
+        "category": report.category.value,
+        "region": report.region,
+        "registered_from": report.occurred_at - within - FUTURE_TOLERANCE,
+        "registered_to": report.receipt.registered_at,
+        "report_id": report.report_id,
+    }
 
 
 def _place(db: Database, row: Any) -> Place:
