@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from citizen_reports.storage import text_index
 from tartip.cameras.v1 import cameras_pb2
 from tartip.inference.v1 import streams_pb2 as pb
 from tartip_bench.beside_bare import Round, compared
@@ -15,6 +16,7 @@ from tartip_bench.partner_load import in_turn
 from tartip_bench.profile import Profile, by_library
 from tartip_bench.register.questions import questions
 from tartip_bench.report import page
+from tartip_bench.reports import texts
 from tartip_bench.watching import Ledger
 from tartip_cli.failures import Exit, Failure
 
@@ -76,6 +78,10 @@ async def test_a_step_that_is_interrupted_ends_the_bench() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         await attempted("streams", interrupted())
+
+
+def test_copies_of_reports_are_marked_as_indexed_as_the_service_marks_its_own() -> None:
+    assert texts.VERSION == text_index.VERSION
 
 
 def test_every_kind_of_question_stands_beside_a_bare_statement() -> None:

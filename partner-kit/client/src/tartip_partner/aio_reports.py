@@ -81,7 +81,8 @@ class AsyncReportsClient:
         In an emergency (road accident, domestic violence, incident with a child) the report is
         handed in as soon as each file is begun, and the rest follows: `on_receipt` is called with
         the receipt at once, and this method returns when all has arrived. Raises MediaRefused if a
-        file of an emergency is refused, and OSError for a file that cannot be read.
+        file of an emergency is refused or cannot be read any more, and OSError for a file that
+        cannot be read at the beginning.
         """
         return await self._caller.run(
             submit_flow(report, media, self._retries, progress, on_receipt)

@@ -33,7 +33,7 @@ _MARKERS = """
     FROM citizen_reports.report_stems WHERE class = $1 GROUP BY report_id, region
     ON CONFLICT DO NOTHING
 """
-_VERSION = "1"
+VERSION = 1  # of citizen-reports' index (`storage.text_index`)
 
 
 def searches() -> dict[str, pb.SearchReportsRequest]:
@@ -68,7 +68,7 @@ async def index_texts(connection: asyncpg.Connection[asyncpg.Record], keyring: K
     await connection.execute("ANALYZE vocabulary")
     await connection.execute(_STEMS, WORDS, WORDS_A_TEXT, timeout=1800)
     for each in _CLASSES:
-        marker = keyring.blind_index(f"stems-{each}", "version", _VERSION)
+        marker = keyring.blind_index(f"stems-{each}", "version", str(VERSION))
         await connection.execute(_MARKERS, each, marker, timeout=900)
     await connection.execute(definition, timeout=900)
     await connection.execute("VACUUM ANALYZE citizen_reports.report_stems", timeout=900)
