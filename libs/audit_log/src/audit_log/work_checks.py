@@ -12,15 +12,14 @@ from uuid import UUID
 
 from chassis.tables import inbox, service_now, work
 from chassis.transaction import Tx
-from host.scheduler import LEASE_SECONDS
 from sqlalchemy import Select, select
 from vault import row_codes
 from vault.keyring import Keyring
 
 from audit_log.records import Check, Checked, faults_of
 
-# No worker leases work for longer.
-LEASE_MAX = timedelta(seconds=2 * LEASE_SECONDS)
+# No worker leases work for longer: those of earlier releases lease it for a minute.
+LEASE_MAX = timedelta(minutes=2)
 _IS_HELD = (work.c.done_at.is_(None) & (work.c.leased_until > service_now + LEASE_MAX)).label(
     "is_held"
 )

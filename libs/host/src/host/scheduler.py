@@ -2,9 +2,12 @@
 
 Each row of the table `work` is due at a moment and done once its handler returns. A worker leases
 the row and calls the handler outside of any transaction; the handler opens its own. A handler that
-raises, or takes longer than 55 s, is called again with growing delays, without limit. The column
-`attempts` and the log show failures. A handler must be safe to repeat: it is called again if the
-process or the database fails before the row is marked as done.
+raises, or takes longer than HANDLER_SECONDS, is called again with growing delays, without limit.
+The column `attempts` and the log show failures. A handler must be safe to repeat: it is called
+again if the process or the database fails before the row is marked as done.
+
+The worker renews its leases while handlers run. What a process did that was killed is so done by
+another, or by the same one after its restart, LEASE_SECONDS later.
 
 While a service that handlers of one kind call is away, that kind is tried with a few rows every few
 seconds. Handlers that are slow, such as those that call a service that is hung, go on beside the
@@ -34,8 +37,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
+    TableValuedAlias,
     Text,
     Update,
+    all_,
     bindparam,
     column,
     func,
@@ -47,7 +52,10 @@ from vault import row_codes
 
 POLL_SECONDS = 0.25
 BATCH = 16
-LEASE_SECONDS = 60
+# A lease that is renewed three times before it expires survives a database that is slow for once.
+LEASE_SECONDS = 10
+RENEW_SECONDS = 3.0
+HANDLER_SECONDS = 55
 DELAY_MAX_SECONDS = 600
 AWAY_SECONDS = 5.0
 # How long a batch waits for its rows, and from how many slow rows on a kind is leased no more.
@@ -110,8 +118,9 @@ class Scheduler:
         self._handlers = handlers
         self._at_once = at_once
         self._pauses = Pauses()
-        # What is being done, with its kind; between two batches only what is slow.
-        self._doing: dict[asyncio.Task[None], str] = {}
+        # What is being done; between two batches only what is slow.
+        self._doing: dict[asyncio.Task[None], _Work] = {}
+        self._renewed_at = 0.0
         self._done: list[_Work] = []
         self._marking = asyncio.Lock()
 
@@ -120,6 +129,7 @@ class Scheduler:
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
+                    await self._renew()
                     rows = await self._lease()
                 except Exception as error:
                     log.warning("work not leased: %s", type(error).__name__)
@@ -133,14 +143,31 @@ class Scheduler:
         now = self._clock()
         until = now + timedelta(seconds=LEASE_SECONDS)
         room = self._room()
-        wanted = {"kinds": list(room), "most": list(room.values())}
+        wanted = {"kinds": list(room), "most": list(room.values()), "doing": self._doing_ids()}
         async with self._db.begin(SYSTEM) as tx:
             leased = await tx.execute(_LEASING, {"now": now, "until": until, **wanted})
             return list(leased.all())
 
+    def _doing_ids(self) -> list[int]:
+        """The rows that are being done, whose leases may all the same have expired: while the
+        database was away, or because the clock was moved."""
+        return [row.work_id for task, row in self._doing.items() if not task.done()]
+
+    async def _renew(self) -> None:
+        """Renew the leases of what is being done, once in RENEW_SECONDS."""
+        if time.monotonic() - self._renewed_at < RENEW_SECONDS or not self._doing_ids():
+            return
+        until = self._clock() + timedelta(seconds=LEASE_SECONDS)
+        async with self._marking:  # whose transactions lock rows in an order of their own
+            rows = [row for task, row in self._doing.items() if not task.done()]
+            async with self._db.begin(SYSTEM) as tx:
+                await tx.execute(_RENEWING, {**_leases_of(rows), "until": until})
+        self._renewed_at = time.monotonic()
+
     def _room(self) -> dict[str, int]:
         """How many rows of which kinds may be begun now."""
-        doing, paused = Counter(self._doing.values()), self._pauses.left_out()
+        doing = Counter(row.kind for row in self._doing.values())
+        paused = self._pauses.left_out()
         room = {}
         for kind in self._handlers.keys() - paused:
             most = self._at_once.get(kind)
@@ -160,7 +187,7 @@ class Scheduler:
             if not is_heavy:
                 begun = await _with_room(begun)
             task = group.create_task(self._do(row))
-            self._doing[task] = row.kind
+            self._doing[task] = row
             if not is_heavy:
                 quick.add(task)
                 begun[task] = time.monotonic()
@@ -181,7 +208,7 @@ class Scheduler:
                 attributes={"tartip.attempt": row.attempts},
             ):
                 traced = telemetry.traceparent()
-                async with asyncio.timeout(LEASE_SECONDS - 5):
+                async with asyncio.timeout(HANDLER_SECONDS):
                     await self._handlers[row.kind](row.key)
         except WaitUntilDue as wait:
             await self._again(row, wait.delay, "waits")
@@ -230,18 +257,21 @@ class Scheduler:
     async def _mark(
         self, rows: list[_Work], macs: list[bytes | None], mark: Update, values: dict[str, object]
     ) -> None:
-        leases = {
-            "ids": [row.work_id for row in rows],
-            "tries": [row.attempts for row in rows],
-            "dues": [row.due_at for row in rows],
-            "macs": macs,
-        }
         try:
             async with self._db.begin(SYSTEM) as tx:
-                await tx.execute(mark, {**leases, **values})
+                await tx.execute(mark, {**_leases_of(rows), "macs": macs, **values})
         except Exception as error:  # the lease runs out and it is done again: handlers allow it
             kinds = ", ".join(sorted({row.kind for row in rows}))
             log.warning("work %s not marked: %s", kinds, type(error).__name__)
+
+
+def _leases_of(rows: list[_Work]) -> dict[str, object]:
+    """The values of `_LEASES` by which rows are found as they were leased."""
+    return {
+        "ids": [row.work_id for row in rows],
+        "tries": [row.attempts for row in rows],
+        "dues": [row.due_at for row in rows],
+    }
 
 
 async def _with_room(begun: dict[asyncio.Task[None], float]) -> dict[asyncio.Task[None], float]:
@@ -259,6 +289,7 @@ async def _with_room(begun: dict[asyncio.Task[None], float]) -> dict[asyncio.Tas
 
 
 _NOW = bindparam("now", type_=work.c.due_at.type)
+_UNTIL = bindparam("until", type_=work.c.leased_until.type)
 _KINDS = (
     func.unnest(bindparam("kinds", type_=ARRAY(Text)), bindparam("most", type_=ARRAY(Integer)))
     .table_valued("kind", column("most", Integer), name="wanted")
@@ -272,6 +303,7 @@ _DUE_OF_KIND = (
         work.c.due_at <= _NOW,
         work.c.kind == _KINDS.c.kind,
         (work.c.leased_until.is_(None)) | (work.c.leased_until < _NOW),
+        work.c.work_id != all_(bindparam("doing", type_=ARRAY(BigInteger))),
     )
     .order_by(work.c.due_at)
     .limit(_KINDS.c.most)
@@ -288,30 +320,41 @@ _LEASING = (
     update(work)
     .where(work.c.work_id.in_(_DUE))
     .values(
-        leased_until=bindparam("until", type_=work.c.leased_until.type),
+        leased_until=_UNTIL,
         attempts=work.c.attempts + 1,
     )
     .returning(work)
 )
 # Rows that are still leased and due as when they were tried: otherwise somebody has moved them, or
 # another worker has them by now.
+_LEASE = (
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("tries", type_=ARRAY(Integer)),
+    bindparam("dues", type_=ARRAY(work.c.due_at.type)),
+)
 _LEASES = (
-    func.unnest(
-        bindparam("ids", type_=ARRAY(BigInteger)),
-        bindparam("tries", type_=ARRAY(Integer)),
-        bindparam("dues", type_=ARRAY(work.c.due_at.type)),
-        bindparam("macs", type_=ARRAY(LargeBinary)),
-    )
+    func.unnest(*_LEASE)
+    .table_valued("work_id", "attempts", "due_at", name="lease")
+    .render_derived()
+)
+_LEASES_AND_CODES = (
+    func.unnest(*_LEASE, bindparam("macs", type_=ARRAY(LargeBinary)))
     .table_valued("work_id", "attempts", "due_at", "mac", name="lease")
     .render_derived()
 )
-_OF_LEASES = (
-    update(work)
-    .where(work.c.work_id == _LEASES.c.work_id, work.c.attempts == _LEASES.c.attempts)
-    .where(work.c.due_at == _LEASES.c.due_at)
-    .values(mac=_LEASES.c.mac)
-)
-_DONE = _OF_LEASES.values(done_at=service_now, last_error=None)
-_AGAIN = _OF_LEASES.values(
+
+
+def _of(leases: TableValuedAlias) -> Update:
+    return (
+        update(work)
+        .where(work.c.work_id == leases.c.work_id, work.c.attempts == leases.c.attempts)
+        .where(work.c.due_at == leases.c.due_at)
+    )
+
+
+_RENEWING = _of(_LEASES).where(work.c.done_at.is_(None)).values(leased_until=_UNTIL)
+_MARKING = _of(_LEASES_AND_CODES).values(mac=_LEASES_AND_CODES.c.mac)
+_DONE = _MARKING.values(done_at=service_now, last_error=None)
+_AGAIN = _MARKING.values(
     due_at=bindparam("again_at"), leased_until=None, last_error=bindparam("reason")
 )

@@ -139,6 +139,74 @@ async def test_rows_are_begun_a_few_together_so_that_each_is_done_soon(db: Datab
     assert most == TOGETHER
 
 
+@pytest.fixture
+def brief_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(scheduler, "RENEW_SECONDS", 0.2)
+    monkeypatch.setattr(scheduler, "PATIENCE_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("brief_leases")
+async def test_slow_work_stays_leased_and_is_done_once_by_one_of_two_workers(db: Database) -> None:
+    begun, done = Counter[str](), list[str]()
+
+    async def draw(key: str) -> None:
+        begun[key] += 1
+        await asyncio.sleep(2.5)
+        done.append(key)
+
+    async with db.begin(SYSTEM) as tx:
+        await tx.schedule("draw", "slow", system_clock())
+    async with running(db, {"draw": draw}), running(db, {"draw": draw}):
+        await until(lambda: bool(done))
+    assert begun == {"slow": 1}
+
+
+@pytest.mark.usefixtures("brief_leases")
+async def test_what_a_stopped_worker_left_is_done_by_another_once_its_lease_expired(
+    db: Database,
+) -> None:
+    left, done = asyncio.Event(), asyncio.Event()
+
+    async def leave(_: str) -> None:
+        left.set()
+        await asyncio.sleep(3600)
+
+    async def draw(_: str) -> None:
+        done.set()
+
+    async with db.begin(SYSTEM) as tx:
+        await tx.schedule("draw", "left", system_clock())
+    async with running(db, {"draw": leave}):
+        await left.wait()
+    async with running(db, {"draw": draw}), asyncio.timeout(30):
+        await done.wait()
+
+
+@pytest.mark.usefixtures("brief_leases")
+async def test_a_clock_that_jumps_has_a_worker_do_nothing_twice_at_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "RENEW_SECONDS", float("inf"))  # it may come too late
+    begun, ahead = Counter[str](), timedelta()
+
+    async def draw(key: str) -> None:
+        nonlocal ahead
+        begun[key] += 1
+        ahead += timedelta(days=1)
+        await asyncio.sleep(1.0)
+
+    task = asyncio.ensure_future(
+        Scheduler(db, lambda: system_clock() + ahead, {"draw": draw}).run()
+    )
+    async with db.begin(SYSTEM) as tx:
+        await tx.schedule("draw", "once", system_clock())
+    await until(lambda: bool(begun))
+    await asyncio.sleep(0.8)
+    assert begun == {"once": 1}
+    task.cancel()
+
+
 async def test_due_work_is_found_without_reading_past_that_of_paused_kinds(db: Database) -> None:
     """An outage of a service leaves tens of thousands of rows, and a lease is four times a
     second."""
@@ -153,6 +221,7 @@ async def test_due_work_is_found_without_reading_past_that_of_paused_kinds(db: D
                 "until": now + timedelta(minutes=1),
                 "kinds": ["other"],
                 "most": [BATCH],
+                "doing": [],
             }
             leased = (await tx.execute(scheduler._LEASING, values)).all()
             assert [row.key for row in leased] == ["once"]
