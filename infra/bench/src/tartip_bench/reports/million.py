@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,9 @@ DESK = "tartip.reports.v1.ReportDesk"
 DUPLICATES = "work find_duplicates"
 # Each may call a hundred times a second.
 OPERATORS = ("dispatcher-almaty", "supervisor-almaty")
+OPERATORS_OF_ALL = ("dispatcher-country", "supervisor-country")
+# Where no reports are but the copies; the load of the bench stands open in REGION.
+QUIET_REGION = "KZ-71"
 PAGE = 50
 MILLISECONDS = 50.0
 # Reports at one crossing within minutes; the look for duplicates may not grow with them.
@@ -47,7 +50,7 @@ _FILL = """
         'KZ-' || (ARRAY[10,11,15,19,23,27,31,33,35,39,43,47,55,59,61,62,63,71,75,79])[1 + n % 20]
             AS region,
         $3::timestamptz - n * interval '31 seconds' AS at,
-        n % 100 < 3 AS is_open) AS made
+        n / 20 % 100 < 3 AS is_open) AS made
     WHERE real.report_id = $1::uuid
 """
 _VALUES = {
@@ -68,6 +71,11 @@ _VALUES = {
     "due_at": "CASE WHEN n % 2 = 0 THEN made.at ELSE made.at + interval '900 days' END",
     "cell": "'8720' || to_hex(n % 65536)",
 }
+_WAITING = """
+    SELECT region, count(*) FROM citizen_reports.reports
+    WHERE status IN ('registered', 'routed', 'in_work', 'waits_for_reporter', 'disputed')
+    GROUP BY region
+"""
 _COLUMNS = (
     "SELECT string_agg(column_name, ',') FROM information_schema.columns"
     " WHERE table_schema = 'citizen_reports' AND table_name = 'reports' AND is_generated = 'NEVER'"
@@ -76,15 +84,17 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Question:
-    """A call of the desk that is timed by its span `method`."""
+    """A call of the desk by these operators in turn, which is timed by its span `method`."""
 
     title: str
     method: str
     request: Any
+    operators: tuple[str, ...] = OPERATORS
 
 
-def questions(at: dt.datetime) -> list[Question]:
-    """The calls of the desk that are measured at this moment."""
+def questions(at: dt.datetime, waiting: Mapping[str, int]) -> list[Question]:
+    """The calls of the desk that are measured at this moment. `waiting` has the number of open
+    reports by region."""
     page = common_pb2.Page(size=PAGE)
     lists = {
         "the queue": pb.ReportDeskListReportsRequest(page=page),
@@ -93,20 +103,34 @@ def questions(at: dt.datetime) -> list[Question]:
         "overdue ones": pb.ReportDeskListReportsRequest(page=page, overdue_only=True),
         "a category": pb.ReportDeskListReportsRequest(page=page, category=pb.CATEGORY_INCIDENT),
     }
-    month = pb.GetUnitFiguresRequest(
-        region=REGION,
-        registered_from=to_timestamp(at - dt.timedelta(days=30)),
-        registered_until=to_timestamp(at),
-    )
+    counted = ((QUIET_REGION, OPERATORS_OF_ALL), (REGION, OPERATORS))
     return [
         *(Question(title, "ListReports", request) for title, request in lists.items()),
         *(
             Question(f"a search by text, {title}", "SearchReports", request)
             for title, request in searches().items()
         ),
-        Question("the board of a region", "GetBoard", pb.GetBoardRequest(region=REGION)),
-        Question("figures of a region's units over 30 days", "GetUnitFigures", month),
+        *(
+            question
+            for region, operators in counted
+            for question in _of_units(region, waiting[region], at, operators)
+        ),
     ]
+
+
+def _of_units(
+    region: str, waiting: int, at: dt.datetime, operators: tuple[str, ...]
+) -> Iterator[Question]:
+    """The board of a region with so many open reports, and the figures of its units."""
+    board = pb.GetBoardRequest(region=region)
+    month = pb.GetUnitFiguresRequest(
+        region=region,
+        registered_from=to_timestamp(at - dt.timedelta(days=30)),
+        registered_until=to_timestamp(at),
+    )
+    where = f"a region with {waiting:,} open"
+    yield Question(f"the board of {where}", "GetBoard", board, operators)
+    yield Question(f"30 days of the units of {where}", "GetUnitFigures", month, operators)
 
 
 async def desk(run: Run, bench: BenchMesh) -> list[Figure]:
@@ -118,7 +142,7 @@ async def desk(run: Run, bench: BenchMesh) -> list[Figure]:
     await _fill(bench, await _handed_in(app, a_report()), count)
     asked: list[tuple[Question, Period]] = []
     stub: Any = ReportDeskStub(bench.for_operators(CITIZEN_REPORTS))
-    for question in questions(system_clock()):
+    for question in questions(system_clock(), await _waiting(bench)):
         run.report(f"{question.title}, {calls} times")
         asked.append((question, await _asked(bench, stub, question, calls)))
     figures = []
@@ -141,7 +165,7 @@ def _figure(title: str, took: list[float]) -> Figure:
 
 async def _asked(bench: BenchMesh, stub: Any, question: Question, calls: int) -> Period:
     """Ask `calls` times, one call after the other, and return the period of the calls."""
-    metadata = [await bench.speaking(operator) for operator in OPERATORS]
+    metadata = [await bench.speaking(operator) for operator in question.operators]
     call: Callable[..., Awaitable[object]] = getattr(stub, question.method)
 
     def ask(number: int) -> Callable[[], Awaitable[object]]:
@@ -211,5 +235,14 @@ async def _fill(bench: BenchMesh, real: str, count: int) -> None:
         # As PostgreSQL does by itself in a table that grows day by day.
         await connection.execute("VACUUM ANALYZE citizen_reports.reports", timeout=300)
         await index_texts(connection, _keys(bench))
+    finally:
+        await connection.close()
+
+
+async def _waiting(bench: BenchMesh) -> dict[str, int]:
+    """The number of open reports by region."""
+    connection = await asyncpg.connect(bench.mesh.database.url)
+    try:
+        return dict(await connection.fetch(_WAITING))
     finally:
         await connection.close()
