@@ -93,6 +93,7 @@ from citizen_reports.usecases.recording import (
     ReportRecorder,
 )
 from citizen_reports.usecases.retention import Retention, RetentionDesk
+from citizen_reports.usecases.routed_units import RoutedUnits
 from citizen_reports.usecases.routing import MOVE_REGION, RegionMoves, Routing
 from citizen_reports.usecases.routing_versions import RoutingVersions
 from citizen_reports.usecases.searching import Search
@@ -140,7 +141,7 @@ async def build(chassis: Chassis[ReportsSettings]) -> None:
     )
     desk = ReportDeskApi(usecases, sent, pages)
     _serve_answers(chassis, desk_usecases, law, recorder, pages)
-    _serve_personnel(chassis, recorder, complaints, pages)
+    _serve_personnel(chassis, recorder, complaints, law, pages)
     _serve_retention(chassis, law.retention, evidence)
 
     services = reports_pb2.DESCRIPTOR.services_by_name
@@ -253,9 +254,12 @@ def _serve_personnel(
     chassis: Chassis[ReportsSettings],
     recorder: ReportRecorder,
     complaints: Complaints,
+    law: Law,
     pages: Pages,
 ) -> None:
-    personnel = Personnel(chassis.db, chassis.clock, recorder)
+    assert isinstance(law.router, ActiveRouting)
+    routed = RoutedUnits(chassis.clock, law.routing, law.router)
+    personnel = Personnel(chassis.db, chassis.clock, recorder, routed)
     services = personnel_pb2.DESCRIPTOR.services_by_name
     chassis.serve(
         services["Personnel"],
@@ -269,7 +273,7 @@ def _serve_personnel(
         ComplaintsApi(complaints),
         COMPLAINTS_POLICY,
     )
-    at_work = Personnel(chassis.work_db, chassis.clock, recorder)
+    at_work = Personnel(chassis.work_db, chassis.clock, recorder, routed)
     chassis.do(RELEASE_CASES, at_work.release_cases)
     chassis.do(RELEASE_LOG_IN, at_work.release_log_in)
     chassis.do(MATCH_OFFICER, complaints.match_officer)

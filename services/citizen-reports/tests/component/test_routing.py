@@ -13,6 +13,7 @@ from chassis.clock import new_id, system_clock, to_timestamp
 from chassis.db import Database
 from chassis.transaction import SYSTEM
 from citizen_reports.storage import contents
+from google.protobuf.timestamp_pb2 import Timestamp
 from tartip.common.v1 import common_pb2
 from tartip.reports.v1 import personnel_pb2 as staff
 from tartip.reports.v1 import reports_pb2 as pb
@@ -36,18 +37,27 @@ async def clean(administrator: As) -> AsyncIterator[None]:
 async def unit(administrator: As) -> str:
     """A desk of REGION that no table of the law has."""
     name = f"{REGION}-{new_id().hex[-10:]}"
-    unit = staff.Unit(
-        unit=name,
-        kind=staff.UNIT_KIND_DESK,
-        parent=REGION,
-        region=REGION,
-        name_kk=name,
-        name_ru=name,
-        valid_from=to_timestamp(system_clock() - timedelta(days=1)),
-    )
+    await put_desk(administrator, name)
+    return name
+
+
+async def put_desk(administrator: As, name: str, region: str = REGION, **changes: Any) -> None:
+    given: dict[str, Any] = {
+        "unit": name,
+        "kind": staff.UNIT_KIND_DESK,
+        "parent": region,
+        "region": region,
+        "name_kk": name,
+        "name_ru": name,
+        "valid_from": after(days=-1),
+    }
+    unit = staff.Unit(**given | changes)
     request = staff.PutUnitRequest(request_id=str(new_id()), unit=unit)
     await administrator.of_personnel("PutUnit", request)
-    return name
+
+
+def after(**passed: float) -> Timestamp:
+    return to_timestamp(system_clock() + timedelta(**passed))
 
 
 def rule(**changes: Any) -> routing.RoutingRule:
@@ -301,20 +311,48 @@ async def test_a_version_whose_unit_has_ended_is_not_made_active(
 ) -> None:
     version = await store(administrator, rule(unit=unit))
     await replay(administrator, version)
-    ended = staff.Unit(
-        unit=unit,
-        kind=staff.UNIT_KIND_DESK,
-        parent=REGION,
-        region=REGION,
-        name_kk=unit,
-        name_ru=unit,
-        valid_from=to_timestamp(system_clock() - timedelta(days=1)),
-        valid_until=to_timestamp(system_clock() - timedelta(minutes=1)),
-    )
-    request = staff.PutUnitRequest(request_id=str(new_id()), unit=ended)
-    await administrator.of_personnel("PutUnit", request)
+    await put_desk(administrator, unit, valid_until=after(minutes=-1))
     refusal = await refused(activate(administrator, version))
     assert [(one.field, one.code) for one in refusal.fields] == [("rules[0].unit", "UNIT_UNKNOWN")]
+
+
+async def test_a_version_is_active_only_while_its_units_exist(
+    administrator: As, unit: str, clean: None
+) -> None:
+    end = after(hours=3)
+    await put_desk(administrator, unit, valid_from=after(hours=1), valid_until=end)
+    version = await store(administrator, rule(unit=unit))
+    await replay(administrator, version)
+    for start in (after(minutes=1), after(hours=2)):  # before it begins; beyond its end
+        refusal = await refused(activate(administrator, version, active_from=start))
+        assert [one.code for one in refusal.fields] == ["UNIT_UNKNOWN"]
+    await activate(administrator, 0, active_from=end)
+    planned = await activate(administrator, version, active_from=after(hours=2))
+    assert not planned.active
+
+
+async def test_a_unit_stays_while_rules_send_it_reports(
+    administrator: As, unit: str, clean: None
+) -> None:
+    version = await store(administrator, rule(name="own", unit=unit))
+    await replay(administrator, version)
+    await activate(administrator, version)
+    changes = ({"valid_until": after(minutes=20)}, {"kind": staff.UNIT_KIND_DEPARTMENT})
+    for change in changes:
+        refusal = await refused(put_desk(administrator, unit, **change))
+        assert refusal.code == "UNIT_RECEIVES_REPORTS"
+        assert refusal.facts == {"version": str(version), "rule": "own"}
+    await put_desk(administrator, unit, name_ru="another name")
+    await activate(administrator, 0, active_from=after(minutes=30))
+    refusal = await refused(put_desk(administrator, unit, valid_until=after(minutes=20)))
+    assert refusal.code == "UNIT_RECEIVES_REPORTS"
+    await put_desk(administrator, unit, valid_until=after(minutes=40))
+
+
+@pytest.mark.parametrize("desk", ["manual", "duty", "traffic"])
+async def test_desks_that_the_law_names_stay_under_version_0(administrator: As, desk: str) -> None:
+    ending = put_desk(administrator, f"{REGION}-{desk}", valid_until=after(hours=1))
+    assert (await refused(ending)).code == "UNIT_RECEIVES_REPORTS"
 
 
 @pytest.mark.parametrize("method", ["DraftRouting", "ReplayRouting", "ActivateRouting"])
@@ -331,17 +369,7 @@ async def test_a_desk_of_ones_own_takes_reports_by_hand_but_not_protected_ones(
     administrator: As, dispatcher: As, register: Register, kaspi: As
 ) -> None:
     own = f"KZ-75-{new_id().hex[-10:]}"
-    unit = staff.Unit(
-        unit=own,
-        kind=staff.UNIT_KIND_DESK,
-        parent="KZ-75",
-        region="KZ-75",
-        name_kk=own,
-        name_ru=own,
-        valid_from=to_timestamp(system_clock() - timedelta(days=1)),
-    )
-    put = staff.PutUnitRequest(request_id=str(new_id()), unit=unit)
-    await administrator.of_personnel("PutUnit", put)
+    await put_desk(administrator, own, "KZ-75")
     report_id, _ = await register()
     request = pb.RouteReportRequest(report_id=report_id, unit=own, reason="It lies there.")
     routed = await dispatcher.at_desk("RouteReport", request)

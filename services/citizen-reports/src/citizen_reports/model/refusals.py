@@ -263,6 +263,12 @@ class RoutingNotReplayed(Refusal):
     code = "ROUTING_NOT_REPLAYED"
 
 
+class UnitReceivesReports(Refusal):
+    """Routing rules send reports to a unit that would no longer exist, or not take them."""
+
+    code = "UNIT_RECEIVES_REPORTS"
+
+
 class HoldNotFound(Refusal):
     """There is no hold with this id."""
 

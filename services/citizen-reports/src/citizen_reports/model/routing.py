@@ -104,10 +104,17 @@ class Rule:
         }
         return tuple(name for name, does_fit in fits.items() if not does_fit)
 
+    def goes_to(self, unit: str) -> bool:
+        """Return whether reports of some region go to a unit by this rule."""
+        return unit in {self.unit_in(region) for region in self.regions or REGIONS}
+
     def may_fit(self) -> frozenset[Category]:
-        """Return the categories of reports that the rule may take."""
+        """Return the categories of reports that the rule may take. One that names neither
+        categories nor classes takes no complaints, which it need not exclude."""
         named = self.categories or frozenset(Category)
-        return frozenset(one for one in named if not self.classes or CLASSES[one] in self.classes)
+        fit = frozenset(one for one in named if not self.classes or CLASSES[one] in self.classes)
+        is_named = self.categories or self.classes
+        return fit if is_named else fit - {Category.COMPLAINT_ABOUT_OFFICER}
 
     def _covers(self, hour: int) -> bool:
         start, end = self.from_hour, self.until_hour
@@ -165,6 +172,17 @@ class RuleSet:
         unit = f"{facts.region}-{self.default_desk}"
         return Routed(unit, self.version, DEFAULT, tuple(passed))
 
+    def everywhere(self) -> tuple[Rule, ...]:
+        """Return the rules and, as rules, what holds beside them: the default desks, the manual
+        queues for places abroad, and the unit for complaints."""
+        complaints = frozenset({Category.COMPLAINT_ABOUT_OFFICER})
+        return (
+            *self.rules,
+            Rule(DEFAULT, desk=self.default_desk),
+            Rule(ABROAD, desk=MANUAL),
+            Rule(COMPLAINT, categories=complaints, unit=self.complaint_unit),
+        )
+
 
 class Router(Protocol):
     """Decides by the rules that are in force."""
@@ -212,6 +230,11 @@ def may_take(table: ReportRouting, category: Category, unit: Unit) -> bool:
     return named is None or unit.unit in {f"{unit.region}-{name}" for name in named}
 
 
+def may_take_all(table: ReportRouting, rule: Rule, unit: Unit) -> bool:
+    """Whether a unit may receive all reports that a rule may take."""
+    return all(may_take(table, category, unit) for category in rule.may_fit())
+
+
 @dataclass(frozen=True)
 class WrongRule:
     """A field of a rule that is wrong, what would be right, and a code."""
@@ -237,12 +260,9 @@ def wrong_targets(
     is_oversight = rule.unit == table.complaint_unit
     if named and not is_oversight and {named.region} != rule.regions:
         yield WrongRule("regions", f"{named.region or 'none'} alone", code="UNIT_OF_ANOTHER_REGION")
-    categories = rule.may_fit()
-    if not rule.categories and not rule.classes:  # all but complaints, which no rule need name
-        categories -= {Category.COMPLAINT_ABOUT_OFFICER}
     refused = sorted(
         category
-        for category in categories
+        for category in rule.may_fit()
         if not all(may_take(table, category, units[name]) for name in names)
     )
     if refused:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.tables import data_keys
 from chassis.transaction import Tx
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import ColumnElement, func, insert, select, tuple_, update
 
 from citizen_reports.model.categories import Category
 from citizen_reports.model.personnel import Unit
@@ -118,10 +118,34 @@ async def activations(tx: Tx) -> list[Activation]:
 
 async def units_at(tx: Tx, moment: datetime) -> dict[str, Unit]:
     """Return the units that exist at a moment, by name."""
-    begun = units.c.valid_from <= moment
-    lasts = units.c.valid_until.is_(None) | (units.c.valid_until > moment)
-    rows = await tx.execute(select(units).where(begun, lasts))
+    return await _units(tx, units.c.valid_from <= moment, _lasts_beyond(moment))
+
+
+async def units_not_ended(tx: Tx, moment: datetime) -> dict[str, Unit]:
+    """Return the units that exist at a moment or will exist after it, by name."""
+    return await _units(tx, _lasts_beyond(moment))
+
+
+async def units_during(tx: Tx, start: datetime, end: datetime | None) -> dict[str, Unit]:
+    """Return the units that exist from `start` until `end`, by name; from `start` on, without a
+    known end, if `end` is None."""
+    lasts = units.c.valid_until.is_(None)
+    to_the_end = lasts if end is None else lasts | (units.c.valid_until >= end)
+    return await _units(tx, units.c.valid_from <= start, to_the_end)
+
+
+async def _units(tx: Tx, *conditions: ColumnElement[bool]) -> dict[str, Unit]:
+    rows = await tx.execute(select(units).where(*conditions))
     return {row.unit: to_unit(row) for row in rows}
+
+
+def _lasts_beyond(moment: datetime) -> ColumnElement[bool]:
+    return units.c.valid_until.is_(None) | (units.c.valid_until > moment)
+
+
+async def lock_targets(tx: Tx) -> None:
+    """Let no other transaction change units or activate rules until this one has ended."""
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("routing", 0))))
 
 
 async def routed_since(

@@ -52,6 +52,7 @@ TEMPLATE_CHANGED_MEANWHILE = The template has changed since it was shown. Read i
 TEMPLATE_NOT_FOR_REPORT = This template is for other kinds of reports.
 TEMPLATE_NOT_FOUND = There is no such template.
 TOO_MANY_MEDIA = A report takes at most ten files.
+UNIT_RECEIVES_REPORTS = Routing rules send this unit reports that it could then not take. First activate a version without it.
 URGENCY_NOT_PROPOSED = Nobody has proposed this report as urgent, or it was judged already.
 WAITING_TIME_USED = Questions have stopped this deadline for as long as is allowed.
 WEBHOOK_ADDRESS_MISSING = Your row has no address for webhooks; ask those who run the system to set one.

@@ -6,6 +6,7 @@ this time. While the database is away, the rules that were read last remain vali
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +35,19 @@ class Schedule:
 
     starts: tuple[tuple[datetime, RuleSet], ...]
     built_in: RuleSet
+
+    def periods(self, now: datetime) -> Iterator[tuple[datetime, datetime | None, RuleSet]]:
+        """Yield the rules that are active from `now` on, each with the beginning and the end of its
+        period. The end of the last period is None."""
+        later = [start for start in self.starts if start[0] > now]
+        starts = [(now, self.at(now)), *later]
+        ends = [*(at for at, _ in later), None]
+        for (begin, rules), end in zip(starts, ends, strict=True):
+            yield begin, end, rules
+
+    def next_start(self, moment: datetime) -> datetime | None:
+        """Return when the first rules after a moment become active; None if none are planned."""
+        return next((active_from for active_from, _ in self.starts if active_from > moment), None)
 
     def at(self, moment: datetime) -> RuleSet:
         """Return the rules that are active at a moment."""

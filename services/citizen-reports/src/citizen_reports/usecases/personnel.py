@@ -18,6 +18,7 @@ from citizen_reports.model.report import Report
 from citizen_reports.storage import personnel, reports
 from citizen_reports.usecases.complaints import MATCH_OFFICER
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, ReportRecorder, bind_trace
+from citizen_reports.usecases.routed_units import RoutedUnits
 
 RELEASE_CASES = "release_cases"
 RELEASE_LOG_IN = "release_log_in"
@@ -36,17 +37,23 @@ class Personnel:
     """The use cases of personnel. A repeated request id with the same content changes nothing and
     returns what is stored; with other content it raises IdReused."""
 
-    def __init__(self, db: Database, clock: Clock, recorder: ReportRecorder) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, recorder: ReportRecorder, routed: RoutedUnits
+    ) -> None:
         self._db = db
         self._clock = clock
         self._recorder = recorder
+        self._routed = routed
 
     async def put_unit(self, unit: Unit, asked: Asked) -> Unit:
-        """Add a unit or change it. Raises BadRequest if its parent is unknown or below it."""
+        """Add a unit or change it. Raises BadRequest if its parent is unknown or below it, or
+        UnitReceivesReports if routing rules send it reports that it could then not take."""
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
                 await _check_parent(tx, unit)
+                await self._routed.lock(tx)
                 await personnel.put_unit(tx, unit)
+                await self._routed.require_fit(tx, unit.unit)
                 facts = {"kind": unit.kind.value, "parent": unit.parent}
                 tx.audit("put_unit", f"unit:{unit.unit}", region=unit.region, facts=facts)
             return await personnel.find_unit(tx, unit.unit) or unit

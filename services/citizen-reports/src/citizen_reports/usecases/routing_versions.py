@@ -1,7 +1,7 @@
 """The use cases of routing rules: drafted, tried on facts and on last week, and made active."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from chassis.refusals import checks
 from chassis.transaction import SYSTEM, Tx
 from law.report_routing import ReportRouting
 
-from citizen_reports.model.categories import Category
+from citizen_reports.model.personnel import Unit
 from citizen_reports.model.refusals import RoutingNotFound, RoutingNotReplayed
 from citizen_reports.model.routing import (
     BUILT_IN,
@@ -137,7 +137,7 @@ class RoutingVersions:
         """Make a version active from a moment on; from now on for None.
 
         Raises RoutingNotFound, RoutingNotReplayed, IdReused, or BadRequest for a moment that has
-        passed and for units that have ended since the draft.
+        passed and for units that do not exist while the version is active.
         """
         now = self._clock()
         async with self._db.begin(asked.caller.scope) as tx:
@@ -149,7 +149,10 @@ class RoutingVersions:
                 starts = active_from or now
                 with checks() as check:
                     check.that(starts >= now, "active_from", "not in the past")
-                await self._check(tx, rules.rules, rules.default_desk)
+                await routing.lock_targets(tx)
+                end = (await self._active.read(tx)).next_start(starts)
+                units = await routing.units_during(tx, starts, end)
+                self._check_targets(units, rules.rules, rules.default_desk)
                 routing.activate(tx, version, starts)
                 facts = {"active_from": starts.isoformat()}
                 tx.audit("activate_routing", f"routing:{version}", facts=facts)
@@ -170,14 +173,18 @@ class RoutingVersions:
             numbers.append(report.number)
 
     async def _check(self, tx: Tx, rules: Sequence[Rule], default_desk: str) -> None:
-        units = await routing.units_at(tx, self._clock())
+        units = await routing.units_not_ended(tx, self._clock())
+        self._check_targets(units, rules, default_desk)
+
+    def _check_targets(
+        self, units: Mapping[str, Unit], rules: Sequence[Rule], default_desk: str
+    ) -> None:
         with checks() as check:
             for number, rule in enumerate(rules):
                 for wrong in wrong_targets(rule, units, self._table):
                     path = f"rules[{number}].{wrong.field}"
                     check.wrong(path, wrong.description, code=wrong.code)
-            everything = frozenset(Category) - {Category.COMPLAINT_ABOUT_OFFICER}
-            default = Rule("default", categories=everything, desk=default_desk)
+            default = Rule("default", desk=default_desk)
             for wrong in wrong_targets(default, units, self._table):
                 check.wrong("default_desk", wrong.description, code=wrong.code)
 
