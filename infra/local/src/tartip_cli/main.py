@@ -30,7 +30,7 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "streams": ("streams",),
     "fines": ("fines",),
     "partners": ("partners",),
-    "revoking": ("officers",),
+    "revoking": ("officers", "devices"),
     "personnel": ("personnel",),
     "routing": ("routing",),
     "templates": ("templates",),

@@ -1,4 +1,4 @@
-"""`tartip officers revoke` works on the data folder alone: the mesh need not run."""
+"""`tartip officers` and `tartip devices` work on the data folder alone: the mesh need not run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tartip_cli.failures import Exit
 from tartip_cli.provision.certificates import Certificates
 from tartip_cli.settings import inherited_environment
 
-OFFICER = "inspector-almaty"
+OFFICER, DEVICE = "inspector-almaty", "edge-1"
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def held(tmp_path: Path) -> Certificates:
 
 def tartip(held: Certificates, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tartip_cli", "officers", *arguments, "--json"],
+        [sys.executable, "-m", "tartip_cli", *arguments, "--json"],
         env={**inherited_environment(), "TARTIP_HOME": str(held.folder.parent)},
         capture_output=True,
         text=True,
@@ -43,28 +43,33 @@ def told(ran: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(ran.stdout)
 
 
-def is_revoked(held: Certificates) -> bool:
-    shown = held.officer(OFFICER).certificate.read_bytes()
-    return RevocationList(held.officer_authority).revokes(serials_of(shown))
+def is_revoked(held: Certificates, kind: str, name: str) -> bool:
+    devices = held.client_authorities / "device.pem"
+    authority = {"officer": held.officer_authority, "device": devices}[kind]
+    shown = held.pair(kind, name).certificate.read_bytes()
+    return RevocationList(authority).revokes(serials_of(shown))
 
 
-def test_who_revoked_when_and_why_is_kept_and_a_new_certificate_counts(held: Certificates) -> None:
-    revoke = ("revoke", OFFICER, "--reason", "the card was lost")
+@pytest.mark.parametrize(("kind", "name"), [("officer", OFFICER), ("device", DEVICE)])
+def test_who_revoked_when_and_why_is_kept_and_a_new_certificate_counts(
+    held: Certificates, kind: str, name: str
+) -> None:
+    revoke = (f"{kind}s", "revoke", name, "--reason", "it was lost")
     assert len(told(tartip(held, *revoke))["revoked"]) == 1
-    assert is_revoked(held)
+    assert is_revoked(held, kind, name)
     again = told(tartip(held, *revoke, "--replace"))
-    assert again["revoked"] == [] and not is_revoked(held)
-    assert again["files"]["certificate"] == str(held.officer(OFFICER).certificate)
-    listed = told(tartip(held, "list"))
+    assert again["revoked"] == [] and not is_revoked(held, kind, name)
+    assert again["files"]["certificate"] == str(held.pair(kind, name).certificate)
+    listed = told(tartip(held, f"{kind}s", "list"))
     [kept] = listed["revoked"]
-    assert (kept["name"], kept["reason"]) == (OFFICER, "the card was lost")
+    assert (kept["name"], kept["reason"]) == (name, "it was lost")
     assert kept["by"] and kept["at"]
-    assert f"officer/{OFFICER}" in [each["name"] for each in listed["certificates"]]
+    assert f"{kind}/{name}" in [each["name"] for each in listed["certificates"]]
 
 
 def test_what_is_wrong_is_named(held: Certificates) -> None:
-    unknown = tartip(held, "revoke", "nobody", "--reason", "left")
+    unknown = tartip(held, "officers", "revoke", "nobody", "--reason", "left")
     assert unknown.returncode == Exit.NOT_FOUND and "nobody" in unknown.stderr
-    silent = tartip(held, "revoke", OFFICER, "--reason", " ")
+    silent = tartip(held, "officers", "revoke", OFFICER, "--reason", " ")
     assert silent.returncode == Exit.USAGE and "--reason" in silent.stderr
-    assert not is_revoked(held)
+    assert not is_revoked(held, "officer", OFFICER)

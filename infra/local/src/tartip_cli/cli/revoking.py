@@ -1,5 +1,5 @@
-"""`tartip partners revoke-certificate` and `tartip officers`: revoke the certificates of partners
-and officers, and list those of officers.
+"""`tartip partners revoke-certificate`, `tartip officers` and `tartip devices`: revoke the
+certificates of partners, officers and devices, and list those of officers and devices.
 
 The revocations are written to files in the data folder. Running services read these files again
 within a minute. The mesh need not run. A partner whose certificate is revoked stays registered. To
@@ -31,28 +31,44 @@ Replace = Annotated[
 
 
 def register(app: App) -> None:
-    group = typer.Typer(
+    officers = typer.Typer(
         help="The certificates with which officers sign decisions.", no_args_is_help=True
     )
-    group.command(name="list")(list_officers)
-    group.command(name="revoke")(revoke_officer)
-    app.add_typer(group, name="officers")
+    officers.command(name="list")(list_officers)
+    officers.command(name="revoke")(revoke_officer)
+    app.add_typer(officers, name="officers")
+    devices = typer.Typer(
+        help="The certificates with which devices at cameras send frames.", no_args_is_help=True
+    )
+    devices.command(name="list")(list_devices)
+    devices.command(name="revoke")(revoke_device)
+    app.add_typer(devices, name="devices")
 
 
 def list_officers(as_json: AsJson = False) -> None:
     """List the certificates of officers with their dates of expiry, including revoked
     certificates."""
+    _list("officer", as_json=as_json)
+
+
+def list_devices(as_json: AsJson = False) -> None:
+    """List the certificates of devices with their dates of expiry, including revoked
+    certificates."""
+    _list("device", as_json=as_json)
+
+
+def _list(kind: str, *, as_json: bool) -> None:
     from tartip_cli.supervisor.certificates import certificate_states
 
     certificates = _certificates()
-    states = [s for s in certificate_states(certificates) if s["name"].startswith("officer/")]
+    states = [s for s in certificate_states(certificates) if s["name"].startswith(f"{kind}/")]
     revoked = [asdict(each) for each in certificates.revocations.revoked()]
-    revoked = [each for each in revoked if each["kind"] == "officer"]
+    revoked = [each for each in revoked if each["kind"] == kind]
     if as_json:
         print_json({"certificates": states, "revoked": revoked})
         return
     table = Table()
-    for header in ("officer", "ends", "days left"):
+    for header in (kind, "ends", "days left"):
         table.add_column(header)
     for state in states:
         days = state["days_left"]
@@ -78,6 +94,21 @@ def revoke_officer(
     Earlier decisions stay valid.
     """
     _revoke("officer", operator_id, reason, replace=replace, as_json=as_json)
+
+
+def revoke_device(
+    name: Annotated[str, typer.Argument(help="The device's name, as in its certificate.")],
+    reason: Reason,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a device's certificates, for instance after it was stolen: frames that are sent with
+    them are refused.
+
+    Frames that it sent before stay. The key with which it signs readings is one of its cameras in
+    the register, and is changed there.
+    """
+    _revoke("device", name, reason, replace=replace, as_json=as_json)
 
 
 def revoke_certificate(
