@@ -26,8 +26,8 @@ def extended(report: Report, working_days: int, now: datetime, deadlines: Deadli
 
 
 def dated(report: Report, deadlines: Deadlines) -> Report:
-    """Return the report with the date of its answer, if it had none for want of a calendar and the
-    calendar has come; else unchanged."""
+    """Return the report with a date for its answer, if it had none because the calendar was
+    missing and the calendar is known now. Otherwise return the report unchanged."""
     if report.deadline is None or report.deadline.due_at is not None:
         return report
     due = deadlines.of(report.category, report.region, report.answer_started_at)

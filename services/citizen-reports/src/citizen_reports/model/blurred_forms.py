@@ -24,9 +24,9 @@ class MediaForm(StrEnum):
 
 
 def opens_clean(report: Report, name: str, roles: Collection[str]) -> bool:
-    """Return whether an operator who sees this report may open its files in their clean form: the
-    officer to whom it is assigned, and an inspector of what inspectors handle. `name` and `roles`
-    are the operator's."""
+    """Return whether an operator may open the files of a report in their clean form: the officer
+    to whom the report is assigned, and inspectors if they handle reports of its category. `name`
+    and `roles` are the operator's."""
     is_inspector = "inspector" in roles and report.category in INSPECTED
     return is_inspector or (bool(report.operator) and report.operator == name)
 
@@ -36,9 +36,9 @@ def is_photograph(item: Media) -> bool:
 
 
 def picture_of(item: Media) -> str:
-    """Return the SHA-256 (hex) of the picture of which a blurred form is made: of a photograph's
-    clean form, or of a film's first frame; "" before that lies in the evidence store, and for voice
-    messages."""
+    """Return the SHA-256 (hex) of the picture from which the blurred form of a file is made: the
+    clean form of a photograph, or the first frame of a film. Returns "" for voice messages, and
+    until this picture is in the evidence store."""
     if not is_photograph(item):
         return item.first_frame_sha256
     is_stored = item.state is MediaState.STORED
@@ -47,8 +47,8 @@ def picture_of(item: Media) -> str:
 
 @dataclass(frozen=True)
 class MediaRequest:
-    """What an operator asks to be shown of a report's file: with `blurred` the blurred form though
-    he may open the clean one, with `first_frame` the first frame of a film instead of the film."""
+    """An operator's request to be shown a file. With `blurred`, the blurred form is shown even if
+    the operator may open the clean form; with `first_frame`, the first frame instead of a film."""
 
     report_id: UUID
     media_id: UUID
@@ -59,10 +59,10 @@ class MediaRequest:
 def form_to_show(item: Media, asked: MediaRequest, *, may_open_clean: bool) -> MediaForm:
     """Return the form in which a file, or its first frame, is shown.
 
-    Raises MediaRefused of a file of which nothing is kept, MediaNotStored before what is asked for
-    lies in the evidence store, MediaHasNoFirstFrame of a file that has none, or
-    MediaHasNoBlurredForm of a film or voice message whose clean form may not be opened, or is not
-    wanted.
+    Raises MediaRefused if nothing is kept of the file, MediaNotStored until the form is in the
+    evidence store, MediaHasNoFirstFrame if the first frame is requested of a file without one, or
+    MediaHasNoBlurredForm if the operator may not open the clean form of a film or voice message, or
+    requests its blurred form.
     """
     if item.state is MediaState.REFUSED:
         raise MediaRefused

@@ -1,8 +1,8 @@
 """Which cameras may have seen what is reported, and for which time their evidence is held.
 
-A hold is asked of another service, whose people must not learn that a report exists. So all reports
-are treated alike, whatever their category; windows and the moments at which holds are placed are
-rounded, so that neither is that of a report.
+A hold is requested from another service, whose staff must not learn that a report exists.
+Therefore all reports are treated alike, whatever their category. The periods of holds and the times
+at which they are placed are rounded, so that neither equals the time of a report.
 """
 
 from dataclasses import dataclass
@@ -52,14 +52,14 @@ class Window:
 
 
 def held_window(occurred_at: datetime) -> Window:
-    """Return the time for which evidence of an incident is held: 15 minutes before and after, and
-    to full ten minutes."""
+    """Return the period for which evidence of an incident is held: from 15 minutes before until
+    15 minutes after it, extended to full ten minutes."""
     start, end = occurred_at - _BEFORE_AND_AFTER, occurred_at + _BEFORE_AND_AFTER
     return Window(_rounded_down(start), rounded_up(end))
 
 
 def rounded_up(moment: datetime) -> datetime:
-    """Return the first full ten minutes at or after a moment."""
+    """Return the first moment at or after `moment` whose minutes are a multiple of ten."""
     down = _rounded_down(moment)
     return down if down == moment else down + _ROUND
 

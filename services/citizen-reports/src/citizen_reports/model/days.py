@@ -43,8 +43,8 @@ class DayReport:
 class DayCount:
     """How many reports were registered on a day, by category, and where they stand now.
 
-    `ids_sha256` is the SHA-256 (hex) of their ids, sorted, with a line feed after each. With
-    `is_over`, no report is added any more.
+    `ids_sha256` is the SHA-256 (hex) of their ids, sorted, with a line feed after each. If the day
+    `is_over`, the count is final.
     """
 
     day: Day

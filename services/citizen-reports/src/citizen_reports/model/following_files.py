@@ -1,4 +1,4 @@
-"""In an emergency a report is not held up by a large file: what was begun may follow submission."""
+"""Rules for files whose upload continues after their report was submitted, as in emergencies."""
 
 from datetime import datetime, timedelta
 
@@ -16,23 +16,23 @@ NOT_ARRIVED = "MEDIA_INCOMPLETE"
 
 
 def may_follow(report: Report) -> bool:
-    """Return whether a draft may be submitted before the rest of its files has arrived."""
+    """Return whether a report may be submitted before its files are completely uploaded."""
     return report.category in EMERGENCIES
 
 
 def follows_until(report: Report) -> datetime | None:
-    """Return until when the rest of the files of a submitted report is taken; None of a draft."""
+    """Return until when uploads of a submitted report may continue; None for a draft."""
     return report.receipt.registered_at + FOLLOW_LIFE if report.receipt else None
 
 
 def rest_is_taken(report: Report, item: Media, now: datetime) -> bool:
-    """Return whether the rest of a file is taken though its report was submitted. A report that is
-    of another category by now keeps what was promised."""
+    """Return whether the upload of a file may continue although its report was submitted. This
+    holds even if the report has another category since, which would not allow it."""
     until = follows_until(report)
     is_open = until is not None and now < until and report.status not in ENDED
     return is_open and item.state is MediaState.RECEIVING
 
 
 def looked_at(item: Media, now: datetime) -> datetime:
-    """Return when it is looked at what became of a file that follows a report."""
+    """Return when to check the upload of a file that continues after submission."""
     return now + (EXAMINED_WITHIN if item.is_whole else FOLLOW_LIFE)

@@ -57,7 +57,7 @@ class Announced:
         return FAMILY_OF[type_of(self.content_type)]
 
     def is_same_file(self, other: "Announced") -> bool:
-        """Whether both are about one file, whatever its media type is called."""
+        """Whether both announce the same file; their media types may differ."""
         return (self.total_bytes, self.sha256) == (other.total_bytes, other.sha256)
 
 
@@ -137,8 +137,8 @@ class Media:
         return replace(self, state=MediaState.REFUSED, refused_reason=reason, received_bytes=0)
 
     def to_be_sent_again(self, reason: str) -> "Media":
-        """Return a file of a submitted report that was refused for this reason: nothing of it is
-        kept, and it may be sent anew, as it was announced."""
+        """Return the file of a submitted report marked as refused for this reason. Nothing of it is
+        kept; the app may upload it again with the same announcement."""
         return replace(self, refused_reason=reason, received_bytes=0)
 
     def stored_as(self, stored: Stored) -> "Media":
@@ -237,8 +237,8 @@ REASONS: dict[str, type[Refusal]] = {
 
 
 def reason_against(finding: Finding, announced: Announced) -> str:
-    """Return the code of the refusal of a file whose content is not what was announced, or is too
-    large for what it is; "" if it may be taken."""
+    """Return the code of the refusal if the content of a file differs from the announced type or
+    exceeds the limit of its kind; "" if the file is accepted."""
     family = FAMILY_OF[finding.content_type]
     if family is not announced.family:
         return Reason.OTHER_THAN_ANNOUNCED

@@ -33,7 +33,7 @@ _ANSWERS = {
 
 
 def require_own(report: Report) -> None:
-    """Raise ReportMerged if a report follows another one, or was answered with it."""
+    """Raise ReportMerged if a report is merged under another one, or was answered with it."""
     if report.parent is not None:
         raise ReportMerged
 
@@ -87,8 +87,8 @@ def may_follow(report: Report, parent: Report) -> bool:
 
 
 def followed(report: Report, parent: Report) -> Report:
-    """Return the merged report as it is once it follows the present state of its parent; the report
-    itself if it does so already. Once answered, it follows what comes of traffic evidence alone."""
+    """Return a merged report, updated to the present state of its parent; the same report if
+    nothing changes. After its answer, only the outcome of traffic evidence is still adopted."""
     after = replace(report, outcome=parent.outcome)
     if report.status in QUEUE:
         after = _with_progress(after, parent)
@@ -128,8 +128,8 @@ def unmerged(report: Report) -> Report:
 
 
 def answer_to_follower(language: str, outcome: str) -> str:
-    """Return the answer to the reporter of a merged report. `outcome` is the text of what came of
-    it, in the same language."""
+    """Return the answer to the reporter of a merged report. `outcome` is the text of its outcome,
+    in the same language."""
     return _ANSWERS[language].format(outcome=outcome)
 
 

@@ -1,8 +1,8 @@
 """Ids of reports that two partners chose alike.
 
-A report has the id that its app made, unless another partner has a report with this id. The later
-one is then stored under an id that is kept apart, and its app goes on using its own: refusing it
-would tell that the other report exists. An id that is kept apart tells the app's id again.
+A report is stored under the id that its app chose, unless another partner already has a report
+with this id. The later report is then stored under a derived id, and its app keeps using the chosen
+one: a refusal would reveal that the other report exists. The derived id can be converted back.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ _RANDOM = ((1 << 12) - 1) << 64 | (1 << 62) - 1
 
 
 def kept_apart(report_id: UUID, partner: str) -> UUID:
-    """Return the UUIDv7 under which the partner's report is stored if another partner has a report
-    with the id that the app made."""
+    """Return the derived UUIDv7 under which a partner's report is stored if another partner has a
+    report with the id that the app chose."""
     return UUID(int=report_id.int ^ _mask(partner) | _APART)
 
 
 def id_of_app(report_id: UUID, partner: str) -> UUID:
-    """Return the id that the partner's app made for the report that is stored under `report_id`."""
+    """Return the id that the partner's app chose for the report stored under `report_id`."""
     if not report_id.int & _APART:
         return report_id
     return UUID(int=report_id.int & ~_APART ^ _mask(partner))

@@ -26,8 +26,8 @@ class ProposedPlate:
 
 
 def wants_plates(report: Report, item: Media) -> bool:
-    """Whether a plate is to be proposed of this file: a photograph in the evidence store, of a
-    traffic violation on which somebody still decides."""
+    """Whether plates are to be proposed for a file: it is a photograph in the evidence store, of a
+    report of a traffic violation that is not decided yet."""
     is_open = report.status not in _DECIDED and not report.offence_code
     is_photograph = FAMILY_OF.get(item.announced.content_type) is Family.PHOTOGRAPH
     is_stored = item.state is MediaState.STORED
@@ -35,5 +35,5 @@ def wants_plates(report: Report, item: Media) -> bool:
 
 
 def surest(plates: Iterable[ProposedPlate]) -> tuple[ProposedPlate, ...]:
-    """Return the plates that are proposed of a photograph, the surest first."""
+    """Return the plates to propose for a photograph, those of the highest confidence first."""
     return tuple(sorted(plates, key=lambda plate: -plate.confidence)[:PROPOSALS_MAX])

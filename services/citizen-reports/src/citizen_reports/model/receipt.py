@@ -28,7 +28,7 @@ class Receipt:
 
     @property
     def arrival_due_at(self) -> datetime | None:
-        """Until when somebody is to be at the place of an emergency; None for all others."""
+        """Until when an officer must be at the place of an emergency; None for other reports."""
         if self.response is None or not self.response.rule.startswith(ARRIVAL_RULES):
             return None
         return self.response.due_at

@@ -50,8 +50,8 @@ Alternatives = frozenset[str]
 
 
 def words_of(text: str) -> tuple[Alternatives, ...]:
-    """Return the stems of each word of a text that may be sought, in the order of the text and each
-    word once. Stop words and short words have none."""
+    """Return the alternative stems of each searchable word of a text, in the order of the text and
+    without repetitions. Stop words and short words are not searchable."""
     stemmer, found = _Stemmer(), dict[Alternatives, None]()
     for word in _plain_words(text):
         stems = stemmer.stems(word)
@@ -61,8 +61,8 @@ def words_of(text: str) -> tuple[Alternatives, ...]:
 
 
 def stems_of(text: str) -> frozenset[str]:
-    """Return the stems of all words of a text, of its first words if they are more than
-    STEMS_MAX."""
+    """Return the stems of the searchable words of a text, at most STEMS_MAX: those of its first
+    words."""
     found = dict.fromkeys(stem for word in words_of(text) for stem in sorted(word))
     return frozenset(list(found)[:STEMS_MAX])
 
@@ -132,7 +132,7 @@ def _plain_words(text: str) -> Iterable[str]:
 
 
 def _in_one_script(word: str) -> str:
-    """A word in which letters of the other script look like those of its own, in its own."""
+    """A word whose letters of the other script are replaced by letters that look alike."""
     if not (_CYRILLIC.search(word) and _LATIN.search(word)):
         return word
     cyrillic, latin = word.translate(_AS_CYRILLIC), word.translate(_AS_LATIN)

@@ -1,6 +1,6 @@
-"""Whether a report is urgent beside what its category says: as the reporter's words propose, and as
-an operator then decides. A report is only ever raised: what is declined is as urgent as its
-category says."""
+"""The urgency of reports that are no emergencies by their category: words of the reporter propose
+it, and an operator confirms or declines it. A report whose urgency is declined is as urgent as its
+category says, never less."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,8 +20,8 @@ URGENT_AS = Category.ROAD_ACCIDENT
 
 
 def reasons_of(report: Report, text: str, address: str = "") -> tuple[Reason, ...]:
-    """Return why somebody should look at a report at once, by what its reporter writes and the
-    address of its place. () for emergencies, which are looked at at once anyway."""
+    """Return the reasons, found in the reporter's text and in the address, for handling a report at
+    once. Returns () for emergencies, which are handled at once anyway."""
     if report.category in EMERGENCIES:
         return ()
     return read_lexicon().reasons(text, address, report.category.value)
@@ -35,8 +35,8 @@ def proposed(report: Report, reasons: Sequence[Reason]) -> Report:
 
 
 def confirmed(report: Report, now: datetime, deadlines: Deadlines) -> Report:
-    """Return the report as urgent, whether its words propose that or not. A response is due from
-    `now` on as in a road accident, except in a complaint, which internal security handles.
+    """Return the report with its urgency confirmed, whether it was proposed or not. Its response is
+    due as for a road accident at `now`, except for complaints, which internal security handles.
 
     Raises AlreadyUrgent for emergencies, or StatusNotAllowed if the desk has nothing to do any
     more.
@@ -62,20 +62,20 @@ def declined(report: Report) -> Report:
 
 
 def comes_first(report: Report) -> bool:
-    """Whether a report stands above others in the queue, whatever their deadlines: somebody may be
-    in danger, and nobody has been there."""
+    """Whether a report precedes others in the queue, whatever their deadlines: it is an emergency,
+    and no officer has arrived yet."""
     return report.is_emergency and report.status in QUEUE and report.arrived_at is None
 
 
 def look_at(report: Report) -> datetime | None:
-    """Return until when somebody is to judge the reporter's words; None if nobody needs to."""
+    """Return until when an operator must judge a proposed urgency; None if there is none."""
     if report.urgency is not Urgency.PROPOSED or report.receipt is None:
         return None
     return report.receipt.registered_at + LOOK_WITHIN
 
 
 def ladder_category(report: Report, kind: DeadlineKind) -> Category:
-    """Return the category by whose ladder a report climbs when this clock has ended."""
+    """Return the category whose escalation ladder applies after the deadline of this clock."""
     own = report.category in EMERGENCIES or report.is_complaint
     if own or kind is DeadlineKind.ANSWER or report.urgency is not Urgency.CONFIRMED:
         return report.category

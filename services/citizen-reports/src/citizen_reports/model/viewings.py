@@ -76,15 +76,15 @@ def capacity_of(roles: Collection[str]) -> Capacity:
 
 
 def purpose_told(capacity: Capacity, purpose: str) -> ViewingPurpose:
-    """Return what the reporter is told of the purpose that was stated."""
+    """Return the purpose that the reporter is told, for the purpose that the operator stated."""
     if capacity is Capacity.SERVICE:
         return ViewingPurpose.EVIDENCE
     return PURPOSES.get(purpose, ViewingPurpose.OTHER)
 
 
 def unit_told(report: Report, unit: str) -> str:
-    """Return the unit that the reporter is told. Who has a complaint, or a report that was raised,
-    is not told: that of the receipt is."""
+    """Return the unit that the reporter is told: `unit`, but the unit of the receipt for
+    complaints and for reports that were raised."""
     if report.receipt and (report.is_complaint or report.reported_category is not None):
         return report.receipt.unit
     return unit

@@ -61,14 +61,15 @@ def with_waiting(
 
 
 def without_waiting(report: Report, answer_id: UUID) -> Report:
-    """Return the report without this answer, which does not leave; another one waits on."""
+    """Return the report without this waiting answer, which will not be sent. Another answer that
+    waits stays."""
     waiting = None if report.waiting_answer == answer_id else report.waiting_answer
     return replace(report, waiting_answer=waiting, version=report.version + 1)
 
 
 def leaves_at(report: Report, now: datetime, undo: timedelta) -> datetime:
-    """Return when an answer given `now` leaves: after the time in which it can be undone, but not
-    after the deadline of the answer if that has not passed."""
+    """Return when an answer given `now` is sent: after the time `undo` in which it can be undone,
+    but no later than the deadline of the answer, unless that has passed."""
     end, due = now + undo, report.answer_due_at
     return due if due is not None and now < due < end else end
 

@@ -39,8 +39,8 @@ class Secret:
 
 @dataclass(frozen=True)
 class Webhook:
-    """How far a partner was told: up to the change number `told`. After a failure, `attempts`
-    deliveries have failed in a row, and the next is made at `next_at`."""
+    """The state of the deliveries to a partner: changes up to the number `told` were delivered.
+    `attempts` deliveries have failed since; the next one is due at `next_at`."""
 
     partner: str
     told: int

@@ -24,8 +24,8 @@ def withdrawn(report: Report) -> Report:
 
 
 def _duty_to_handle(report: Report) -> str:
-    """Why the police must handle the report whatever its reporter wishes; "" if they need not. A
-    draft was not made to the police yet."""
+    """The reason why the police must handle a report even if its reporter withdraws it; "" if there
+    is none, as for a draft, which was not submitted to the police."""
     if report.receipt is None:
         return ""
     if report.reported_category is not None:  # which one it was raised to is not told

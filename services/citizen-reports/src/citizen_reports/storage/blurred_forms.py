@@ -1,5 +1,5 @@
-"""Blurred forms of photographs and first frames: by hash in the evidence store, and until they lie
-there encrypted with the report's key."""
+"""Stores the blurred forms of photographs and first frames: encrypted with the report's key until
+they are in the evidence store, then by their hash alone."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from citizen_reports.storage.tables import blurred_forms
 
 @dataclass(frozen=True)
 class BlurredForm:
-    """`sha256` is in hex. `sealed` is the picture, encrypted, until it lies in the evidence
-    store."""
+    """A blurred form with its hash (hex). `sealed` is the encrypted picture, None once the picture
+    is in the evidence store."""
 
     sha256: str
     sealed: bytes | None
@@ -50,13 +50,13 @@ def content_of(form: BlurredForm, item: Media, key: DataKey) -> bytes:
 
 
 async def note_stored(tx: Tx, item: Media) -> None:
-    """Record that a blurred form lies in the evidence store, and delete it here."""
+    """Record that a blurred form is in the evidence store, and delete its picture here."""
     query = update(blurred_forms).where(*_of(item.report_id, item.media_id))
     await tx.execute(query.values(sealed=None))
 
 
 async def with_blurred(tx: Tx, items: Sequence[Media]) -> list[Media]:
-    """Return a report's files, each with the hash of its blurred form where that can be opened."""
+    """Return a report's files, each with the hash of its blurred form if that can be opened."""
     if not items:
         return []
     query = select(blurred_forms.c.media_id, blurred_forms.c.sha256).where(

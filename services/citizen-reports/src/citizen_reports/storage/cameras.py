@@ -45,8 +45,8 @@ async def has_cameras(tx: Tx, report_id: UUID) -> bool:
 
 
 async def save_held(tx: Tx, hold_id: UUID, at: datetime, frames: int) -> None:
-    """Record that a hold stands, since `at` if that is not recorded yet, and how many frames with
-    evidence it holds now."""
+    """Record that a hold is placed and how many frames with evidence it covers now. The time `at`
+    is stored only if the hold was not recorded before."""
     await _update(tx, hold_id, frames=frames)
     unheld = report_cameras.c.hold_id == hold_id, report_cameras.c.held_at.is_(None)
     await tx.execute(update(report_cameras).where(*unheld).values(held_at=at))

@@ -1,4 +1,4 @@
-"""Stores whom complaints about officers are about, and whom they may be about."""
+"""Stores the subjects of complaints about officers, and the officers whom they may mean."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -32,22 +32,22 @@ async def candidates_of(tx: Tx, report_id: UUID) -> list[UUID]:
 
 
 async def find_subject(tx: Tx, report_id: UUID) -> Subject | None:
-    """Return whom the complaint is about; None if nobody has settled it yet."""
+    """Return the subject of the complaint; None if it is not settled yet."""
     query = select(complaint_subjects).where(complaint_subjects.c.report_id == report_id)
     row = (await tx.execute(query)).one_or_none()
     return Subject(row.officer_id, row.unit or "") if row else None
 
 
 def to_row(report_id: UUID, subject: Subject, settled_at: datetime) -> dict[str, Any]:
-    """Return the fields of a decision whom a complaint is about."""
+    """Return the fields of the decision that settles the subject of a complaint."""
     unit = subject.unit or None
     ids = {"report_id": report_id, "officer_id": subject.officer_id, "unit": unit}
     return {**ids, "settled_at": settled_at}
 
 
 async def save_subject(tx: Tx, row: dict[str, Any], entry: EntryOfRecord) -> None:
-    """Store whom a complaint is about, in the place of what was settled before. `row` is the
-    result of `to_row`, `entry` the audit entry of the decision."""
+    """Store the subject of a complaint, replacing an earlier one. `row` is the result of `to_row`,
+    `entry` the audit entry of the decision."""
     added = insert(complaint_subjects).values(**row, **entry.columns)
     changed = {name: added.excluded[name] for name in (*row, *entry.columns) if name != "report_id"}
     await tx.execute(added.on_conflict_do_update(index_elements=["report_id"], set_=changed))

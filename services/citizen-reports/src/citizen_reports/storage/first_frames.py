@@ -1,5 +1,5 @@
-"""First frames of films: by hash in the evidence store, and until they lie there encrypted with the
-report's key."""
+"""Stores the first frames of films: encrypted with the report's key until they are in the evidence
+store, then by their hash alone."""
 
 from chassis.transaction import Tx
 from sqlalchemy import ColumnElement, delete, insert, select, update
@@ -18,8 +18,8 @@ async def add_frame(tx: Tx, item: Media, picture: bytes) -> None:
 
 
 async def waiting_frame(tx: Tx, item: Media) -> bytes | None:
-    """Return a first frame that is to be sent to the evidence store; None if there is none, or it
-    lies there. Raises KeyError if the report's key was destroyed."""
+    """Return the first frame that is still to be sent to the evidence store; None if the file has
+    no first frame or it was sent. Raises KeyError if the report's key was destroyed."""
     sealed = await tx.scalar(select(first_frames.c.sealed).where(*_of(item)))
     if sealed is None:
         return None
@@ -27,8 +27,8 @@ async def waiting_frame(tx: Tx, item: Media) -> bytes | None:
 
 
 async def note_stored(tx: Tx, item: Media, sha256: str) -> None:
-    """Record that a first frame lies in the evidence store under this hash (hex), and delete it
-    here."""
+    """Record that a first frame is in the evidence store under this hash (hex), and delete its
+    picture here."""
     its = media.c.report_id == item.report_id, media.c.media_id == item.media_id
     await tx.execute(update(media).where(*its).values(first_frame_sha256=sha256))
     await tx.execute(delete(first_frames).where(*_of(item)))

@@ -87,7 +87,7 @@ async def drop_chunks(tx: Tx, item: Media) -> None:
 
 
 async def drop(tx: Tx, item: Media) -> None:
-    """Delete a file with all that is known of it, and note that it was taken back."""
+    """Delete a file with everything stored about it, and record that the app took it back."""
     await drop_chunks(tx, item)
     for table in (media_taken, media):
         await tx.execute(delete(table).where(*_of(table, item)))
@@ -103,7 +103,7 @@ async def was_dropped(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
 
 
 async def add_taken(tx: Tx, item: Media, taken: Taken, partner: str) -> None:
-    """Store when and where a file was taken, which this partner sent."""
+    """Store when and where a file of this partner was taken."""
     key = await report_key(tx, item.report_id)
     facts = {
         "at": taken.at.isoformat() if taken.at else "",
@@ -159,7 +159,7 @@ def _of(table: Table, item: Media) -> tuple[ColumnElement[bool], ...]:
 
 
 def _place(table: Table, item: Media, start: int) -> str:
-    """What a piece is sealed for, so that it cannot be put in the place of another."""
+    """The context that a piece is encrypted for, so that it cannot replace another piece."""
     return f"{table.name}.sealed:{item.report_id}/{item.media_id}/{start}"
 
 

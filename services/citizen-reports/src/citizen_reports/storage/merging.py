@@ -18,7 +18,7 @@ RELATED_MAX = 50
 
 
 class Relation(StrEnum):
-    """What another report is to a report."""
+    """How another report is related to a report."""
 
     PARENT = "parent"
     MERGED = "merged"
@@ -27,7 +27,7 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True)
 class Related:
-    """Another report of the same incident, or perhaps of it."""
+    """Another report that is, or may be, of the same incident."""
 
     report_id: UUID
     number: str
@@ -92,7 +92,7 @@ async def _alike(tx: Tx, report: Report, others: Sequence[Related]) -> dict[UUID
 
 
 def _relation(report: Report, other: UUID, parent: UUID | None) -> Relation:
-    """What the report `other`, which is merged under `parent`, is to a report."""
+    """How the report `other`, whose parent is `parent`, is related to a report."""
     if report.parent == other:
         return Relation.PARENT
     return Relation.MERGED if parent == report.report_id else Relation.POSSIBLE

@@ -135,8 +135,8 @@ class Neighbour:
 
     @cached_property
     def place(self) -> Place:
-        """The place of its incident, NOWHERE if that was erased. Decrypted when it is asked for:
-        most often the first of many neighbours is enough."""
+        """The place of its incident, NOWHERE if that was erased. It is decrypted on first access:
+        usually only few of many neighbours are looked at."""
         return self.open_place()
 
 
@@ -172,7 +172,7 @@ async def registered_before(
 def values_of(
     report: Report, cells: Iterable[str], within: timedelta, *, first: timedelta
 ) -> dict[str, Any]:
-    """Return the parameters of BEFORE, by those of `registered_before`."""
+    """Return the parameters of BEFORE for the arguments of `registered_before`."""
     assert report.receipt is not None
     return {
         "cells": list(cells),

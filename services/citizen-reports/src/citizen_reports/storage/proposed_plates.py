@@ -15,7 +15,7 @@ from citizen_reports.storage.tables import proposed_plates
 def add_plates(
     tx: Tx, report_id: UUID, media_id: UUID, plates: Sequence[ProposedPlate], key: DataKey
 ) -> None:
-    """Store what was read in a photograph, also if it was nothing. What is stored already stays."""
+    """Store the plates read in a photograph, or that none were, unless that is stored already."""
     content = json.dumps([[plate.text, plate.confidence] for plate in plates])
     row = {
         "report_id": report_id,
@@ -26,7 +26,7 @@ def add_plates(
 
 
 async def was_read(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
-    """Whether it is stored what was read in a photograph."""
+    """Whether the result of reading a photograph is stored."""
     of_photograph = exists().where(
         proposed_plates.c.report_id == report_id, proposed_plates.c.media_id == media_id
     )
@@ -34,8 +34,8 @@ async def was_read(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
 
 
 async def plates_of(tx: Tx, report_id: UUID, key: DataKey | None) -> tuple[ProposedPlate, ...]:
-    """Return the plates of all photographs of a report, the surest first; () if its key was
-    destroyed."""
+    """Return the plates of all photographs of a report, those of the highest confidence first; ()
+    if the report's key was destroyed."""
     if key is None:
         return ()
     query = select(proposed_plates).where(proposed_plates.c.report_id == report_id)

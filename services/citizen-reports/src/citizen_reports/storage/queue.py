@@ -107,9 +107,9 @@ class QueueFilter:
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
     """Return a page of the operators' queue, without reports that are merged under others.
 
-    First come those where somebody may be in danger and nobody has been; of these and of the others
-    the earliest deadline first, and last those of which no clock runs. Words of danger that nobody
-    has judged are due LOOK_WITHIN after registration.
+    Emergencies at which no officer has arrived come first. Within both groups, reports are ordered
+    by their earliest deadline; reports without a running clock are last. A proposed urgency counts
+    as a deadline LOOK_WITHIN after registration.
     """
     regions = [wanted.region] if wanted.region else _regions_of(tx.scope)
     values: dict[str, Any] = {"size": spec.size, "regions": regions, "now": wanted.overdue_at}

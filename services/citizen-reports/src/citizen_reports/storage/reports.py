@@ -102,8 +102,8 @@ def add_report(tx: Tx, report: Report) -> None:
 
 
 def ids_of(report_id: UUID, scope: Scope) -> dict[str, UUID]:
-    """Return the parameters of the condition `WITH_ID`: an app's own report may be stored under an
-    id that is kept apart from the one the app made."""
+    """Return the parameters of the condition `WITH_ID`: an app's own report may be stored under a
+    derived id (see `own_ids`)."""
     apart = kept_apart(report_id, scope.name) if scope.kind == "partner" else report_id
     return {"report_id": report_id, "kept_apart": apart}
 

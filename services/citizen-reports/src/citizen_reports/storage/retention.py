@@ -93,13 +93,14 @@ async def lock_due(tx: Tx, rule: Rule, now: datetime, report_id: UUID) -> EndedR
 
 
 async def count_due(tx: Tx, rule: Rule, now: datetime) -> int:
-    """Return of how many reports a part is due and not held."""
+    """Return the number of reports whose part is due to be erased and not held."""
     query = _due(rule, rule.ended_before(now)).where(~_is_held(now)).subquery()
     return int(await tx.scalar(select(func.count()).select_from(query)))
 
 
 async def planned(tx: Tx, rule: Rule, now: datetime, until: datetime) -> list[PlannedErasure]:
-    """Return what of a rule is due until a moment, by day; what is overdue stands on its own day.
+    """Return the erasures due by a rule until a moment, by day. Overdue ones count for the day on
+    which they were due.
 
     `now` decides which holds count.
     """
@@ -135,8 +136,8 @@ async def erase_text(tx: Tx, report_id: UUID) -> None:
 
 
 async def erase_reporter(tx: Tx, report_id: UUID) -> None:
-    """Delete who reported. The key of a reporter without an IIN is of this report alone, and is
-    destroyed; that of a person is of other reports too, also of later ones."""
+    """Delete the reporter of a report. The key of a reporter without an IIN is destroyed, since it
+    belongs to this report alone. That of a person with an IIN is kept: other reports share it."""
     gone = delete(reporters).where(reporters.c.report_id == report_id)
     key_id = await tx.scalar(gone.returning(reporters.c.key_id))
     if key_id is None:
@@ -163,9 +164,9 @@ async def has_unstored(tx: Tx, report_id: UUID) -> bool:
 
 
 async def evidence_of_report_alone(tx: Tx, report_id: UUID, part: Part) -> list[str]:
-    """Return the SHA-256 (hex) of the report's originals or clean forms that no report has beside
-    it whose files are kept. An original that is its own clean form is erased with that, and so are
-    blurred forms and first frames."""
+    """Return the SHA-256 (hex) of the report's originals or clean forms that no other report with
+    kept files has too. Blurred forms, first frames, and originals that are their own clean form
+    belong to the clean forms."""
     own = select(*_HASHES).where(
         media.c.report_id == report_id, media.c.state == MediaState.STORED.value
     )

@@ -143,8 +143,8 @@ async def remove_stems(tx: Tx, report_id: UUID) -> None:
 
 
 async def follow(tx: Tx, before: Report, after: Report) -> None:
-    """Have the rows of a report be as it is after a decision: they go when its text may not be
-    found any more, and are its new region's when it is moved."""
+    """Update the rows of a report after a decision: delete them if its text may not be found any
+    more, and give them its new region if it was moved."""
     if searched_class(before.category) is None:
         return
     if searched_class(after.category) is None:
@@ -181,7 +181,7 @@ async def shared_with(
 async def shared_with_any(
     db: Database, stems: Collection[bytes], others: Collection[UUID]
 ) -> dict[UUID, tuple[int, int]]:
-    """Return what `shared_with` does, for work, which sees all rows; in a single round trip."""
+    """Return what `shared_with` returns, under the scope SYSTEM and in a single round trip."""
     return _counts(await db.read(SYSTEM, _SHARED, stems=list(stems), others=list(others)))
 
 

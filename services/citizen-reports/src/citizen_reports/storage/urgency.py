@@ -39,7 +39,7 @@ async def reasons_of(tx: Tx, report_id: UUID, key: DataKey | None) -> tuple[Reas
 
 
 async def reasons_to_judge(tx: Tx, listed: Iterable[Report]) -> dict[UUID, tuple[Reason, ...]]:
-    """Return the reasons of those of the reports that are proposed as urgent."""
+    """Return the reasons of each listed report whose urgency is proposed, by its id."""
     wanted = [report.report_id for report in listed if report.urgency is Urgency.PROPOSED]
     if not wanted:
         return {}

@@ -1,5 +1,5 @@
-"""Who looked at a report, read from the audit log. An index of the log's entries about readings
-(migration 0022) finds those of one report."""
+"""Reads from the audit log who looked at a report. An index (migration 0022) finds the entries
+about readings of one report."""
 
 from chassis.audit_entry import AuditEntry, read_entry
 from chassis.tables import audit

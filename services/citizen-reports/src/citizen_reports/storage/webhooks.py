@@ -59,8 +59,8 @@ async def end_secrets(tx: Tx, partner: str, ends_at: datetime, now: datetime) ->
 
 
 async def begin(tx: Tx, partner: str, told: int, now: datetime) -> None:
-    """Begin to tell a partner by webhook of its changes after number `told`, unless it is told
-    already."""
+    """Start webhooks to a partner with the changes after number `told`, unless they were started
+    before."""
     row = {"partner": partner, "told": told, "attempts": 0, "next_at": now, "last_error": ""}
     await tx.execute(insert(webhooks).values(row).on_conflict_do_nothing())
 

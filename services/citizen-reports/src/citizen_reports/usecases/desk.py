@@ -119,8 +119,7 @@ class Desk:
         its sort key for a page token.
 
         The reports come without contents, reporter, media and steps, but with the words for which
-        they are proposed as urgent. Raises BadRequest for an
-        unknown region.
+        they are proposed as urgent. Raises BadRequest for an unknown region.
         """
         now = self._clock()
         with checks() as check:
