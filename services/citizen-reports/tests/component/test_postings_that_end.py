@@ -10,8 +10,9 @@ from tartip.reports.v1 import personnel_pb2 as staff
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.mesh import RunningTestMesh
 
-from .conftest import As, Register, draft, until
+from .conftest import As, Register, draft, refused, until
 from .test_complaints import Posted, an_officer, end, lasting, posted
+from .test_routing import after, put_desk
 from .test_ways_around import signed_in
 
 __all__ = ["posted"]
@@ -67,6 +68,29 @@ async def test_who_is_posted_nowhere_any_more_keeps_no_report_of_any_unit(
     officer = await posted(other, log_in="posted-nowhere")
     await end(administrator, lasting(officer, other))
     await until(lambda: is_free(desk, report_id))
+
+
+async def test_a_unit_that_ends_takes_its_postings_along(
+    as_: Callable[..., As],
+    engines: RunningTestMesh,
+    administrator: As,
+    register: Register,
+    posted: Posted,
+) -> None:
+    unit = f"KZ-75-{new_id().hex[-10:]}"
+    await put_desk(administrator, unit, "KZ-75")
+    desk = signed_in(as_, engines, "supervisor", log_in="of-ended-unit")
+    report_id, _ = await taken_by(desk, register)
+    officer = await posted(unit, log_in="of-ended-unit")
+    await put_desk(administrator, unit, "KZ-75", valid_until=after(minutes=-1))
+    await until(lambda: is_free(desk, report_id))
+    listed = await administrator.of_personnel("ListOfficers", staff.ListOfficersRequest(unit=unit))
+    [posting] = listed.officers[0].postings
+    assert posting.ends_at.ToDatetime() > posting.starts_at.ToDatetime()
+    again = staff.Posting(posting_id=str(new_id()), unit=unit, starts_at=after())
+    request = staff.AddPostingRequest(officer_id=officer.officer_id, posting=again)
+    refusal = await refused(administrator.of_personnel("AddPosting", request))
+    assert [(one.field, one.code) for one in refusal.fields] == [("posting.unit", "UNIT_UNKNOWN")]
 
 
 async def test_a_log_in_that_is_taken_away_keeps_no_report(

@@ -316,45 +316,6 @@ async def test_a_version_whose_unit_has_ended_is_not_made_active(
     assert [(one.field, one.code) for one in refusal.fields] == [("rules[0].unit", "UNIT_UNKNOWN")]
 
 
-async def test_a_version_is_active_only_while_its_units_exist(
-    administrator: As, unit: str, clean: None
-) -> None:
-    end = after(hours=3)
-    await put_desk(administrator, unit, valid_from=after(hours=1), valid_until=end)
-    version = await store(administrator, rule(unit=unit))
-    await replay(administrator, version)
-    for start in (after(minutes=1), after(hours=2)):  # before it begins; beyond its end
-        refusal = await refused(activate(administrator, version, active_from=start))
-        assert [one.code for one in refusal.fields] == ["UNIT_UNKNOWN"]
-    await activate(administrator, 0, active_from=end)
-    planned = await activate(administrator, version, active_from=after(hours=2))
-    assert not planned.active
-
-
-async def test_a_unit_stays_while_rules_send_it_reports(
-    administrator: As, unit: str, clean: None
-) -> None:
-    version = await store(administrator, rule(name="own", unit=unit))
-    await replay(administrator, version)
-    await activate(administrator, version)
-    changes = ({"valid_until": after(minutes=20)}, {"kind": staff.UNIT_KIND_DEPARTMENT})
-    for change in changes:
-        refusal = await refused(put_desk(administrator, unit, **change))
-        assert refusal.code == "UNIT_RECEIVES_REPORTS"
-        assert refusal.facts == {"version": str(version), "rule": "own"}
-    await put_desk(administrator, unit, name_ru="another name")
-    await activate(administrator, 0, active_from=after(minutes=30))
-    refusal = await refused(put_desk(administrator, unit, valid_until=after(minutes=20)))
-    assert refusal.code == "UNIT_RECEIVES_REPORTS"
-    await put_desk(administrator, unit, valid_until=after(minutes=40))
-
-
-@pytest.mark.parametrize("desk", ["manual", "duty", "traffic"])
-async def test_desks_that_the_law_names_stay_under_version_0(administrator: As, desk: str) -> None:
-    ending = put_desk(administrator, f"{REGION}-{desk}", valid_until=after(hours=1))
-    assert (await refused(ending)).code == "UNIT_RECEIVES_REPORTS"
-
-
 @pytest.mark.parametrize("method", ["DraftRouting", "ReplayRouting", "ActivateRouting"])
 async def test_only_administrators_change_rules(as_: Callable[..., As], method: str) -> None:
     request = getattr(routing, f"{method}Request")()

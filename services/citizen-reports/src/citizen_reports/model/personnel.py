@@ -36,6 +36,10 @@ class Unit:
     valid_from: datetime
     valid_until: datetime | None = None
 
+    def has_ended(self, moment: datetime) -> bool:
+        """Whether the unit no longer exists at a moment."""
+        return self.valid_until is not None and self.valid_until <= moment
+
 
 @dataclass(frozen=True)
 class OfficerName:

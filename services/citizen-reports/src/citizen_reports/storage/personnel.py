@@ -10,7 +10,7 @@ from uuid import UUID
 from chassis.db import Database
 from chassis.tables import data_keys
 from chassis.transaction import SYSTEM, Tx
-from sqlalchemy import ARRAY, LargeBinary, Select, bindparam, delete, func, select, update
+from sqlalchemy import ARRAY, LargeBinary, Row, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from statements.reads import Read
@@ -151,6 +151,19 @@ async def end_posting(tx: Tx, posting_id: UUID, ends_at: datetime) -> None:
     await tx.execute(
         update(postings).where(postings.c.posting_id == posting_id).values(ends_at=ends_at)
     )
+
+
+async def end_postings_to(tx: Tx, unit: str, ends_at: datetime) -> list[Row[Any]]:
+    """End the postings to a unit that last beyond `ends_at`; those that begin later end as they
+    begin. Return the changed rows."""
+    lasts = postings.c.ends_at.is_(None) | (postings.c.ends_at > ends_at)
+    ended = (
+        update(postings)
+        .where(postings.c.unit == unit, lasts)
+        .values(ends_at=func.greatest(postings.c.starts_at, ends_at))
+        .returning(postings)
+    )
+    return list((await tx.execute(ended)).all())
 
 
 _OFFICERS: Select[Any] = select(officers, data_keys.c.wrapped).select_from(

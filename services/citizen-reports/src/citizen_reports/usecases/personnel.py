@@ -46,22 +46,26 @@ class Personnel:
         self._routed = routed
 
     async def put_unit(self, unit: Unit, asked: Asked) -> Unit:
-        """Add a unit or change it. Raises BadRequest if its parent is unknown or below it, or
-        UnitReceivesReports if routing rules send it reports that it could then not take."""
+        """Add a unit or change it. If the unit has an end, postings to it last no longer.
+
+        Raises BadRequest if its parent is unknown or below it, or UnitReceivesReports if routing
+        rules send it reports that it could then not take.
+        """
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
                 await _check_parent(tx, unit)
                 await self._routed.lock(tx)
                 await personnel.put_unit(tx, unit)
                 await self._routed.require_fit(tx, unit.unit)
+                await self._end_postings(tx, unit)
                 facts = {"kind": unit.kind.value, "parent": unit.parent}
                 tx.audit("put_unit", f"unit:{unit.unit}", region=unit.region, facts=facts)
             return await personnel.find_unit(tx, unit.unit) or unit
 
     async def put_officer(self, officer: Officer, asked: Asked) -> Officer:
-        """Add an officer or change log-in, badge and names. Complaints that may mean him are found
-        by scheduled work; open reports of a log-in that he has no more have no operator from then
-        on. Raises LogInTaken or BadgeTaken."""
+        """Add an officer or change log-in, badge and names. Scheduled work finds the complaints
+        that may mean the officer. If the log-in changes, the open reports of the former log-in lose
+        their operator. Raises LogInTaken or BadgeTaken."""
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
                 await self._put(tx, officer, asked.request_id)
@@ -74,8 +78,11 @@ class Personnel:
             if not await self._is_new(tx, asked):
                 return officer
             with checks() as check:
-                known = await personnel.find_unit(tx, posting.unit) is not None
-                check.that(known, "posting.unit", "a unit of the police", code="UNIT_UNKNOWN")
+                unit = await personnel.find_unit(tx, posting.unit)
+                lasts = unit is not None and not unit.has_ended(posting.starts_at)
+                check.that(
+                    lasts, "posting.unit", "a unit that has not ended by then", code="UNIT_UNKNOWN"
+                )
             personnel.add_posting(tx, officer_id, posting)
             tx.audit("add_posting", f"officer:{officer_id}", facts={"unit": posting.unit})
             if posting.ends_at is not None:
@@ -107,16 +114,17 @@ class Personnel:
     async def officers(
         self, unit: str, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Officer]:
-        """At most `size` officers in order of id, beginning after the id `after`; those alone who
-        serve or served in `unit`, if it is given. Audited."""
+        """At most `size` officers in order of id, beginning after the id `after`. If `unit` is
+        given, only its present and former officers. The reading is audited."""
         async with self._db.begin(caller.scope) as tx:
             found = await personnel.page_of_officers(tx, unit=unit, after=after, size=size)
             tx.audit("list_officers", f"unit:{unit or 'all'}", facts={"read": str(len(found))})
             return found
 
     async def release_cases(self, key: str) -> None:
-        """Take the open reports of an ended posting from its officer: those of its unit and, if he
-        is posted nowhere now, those of all units. `key` is the posting's id."""
+        """Remove the officer of an ended posting as the operator of open reports: those of the
+        posting's unit or, without another posting, those of all units. `key` is the posting's
+        id."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             officer_id, posting = await personnel.posting_for_update(tx, UUID(key))
@@ -128,8 +136,8 @@ class Personnel:
             await self._release(tx, await reports.held_by(tx, officer.log_in, unit), now)
 
     async def release_log_in(self, key: str) -> None:
-        """Take the open reports from a log-in that no officer has any more. `key` is "request
-        id:log-in"."""
+        """Remove a log-in that no officer has any more as the operator of open reports. `key` is
+        "request id:log-in"."""
         log_in = key.partition(":")[2]
         async with self._db.begin(SYSTEM) as tx:
             if await personnel.officer_with_log_in(tx, log_in) is None:
@@ -143,6 +151,16 @@ class Personnel:
             await self._put(tx, officer, officer.officer_id)
             for posting in officer.postings:
                 personnel.add_posting(tx, officer.officer_id, posting)
+
+    async def _end_postings(self, tx: Tx, unit: Unit) -> None:
+        """End the postings to a unit with the unit, but not before now: who served with whom until
+        now still counts."""
+        if unit.valid_until is None:
+            return
+        ends_at = max(unit.valid_until, self._clock())
+        for row in await personnel.end_postings_to(tx, unit.unit, ends_at):
+            tx.audit("end_posting", f"officer:{row.officer_id}", facts={"unit": unit.unit})
+            await tx.reschedule(RELEASE_CASES, str(row.posting_id), row.ends_at)
 
     async def _release(self, tx: Tx, held: list[Report], now: datetime) -> None:
         for report in held:
