@@ -5,8 +5,9 @@ what another one did. The log-in `calls` serves RPCs. The log-in `work` publishe
 events of other services, and runs scheduled work and background loops. The log-in `seal` adds
 waiting entries to the sealed audit log.
 
-A service with sealed cases has one more, `desk`, for the calls of those who never see such a case.
-Row-level security keeps these cases from it, whatever the session says (`schema.keep_from_desk`).
+A service with sealed cases has one more log-in, `desk`, for calls that need none of these cases.
+Row-level security hides them from this log-in whatever the session's scope is
+(`schema.keep_from_desk`).
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +30,8 @@ IsAtDesk = Callable[[Scope], bool]
 
 
 class DividedCalls(Database):
-    """The log-in for calls, which hands the calls of the desk to the log-in `desk`."""
+    """The log-in `calls`, which leaves transactions to the log-in `desk` if `is_at_desk` is true of
+    their scope."""
 
     def __init__(self, url: str, desk: Database, is_at_desk: IsAtDesk, **given: Any) -> None:
         """`given` are the further arguments of `Database`."""

@@ -80,7 +80,8 @@ class WaitUntilDue(Exception):
 
 
 class Pauses:
-    """Which kinds of work are not tried for a moment, because what their handlers call is away."""
+    """The kinds of work that are not tried for a moment, because a service that their handlers call
+    is unavailable."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -92,8 +93,9 @@ class Pauses:
         return {kind for kind, until in self._until.items() if now < until}
 
     def note(self, kind: str, *, is_away: bool) -> None:
-        """Note what became of a row. `is_away`: what its handler calls is away. A row that was done
-        or failed for another reason ends the pauses of its kind."""
+        """Record the result of a row. `is_away` says that it failed because a service was
+        unavailable. A row that was done, or failed for another reason, ends the pause of its
+        kind."""
         if not is_away:
             self._seconds.pop(kind, None)
             self._until.pop(kind, None)
@@ -149,8 +151,8 @@ class Scheduler:
             return list(leased.all())
 
     def _doing_ids(self) -> list[int]:
-        """The rows that are being done, whose leases may all the same have expired: while the
-        database was away, or because the clock was moved."""
+        """The ids of the rows that are being done. Their leases may have expired nevertheless: the
+        database was unavailable, or the clock was moved."""
         return [row.work_id for task, row in self._doing.items() if not task.done()]
 
     async def _renew(self) -> None:
@@ -178,8 +180,8 @@ class Scheduler:
         return {kind: rows for kind, rows in sorted(room.items()) if rows}
 
     async def _do_all(self, rows: list[_Work], group: asyncio.TaskGroup) -> None:
-        """Begin these rows, a few together, and wait until they are done or slow; for heavy work
-        not at all."""
+        """Start these rows, a few at a time, and wait until each is done or slow. Heavy rows are
+        not waited for."""
         quick: set[asyncio.Task[None]] = set()
         begun: dict[asyncio.Task[None], float] = {}
         for row in rows:

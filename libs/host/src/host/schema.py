@@ -114,10 +114,11 @@ def protect_rows(op: Operations, table: str, *, visible: str) -> None:
 
 
 def keep_from_desk(op: Operations, table: str, schema: str, *, sealed: str = "false") -> None:
-    """Create a row-level security policy that binds the log-in `desk` alone, beside the others.
+    """Create a restrictive row-level security policy for the log-in `desk`, in addition to other
+    policies.
 
-    It sees rows as operators and services, whatever else its session says, and none that meets
-    `sealed`, an SQL condition on the row.
+    Under this policy, the log-in sees rows only in sessions of operators and services, and never a
+    row that meets `sealed`, an SQL condition.
     """
     op.execute(
         f"CREATE POLICY {table}_at_desk ON {table} AS RESTRICTIVE USING"

@@ -55,19 +55,19 @@ class AsyncFinesClient:
             asked.page.token = page.next_page_token
 
     async def quote(self, number: str) -> pb.Quote:
-        """What a fine costs now, until when, and later."""
+        """The amount of a fine now, until when it applies, and the amount after that."""
         return await self._caller.run(quote_flow(number, self._retries))
 
     async def pay(self, payment: pb.PayFineRequest) -> pb.Payment:
         """Pay a fine, and return the payment.
 
         An empty `payment.payment_id` is set to a new id. Store it: after an error, `pay` with the
-        same payment cannot pay twice, and `get` tells what became of it.
+        same payment cannot pay twice, and `get` returns the result.
         """
         return await self._caller.run(pay_flow(payment, self._retries))
 
     async def get(self, payment_id: str) -> pb.Payment:
-        """A payment as it is now; one that was given back says so."""
+        """The present state of a payment, including whether it was given back."""
         return await self._caller.run(get_payment_flow(payment_id, self._retries))
 
     async def list(

@@ -37,8 +37,8 @@ from tartip_partner.upload_flows import Progress
 class AsyncReportsClient:
     """Hands citizens' reports in and follows them.
 
-    Each method that calls the service sets a deadline and repeats the same request, under the same
-    id, while nobody knows what became of it (`Retries`). Each raises Refused, NoAnswer,
+    Each method that calls the service sets a deadline and repeats the same request, with the same
+    id, as long as its result is unknown (`Retries`). Each raises Refused, NoAnswer,
     MessageTooLarge, CertificateExpired or ClientClosed (see `tartip_partner`).
     """
 
@@ -137,12 +137,12 @@ class AsyncReportsClient:
         return await self._caller.run(reply_flow(report_id, text, self._retries))
 
     async def dispute(self, report_id: str, text: str) -> pb.Report:
-        """Say that the answer did not solve it (once for each report), and return the report."""
+        """Dispute the answer, which is possible once for each report, and return the report."""
         return await self._caller.run(dispute_flow(report_id, text, self._retries))
 
     async def rotate_webhook_secret(self, request_id: str) -> pb.RotateWebhookSecretResponse:
-        """Make a new secret for webhooks, and return it. The one before it signs too until
-        `previous_ends_at` of the answer.
+        """Make a new secret for webhooks, and return it. Until `previous_ends_at`, webhooks are
+        signed with the former secret too.
 
         `request_id` is a `new_id()` that you store before: the same one returns the same secret.
         Give all valid secrets to `read_webhook`.
@@ -155,10 +155,11 @@ class AsyncReportsClient:
         """The status changes of all reports of the partner, each once, until the client is closed.
 
         Begins after the token in `store`, else after `resume_token`; "0" is before the first change
-        of all. After a break the stream goes on by itself. A change counts as acted on, and its
-        token is saved, when the next one is asked for: one that the program dies over comes again.
-        With `until`, such as the `sequence` of a webhook, it ends after the change of this token.
-        Raises Refused where a repetition cannot help, and CertificateExpired.
+        of all. After a break the stream goes on by itself. When the next change is requested, the
+        last one counts as handled and its token is saved: a change during whose handling the
+        program ended is returned again. With `until`, such as the `sequence` of a webhook, the
+        stream ends after the change with this token. Raises Refused where a repetition cannot help,
+        and CertificateExpired.
         """
         following = Following(resume_token, store, self._retries, until)
         while self._caller.is_open and not following.is_done:

@@ -1,4 +1,4 @@
-"""What a call can end with besides an answer, read from the details of a gRPC status."""
+"""The errors with which a call can end, read from the details of a gRPC status."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class MediaRefused(TartipError):
     """The report of an emergency was handed in, but some of its media were refused, or could not be
     read.
 
-    `receipt` is the report's. `reasons` are the errors by the position of the file in `media`. What
-    was refused after its beginning is sent again by the same call, with the same report and media,
-    for a day. Another file cannot be added any more.
+    `receipt` is that of the report. `reasons` has an error for each refused file, by its position
+    in `media`. For a day, the same call with the same report and media sends refused files again
+    whose upload had begun. Other files can no longer be added.
     """
 
     receipt: pb.Receipt
@@ -73,11 +73,10 @@ class MediaRefused(TartipError):
 
 @dataclass(eq=False)
 class NoAnswer(TartipError):
-    """The overall limit ended before an answer came; whether the request was carried out is not
-    known.
+    """No answer came within the overall limit; whether the request was carried out is unknown.
 
-    Repeat it, later and with the same id: nothing will be done twice. `last` is what the last
-    attempt ended with.
+    Repeat it later with the same id: nothing will be done twice. `last` is the error of the last
+    attempt.
     """
 
     attempts: int

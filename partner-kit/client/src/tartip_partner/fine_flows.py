@@ -1,4 +1,4 @@
-"""What the clients for fines do, step by step (see `flows`)."""
+"""The steps of the methods of the clients for fines (see `flows`)."""
 
 from __future__ import annotations
 

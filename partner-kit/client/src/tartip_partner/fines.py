@@ -54,19 +54,19 @@ class FinesClient:
             asked.page.token = page.next_page_token
 
     def quote(self, number: str) -> pb.Quote:
-        """What a fine costs now, until when, and later."""
+        """The amount of a fine now, until when it applies, and the amount after that."""
         return self._caller.run(quote_flow(number, self._retries))
 
     def pay(self, payment: pb.PayFineRequest) -> pb.Payment:
         """Pay a fine, and return the payment.
 
         An empty `payment.payment_id` is set to a new id. Store it: after an error, `pay` with the
-        same payment cannot pay twice, and `get` tells what became of it.
+        same payment cannot pay twice, and `get` returns the result.
         """
         return self._caller.run(pay_flow(payment, self._retries))
 
     def get(self, payment_id: str) -> pb.Payment:
-        """A payment as it is now; one that was given back says so."""
+        """The present state of a payment, including whether it was given back."""
         return self._caller.run(get_payment_flow(payment_id, self._retries))
 
     def list(self, request: pb.ListPaymentsRequest | None = None) -> Iterator[pb.Payment]:

@@ -1,4 +1,4 @@
-"""What the client does, step by step and without a connection.
+"""The steps of the client's methods, independent of a connection.
 
 A flow is a generator: it yields steps (a call, a pause, work on a file), is sent their results, and
 returns what the method returns. `Caller` carries the steps out in a thread, `AsyncCaller` in an
@@ -57,7 +57,7 @@ class Rpc(Generic[Asked, Answered]):
     def __call__(
         self, request: Asked, retries: Retries, *, is_piece: bool = False
     ) -> Flow[Answered]:
-        """Send `request`, and the same again while nobody knows what became of it.
+        """Send `request`, and repeat it as long as its result is unknown.
 
         Raises Refused, NoAnswer or MessageTooLarge.
         """

@@ -1,4 +1,4 @@
-"""What the clients for reports do, step by step (see `flows`)."""
+"""The steps of the methods of the clients for reports (see `flows`)."""
 
 from __future__ import annotations
 

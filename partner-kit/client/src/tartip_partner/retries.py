@@ -1,4 +1,4 @@
-"""How long a request is waited for, and when the same one is sent again."""
+"""How long the client waits for an answer, and when it repeats a request."""
 
 from __future__ import annotations
 

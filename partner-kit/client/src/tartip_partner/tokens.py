@@ -1,4 +1,5 @@
-"""Where a stream of changes goes on after a break: its resume token, and what was given already."""
+"""The position at which a stream of changes continues after a break: its resume token, and the
+changes returned already."""
 
 from __future__ import annotations
 
@@ -18,17 +19,17 @@ _REMEMBERED_MAX = 10_000
 
 
 class TokenStore(Protocol):
-    """Keeps the resume token of the last change that was acted on.
+    """Keeps the resume token of the last handled change.
 
-    The best place is the database that also holds what was done about the change, in the same
-    transaction; `FileTokenStore` is the simplest.
+    It is best kept in the database in which the change is handled, by the same transaction;
+    `FileTokenStore` is the simplest way.
     """
 
     def load(self) -> str:
         """The token kept last; "" before the first."""
 
     def save(self, token: str) -> None:
-        """Keep this token instead of the one before, so that a crash loses neither."""
+        """Replace the former token by this one, so that a crash leaves one of the two."""
 
 
 class FileTokenStore:
@@ -66,14 +67,14 @@ class Following:
 
     @property
     def is_done(self) -> bool:
-        """Whether the change at which it ends was acted on."""
+        """Whether the change after which the stream ends was handled."""
         return self._until is not None and int(self._token or "0") >= self._until
 
     def request(self) -> pb.WatchReportsRequest:
         return pb.WatchReportsRequest(resume_token=self._token)
 
     def is_new(self, change: pb.WatchReportsResponse) -> bool:
-        """False for a change that was given before, so that it is not acted on twice."""
+        """False for a change that was returned before, so that it is not handled twice."""
         self._breaks = 0
         return change.resume_token not in self._given
 

@@ -1,4 +1,4 @@
-"""How the media of a report are sent, step by step (see `flows`)."""
+"""The steps of sending the media of a report (see `flows`)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sending:
     _gaps: Counter[int] = field(default_factory=Counter)
 
     def send_all(self) -> Flow[None]:
-        """Send each file whole. Raises Refused at the first one that is refused."""
+        """Send each file completely. Raises Refused at the first refused file."""
         for at in range(len(self.uploads)):
             yield from self._send_rest(at)
 
@@ -56,8 +56,8 @@ class Sending:
                 self.failed[at] = refused
 
     def send_rests(self) -> Flow[None]:
-        """Send the rest of each file that was begun, the smallest first: people at the desk wait
-        for a picture. A file that is refused, or cannot be read, is in `failed` afterwards."""
+        """Send the rest of each begun file, the smallest first, so that operators soon see a
+        picture. A file that is refused, or cannot be read, is in `failed` afterwards."""
         for at in sorted(range(len(self.uploads)), key=lambda at: self.uploads[at].total_bytes):
             if at in self.failed:
                 continue

@@ -177,7 +177,7 @@ def _serve_answers(
     recorder: ReportRecorder,
     pages: Pages,
 ) -> None:
-    """Serve answers from templates, and let them leave in time."""
+    """Serve answers from templates, and send them when their time has come."""
     clock, undo = chassis.clock, timedelta(seconds=chassis.settings.answer_undo_seconds)
     at_calls, at_work = (
         Answers(desk, db, clock, law, recorder, undo) for db in (chassis.db, chassis.work_db)
@@ -192,7 +192,8 @@ def _serve_answers(
 
 
 def _uploads(chassis: Chassis[ReportsSettings]) -> Uploads:
-    """Return the uploads of apps; have files that follow their reports looked after."""
+    """Return the use cases of uploads; register the work on uploads that continue after
+    submission."""
     examiner = Examiner()
     at_work = Uploads(chassis.work_db, chassis.clock, examiner)
     chassis.do(AWAIT_MEDIA, FollowingFiles(chassis.work_db, chassis.clock, at_work).check)
@@ -217,8 +218,8 @@ def _watch_clocks(chassis: Chassis[ReportsSettings], escalation: Escalation) -> 
 
 
 def _see_evidence(chassis: Chassis[ReportsSettings], evidence: InferenceGateway) -> None:
-    """Have the cameras that saw what is reported named, and their evidence held and released; have
-    plates read in photographs, and their blurred forms made."""
+    """Register the work on evidence: naming cameras, placing and releasing holds, reading plates,
+    and making blurred forms."""
     channel = chassis.channels.to(chassis.settings.camera_registry_address, "camera-registry")
     followed = CameraEvidence(chassis.work_db, chassis.clock, CameraRegistry(channel), evidence)
     chassis.do(NAME_CAMERAS, followed.name)
@@ -232,13 +233,13 @@ def _see_evidence(chassis: Chassis[ReportsSettings], evidence: InferenceGateway)
 
 
 def _read_tables() -> None:
-    """Read borders and lexicon now: the first report does not wait for them."""
+    """Read the borders and the lexicon now, so that the first report need not wait for them."""
     borders()
     read_lexicon()
 
 
 def _webhooks(chassis: Chassis[ReportsSettings], partners: PartnerRegister) -> Webhooks:
-    """Have partners told by webhook; return the use cases that serve calls."""
+    """Start the loop that sends webhooks; return the use cases that serve calls."""
     settings = chassis.settings
     allowed = AllowedHosts.of(settings.webhook_hosts)
     posts = HttpPosts(Path(settings.webhook_ca) if settings.webhook_ca else None)
@@ -283,7 +284,7 @@ def _serve_personnel(
 
 
 def _serve_routing(chassis: Chassis[ReportsSettings], law: Law, pages: Pages) -> Law:
-    """Serve the rules by which reports are routed, and return `law` with those in force."""
+    """Serve the routing rules, and return `law` with the router that applies the active ones."""
     assert isinstance(law.router, BuiltInRouter)
     active = ActiveRouting(chassis.db, chassis.clock, law.router)
     versions = RoutingVersions(chassis.db, chassis.clock, law.routing, active)

@@ -63,8 +63,8 @@ class InferenceGateway:
 
     async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
         """Return where faces and plates are in a picture of the evidence store, in pixels of its
-        clean form; an empty list says that all of it was looked at. `sha256` (hex) is its hash.
-        Raises a Refusal."""
+        clean form; an empty list means that it contains neither. `sha256` (hex) is its hash. Raises
+        a Refusal."""
         request = inference_pb2.FindFacesAndPlatesRequest(sha256=sha256, confidential=confidential)
         with peers_refusals():
             answer = await self._stub.FindFacesAndPlates(
@@ -84,8 +84,8 @@ class InferenceGateway:
             call.cancel()
 
     async def hold(self, hold_id: UUID, camera_id: UUID, window: Window) -> int:
-        """Hold what a camera saw in a window; return how many frames with evidence that is now.
-        Holding it again under the same id answers the same."""
+        """Hold the evidence of a camera in a period; return its present number of frames. A
+        repeated call with the same id changes nothing."""
         request = inference_pb2.HoldEvidenceRequest(
             hold_id=str(hold_id),
             camera_id=str(camera_id),
@@ -127,7 +127,8 @@ class CameraRegistry:
 
     async def seeing(self, place: Place, at: datetime) -> list[Sighting]:
         """Return the cameras of the place's region that may have seen the place at `at`, nearest
-        first. Those of another region are left out: who sees the report may not see them."""
+        first. Cameras of other regions are left out: operators who see the report may not see
+        them."""
         request = cameras_pb2.ListCamerasSeeingRequest(
             latitude=place.latitude,
             longitude=place.longitude,

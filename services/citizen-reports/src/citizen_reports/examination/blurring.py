@@ -1,7 +1,7 @@
 """Makes the blurred form of a photograph: smaller, and with some parts replaced by a mosaic.
 
-Runs in the process that examines a file. Which parts comes before the photograph, as a line of
-JSON: a list of boxes [x, y, width, height] in pixels, or null for all of it.
+Runs in the process that examines a file. A line of JSON before the photograph names the parts: a
+list of boxes [x, y, width, height] in pixels, or null for all of it.
 """
 
 import json
@@ -22,7 +22,7 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP")
 
 
 def blurred_picture(file: IO[bytes], line: bytes, blurred: IO[bytes]) -> Finding:
-    """Write the blurred form of a photograph to `blurred`. `line` says which parts.
+    """Write the blurred form of a photograph to `blurred`. `line` is the JSON that names the parts.
 
     Raises BeyondLimits, and whatever the decoder raises for a damaged file.
     """

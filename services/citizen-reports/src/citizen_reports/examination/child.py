@@ -46,7 +46,8 @@ def main() -> None:
 
 
 def examine(file: IO[bytes], clean: IO[bytes], make: Make, *, is_confined: bool) -> Verdict:
-    """Return what a file is, after `make` wrote a form of it to `clean`. Never raises."""
+    """Return the verdict on a file, after `make` wrote a form of the file to `clean`. Never
+    raises."""
     try:
         finding = make(file, clean)
     except _Refused as refused:
@@ -67,7 +68,8 @@ class _Refused(Exception):
 
 
 def _cleaned(file: IO[bytes], clean: IO[bytes]) -> Finding:
-    """Imports what reads the content, which is heavy, only for files that need it."""
+    """Write the clean form of a file. The decoders are imported here, only for files that need
+    them."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     kind = kind_of(file.read(START_BYTES))

@@ -1,4 +1,4 @@
-"""Whether a voice message ends within one of its pages or frames, which say how long they are.
+"""Checks whether a voice message ends within one of its pages or frames, which state their length.
 
 A file that was cut between two of them cannot be told from a whole one. Neither can an MP3: editors
 leave whole ones that end within a frame.

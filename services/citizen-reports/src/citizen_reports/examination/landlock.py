@@ -1,4 +1,4 @@
-"""Takes a process's files away for good: it may read the program's own folders and nothing else.
+"""Restricts a process for good to reading the program's own folders; no other file can be opened.
 
 This is Landlock of Linux (5.13 and later), which needs no privilege. What is already open stays so.
 """

@@ -1,7 +1,7 @@
-"""What a process that examines a file may use: bounds on memory and time, no network, no files.
+"""Confines a process that examines a file: bounds on memory and time, no network, no files.
 
-All of it is the kernel's. The network is taken away by a network namespace without interfaces, in a
-user namespace, so that no privilege is needed; the files by Landlock. Where the kernel refuses
+The kernel enforces all of it. The network is taken away by a network namespace without interfaces,
+in a user namespace, so that no privilege is needed; the files by Landlock. Where the kernel refuses
 namespaces, Landlock still refuses TCP (Linux 6.7 and later), and an audit hook refuses sockets to
 Python code alone: code that a hostile file runs inside a decoder is not stopped by the hook.
 """
@@ -33,7 +33,7 @@ _REFUSED: Final = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spa
 
 
 def confine() -> bool:
-    """Bound this process for good; return whether the kernel took both network and files away.
+    """Confine this process for good; return whether the kernel denies it both network and files.
 
     Call this before any library starts threads: only a process with a single thread may enter a
     user namespace.

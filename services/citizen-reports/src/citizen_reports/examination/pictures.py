@@ -1,4 +1,4 @@
-"""Photographs: what a phone wrote into them is read, then the picture is encoded anew.
+"""Makes the clean forms of photographs: reads their metadata, then encodes the picture anew.
 
 Runs in the process that examines a file. A header that tells of too many pixels is refused before
 anything is decoded.
@@ -104,8 +104,8 @@ def _degrees(place: dict[int, Any], value: int, reference: int, most: int) -> fl
 
 
 def _moment(shot: dict[int, Any], place: dict[int, Any]) -> datetime | None:
-    """When it was taken: by its clock and zone, else by the satellites, else by its clock, which
-    was then set to this country's time."""
+    """The time of the photograph: by the phone's clock and zone, else by the satellites, else by
+    the phone's clock, assumed to show this country's time."""
     clock = _text(shot, ExifTags.Base.DateTimeOriginal)
     zone = _text(shot, ExifTags.Base.OffsetTimeOriginal)
     try:

@@ -41,7 +41,7 @@ class Examiner:
 
     @asynccontextmanager
     async def examine(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Examined]:
-        """Have a whole file examined; `pieces` are its bytes. The clean form can be read within the
+        """Examine a complete file; `pieces` are its bytes. The clean form can be read within the
         context. A file that ends its process or takes too long is refused as beyond limits.
 
         Raises ExaminationFailed if the process cannot be started.
@@ -53,8 +53,8 @@ class Examiner:
     async def blur(
         self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
     ) -> AsyncIterator[Examined]:
-        """Have the boxes of a photograph blurred, with None all of it; `pieces` are its bytes. The
-        blurred form can be read within the context as a clean form. Raises as `examine`."""
+        """Blur the `boxes` of a photograph, or all of it if they are None; `pieces` are its bytes.
+        The blurred form can be read within the context as a clean form. Raises as `examine`."""
         async with self._ran(_with_boxes(boxes, pieces), BLUR) as examined:
             yield examined
 
@@ -150,7 +150,7 @@ async def _clean_pieces(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a process whatever it does, and wait until it has ended."""
+    """Kill a process and wait until it has ended."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await process.wait()

@@ -1,4 +1,5 @@
-"""Films and voice messages: a first frame of each stream is decoded, then all is copied anew.
+"""Makes the clean forms of films and voice messages: decodes a first frame of each stream, then
+copies the streams into a new file.
 
 Runs in the process that examines a file. The copy has picture and sound alone: no metadata, no
 other streams, no bytes after the end. The first frame of a film is kept as a picture, by which it
@@ -75,14 +76,14 @@ _UNTIL_THE_END: Final = (0, 0xFFFFFFFF)
 
 
 class Unreadable(ValueError):
-    """No film or voice message, or one that was cut off."""
+    """The file is no film or voice message, or it was cut off."""
 
 
 def clean_recording(file: IO[bytes], size: int, content_type: str, clean: IO[bytes]) -> Finding:
     """Write the clean form of a film or voice message of `size` bytes to `clean`.
 
-    `content_type` is what its beginning says; the finding says what its streams are. Raises
-    Unreadable, BeyondLimits, and PyAV's errors for a damaged file.
+    `content_type` is the media type by the file's beginning; that of the finding is by its streams.
+    Raises Unreadable, BeyondLimits, and PyAV's errors for a damaged file.
     """
     reader = _READERS[content_type]
     if _is_cut(file, size, reader):
@@ -160,8 +161,8 @@ def _decode_beginning(source: Any) -> bytes:
 
 
 def _preview_of(stream: Any, frame: Any) -> bytes:
-    """A frame as a preview; b"" of sound, and of a picture that cannot be converted: for lack of a
-    preview no film is refused."""
+    """A frame as a JPEG preview; b"" for sound, and for a picture that cannot be converted, since a
+    film without a preview is accepted too."""
     if stream.type != "video":
         return b""
     with suppress(ValueError, MemoryError, av.FFmpegError):

@@ -1,7 +1,7 @@
-"""What the process that examines a file answers: a line of JSON, the first frame of a film, then
-the clean form.
+"""The output of the process that examines a file: a line of JSON (the verdict), the first frame of
+a film, then the clean form.
 
-The line comes from a process that has read hostile bytes, so what reads it checks every value.
+The process has read hostile bytes, so the reader of the line checks every value.
 """
 
 import json
@@ -23,9 +23,9 @@ class BeyondLimits(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found in a file. `reason` is the code of the refusal of a file that cannot be used;
-    `finding` is then None. The first frame of a film follows, of `frame_bytes`, and the clean form,
-    of `clean_bytes`.
+    """The result of the examination. If the file cannot be used, `reason` is the code of the
+    refusal and `finding` is None. The first frame of a film follows, of `frame_bytes`, and the
+    clean form, of `clean_bytes`.
 
     `is_confined` says whether the kernel took network and files away from the process.
     """

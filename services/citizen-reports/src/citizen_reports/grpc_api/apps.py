@@ -313,7 +313,8 @@ def _draft_from_proto(request: reports_pb2.OpenReportRequest) -> Draft:
 
 
 def _unit_of(report: Report) -> str:
-    """The unit that has the report. Which one has a complaint is not told: that of the receipt."""
+    """The unit that the app is shown: the report's unit, but for a complaint that of the
+    receipt."""
     return report.receipt.unit if report.is_complaint and report.receipt else report.unit
 
 
@@ -323,7 +324,7 @@ def _is_corrected(given: reports_pb2.OpenReportRequest, view: AppView) -> bool:
 
 @contextmanager
 def _fields_in(message: str) -> Iterator[None]:
-    """Name the wrong fields of a message as fields of the request that contains it."""
+    """Give wrong fields of a message the names that they have in the request containing it."""
     try:
         yield
     except BadRequest as wrong:
@@ -337,7 +338,7 @@ def _said(
     *,
     code: str,
 ) -> Said:
-    """What a reporter says in a request, whose id is in `field`."""
+    """Return the reporter's message in a request; `field` names the field that has its id."""
     given, request_id = getattr(request, field), None
     if given:
         request_id = parse_new_id(given)
@@ -348,8 +349,8 @@ def _said(
 
 
 def _hide_raising(shown: reports_pb2.Report, report: Report) -> None:
-    """Show a report that an operator has raised as one of the category that the app gave: unit and
-    times must not tell the other."""
+    """Show a raised report with the category that the app gave. Its unit and times must not reveal
+    the new category."""
     if report.reported_category is None or report.receipt is None:
         return
     shown.category = CATEGORIES[report.reported_category]

@@ -13,7 +13,7 @@ from citizen_reports.usecases.days import Days
 
 
 class DayRpcs:
-    """A part of the servicer, which sets the two attributes."""
+    """A part of the servicer of `CitizenReports`, which sets the two attributes."""
 
     _days: Days
     _pages: Pages

@@ -303,7 +303,7 @@ def _status_or_none(value: int) -> Status | None:
 
 
 def desk_report_to_proto(view: DeskView) -> reports_pb2.DeskReport:
-    """Return a report as operators are shown it."""
+    """Convert a report, as shown to operators, to protobuf."""
     report, written, place = view.report, view.contents, view.contents.place
     return reports_pb2.DeskReport(
         report=report_to_proto(report, written.question, written.answer, len(view.media)),
@@ -393,6 +393,6 @@ def _media_to_proto(item: Media) -> reports_pb2.Media:
 
 
 def _with_officer(text: str, officer: str) -> str:
-    """Return the text preceded by the officer, because the contract has no field for the officer
-    of a complaint."""
+    """Return the text preceded by the officer whom a complaint names: the contract has no field for
+    the officer."""
     return f"{officer}\n\n{text}" if officer else text

@@ -20,8 +20,8 @@ E = TypeVar("E")
 
 
 def filter_from_proto(request: reports_pb2.ListReportsRequest) -> OwnFilter:
-    """Return the filters of a list. Raises BadRequest for values that the contract does not have
-    and for a period that ends before it begins."""
+    """Return the filters of a list. Raises BadRequest for enum values that the contract does not
+    have, and for a period that ends before it begins."""
     with checks() as check:
         wanted = OwnFilter(
             _known(check, "statuses", request.statuses, STATUS_OF, code="STATUS_UNKNOWN"),
@@ -43,7 +43,7 @@ def filter_from_proto(request: reports_pb2.ListReportsRequest) -> OwnFilter:
 def _known(
     check: Checks, field: str, given: Iterable[int], known: Mapping[int, E], *, code: str
 ) -> tuple[E, ...]:
-    """The values of an enum that are given by their numbers in the contract."""
+    """Convert numbers of the contract to values of an enum; `check` gets unknown numbers."""
     numbers = set(given)
     check.that(numbers <= known.keys(), field, "values of the contract but 0", code=code)
     return tuple(known[number] for number in sorted(numbers & known.keys()))

@@ -10,8 +10,8 @@ from citizen_reports.model.media_kinds import type_of
 
 
 def piece_reader(request: reports_pb2.PutMediaRequest) -> Callable[[], Piece]:
-    """Check a piece, and return a function that reads it, each time with a copy of its bytes.
-    Raises BadRequest."""
+    """Check an uploaded piece, and return a function that reads it; each call makes a copy of its
+    bytes. Raises BadRequest."""
     media_id = parse_new_id(request.media_id)
     content_type = type_of(request.content_type)
     announced = Announced(request.total_bytes, request.sha256.lower(), content_type)

@@ -1,4 +1,4 @@
-"""`Retention`, the gRPC service for the command line about what is erased by itself."""
+"""`Retention`, the gRPC service for the command line about planned erasures and legal holds."""
 
 import grpc
 from chassis.call_context import current_caller

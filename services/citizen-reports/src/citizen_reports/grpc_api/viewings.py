@@ -1,4 +1,4 @@
-"""The RPC of `CitizenReports` with which a reporter asks who looked at his report."""
+"""The RPC of `CitizenReports` by which a reporter asks who looked at a report."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from citizen_reports.usecases.viewings import Viewings
 
 
 class ViewingRpcs:
-    """A part of the servicer, which sets the two attributes."""
+    """A part of the servicer of `CitizenReports`, which sets the two attributes."""
 
     _viewings: Viewings
     _pages: Pages

@@ -9,22 +9,22 @@ import hashlib
 from uuid import UUID
 
 # The highest bit of a UUIDv7's time, which no app may set: the year would be 6429.
-_APART = 1 << 127
+_DERIVED = 1 << 127
 # What is random in a UUIDv7 (RFC 9562): 12 and 62 bits.
 _RANDOM = ((1 << 12) - 1) << 64 | (1 << 62) - 1
 
 
-def kept_apart(report_id: UUID, partner: str) -> UUID:
+def derived_id(report_id: UUID, partner: str) -> UUID:
     """Return the derived UUIDv7 under which a partner's report is stored if another partner has a
     report with the id that the app chose."""
-    return UUID(int=report_id.int ^ _mask(partner) | _APART)
+    return UUID(int=report_id.int ^ _mask(partner) | _DERIVED)
 
 
 def id_of_app(report_id: UUID, partner: str) -> UUID:
     """Return the id that the partner's app chose for the report stored under `report_id`."""
-    if not report_id.int & _APART:
+    if not report_id.int & _DERIVED:
         return report_id
-    return UUID(int=report_id.int & ~_APART ^ _mask(partner))
+    return UUID(int=report_id.int & ~_DERIVED ^ _mask(partner))
 
 
 def _mask(partner: str) -> int:

@@ -23,7 +23,7 @@ from statements.reads import Read
 
 from citizen_reports.model.decided import REPORT
 from citizen_reports.model.media import Media
-from citizen_reports.model.own_ids import kept_apart
+from citizen_reports.model.own_ids import derived_id
 from citizen_reports.model.refusals import ReportNotFound
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
@@ -48,7 +48,7 @@ KEY = "reports_pkey"
 NUMBER_KEYS = frozenset({"report_numbers_pkey", "reports_number_key"})
 _SUBMIT = Decision("submit")
 # Made once: the calls of apps execute these.
-WITH_ID = reports.c.report_id.in_([bindparam("report_id"), bindparam("kept_apart")])
+WITH_ID = reports.c.report_id.in_([bindparam("report_id"), bindparam("derived_id")])
 _WITH_ID = select(reports).where(WITH_ID)
 _GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
 _SAVE = update(reports).where(
@@ -104,8 +104,8 @@ def add_report(tx: Tx, report: Report) -> None:
 def ids_of(report_id: UUID, scope: Scope) -> dict[str, UUID]:
     """Return the parameters of the condition `WITH_ID`: an app's own report may be stored under a
     derived id (see `own_ids`)."""
-    apart = kept_apart(report_id, scope.name) if scope.kind == "partner" else report_id
-    return {"report_id": report_id, "kept_apart": apart}
+    derived = derived_id(report_id, scope.name) if scope.kind == "partner" else report_id
+    return {"report_id": report_id, "derived_id": derived}
 
 
 async def get(tx: Tx, report_id: UUID) -> Report:

@@ -1,8 +1,8 @@
-"""Scheduled work: the blurred form of a photograph, or of the first frame of a film, is made, in
-which the faces and plates that the models find cannot be recognised.
+"""Scheduled work that makes the blurred forms of photographs and of first frames of films, in which
+the faces and plates that the models find cannot be recognised.
 
-A handler may run more than once for one picture. While the models are away or busy it raises,
-and is called again later: until all of a picture was looked at, it has no blurred form.
+A handler may run more than once for one picture. While the models are away or busy it raises, and
+is called again later. A picture has no blurred form until the models have examined all of it.
 """
 
 import logging
@@ -40,8 +40,8 @@ class Pictures(Protocol):
     """The evidence store and its models. `sha256` (hex) names a picture in it."""
 
     async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
-        """Return where faces and plates are in a picture, in its pixels. An empty list says that
-        all of it was looked at. Raises a Refusal."""
+        """Return where faces and plates are in a picture, in its pixels. An empty list means that
+        the whole picture was examined and contains neither. Raises a Refusal."""
         ...
 
     def read_picture(self, sha256: str, *, confidential: bool) -> AsyncIterator[bytes]:
@@ -59,7 +59,7 @@ class Blurrer(Protocol):
     def blur(
         self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
     ) -> AbstractAsyncContextManager[Examined]:
-        """Have the boxes of a picture blurred, with None all of it; `pieces` are its bytes. The
+        """Blur the `boxes` of a picture, or all of it if they are None; `pieces` are its bytes. The
         blurred form can be read within the context."""
         ...
 
@@ -72,8 +72,8 @@ class Blurring:
 
     async def blur(self, key: str) -> None:
         """Make the blurred form of a photograph, or of the first frame of a film, and move it to
-        the evidence store, unless that was done, or its files were erased. `key` is "report
-        id:media id". Raises the Refusal of models that are away or busy.
+        the evidence store, unless that was done before or the report's files were erased. `key` is
+        "report id:media id". Raises a Refusal while the models are away or busy.
         """
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
@@ -92,7 +92,7 @@ class Blurring:
             await self._move(report, item, form)
 
     async def _made(self, picture: str, *, confidential: bool) -> bytes | None:
-        """The blurred form; None of a picture that cannot be opened, today or later."""
+        """The blurred form; None if the picture can never be opened."""
         try:
             boxes = await self._boxes(picture, confidential=confidential)
             pieces = self._pictures.read_picture(picture, confidential=confidential)
@@ -108,7 +108,7 @@ class Blurring:
         return None
 
     async def _boxes(self, picture: str, *, confidential: bool) -> list[Box] | None:
-        """What is to be blurred; None for all of a picture that no model can look at."""
+        """The boxes to blur; None stands for the whole picture, if no model can examine it."""
         try:
             return await self._pictures.find_faces_and_plates(picture, confidential=confidential)
         except Refusal as refusal:

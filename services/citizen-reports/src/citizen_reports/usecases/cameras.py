@@ -1,5 +1,5 @@
-"""Scheduled work on the cameras that may have seen what is reported: they are named by the camera
-register, and what they saw is held in the evidence store until the report's term has passed.
+"""Scheduled work on the cameras that may have seen what is reported: the camera register names
+them, and their evidence is held in the evidence store until the report's term has passed.
 
 A handler may run more than once for one report. While a peer is away it raises, and is called again
 later.
@@ -44,8 +44,8 @@ class CameraRegister(Protocol):
 
 class EvidenceHolder(Protocol):
     async def hold(self, hold_id: UUID, camera_id: UUID, window: Window) -> int:
-        """Hold what a camera saw in a window; return how many frames with evidence that is now.
-        Holding it again under the same id answers the same."""
+        """Hold the evidence of a camera in a period; return its present number of frames. A
+        repeated call with the same id changes nothing."""
         ...
 
     async def release(self, hold_id: UUID) -> None:

@@ -38,7 +38,7 @@ class ChangeFeed:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     async def follow(self, token: str, caller: Caller) -> AsyncIterator[Change]:
-        """Return a stream of the calling partner's changes, without end.
+        """Return an endless stream of the calling partner's changes.
 
         `token` is the number of the last change received; "" starts with the next change. Raises
         ResumeTokenWrong if `token` is malformed or above the number of the partner's last change.

@@ -1,7 +1,7 @@
-"""What the reporter says, through the app, about a report that exists: a reply to a question, that
-an answer did not help, that the report is taken back.
+"""The use cases by which a reporter, through the app, replies to a question, disputes an answer, or
+withdraws a report.
 
-Each may be said again, if the app did not get the answer. Row-level security limits each
+A call may be repeated if the app did not get the response. Row-level security limits each
 transaction to the reports of the calling partner.
 """
 
@@ -34,7 +34,7 @@ REASON_MAX = 500
 
 @dataclass(frozen=True)
 class Said:
-    """What a reporter says about a report.
+    """A reporter's message about a report.
 
     `request_id` is the id that the app made for it; None if the app made none. `content` is the
     serialised request, which is compared if the id is used again.
@@ -66,9 +66,9 @@ class Correspondence:
     async def reply(self, said: Said, caller: Caller) -> AppView:
         """Record the reporter's reply to a question. The suspended deadline then runs again.
 
-        A reply that was recorded changes nothing again: one with the same id, or without an id the
-        text of the last reply when nothing is asked any more. Raises BadRequest, ReportNotFound,
-        IdReused, NothingAsked, StatusNotAllowed or CalendarYearMissing.
+        Recording the same reply again changes nothing. It is the same if its id is the same or,
+        without an id, if its text is that of the last reply and no question is open. Raises
+        BadRequest, ReportNotFound, IdReused, NothingAsked, StatusNotAllowed or CalendarYearMissing.
         """
         text, now = _required(said.text), self._clock()
         async with self._openings.begin(said.report_id, caller) as tx:
@@ -90,8 +90,8 @@ class Correspondence:
     async def dispute(self, said: Said, caller: Caller) -> AppView:
         """Dispute the answer, which is possible once. An oversight role then takes the report.
 
-        A dispute that was recorded changes nothing again: one with the same id, or without an id
-        the same text. Raises BadRequest, ReportNotFound, IdReused, AlreadyDisputed,
+        Recording the same dispute again changes nothing. It is the same if its id or, without an
+        id, its text is the same. Raises BadRequest, ReportNotFound, IdReused, AlreadyDisputed,
         ReportNotAnswered or CalendarYearMissing.
         """
         text, now = _required(said.text), self._clock()
@@ -115,8 +115,8 @@ class Correspondence:
     async def withdraw(self, report_id: UUID, reason: str, caller: Caller) -> AppView | None:
         """Take a report back. Nothing changes if it was taken back before.
 
-        A draft is deleted: returns None then, and again whenever it is called for that draft.
-        Raises BadRequest, ReportNotFound or WithdrawalNotAllowed.
+        A draft is deleted. The call returns None then, also if it is repeated. Raises BadRequest,
+        ReportNotFound or WithdrawalNotAllowed.
         """
         reason = cleaned(reason, longest=REASON_MAX)
         with checks() as check:
@@ -150,7 +150,7 @@ async def _lock(tx: Tx, said: Said) -> Report:
 
 
 async def _judged(tx: Tx, report: Report, text: str) -> Report:
-    """The report, proposed as urgent if what the reporter says now has words of danger."""
+    """The report, proposed as urgent if this text contains words of danger."""
     reasons = reasons_of(report, text)
     if reasons:
         key = await contents.report_key(tx, report.report_id)

@@ -311,7 +311,8 @@ class Desk:
         return await self.view(tx, report, caller)
 
     async def view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        """Return the report in full, as shown to the calling operator, and record that it is."""
+        """Return the report as shown to the calling operator, and record in the audit log that it
+        is."""
         items = handed_in(await contents.media_of(tx, report.report_id))
         written = await contents.written_of(tx, report.report_id)
         record_reading(tx, report, seen_of(written), caller)

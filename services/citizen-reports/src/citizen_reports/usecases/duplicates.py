@@ -33,8 +33,8 @@ class Duplicates:
         region, if the two incidents were at most 50 m and ten minutes apart, or if their texts are
         alike, 100 m and half an hour. `key` is the report's id. It may run more than once.
 
-        A complaint about an officer is never marked: who sees one complaint may be one of those
-        from whom the other is hidden.
+        Complaints about officers are never marked: an operator who sees one complaint may be an
+        officer from whom the other one is hidden.
         """
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
@@ -68,8 +68,8 @@ class Duplicates:
             )
 
     async def _alike(self, found: Located, others: list[Neighbour]) -> Neighbour | None:
-        """The earliest registered of the reports around with a text that is alike, or None. Earlier
-        reports whose text is not indexed are passed over."""
+        """The earliest registered neighbour whose text is alike, or None. Neighbours whose text is
+        not indexed are skipped."""
         report_class = searched_class(found.report.category)
         if report_class is None:
             return None
@@ -89,8 +89,8 @@ class Duplicates:
 
 
 def _same(found: Located, others: list[Neighbour]) -> Neighbour | None:
-    """The earliest registered of the reports around that has the same place and time, or None.
-    Those of the same time come first among `others`, in the order of registration."""
+    """The earliest registered neighbour of the same place and time, or None. Those of the same time
+    come first among `others`, in the order of registration."""
     for other in others:
         is_then = abs(other.occurred_at - found.report.occurred_at) <= SAME_WITHIN
         if is_then and _is_within(found, other, SAME_WITHIN_KM):

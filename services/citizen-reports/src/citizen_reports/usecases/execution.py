@@ -36,8 +36,8 @@ class Execution:
     async def record_arrival(
         self, shown: Shown, arrived_at: datetime | None, caller: Caller
     ) -> DeskView:
-        """Record that somebody was at the place of an emergency at `arrived_at`, None for now. This
-        ends the clock of its response. Nothing changes if an arrival is recorded already.
+        """Record that an officer arrived at the place of an emergency at `arrived_at` (None: now).
+        This ends the clock of its response. Nothing changes if an arrival is recorded already.
 
         Raises BadRequest for a moment in the future or before registration, ReportNotFound,
         ReportChangedMeanwhile or ArrivalNotExpected.

@@ -1,4 +1,4 @@
-"""Scheduled work: what became of a file that follows its report."""
+"""Scheduled work on files whose upload continues after their report was submitted."""
 
 from uuid import UUID
 
@@ -23,11 +23,12 @@ class FollowingFiles:
         self._uploads = uploads
 
     async def check(self, key: str) -> None:
-        """Have a file that arrived whole examined, if that was cut off, and stored; refuse one
-        whose rest did not come in time. `key` is "report id:media id". It may run more than once.
+        """Examine and schedule the storing of a completely uploaded file, if that was interrupted;
+        refuse a file whose upload was not completed in time. `key` is "report id:media id". It may
+        run more than once.
 
-        Raises WaitUntilDue while the rest may still come, and MediaDiffers if the file has changed
-        meanwhile.
+        Raises WaitUntilDue while the upload may still continue, and MediaDiffers if the file has
+        changed meanwhile.
         """
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:

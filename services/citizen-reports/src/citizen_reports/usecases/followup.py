@@ -92,8 +92,8 @@ class FollowUp:
 
     async def store_media(self, key: str) -> None:
         """Move a completely uploaded file and its clean form to the evidence store and delete their
-        pieces here. The first frame of a film goes first: it is there before the film. `key` is
-        "report id:media id"."""
+        pieces here. The first frame of a film is moved before the film. `key` is "report id:media
+        id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)

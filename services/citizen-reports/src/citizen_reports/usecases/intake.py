@@ -25,7 +25,7 @@ from citizen_reports.model.draft import CheckedDraft, Draft
 from citizen_reports.model.following_files import looked_at, may_follow
 from citizen_reports.model.law import Law
 from citizen_reports.model.media import Media, MediaState, handed_in
-from citizen_reports.model.own_ids import kept_apart
+from citizen_reports.model.own_ids import derived_id
 from citizen_reports.model.receipt import Receipt
 from citizen_reports.model.refusals import MediaIncomplete, ReportEmpty
 from citizen_reports.model.report import Report
@@ -79,7 +79,9 @@ class Intake:
         assert report_id is not None
         if await self._may_add(report_id, checked.category, content, caller):
             opened = _opened(report_id, checked, caller.name, now)
-            report = await _kept_apart(opened, lambda own: self._add(own, checked, content, caller))
+            report = await _under_free_id(
+                opened, lambda own: self._add(own, checked, content, caller)
+            )
             if report is not None:
                 return self._offered(AppView(report, has_text=bool(checked.text)))
         async with self._db.begin(caller.scope) as tx:
@@ -100,7 +102,7 @@ class Intake:
         assert report_id is not None
         if await self._may_add(report_id, checked.category, content, caller):
             opened = _opened(report_id, checked, caller.name, now)
-            routed = await _kept_apart(
+            routed = await _under_free_id(
                 opened, lambda own: self._add_registered(own, checked, content, caller)
             )
             if routed is not None:
@@ -113,7 +115,7 @@ class Intake:
         """Register and route the report in a single transaction, and return its receipt. A repeated
         call returns the first receipt again.
 
-        Files that were refused are left out. In an emergency the rest of a file may follow. Raises
+        Refused files are left out. In an emergency, uploads may continue after submission. Raises
         ReportNotFound, ReportKindNotAllowed, MediaIncomplete or ReportEmpty.
         """
         # Only at first, so that one whose row is locked does not hold up the rest of a batch.
@@ -155,7 +157,7 @@ class Intake:
         return views, [(each.opened_at.isoformat(), str(each.report_id)) for each in opened]
 
     async def view(self, tx: Tx, report: Report) -> AppView:
-        """Return a report, as it is in this transaction, as it is shown to its app."""
+        """Return a report as shown to its app, in the state that this transaction sees."""
         items = await contents.media_of(tx, report.report_id)
         written = await contents.contents_of(tx, report.report_id)
         has_text, count = bool(written.text), len(handed_in(items))
@@ -166,9 +168,9 @@ class Intake:
     async def _may_add(
         self, report_id: UUID, category: Category, content: bytes, caller: Caller
     ) -> bool:
-        """Whether the partner may hand in reports of this category. If it may not, but used the id
-        with this content before, returns False: what was opened is answered as it was. Otherwise
-        raises ReportKindNotAllowed."""
+        """Whether the partner may hand in reports of this category. Returns False if it may not,
+        but has opened a report with this id and content before, which is then returned again.
+        Otherwise raises ReportKindNotAllowed."""
         try:
             self._partners.require_kind(caller, category)
         except Refusal:
@@ -283,7 +285,7 @@ class Intake:
         return self._offered(view)
 
     def _offered(self, view: AppView) -> AppView:
-        """The view with what its reporter may do now."""
+        """The view with the actions that its reporter may take now."""
         report, deadlines = view.report, self._law.deadlines
 
         def require_complete() -> None:
@@ -297,13 +299,13 @@ class Intake:
         return replace(view, actions=actions, dispute_until=dispute_until)
 
 
-async def _kept_apart(
+async def _under_free_id(
     report: Report, add: Callable[[Report], Awaitable[Report | None]]
 ) -> Report | None:
-    """Return what `add` does with the report. If another partner has a report with its id, it is
-    added under an id that is kept apart: the app is answered as if there were no other."""
-    apart = replace(report, report_id=kept_apart(report.report_id, report.partner))
-    for own in (report, apart):
+    """Return the result of `add` for the report. If another partner has a report with its id, the
+    report is added under a derived id instead, which its app does not notice."""
+    derived = replace(report, report_id=derived_id(report.report_id, report.partner))
+    for own in (report, derived):
         try:
             return await add(own)
         except RowExists as error:
@@ -346,7 +348,8 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
 
 
 def _require_whole(report: Report, items: Sequence[Media]) -> None:
-    """Raise MediaIncomplete where a file has not arrived whole that may not follow."""
+    """Raise MediaIncomplete for an incomplete file whose upload may not continue after
+    submission."""
     for item in items if not may_follow(report) else ():
         if item.state is MediaState.RECEIVING:
             facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
@@ -354,7 +357,8 @@ def _require_whole(report: Report, items: Sequence[Media]) -> None:
 
 
 def _require_content(report: Report, items: Sequence[Media], *, has_text: bool) -> None:
-    """Raise ReportEmpty where a report says nothing. A complaint names an officer."""
+    """Raise ReportEmpty for a report without content. A complaint has content: it names an
+    officer."""
     if not (has_text or items or report.silent_alarm or report.is_complaint):
         raise ReportEmpty
 

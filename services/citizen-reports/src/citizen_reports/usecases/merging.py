@@ -45,8 +45,8 @@ class Merging:
         self._openings = openings
 
     async def merge(self, shown: Shown, parent_id: UUID, caller: Caller) -> DeskView:
-        """Merge the report named by `shown` under another one of the same incident, which it
-        follows from now on. Nothing changes if it follows that one already.
+        """Merge the report named by `shown` under the report `parent_id` of the same incident,
+        which it follows from now on. Nothing changes if it follows this parent already.
 
         Raises ReportNotFound, also for a parent that the caller may not see,
         ReportChangedMeanwhile or MergeNotAllowed.
@@ -81,8 +81,8 @@ class Merging:
             return await self._desk.view(tx, child, caller)
 
     async def unmerge(self, shown: Shown, reason: str, caller: Caller) -> DeskView:
-        """Have a merged report be handled by itself again. Nothing changes if it follows no other.
-        `reason` has 1 to REASON_MAX characters.
+        """Separate a merged report from its parent, so that it is handled by itself again. Nothing
+        changes if it has no parent. `reason` has 1 to REASON_MAX characters.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, or StatusNotAllowed once it was
         answered.
@@ -120,9 +120,9 @@ class Followers:
         self._recorder = recorder
 
     async def follow(self, key: str) -> None:
-        """Have all reports that are merged under a parent follow its present state, each in a
-        transaction of its own. `key` is "report id:version" of the parent. It may run again: what
-        follows already does not change."""
+        """Update all reports that are merged under a parent to its present state, each in a
+        transaction of its own. `key` is "report id:version" of the parent. It may run again:
+        reports that are up to date do not change."""
         parent_id = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
             children = await merging.children_of(tx, parent_id)
@@ -166,7 +166,7 @@ class Followers:
             await tx.schedule(CLOSE, f"{child.report_id}:{after.version}", after.answered_at + days)
 
     async def _leave(self, tx: Tx, child: Report) -> None:
-        """Have a report be handled by itself that may not follow its parent any more."""
+        """Separate a report from a parent that it may not follow any more."""
         own = on_its_own(child)
         await self._recorder.record(
             tx,
@@ -186,12 +186,12 @@ class Followers:
 
 
 async def _mark(tx: Tx, parent: Report) -> None:
-    """Record that reports are merged under a parent. Its version stays, and no event is published:
-    for its reporter nothing has happened."""
+    """Record that reports are merged under a parent. The version of the parent stays and no event
+    is published, since nothing changes for its reporter."""
     if not parent.is_parent:
         await reports.save_report(tx, parent, replace(parent, is_parent=True), Decision("lead"))
 
 
 def _told(report: Report) -> tuple[object, ...]:
-    """What the app is shown of a report beside its status and outcome."""
+    """The fields of a report, beside status and outcome, that its app is shown."""
     return report.unit, report.due_at, report.extended_at, report.arrived_at

@@ -96,7 +96,7 @@ class Openings:
 
 @dataclass(frozen=True)
 class _Opened:
-    """What is read of a file, after the entry about it was committed: `sha256` in `form`."""
+    """The form of a file that is streamed once its audit entry is committed, and its hash (hex)."""
 
     item: Media
     form: MediaForm
@@ -118,7 +118,7 @@ class SentMedia:
         operator is shown.
 
         Raises ReportNotFound, MediaNotFound, MediaRefused, MediaNotStored, MediaHasNoFirstFrame,
-        MediaHasNoBlurredForm, or MediaNotBlurredYet; the work that blurs it is then due at once.
+        MediaHasNoBlurredForm, or MediaNotBlurredYet, after which the blurring is due at once.
         """
         try:
             opened = await self._opened(asked, caller)
@@ -160,7 +160,7 @@ class SentMedia:
 
 
 async def _hash_of(tx: Tx, item: Media, form: MediaForm, asked: MediaRequest) -> str:
-    """The hash by which the evidence store answers this form. Raises MediaNotBlurredYet."""
+    """The hash under which the evidence store has this form. Raises MediaNotBlurredYet."""
     if form is MediaForm.BLURRED:
         blurred = await blurred_forms.find_form(tx, item.report_id, item.media_id)
         if blurred is None or not blurred.is_stored:

@@ -1,4 +1,4 @@
-"""Scheduled work: plates are read in photographs of traffic violations, for an operator to judge.
+"""Scheduled work that reads plates in photographs of traffic violations, for operators to judge.
 
 A handler may run more than once for one photograph. While the models are away or busy it raises,
 and is called again later.
@@ -34,8 +34,8 @@ class PlateProposals:
         self._reader = reader
 
     async def propose(self, key: str) -> None:
-        """Read and store the plates of a photograph, unless that was done, or nobody decides on the
-        report any more. `key` is "report id:media id"."""
+        """Read and store the plates of a photograph, unless that was done before or the report is
+        decided. `key` is "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -54,7 +54,7 @@ class PlateProposals:
             audit(tx, "propose_plates", report, media=str(media_id), plates=str(len(plates)))
 
     async def _read(self, item: Media) -> list[ProposedPlate]:
-        """The plates; none in a photograph that cannot be looked at, today or later."""
+        """The plates; none if the models can never examine the photograph."""
         try:
             return await self._reader.read_plates(item)
         except Refusal as refusal:

@@ -13,7 +13,7 @@ from citizen_reports.usecases.recording import audit
 
 
 def record_reading(tx: Tx, report: Report, seen: Iterable[Seen], caller: Caller) -> None:
-    """Record in the audit log that a report is shown to the caller. `seen` is what of it."""
+    """Record in the audit log that the parts `seen` of a report are shown to the caller."""
     _record(tx, READ, report, seen, caller)
 
 
@@ -26,7 +26,7 @@ def record_opening(
 
 
 def seen_of(written: Written) -> list[Seen]:
-    """Return what an operator is shown of a report: nothing where its key is destroyed."""
+    """Return the parts of a report that an operator is shown: none if its key is destroyed."""
     said, shown = written.contents, list[Seen]()
     if said.text or said.officer:
         shown.append(Seen.TEXT)

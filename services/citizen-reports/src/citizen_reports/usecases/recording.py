@@ -58,8 +58,8 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a decision made of a report: the report, by whom, its event, a note for its step, and
-    whether its app is told even if the status stays."""
+    """The result of a decision: the changed report, who decided, the event, a note for its step,
+    and whether its app gets a change even if the status stays."""
 
     after: Report
     actor: str
@@ -220,8 +220,8 @@ class ReportRecorder:
     async def _start(
         self, tx: Tx, report: Report, kind: DeadlineKind, deadline: Deadline, at: datetime
     ) -> None:
-        """Schedule what a clock brings that runs from `at`: a warning and the first escalation. For
-        an answer without a date, schedule the look for its calendar."""
+        """Schedule the warning and the first escalation of a clock that runs from `at`. For an
+        answer without a date, schedule the work that sets it once the calendar is known."""
         if deadline.due_at is None:
             key = f"{report.report_id}:{report.deadline_number}"
             await tx.schedule(DATE_ANSWER, key, at + CALENDAR_LOOK)

@@ -1,7 +1,7 @@
-"""What belongs to ended reports is erased by itself, part by part, once its term has passed.
+"""Erases the parts of ended reports automatically, each once its term has passed.
 
-Everything follows from the reports as they are now and from the table of terms, so that a run after
-a restore, or with a new version of the table, does what is due by then.
+What is due follows only from the present reports and the table of terms. A run after a restore, or
+with a new version of the table, therefore erases what is due by then.
 """
 
 import asyncio
@@ -34,14 +34,15 @@ log = logging.getLogger(__name__)
 
 class EvidenceEraser(Protocol):
     async def erase(self, sha256: str, *, confidential: bool) -> None:
-        """Erase a file from the evidence store, its key and its object; nothing happens if it is
-        not there. `sha256` (hex) is the hash of the file. `confidential` hides the audit entry from
-        auditors. Raises a Refusal if the store is away or still needs the file."""
+        """Erase a file from the evidence store, with its key; nothing happens if it is not there.
+        `sha256` (hex) is the hash of the file. `confidential` hides the audit entry from auditors.
+        Raises a Refusal if the store is away or still needs the file."""
         ...
 
 
 class Retention:
-    """Erases by itself; `db` needs the log-in for background work, which alone destroys keys."""
+    """Erases what is due; `db` needs the log-in for background work, which alone can destroy
+    keys."""
 
     def __init__(
         self, db: Database, clock: Clock, table: ReportRetention, evidence: EvidenceEraser
@@ -62,8 +63,8 @@ class Retention:
     async def erase_due(self) -> int:
         """Erase all that is due and not held; return how many parts were erased.
 
-        What cannot be erased now, because the evidence store is away, stays due and is counted by
-        the metric of what is overdue.
+        Parts that cannot be erased because the evidence store is unavailable stay due, and a metric
+        counts them as overdue.
         """
         erased = 0
         for rule in self._rules:
@@ -145,7 +146,7 @@ class Retention:
 
 
 class RetentionDesk:
-    """What is planned, and the holds of the law; for the command line."""
+    """The planned erasures and the legal holds, for the command line."""
 
     def __init__(self, db: Database, clock: Clock, table: ReportRetention) -> None:
         self._db = db
@@ -153,8 +154,8 @@ class RetentionDesk:
         self._rules = rules_of(table)
 
     async def planned(self, until: datetime) -> Sequence[PlannedErasure]:
-        """Return what is erased until a moment, by class, part and day. Nothing is erased, and no
-        report is named: its class would tell what it is."""
+        """Return the erasures planned until a moment, by class, part and day. No report is named,
+        since its class would reveal its category."""
         now, found = self._clock(), list[PlannedErasure]()
         async with self._db.begin(SYSTEM) as tx:
             for rule in self._rules:
@@ -163,7 +164,7 @@ class RetentionDesk:
 
     async def place_hold(self, wanted: Hold, number: str, caller: Caller) -> Hold:
         """Keep the report with this number until the hold ends. `wanted.report_id` is not used. A
-        repeated hold with the same id answers the same.
+        repeated call with the same id returns the same hold.
 
         Raises BadRequest, ReportNotFound, or IdReused if the id is that of another hold.
         """
@@ -189,7 +190,7 @@ class RetentionDesk:
         return hold
 
     async def lift_hold(self, hold_id: UUID, caller: Caller) -> Hold:
-        """End a hold now; lifting it again answers the same. Raises HoldNotFound."""
+        """End a hold now. A repeated call returns the same. Raises HoldNotFound."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             found = await retention.find_hold(tx, hold_id)

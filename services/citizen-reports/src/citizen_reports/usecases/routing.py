@@ -52,8 +52,8 @@ class Routing:
         """Send the report named by `shown` to a unit, which then handles it. The reason must have 1
         to REASON_MAX characters.
 
-        If the unit is of another region, scheduled work makes the report that region's at once. The
-        caller could not do so: row-level security shows him his regions alone.
+        If the unit is of another region, scheduled work then moves the report to that region. The
+        caller cannot move it, since row-level security limits operators to their regions.
 
         Raises BadRequest, also if the unit may not receive reports of this category and region.
         Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
@@ -113,7 +113,7 @@ class RegionMoves:
         self._recorder = recorder
 
     async def move(self, key: str) -> None:
-        """Make a report another region's, after it was routed to a unit of that region. Its app
+        """Move a report to another region after it was routed to a unit of that region. Its app
         gets a change. `key` is "report id:version:region", with the version that the report had
         right after it was routed.
 

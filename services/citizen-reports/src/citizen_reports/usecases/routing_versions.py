@@ -1,4 +1,4 @@
-"""The use cases of routing rules: drafted, tried on facts and on last week, and made active."""
+"""The use cases by which administrators draft, try, replay and activate routing rules."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Stated:
-    """A version, when it was or will be made active last, and whether it is active now. `version`
-    is None for the one of `law`."""
+    """A version of the rules, its latest time of activation, past or planned, and whether it is
+    active now. `version` is None for version 0, the table of `law`."""
 
     rules: RuleSet
     version: Version | None
@@ -56,8 +56,8 @@ class Stated:
 
 @dataclass
 class Moves:
-    """What a replay found: how many reports were looked at, and how many would have gone from one
-    unit to another, by these two, with the numbers of those that may be told."""
+    """The result of a replay. `counts` has the number of reports that would have gone to another
+    unit, by present and new unit; `numbers` names those that may be shown."""
 
     since: datetime
     replayed: int = 0
@@ -112,10 +112,11 @@ class RoutingVersions:
         return rules.decide(facts, self._active.is_working)
 
     async def replay(self, version: int, caller: Caller) -> Moves:
-        """Compare the units on the receipts of the last week with those that a version names.
+        """Compare the units on the receipts of last week's reports with the units that a version
+        chooses.
 
-        Numbers are told to the command line alone, and never of protected reports. Audited. Raises
-        RoutingNotFound.
+        Report numbers are returned to the command line only, and never for protected reports. The
+        replay is audited. Raises RoutingNotFound.
         """
         found = Moves(self._clock() - REPLAYED)
         async with self._db.begin(SYSTEM) as tx:

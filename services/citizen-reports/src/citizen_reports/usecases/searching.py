@@ -31,9 +31,9 @@ class Search:
         """Return a page of the reports whose texts have all words of `text`, in any of their forms,
         the newest registration first, and for each report its sort key for a page token.
 
-        Those of domestic violence, children and complaints are never found. The reports come
-        without contents, reporter, media and steps. Raises BadRequest for an unknown region, and
-        for a text without words that can be sought, of more than WORDS_MAX of them, or of more than
+        Reports of domestic violence or with children, and complaints, are never found. The reports
+        come without contents, reporter, media and steps. Raises BadRequest for an unknown region,
+        and for a text without searchable words, with more than WORDS_MAX of them, or with more than
         LETTERS_MAX characters.
         """
         words = words_of(text[:LETTERS_MAX])
@@ -68,8 +68,8 @@ class Search:
 
 
 def _record_search(tx: Tx, found: list[Report], words: int, region: str) -> None:
-    """Record that reports were sought, without the words; and apart, where auditors do not read it,
-    which were found: one of them may be raised later."""
+    """Record the search without its words. The found reports are recorded in an entry that auditors
+    cannot read, since one of them may be raised later."""
     facts = {"words": str(words), "listed": str(len(found))}
     tx.audit("search", "reports", region=region, facts=facts)
     if found:

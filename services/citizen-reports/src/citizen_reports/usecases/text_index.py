@@ -1,8 +1,8 @@
-"""Indexes the texts of registered reports, a moment after their registration and in batches: no
-report waits for it. One process at a time indexes, under a lease.
+"""Indexes the texts of registered reports in batches, a moment after registration, so that no call
+waits for it. Only one process at a time indexes, under a lease.
 
-At its start, and every hour, it looks at all reports; those of before there was an index, or that
-it has missed, are indexed then.
+At its start and every hour, it also indexes reports that were registered before the index existed
+or were missed.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class TextIndex:
         self._clock = clock
 
     async def run(self) -> None:
-        """Index what is to be indexed until cancelled, while this process holds the lease."""
+        """Index reports until cancelled, while this process holds the lease."""
         async with hold(self._db, "text index"):
             whole_at = since = self._clock()
             while True:

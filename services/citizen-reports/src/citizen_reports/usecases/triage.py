@@ -29,8 +29,9 @@ class Triage:
         self._openings = openings
 
     async def confirm(self, shown: Shown, caller: Caller) -> DeskView:
-        """Record that a report is urgent. From now on somebody has to be at its place within
-        minutes, as in an emergency; the app is told. Nothing changes if it was confirmed before.
+        """Record that a report is urgent. From now on an officer must arrive at its place within
+        minutes, as in an emergency, and its app gets a change. Nothing changes if the urgency was
+        confirmed before.
 
         Raises ReportNotFound, ReportChangedMeanwhile, AlreadyUrgent or StatusNotAllowed.
         """

@@ -1,4 +1,4 @@
-"""Adds made-up officers at the start of a trial: without one, nobody sees a complaint."""
+"""Adds made-up officers at the start of a trial run: without officers, nobody sees complaints."""
 
 import asyncio
 from datetime import timedelta

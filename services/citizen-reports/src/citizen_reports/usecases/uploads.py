@@ -1,8 +1,8 @@
 """Resumable uploads of photographs, films and voice messages, stored encrypted until they are in
 the evidence store.
 
-A file that arrived whole is examined once: what it is, and its clean form, which alone is shown. In
-an emergency the rest of a file may follow the report.
+A completely uploaded file is examined once. The examination determines its kind and makes its clean
+form, the only form that is shown. In an emergency, uploads may continue after submission.
 """
 
 import asyncio
@@ -52,8 +52,8 @@ STORED_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Examined:
-    """A file that was examined. `reason` is the code of the refusal of a file that cannot be used;
-    `finding` is then None. `clean` are the bytes of its clean form, to be read once."""
+    """The result of examining a file. If the file cannot be used, `reason` is the code of the
+    refusal and `finding` is None; otherwise `reason` is "". `clean` yields the clean form, once."""
 
     finding: Finding | None
     reason: str
@@ -62,7 +62,7 @@ class Examined:
 
 class Examiner(Protocol):
     def examine(self, pieces: AsyncIterator[bytes]) -> AbstractAsyncContextManager[Examined]:
-        """Have a whole file examined; `pieces` are its bytes. The clean form can be read within the
+        """Examine a complete file; `pieces` are its bytes. The clean form can be read within the
         context."""
         ...
 
@@ -79,9 +79,10 @@ class Uploads:
         """Store one uploaded piece of a file and return the file's new state. After the last piece
         the whole file is examined.
 
-        The piece is read with `read` once it is its turn, so that no copy of its bytes waits.
-        Raises ReportNotFound, ReportAlreadySubmitted, MediaGap, MediaDiffers, MediaNotFound or
-        TooManyMedia, and for a file that cannot be used one of REASONS.
+        `read` returns the piece. It is called only when the piece is processed, so that waiting
+        calls hold no copies of their bytes. Raises ReportNotFound, ReportAlreadySubmitted,
+        MediaGap, MediaDiffers, MediaNotFound or TooManyMedia, and for a file that cannot be used
+        one of REASONS.
         """
         item = await self._store(report_id, read, caller)
         if item.is_whole and item.state is MediaState.RECEIVING:
@@ -113,9 +114,9 @@ class Uploads:
             return longer
 
     async def _note(self, tx: Tx, report: Report, item: Media) -> None:
-        """Note that a file was begun, or has arrived whole. A submission that has read the files as
-        they were before is not stored; of a submitted report work sees to it that the whole file is
-        examined, though this process may end."""
+        """Record the beginning or the end of an upload. For a draft, the version rises, so that a
+        submission based on the former files is not stored. For a submitted report, work is
+        scheduled that examines the file if this process ends first."""
         if report.status is Status.OPEN:
             await reports.save_draft(tx, report, report.with_another_file())
         elif item.is_whole:
@@ -160,7 +161,7 @@ class Uploads:
         return item
 
     async def _require_place(self, tx: Tx, report_id: UUID) -> None:
-        """Raise TooManyMedia if the report has no place for one more file."""
+        """Raise TooManyMedia if the report has the greatest number of files already."""
         items = await contents.media_of(tx, report_id)
         if len(handed_in(items)) >= MEDIA_MAX or len(items) >= MEDIA_SENT_MAX:
             raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
@@ -180,9 +181,9 @@ class Uploads:
         return longer
 
     async def examine(self, item: Media, scope: Scope) -> Media:
-        """Have a file that arrived whole examined, and return it with the result, which is stored.
-        The examination is slow and runs outside of transactions. Raises MediaDiffers if the file
-        has changed meanwhile."""
+        """Examine a completely uploaded file, store the result and return the file with it. The
+        examination is slow and runs outside of transactions. Raises MediaDiffers if the file has
+        changed meanwhile."""
         original = _Hashed(media_files.original_pieces(self._db, scope, item))
         async with self._examiner.examine(original.pieces()) as examined:
             reason = _reason(item, examined, original)
@@ -214,7 +215,7 @@ def _refusal_of(item: Media) -> Refusal:
 
 
 class _Hashed:
-    """The pieces of a file, with the size and SHA-256 of what was read of them."""
+    """Yields the pieces of a file, and keeps the size and the SHA-256 of those read so far."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
@@ -244,8 +245,8 @@ def _reason(item: Media, examined: Examined, original: _Hashed) -> str:
 
 
 async def _settle(tx: Tx, report: Report, item: Media, examined: Examined, reason: str) -> Media:
-    """Store a file as refused for `reason`, or with "" as complete with its clean form: the form
-    and the state are both there or neither."""
+    """Store a file as refused for `reason` or, if that is "", as complete, together with its clean
+    form."""
     finding = examined.finding
     if reason or finding is None:
         is_draft = report.status is Status.OPEN

@@ -1,4 +1,4 @@
-"""Who looked at a report is told to its reporter, who asks through his app."""
+"""The use case by which a reporter learns, through the app, who looked at the report."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from citizen_reports.usecases.recording import bind_trace
 
 
 class Viewings:
-    """Who looked at a report, for its reporter."""
+    """Answers reporters who looked at their reports."""
 
     def __init__(self, db: Database, openings: Openings) -> None:
         self._db = db
@@ -31,8 +31,8 @@ class Viewings:
     async def of_report(
         self, report_id: UUID, *, after: int, size: int, caller: Caller
     ) -> tuple[list[Viewing], list[int]]:
-        """Return at most `size` times that the partner's report was shown to somebody, in order,
-        with their positions in the audit log. Those up to the position `after` are left out.
+        """Return at most `size` viewings of a report of the calling partner, in order of time, and
+        their positions in the audit log. Viewings up to the position `after` are left out.
 
         Raises ReportNotFound, also for a report of another partner.
         """

@@ -55,7 +55,7 @@ class ShownTemplate:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the reporter would read, his language, and the template that it was made from."""
+    """The answer as its reporter would read it, its language, and its template."""
 
     text: str
     language: str
@@ -64,7 +64,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one report of a request: its answer and where that stands, or a refusal."""
+    """The result of a request for one report: its answer with the state of that, or a refusal."""
 
     report_id: UUID
     answer: WaitingAnswer | None = None
@@ -86,7 +86,7 @@ class Answers:
         recorder: ReportRecorder,
         undo: timedelta,
     ) -> None:
-        """`undo` is how long an answer waits before it leaves."""
+        """`undo` is how long an answer waits before it is sent."""
         self._desk = desk
         self._db = db
         self._clock = clock
@@ -140,9 +140,9 @@ class Answers:
         return [result for result in found if result is not None]
 
     async def send(self, key: str) -> None:
-        """Let an answer leave; `key` is its id. Does nothing if it has left or was undone. An
-        answer that was set aside, or that the report does not allow any more, ends here with a step
-        of the report that says so. Raises WaitUntilDue while the answer can be undone."""
+        """Send an answer to its reporter; `key` is its id. Does nothing if it was sent or undone.
+        An answer that was set aside, or that the report does not allow any more, ends here with a
+        step of the report that says so. Raises WaitUntilDue while the answer can be undone."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             waiting = await waiting_answers.find(tx, UUID(key))
@@ -246,7 +246,7 @@ class Answers:
         state: AnswerState,
         note: str,
     ) -> None:
-        """End an answer that does not leave, with a step of its report."""
+        """End an answer that will not be sent, and add a step to its report."""
         is_undone = state is AnswerState.UNDONE
         facts = {"outcome": answer.outcome, "state": state.value}
         await self._recorder.record(

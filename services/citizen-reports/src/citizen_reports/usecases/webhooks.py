@@ -20,7 +20,7 @@ from host.leases import Lease, hold
 from partners.register import PartnerRegister
 
 from citizen_reports.metrics import webhooks_failing
-from citizen_reports.model.own_ids import kept_apart
+from citizen_reports.model.own_ids import derived_id
 from citizen_reports.model.webhooks import (
     OVERLAP,
     AllowedHosts,
@@ -47,7 +47,8 @@ class Posts(Protocol):
 
 @dataclass(frozen=True)
 class Rotated:
-    """A partner's newest secret, and until when the one before it signs; None for the first."""
+    """A partner's newest secret, and until when the former secret is still used; None if there was
+    none."""
 
     secret: str
     previous_ends_at: datetime | None
@@ -81,7 +82,7 @@ class Webhooks:
         self._allowed.require(self._partners.callback_url(caller.name))
         last = (await changes.last_sequences(self._db)).get(caller.name, 0)
         now = self._clock()
-        secret_id = kept_apart(request_id, caller.name)  # another partner may choose the same
+        secret_id = derived_id(request_id, caller.name)  # another partner may choose the same
         async with self._db.begin(caller.scope) as tx:
             is_new = await tx.once(caller.key, request_id, b"RotateWebhookSecret")
             known = await self._secrets.of_partner(tx, caller.name)
@@ -105,7 +106,7 @@ class Webhooks:
             webhooks_failing.set(0)
 
     async def _look(self, lease: Lease, group: asyncio.TaskGroup) -> None:
-        """Begin to tell each partner that has new changes and is not being told just now."""
+        """Start a webhook to each partner that has new changes and no webhook on its way."""
         async with self._db.begin(SYSTEM) as tx:
             every = [one for one in await webhooks.every_webhook(tx) if self._has_address(one)]
         webhooks_failing.set(sum(one.attempts > 0 for one in every))
@@ -117,7 +118,7 @@ class Webhooks:
                 group.create_task(self._tell_and_save(one, sequence, lease))
 
     def _has_address(self, webhook: Webhook) -> bool:
-        """Whether the partner wants to be told: it may still hand in reports and has an address."""
+        """Whether the partner gets webhooks: it may still hand in reports and has an address."""
         try:
             return bool(self._partners.callback_url(webhook.partner))
         except Refusal:
@@ -135,7 +136,7 @@ class Webhooks:
         return last > webhook.told and webhook.next_at <= self._clock()
 
     async def _tell(self, webhook: Webhook, sequence: int) -> Webhook:
-        """Send one webhook; return what is to be stored. Failures are logged, never raised."""
+        """Send one webhook; return the partner's new state. Failures are logged, never raised."""
         try:
             url = self._partners.callback_url(webhook.partner)
             self._allowed.require(url)
