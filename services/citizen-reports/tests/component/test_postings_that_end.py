@@ -91,6 +91,11 @@ async def test_a_unit_that_ends_takes_its_postings_along(
     request = staff.AddPostingRequest(officer_id=officer.officer_id, posting=again)
     refusal = await refused(administrator.of_personnel("AddPosting", request))
     assert [(one.field, one.code) for one in refusal.fields] == [("posting.unit", "UNIT_UNKNOWN")]
+    end_of_unit = after(hours=1)
+    await put_desk(administrator, unit, "KZ-75", valid_until=end_of_unit)
+    answer = await administrator.of_personnel("AddPosting", request)
+    [_, added] = answer.officer.postings
+    assert added.ends_at == end_of_unit
 
 
 async def test_a_log_in_that_is_taken_away_keeps_no_report(

@@ -39,7 +39,11 @@ async def test_a_unit_stays_while_rules_send_it_reports(
     version = await store(administrator, rule(name="own", unit=unit))
     await replay(administrator, version)
     await activate(administrator, version)
-    for change in ({"valid_until": after(minutes=20)}, {"kind": staff.UNIT_KIND_DEPARTMENT}):
+    for change in (
+        {"valid_until": after(minutes=20)},
+        {"kind": staff.UNIT_KIND_DEPARTMENT},
+        {"region": "KZ-75"},
+    ):
         refusal = await refused(put_desk(administrator, unit, **change))
         assert refusal.code == "UNIT_RECEIVES_REPORTS"
         assert refusal.facts == {"version": str(version), "rule": "own"}

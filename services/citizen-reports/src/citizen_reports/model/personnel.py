@@ -4,7 +4,7 @@ Units form a tree. An officer is posted to a unit from one moment until another.
 kept, since a complaint is also hidden from those who served with its subject when it happened.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -57,6 +57,11 @@ class Posting:
     unit: str
     starts_at: datetime
     ends_at: datetime | None = None
+
+    def within(self, unit: Unit) -> "Posting":
+        """Return the posting, which ends with its unit at the latest."""
+        ends = [moment for moment in (self.ends_at, unit.valid_until) if moment is not None]
+        return replace(self, ends_at=min(ends, default=None))
 
 
 @dataclass(frozen=True)

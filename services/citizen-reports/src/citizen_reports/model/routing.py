@@ -230,9 +230,14 @@ def may_take(table: ReportRouting, category: Category, unit: Unit) -> bool:
     return named is None or unit.unit in {f"{unit.region}-{name}" for name in named}
 
 
-def may_take_all(table: ReportRouting, rule: Rule, unit: Unit) -> bool:
-    """Whether a unit may receive all reports that a rule may take."""
-    return all(may_take(table, category, unit) for category in rule.may_fit())
+def is_fit_for(table: ReportRouting, rule: Rule, unit: Unit) -> bool:
+    """Whether a unit may receive all reports that a rule sends to it: those of its own region, and
+    of all categories that the rule may take."""
+    if rule.unit and rule.unit != table.complaint_unit:
+        is_of_region = rule.regions == {unit.region}
+    else:
+        is_of_region = rule.unit_in(unit.region) == unit.unit
+    return is_of_region and all(may_take(table, one, unit) for one in rule.may_fit())
 
 
 @dataclass(frozen=True)

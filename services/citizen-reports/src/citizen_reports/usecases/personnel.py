@@ -72,17 +72,21 @@ class Personnel:
             return await personnel.officer_with_id(tx, officer.officer_id)
 
     async def add_posting(self, officer_id: UUID, posting: Posting, asked: Asked) -> Officer:
-        """Post an officer to a unit. Raises BadRequest for an unknown unit, or OfficerNotFound."""
+        """Post an officer to a unit, at most until the end of the unit. Raises BadRequest for a
+        unit that is unknown or has ended by then, or OfficerNotFound."""
         async with self._db.begin(asked.caller.scope) as tx:
             officer = await personnel.officer_with_id(tx, officer_id)
             if not await self._is_new(tx, asked):
                 return officer
+            await self._routed.lock(tx)
             with checks() as check:
                 unit = await personnel.find_unit(tx, posting.unit)
                 lasts = unit is not None and not unit.has_ended(posting.starts_at)
                 check.that(
                     lasts, "posting.unit", "a unit that has not ended by then", code="UNIT_UNKNOWN"
                 )
+            assert unit is not None
+            posting = posting.within(unit)
             personnel.add_posting(tx, officer_id, posting)
             tx.audit("add_posting", f"officer:{officer_id}", facts={"unit": posting.unit})
             if posting.ends_at is not None:

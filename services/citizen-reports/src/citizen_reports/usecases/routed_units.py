@@ -5,7 +5,7 @@ from chassis.transaction import Tx
 from law.report_routing import ReportRouting
 
 from citizen_reports.model.refusals import UnitReceivesReports
-from citizen_reports.model.routing import may_take_all
+from citizen_reports.model.routing import is_fit_for
 from citizen_reports.storage import routing
 from citizen_reports.usecases.active_routing import ActiveRouting
 
@@ -32,7 +32,7 @@ class RoutedUnits:
         for start, end, rules in schedule.periods(self._clock()):
             unit = (await routing.units_during(tx, start, end)).get(name)
             for rule in rules.everywhere():
-                is_fit = unit is not None and may_take_all(self._table, rule, unit)
+                is_fit = unit is not None and is_fit_for(self._table, rule, unit)
                 if rule.goes_to(name) and not is_fit:
                     facts = {"version": str(rules.version), "rule": rule.name}
                     raise UnitReceivesReports(facts=facts)
