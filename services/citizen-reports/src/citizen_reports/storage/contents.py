@@ -1,10 +1,10 @@
-"""Encrypted storage of a report's personal data: reporter, contents and notes of steps; and the
-states of its media, whose bytes are in `media_files`.
+"""Stores the personal data of reports, encrypted: reporters, contents, and the notes of steps. Also
+stores the states of media; the module `media_files` stores their bytes.
 
-The reporter is encrypted with a key of the person, everything else with a key of the report. A
-person who gives an IIN (personal identification number) has one key for all reports. Without an
-IIN, a new person's key is made for each report.
-Data whose key was destroyed are read as empty.
+A reporter is encrypted with the data key of a person, all else with the data key of the report. A
+reporter who gives an IIN (personal identification number) has one key for all of his reports. For a
+reporter without an IIN, each report gets a new key of a person. Functions that read data whose key
+was destroyed return them as empty.
 """
 
 import json
@@ -33,9 +33,9 @@ from citizen_reports.storage.tables import contents, media, reporters, steps
 PERSON = "person"
 REPORT = "report"
 NOWHERE = Place(0.0, 0.0, "", "")
-# Decrypts a data key from its class, id and encrypted form; None if that was destroyed.
+# Decrypts a data key, given its class, id and encrypted form. None stands for a destroyed key.
 Unwrap = Callable[[str, UUID, bytes | None], DataKey | None]
-# Made once: the calls of apps read by these.
+# Statements that calls of apps execute; they are prepared once, since each call costs their time.
 _report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
 _OF_REPORT = contents.c.report_id == bindparam("report_id")
 _WITH_KEY = contents.outerjoin(_report_key, _report_key.c.key_id == contents.c.key_id)
@@ -76,8 +76,8 @@ class Contents:
 
 @dataclass(frozen=True)
 class Written:
-    """The decrypted contents of a report, its reporter, and the report's data key (None if that was
-    destroyed)."""
+    """The decrypted contents and reporter of a report, and the report's data key. If the key was
+    destroyed, `key` is None and `contents` is empty."""
 
     contents: Contents
     reporter: Reporter
@@ -93,10 +93,10 @@ class Step:
 
 
 async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> DataKey | None:
-    """Return the data key of a reporter who gave an IIN (personal identification number) and has
-    reported before; None for all others.
+    """Return the data key of a reporter who gave an IIN (personal identification number) and has a
+    key from an earlier report; None for all other reporters.
 
-    Raises KeyError if that person was erased: nothing more may be stored about them.
+    Raises KeyError if this key was destroyed: nothing more may be stored about the person.
     """
     if not reporter.iin:
         return None
@@ -113,12 +113,12 @@ async def key_of_reporter(db: Database, scope: Scope, reporter: Reporter) -> Dat
 async def add_contents(
     tx: Tx, report: Report, draft: CheckedDraft, reporter_key: DataKey | None
 ) -> DataKey:
-    """Add the contents of a report, encrypted with a new key, and the reporter unless anonymous.
-    Returns the new key.
+    """Add the contents of a new report, encrypted with a new data key, and its reporter unless
+    anonymous. Return the new data key.
 
-    The reporter is encrypted with `reporter_key`, or with a new key if that is None. If another
-    transaction has meanwhile added a key for the same person, `tx` raises RowExists with the key
-    `PERSON_KEY` when it writes its rows.
+    The reporter is encrypted with `reporter_key` (see `key_of_reporter`), or with a new key if that
+    is None. If another transaction has meanwhile added a key for a person with the same IIN, `tx`
+    raises RowExists with the key `PERSON_KEY` when it writes its rows.
     """
     report_key = await tx.keys.new(REPORT)
     place = json.dumps(asdict(draft.place))
@@ -142,34 +142,32 @@ async def contents_of(tx: Tx, report_id: UUID) -> Contents:
 async def written_of(tx: Tx, report_id: UUID) -> Written:
     """Return the decrypted contents and reporter of a report, with the report's key.
 
-    The reporter is empty if the report is anonymous, if the transaction's scope may not read the
-    reporter, or if the person's key was destroyed.
+    The reporter is empty if the report is anonymous, if the transaction's scope may not see the
+    reporter, or if the reporter's key was destroyed. Raises ReportNotFound.
     """
     row = _found(await tx.read(_WRITTEN, report_id=report_id))
     return to_written(row, tx.keys.unwrapped)
 
 
 def to_written(row: Any, unwrapped: Unwrap) -> Written:
-    """Decrypt a row of `contents` that was joined with its reporter and with both data keys.
-    `unwrapped` decrypts the keys."""
+    """Decrypt a row of `contents` that was joined with the reporter and with the data keys of the
+    report and of the reporter. `unwrapped` decrypts these keys."""
     key = unwrapped(REPORT, row.key_id, row.wrapped)
     person_key = unwrapped(PERSON, row.person_key_id, row.person_wrapped)
     return Written(_to_contents(row, key), _to_reporter(row, person_key), key)
 
 
 async def officer_of(tx: Tx, report_id: UUID) -> str:
-    """Return the officer as described in the complaint; "" if the report's key was destroyed."""
+    """Return the reporter's description of the officer in a complaint, decrypted; "" if the
+    report's key was destroyed. Raises ReportNotFound."""
     row = _found(await tx.read(_CONTENTS, report_id=report_id))
     key = tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
     return _open(key, "officer", report_id, row.officer) if key else ""
 
 
 async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
-    """Encrypt and store fields of a report: `question`, `plate` or both. An empty text deletes a
-    field.
-
-    Raises KeyError if the report's key was destroyed.
-    """
+    """Encrypt and store `question`, `plate` or both in the contents of a report. The value ""
+    deletes the field. Raises KeyError if the report's key was destroyed."""
     key = await report_key(tx, report_id)
     await _update(
         tx,
@@ -182,15 +180,15 @@ async def set_content(tx: Tx, report_id: UUID, **values: str) -> None:
 
 
 async def seal_answer(tx: Tx, report_id: UUID, answer: str) -> dict[str, Any]:
-    """Encrypt an answer, and return the fields that the audited decision covers. They are the
-    report's id and the encrypted answer. Raises KeyError if the report's key was destroyed."""
+    """Encrypt an answer. Return the fields that the hash in its audit entry covers: `report_id` and
+    the encrypted `answer`. Raises KeyError if the report's key was destroyed."""
     key = await report_key(tx, report_id)
     return {"report_id": report_id, "answer": _seal(key, "answer", report_id, answer)}
 
 
 async def save_answer(tx: Tx, answer: dict[str, Any], entry: EntryOfRecord) -> None:
-    """Store an answer that `seal_answer` returned, with the audit entry of the decision, and delete
-    the question last put to the reporter."""
+    """Store an answer as `seal_answer` returned it, with the audit entry of the decision to answer,
+    and delete the last question to the reporter."""
     values = {"answer": answer["answer"], "question": None, **entry.columns}
     await _update(tx, answer["report_id"], values)
 
@@ -202,9 +200,9 @@ async def _update(tx: Tx, report_id: UUID, values: dict[str, Any]) -> None:
 def add_step(
     tx: Tx, report: Report, *, actor: str, at: datetime, note: str = "", key: DataKey | None = None
 ) -> None:
-    """Add a step with the report's present status to the report's history.
+    """Add a step by `actor` to the history of a report, with the report's present status.
 
-    A note is encrypted with the report's `key`. Raises KeyError for a note without a key.
+    A note is encrypted with the report's data `key`. Raises KeyError for a note if `key` is None.
     """
     sealed = None
     if note:
@@ -216,7 +214,7 @@ def add_step(
 
 
 async def steps_of(tx: Tx, report_id: UUID, key: DataKey | None) -> list[Step]:
-    """Return the report's steps in order. Without the report's key, notes are empty."""
+    """Return the steps of a report in order. If `key`, its data key, is None, the notes are ""."""
     query = select(steps).where(steps.c.report_id == report_id).order_by(steps.c.position)
     rows = (await tx.execute(query)).all()
 
@@ -229,25 +227,25 @@ async def steps_of(tx: Tx, report_id: UUID, key: DataKey | None) -> list[Step]:
 
 
 async def report_key(tx: Tx, report_id: UUID) -> DataKey:
-    """Return the report's data key. Raises KeyError if it was destroyed."""
+    """Return a report's data key. Raises KeyError if the key was destroyed, or ReportNotFound."""
     row = _found(await tx.read(_KEY, report_id=report_id))
     return _required(tx.keys.unwrapped(REPORT, row.key_id, row.wrapped), row.key_id)
 
 
 async def find_report_key(tx: Tx, report_id: UUID) -> DataKey | None:
-    """Return the report's data key; None if it was destroyed."""
+    """Return a report's data key; None if the key was destroyed. Raises ReportNotFound."""
     row = _found(await tx.read(_KEY, report_id=report_id))
     return tx.keys.unwrapped(REPORT, row.key_id, row.wrapped)
 
 
 async def media_of(tx: Tx, report_id: UUID) -> list[Media]:
-    """Return the report's media in the order in which their uploads began."""
+    """Return all media of a report, refused ones included, in the order in which uploads began."""
     return [to_media(row) for row in await tx.read(_MEDIA, report_id=report_id)]
 
 
 async def stored_counts(tx: Tx, report_ids: list[UUID]) -> dict[UUID, int]:
-    """Return each report's number of photographs and films in the evidence store. Reports without
-    such files are omitted."""
+    """Return how many photographs and films each of these reports has in the evidence store, by the
+    report's id. Reports that have none are omitted."""
     query = (
         select(media.c.report_id, func.count().label("stored"))
         .where(
@@ -326,7 +324,7 @@ def _to_reporter(row: Any, key: DataKey | None) -> Reporter:
 
 
 def _found(rows: Sequence[Any]) -> Any:
-    """The row. Raises ReportNotFound without one: the report was dropped or hidden meanwhile."""
+    """The first row. Raises ReportNotFound without rows: the report is missing or hidden."""
     if not rows:
         raise ReportNotFound
     return rows[0]
@@ -374,7 +372,7 @@ def _media_to_row(item: Media) -> dict[str, Any]:
 
 
 def to_media(row: Any) -> Media:
-    """Return the state of the file that a row of the table `media` describes."""
+    """Return the state of a file, given its row of the table `media`."""
     clean = CleanForm(row.clean_sha256, row.clean_bytes, row.clean_type)
     return Media(
         report_id=row.report_id,

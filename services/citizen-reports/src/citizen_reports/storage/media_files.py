@@ -1,10 +1,8 @@
-"""The bytes of a report's files, in encrypted pieces until they are in the evidence store.
+"""Stores the bytes of a report's files until they are in the evidence store: the originals as they
+were uploaded, and their clean forms. Both are stored in pieces, encrypted with the report's key.
 
-These are the originals as they were uploaded, and their clean forms, encrypted with the report's
-key.
-
-When and where a file was taken is encrypted too, in rows that row-level security shows to those
-alone who may see who reported.
+Also stores when and where a file was taken, encrypted with the same key. Row-level security shows
+these rows only to those who may see who reported.
 """
 
 import json
@@ -31,28 +29,28 @@ from citizen_reports.storage.tables import (
     media_taken,
 )
 
-# Of a file, in memory at a time; a piece has at most 512 KiB, and many files come at once.
+# How many pieces of a file are read into memory together. A piece has at most 512 KiB.
 _PIECES_AT_ONCE = 2
 
 
 async def add_chunk(tx: Tx, item: Media, start: int, content: bytes) -> None:
-    """Add a piece of an original, which begins at the byte `start`."""
+    """Add a piece of an original: `content`, which begins at the byte `start` of the file."""
     key = await report_key(tx, item.report_id)
     tx.add(media_chunks, _row(key, media_chunks, item, start, content))
 
 
 async def add_clean_form(tx: Tx, item: Media, pieces: AsyncIterator[bytes]) -> None:
-    """Add a clean form, whose bytes are `pieces`."""
+    """Add the clean form of a file. `pieces` yields its bytes in order."""
     key, start = await report_key(tx, item.report_id), 0
     async for piece in pieces:
-        # At once: rows added to `tx` lie in memory until it ends, the whole film of them.
+        # Not by `tx.add`, which would keep all pieces in memory until the transaction ends.
         await tx.execute(insert(clean_chunks), _row(key, clean_chunks, item, start, piece))
         start += len(piece)
 
 
 async def has_bytes(tx: Tx, item: Media, start: int, content: bytes) -> bool:
-    """Whether the original has these bytes at `start`. True if its pieces were deleted, because
-    the file is in the evidence store."""
+    """Return whether the original has the bytes `content` at `start`. Returns True without a check
+    if the pieces of the file were deleted, because the file is in the evidence store."""
     chunk = media_chunks.c.start
     end = start + len(content)
     first = select(func.max(chunk)).where(*_of(media_chunks, item), chunk <= start)
@@ -70,24 +68,24 @@ async def has_bytes(tx: Tx, item: Media, start: int, content: bytes) -> bool:
 
 
 def original_pieces(db: Database, scope: Scope, item: Media) -> AsyncIterator[bytes]:
-    """Yield the decrypted pieces of an original, in order. A few are read at a time, each time in a
-    transaction of its own. Raises KeyError if the report's key was destroyed."""
+    """Yield the decrypted pieces of an original, in order. Each transaction reads a few pieces, and
+    ends before they are yielded. Raises KeyError if the report's key was destroyed."""
     return _pieces(db, scope, media_chunks, item)
 
 
 def clean_pieces(db: Database, scope: Scope, item: Media) -> AsyncIterator[bytes]:
-    """Yield the decrypted pieces of a clean form, as `original_pieces` does."""
+    """Yield the decrypted pieces of a clean form, in order; see `original_pieces`."""
     return _pieces(db, scope, clean_chunks, item)
 
 
 async def drop_chunks(tx: Tx, item: Media) -> None:
-    """Delete the pieces of a file, of its original and of its clean form, and its first frame."""
+    """Delete the bytes that are stored here of a file: original, clean form and first frame."""
     for table in (media_chunks, clean_chunks, first_frames):
         await tx.execute(delete(table).where(*_of(table, item)))
 
 
 async def drop(tx: Tx, item: Media) -> None:
-    """Delete a file with everything stored about it, and record that the app took it back."""
+    """Delete all rows of a file of a draft, and record that the app took the file back."""
     await drop_chunks(tx, item)
     for table in (media_taken, media):
         await tx.execute(delete(table).where(*_of(table, item)))
@@ -95,7 +93,7 @@ async def drop(tx: Tx, item: Media) -> None:
 
 
 async def was_dropped(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
-    """Whether the app took this file back."""
+    """Return whether the app took a file back before it submitted the report."""
     query = select(dropped_media.c.media_id).where(
         dropped_media.c.report_id == report_id, dropped_media.c.media_id == media_id
     )
@@ -103,7 +101,7 @@ async def was_dropped(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
 
 
 async def add_taken(tx: Tx, item: Media, taken: Taken, partner: str) -> None:
-    """Store when and where a file of this partner was taken."""
+    """Store when and where a file was taken. `partner` is the partner whose app sent the report."""
     key = await report_key(tx, item.report_id)
     facts = {
         "at": taken.at.isoformat() if taken.at else "",
@@ -120,8 +118,8 @@ async def add_taken(tx: Tx, item: Media, taken: Taken, partner: str) -> None:
 
 
 async def with_taken(tx: Tx, items: Sequence[Media], key: DataKey | None) -> list[Media]:
-    """Return a report's files, each with when and where it was taken if the transaction's scope may
-    see that. `key` is the report's key; None, if it was destroyed, leaves these empty."""
+    """Return the files of one report, each with the time and place at which it was taken; without
+    them if the transaction's scope may not see them, or `key`, the report's data key, is None."""
     if not items or key is None:
         return list(items)
     query = select(media_taken).where(media_taken.c.report_id == items[0].report_id)
@@ -159,7 +157,7 @@ def _of(table: Table, item: Media) -> tuple[ColumnElement[bool], ...]:
 
 
 def _place(table: Table, item: Media, start: int) -> str:
-    """The context that a piece is encrypted for, so that it cannot replace another piece."""
+    """The context to which the encryption binds a piece: no piece can stand in for another one."""
     return f"{table.name}.sealed:{item.report_id}/{item.media_id}/{start}"
 
 

@@ -1,4 +1,4 @@
-"""Finds the reports that are merged with one, or that may be of the same incident."""
+"""Finds the related reports of a report: those merged with it, and possible duplicates."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ RELATED_MAX = 50
 
 
 class Relation(StrEnum):
-    """How another report is related to a report."""
+    """What another report is to a given one: its parent, merged under it, or possibly the same."""
 
     PARENT = "parent"
     MERGED = "merged"
@@ -27,35 +27,35 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True)
 class Related:
-    """Another report that is, or may be, of the same incident."""
+    """A related report: another report that is, or may be, of the same incident as a given one."""
 
     report_id: UUID
     number: str
     relation: Relation
-    # Of the stems of both texts, how many of a hundred both have; of possible ones alone.
+    # The likeness of both texts (see `likeness`) in percent. 0 if `relation` is not POSSIBLE.
     alike_percent: int = 0
 
 
 async def lock(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, Report]:
-    """Lock reports, and return by id those that the transaction's scope may see. Reports are locked
-    in the order of their ids, so that transactions that lock several do not deadlock."""
+    """Lock the rows of reports in the order of their ids, so that concurrent calls do not deadlock.
+    Return the reports by id, without those that the transaction's scope may not see."""
     query = select(reports).where(reports.c.report_id.in_(list(report_ids)))
     rows = await tx.execute(query.order_by(reports.c.report_id).with_for_update())
     return {row.report_id: to_report(row) for row in rows}
 
 
 async def children_of(tx: Tx, parent_id: UUID) -> list[UUID]:
-    """Return the ids of all reports that are merged under a report."""
+    """Return the ids of the reports that are merged under the report `parent_id`, in order."""
     query = select(reports.c.report_id).where(reports.c.parent == parent_id)
     return list((await tx.execute(query.order_by(reports.c.report_id))).scalars())
 
 
 async def related_to(tx: Tx, report: Report) -> tuple[Related, ...]:
-    """Return up to RELATED_MAX reports that are merged with a report, or of which one was found to
-    be a possible duplicate of the other.
+    """Return up to RELATED_MAX related reports of `report`, in order of number: its parent, reports
+    merged under it, and possible duplicates, whichever of the two is the earlier one.
 
-    They have the report's category and region, and the transaction's scope may see them. A
-    complaint has none: whoever sees it may be one of those from whom another is hidden.
+    Omits reports of another category or region, and those that the transaction's scope may not see.
+    Returns () for a complaint: who may see one complaint may not always know of another.
     """
     if report.is_complaint:
         return ()
@@ -79,8 +79,8 @@ async def related_to(tx: Tx, report: Report) -> tuple[Related, ...]:
 
 
 async def _alike(tx: Tx, report: Report, others: Sequence[Related]) -> dict[UUID, int]:
-    """How many of a hundred stems the texts of the report and of each other one have in common;
-    nothing of texts that are not indexed."""
+    """The likeness, in percent, of a report's text and the text of each of `others`, by report id.
+    Texts that are not indexed are omitted."""
     stems = await text_index.stems_with(tx, report) if others else []
     if not stems:
         return {}
@@ -92,7 +92,7 @@ async def _alike(tx: Tx, report: Report, others: Sequence[Related]) -> dict[UUID
 
 
 def _relation(report: Report, other: UUID, parent: UUID | None) -> Relation:
-    """How the report `other`, whose parent is `parent`, is related to a report."""
+    """What the report with the id `other` is to `report`; `parent` is the parent of `other`."""
     if report.parent == other:
         return Relation.PARENT
     return Relation.MERGED if parent == report.report_id else Relation.POSSIBLE

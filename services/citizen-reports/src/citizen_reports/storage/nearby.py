@@ -1,7 +1,7 @@
-"""Finds reports that may be of the same incident as a given report.
+"""Finds reports that may be of the same incident as a given report, each time by a single SELECT.
 
-Reports of the same category and region are searched: whoever sees the one may see the others. Each
-search takes a single round trip.
+Only reports of the given report's category and region are found: whoever may see the given report
+may see these too.
 """
 
 from collections.abc import Callable, Iterable
@@ -53,8 +53,8 @@ _CELL = (
 
 
 def _in_cell(*conditions: ColumnElement[bool], is_then: bool) -> Select[Any]:
-    """The first NEIGHBOURS_MAX of a cell, by the index `reports_at_place`: no incident lies
-    later than FUTURE_TOLERANCE after the registration of its report."""
+    """Select the first NEIGHBOURS_MAX reports of a cell by the index `reports_at_place`. No report
+    is registered more than FUTURE_TOLERANCE before its incident, so `registered_at` has bounds."""
     return (
         select(
             reports.c.report_id,
@@ -64,7 +64,7 @@ def _in_cell(*conditions: ColumnElement[bool], is_then: bool) -> Select[Any]:
             literal(is_then, literal_execute=True).label("is_then"),
         )
         .where(
-            # SQLAlchemy would read all cells here again, for it does not see that this is lateral.
+            # With a column here, SQLAlchemy would add all cells to FROM: it does not see LATERAL.
             reports.c.cell == literal_column("each.cell", Text),
             reports.c.registered_at.between(
                 bindparam("registered_from"), bindparam("registered_to")
@@ -79,8 +79,8 @@ def _in_cell(*conditions: ColumnElement[bool], is_then: bool) -> Select[Any]:
     )
 
 
-# At one crossing there may be thousands. Those of the same time come first, and where they are
-# enough the others are not read; nothing is joined to more than NEIGHBOURS_MAX.
+# One crossing may have thousands of reports. If NEIGHBOURS_MAX of them are of the same time, the
+# rest is not read; contents are joined to at most NEIGHBOURS_MAX reports.
 _OF_CELL = (
     select(
         union_all(
@@ -115,8 +115,8 @@ BEFORE = Read(
 
 @dataclass(frozen=True)
 class Located:
-    """A report with the decrypted place of its incident and its text; NOWHERE and "" if they were
-    erased."""
+    """A report with the decrypted place and text of its incident. `place` is NOWHERE and `text` is
+    "" if the report's key was destroyed."""
 
     report: Report
     place: Place
@@ -125,7 +125,7 @@ class Located:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A report that may be of the same incident as another."""
+    """A report that may be of the same incident as a given one; `open_place` decrypts its place."""
 
     report_id: UUID
     number: str
@@ -135,13 +135,13 @@ class Neighbour:
 
     @cached_property
     def place(self) -> Place:
-        """The place of its incident, NOWHERE if that was erased. It is decrypted on first access:
-        usually only few of many neighbours are looked at."""
+        """The place of the incident; NOWHERE if the report's key was destroyed. Decrypted on first
+        access, since of many neighbours usually few are compared."""
         return self.open_place()
 
 
 async def located(db: Database, report_id: UUID) -> Located:
-    """Return a report with its place and text. Raises ReportNotFound."""
+    """Return a report with its decrypted place and text. Raises ReportNotFound."""
     rows = await db.read(SYSTEM, _LOCATED, report_id=report_id)
     if not rows:
         raise ReportNotFound
@@ -153,12 +153,12 @@ async def located(db: Database, report_id: UUID) -> Located:
 async def registered_before(
     db: Database, report: Report, cells: Iterable[str], within: timedelta, *, first: timedelta
 ) -> list[Neighbour]:
-    """Return other reports, registered no later than `report`, that may be of the same incident.
+    """Return at most NEIGHBOURS_MAX other reports, registered no later than `report`, that may be
+    of the same incident. `report` must be registered.
 
-    They have the same category and region as `report`, which must be registered. Their incidents
-    lie in one of these H3 `cells`, and happened at most `within` before or after the incident of
-    `report`. Returns at most NEIGHBOURS_MAX reports: before all others those that happened at most
-    `first` before or after it, each time in the order of registration.
+    They have its category and region. Their incidents lie in the H3 `cells`, and happened at most
+    `within` before or after the incident of `report`. Reports whose incidents happened at most
+    `first` before or after it precede all others; the order is otherwise that of registration.
     """
     rows = await db.read(SYSTEM, BEFORE, **values_of(report, cells, within, first=first))
     return [
@@ -172,7 +172,7 @@ async def registered_before(
 def values_of(
     report: Report, cells: Iterable[str], within: timedelta, *, first: timedelta
 ) -> dict[str, Any]:
-    """Return the parameters of BEFORE for the arguments of `registered_before`."""
+    """Return the parameters of the statement BEFORE, given the arguments of `registered_before`."""
     assert report.receipt is not None
     return {
         "cells": list(cells),

@@ -1,4 +1,4 @@
-"""Stores units, officers and postings; badge and names of an officer are encrypted with his key."""
+"""Stores units, officers and postings. Badge and names of an officer are encrypted with his key."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ from citizen_reports.model.refusals import BadgeTaken, LogInTaken, OfficerNotFou
 from citizen_reports.storage.tables import officer_words, officers, postings, units
 
 OFFICER = "officer"
-# The names of the database's constraints.
+# Names of unique constraints of the table `officers`.
 LOG_IN_KEY, BADGE_KEY = "officers_log_in_key", "officers_badge_index_key"
 _MEANT = Read(
     select(officer_words.c.officer_id)
@@ -32,13 +32,13 @@ _MEANT = Read(
 
 
 async def meant_by(db: Database, text: str) -> list[UUID]:
-    """Return the ids of the officers whom the words of a text may mean, among all officers."""
+    """Return the ids of all officers whom a text may mean, by log-in, badge or family name."""
     words = [_index(db.keyring, word) for word in sorted(words_of_text(text))]
     return [row.officer_id for row in await db.read(SYSTEM, _MEANT, words=words)]
 
 
 async def put_unit(tx: Tx, unit: Unit) -> None:
-    """Insert a unit, or replace all but the name of the unit that has this name."""
+    """Insert a unit; if there is a unit of this name (`unit.unit`), replace its other fields."""
     row = {**asdict(unit), "kind": unit.kind.value, "parent": unit.parent or None}
     added = insert(units).values(row)
     changed = {name: added.excluded[name] for name in row if name != "unit"}
@@ -51,7 +51,7 @@ async def find_unit(tx: Tx, name: str) -> Unit | None:
 
 
 async def units_above(tx: Tx, name: str) -> set[str]:
-    """Return the names of a unit and of all units above it; none if there is no such unit."""
+    """Return the names of the unit `name` and all units above; empty if there is no such unit."""
     above = select(units.c.unit, units.c.parent).where(units.c.unit == name).cte(recursive=True)
     parent = units.alias("parent")
     above = above.union(
@@ -61,16 +61,14 @@ async def units_above(tx: Tx, name: str) -> set[str]:
 
 
 async def page_of_units(tx: Tx, *, after: str, size: int) -> list[Unit]:
-    """At most `size` units ordered by name, beginning after the name `after`."""
+    """Return at most `size` units in order of name, beginning after the name `after`."""
     query = select(units).where(units.c.unit > after).order_by(units.c.unit).limit(size)
     return [to_unit(row) for row in await tx.execute(query)]
 
 
 async def put_officer(tx: Tx, officer: Officer) -> None:
-    """Insert an officer, or replace log-in, badge and names of the officer who has this id.
-
-    Raises LogInTaken or BadgeTaken if another officer has the log-in or badge.
-    """
+    """Insert an officer; if an officer has this id, replace his log-in, badge and names. Postings
+    are not stored. Raises LogInTaken or BadgeTaken if another officer has the log-in or badge."""
     key_id = await tx.scalar(
         select(officers.c.key_id).where(officers.c.officer_id == officer.officer_id)
     )
@@ -109,7 +107,7 @@ async def log_in_of(tx: Tx, officer_id: UUID) -> str:
 
 
 async def officer_with_id(tx: Tx, officer_id: UUID) -> Officer:
-    """Return the officer with his postings. Raises OfficerNotFound."""
+    """Return the officer with this id, with all of his postings. Raises OfficerNotFound."""
     found = await _officers(tx, _OFFICERS.where(officers.c.officer_id == officer_id))
     if not found:
         raise OfficerNotFound
@@ -117,14 +115,14 @@ async def officer_with_id(tx: Tx, officer_id: UUID) -> Officer:
 
 
 async def officers_with_ids(tx: Tx, officer_ids: Iterable[UUID]) -> list[Officer]:
-    """Return the officers with these ids, in order of id, with their postings."""
+    """Return the officers who have one of these ids, with all of their postings, in order of id."""
     wanted = officers.c.officer_id.in_(list(officer_ids))
     return await _officers(tx, _OFFICERS.where(wanted).order_by(officers.c.officer_id))
 
 
 async def page_of_officers(tx: Tx, *, unit: str, after: UUID | None, size: int) -> list[Officer]:
-    """At most `size` officers with their postings in order of id, beginning after the id `after`;
-    those alone who serve or served in `unit`, if it is given."""
+    """Return at most `size` officers with their postings, in order of id, beginning after the id
+    `after`, if any. A `unit` selects officers with any posting to it, ended or not; "", all."""
     query = _OFFICERS.order_by(officers.c.officer_id).limit(size)
     if after is not None:
         query = query.where(officers.c.officer_id > after)
@@ -139,7 +137,7 @@ def add_posting(tx: Tx, officer_id: UUID, posting: Posting) -> None:
 
 
 async def posting_for_update(tx: Tx, posting_id: UUID) -> tuple[UUID, Posting]:
-    """Return the officer's id and the posting, and lock its row. Raises PostingNotFound."""
+    """Lock a posting's row; return its officer's id and the posting. Raises PostingNotFound."""
     query = select(postings).where(postings.c.posting_id == posting_id).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -154,8 +152,8 @@ async def end_posting(tx: Tx, posting_id: UUID, ends_at: datetime) -> None:
 
 
 async def end_postings_to(tx: Tx, unit: str, ends_at: datetime) -> list[Row[Any]]:
-    """End the postings to a unit that last beyond `ends_at`; those that begin later end as they
-    begin. Return the changed rows."""
+    """Let the postings to a unit end at `ends_at` if they would last longer. A posting that begins
+    later ends at its beginning. Return the changed rows of `postings`."""
     lasts = postings.c.ends_at.is_(None) | (postings.c.ends_at > ends_at)
     ended = (
         update(postings)
@@ -183,7 +181,7 @@ async def _officers(tx: Tx, query: Select[Any]) -> list[Officer]:
 
 def _to_officer(tx: Tx, row: Any, served: Sequence[Posting]) -> Officer:
     key = tx.keys.unwrapped(OFFICER, row.key_id, row.wrapped)
-    # An officer who was erased is still one who served.
+    # An officer whose key was destroyed is returned without badge and names, with his postings.
     sealed = json.loads(key.open_text(row.sealed, _place(row.officer_id))) if key else {}
     return Officer(
         officer_id=row.officer_id,
@@ -201,7 +199,7 @@ def _sealed(officer: Officer, key: DataKey) -> bytes:
 
 
 def _taken(error: IntegrityError) -> Exception:
-    """The refusal for a unique constraint that was violated; any other error as it is."""
+    """The refusal for a violated constraint on log-in or badge; for any other, `error` itself."""
     if LOG_IN_KEY in str(error.orig):
         return LogInTaken()
     return BadgeTaken() if BADGE_KEY in str(error.orig) else error
@@ -220,7 +218,7 @@ def _to_posting(row: Any) -> Posting:
 
 
 def to_unit(row: Any) -> Unit:
-    """Convert a row of the table `units`."""
+    """Return the unit that a row of the table `units` contains."""
     return Unit(
         unit=row.unit,
         kind=UnitKind(row.kind),

@@ -1,4 +1,4 @@
-"""Stores plates that a model read in photographs, encrypted with the report's key."""
+"""Stores plates that a model read in photographs of reports, encrypted with the report's key."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from citizen_reports.storage.tables import proposed_plates
 def add_plates(
     tx: Tx, report_id: UUID, media_id: UUID, plates: Sequence[ProposedPlate], key: DataKey
 ) -> None:
-    """Store the plates read in a photograph, or that none were, unless that is stored already."""
+    """Store the plates that a model read in a photograph, encrypted with the report's `key`. Empty
+    `plates` record that it read none. If the photograph has a result already, nothing changes."""
     content = json.dumps([[plate.text, plate.confidence] for plate in plates])
     row = {
         "report_id": report_id,
@@ -26,7 +27,7 @@ def add_plates(
 
 
 async def was_read(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
-    """Whether the result of reading a photograph is stored."""
+    """Return whether a result of reading plates, also an empty one, is stored for a photograph."""
     of_photograph = exists().where(
         proposed_plates.c.report_id == report_id, proposed_plates.c.media_id == media_id
     )
@@ -34,8 +35,8 @@ async def was_read(tx: Tx, report_id: UUID, media_id: UUID) -> bool:
 
 
 async def plates_of(tx: Tx, report_id: UUID, key: DataKey | None) -> tuple[ProposedPlate, ...]:
-    """Return the plates of all photographs of a report, those of the highest confidence first; ()
-    if the report's key was destroyed."""
+    """Return the plates read in all photographs of a report, the highest confidence first. `key` is
+    the report's data key; if the key was destroyed, pass None, and () is returned."""
     if key is None:
         return ()
     query = select(proposed_plates).where(proposed_plates.c.report_id == report_id)

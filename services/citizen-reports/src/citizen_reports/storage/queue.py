@@ -1,4 +1,4 @@
-"""The operators' queue of reports: its order, and its pages."""
+"""Reads the operators' queue of reports, page by page, and defines its order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -38,13 +38,13 @@ from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.reports import moment_and_id
 from citizen_reports.storage.tables import reports
 
-# The deadline of reports where none runs, in the order of the queue; asyncpg sends it as infinity.
+# Stands for the deadline of a report without a running clock; asyncpg sends it as infinity.
 _NO_DEADLINE = datetime.max.replace(tzinfo=UTC)
 
 
 def _is_one_of(column: ColumnElement[str], values: Iterable[StrEnum]) -> ColumnElement[bool]:
-    """Whether a column has one of these values, which stand in the statement as constants:
-    PostgreSQL uses the indexes of the queue (migration 0035) for the very same expressions."""
+    """An SQL condition: the column has one of these values. They are constants of the statement,
+    since PostgreSQL uses the queue's indexes (migration 0035) only for identical expressions."""
     return column.in_([_constant(value) for value in sorted(each.value for each in values)])
 
 
@@ -53,18 +53,18 @@ def _constant(value: str) -> ColumnElement[str]:
 
 
 _IS_OPEN = _is_one_of(reports.c.status, QUEUE)
-# As `Report.due_at`: the earliest clock that runs. `least` passes over what is NULL.
+# The same as `Report.due_at`: the earliest deadline whose clock runs. `least` ignores NULL.
 DUE_AT = func.least(
     case((_is_one_of(reports.c.status, CLOCK_RUNS), reports.c.due_at)),
     case((_IS_OPEN & reports.c.response_ended_at.is_(None), reports.c.response_due_at)),
 )
 _IS_EMERGENCY = _is_one_of(reports.c.category, EMERGENCIES) | _is_one_of(reports.c.urgency, URGENT)
-# As `comes_first` of the model: 0 above 1.
+# The same as `comes_first` of the model: 0 if a report precedes all others, else 1.
 _RANK = case(
     (_IS_EMERGENCY & _IS_OPEN & reports.c.arrived_at.is_(None), literal_column("0")),
     else_=literal_column("1"),
 )
-# By the clock of UTC: what depends on the zone of a session is in no index.
+# In UTC, since an expression that depends on the time zone of a session cannot be in an index.
 _UTC = _constant("UTC")
 _LOOK_AT = func.timezone(
     _UTC,
@@ -86,7 +86,7 @@ _AFTER: tuple[BindParameter[Any], ...] = (
     bindparam("after_id", type_=Uuid),
 )
 _SIZE = bindparam("size", type_=Integer)
-# A plan that still sorts is taken for so costly then that compiling it would seem worth while.
+# JIT off: a plan that must sort though sorting is off costs so much that it would be compiled.
 _IN_ORDER_OF_AN_INDEX = text(
     "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
@@ -94,8 +94,8 @@ _IN_ORDER_OF_AN_INDEX = text(
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """Filters of the operators' queue of reports. None, "" and False set no filter; without
-    `status`, all statuses in QUEUE match."""
+    """Filters of the operators' queue of reports. None, "" and False set no filter, but a `status`
+    of None selects those in QUEUE. `overdue_at` selects reports that are overdue at this moment."""
 
     status: Status | None = None
     category: Category | None = None
@@ -107,9 +107,9 @@ class QueueFilter:
 async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[Report]:
     """Return a page of the operators' queue, without reports that are merged under others.
 
-    Emergencies at which no officer has arrived come first. Within both groups, reports are ordered
-    by their earliest deadline; reports without a running clock are last. A proposed urgency counts
-    as a deadline LOOK_WITHIN after registration.
+    Emergencies at which no officer has arrived precede all other reports. Within either group,
+    reports are ordered by their earliest deadline; reports without a running clock are last. A
+    proposed urgency counts as a deadline LOOK_WITHIN after registration.
     """
     regions = [wanted.region] if wanted.region else _regions_of(tx.scope)
     values: dict[str, Any] = {"size": spec.size, "regions": regions, "now": wanted.overdue_at}
@@ -118,7 +118,7 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
     if not (regions or tx.scope.sees_all_regions):
         return []
     if wanted.status in (None, *QUEUE) and wanted.category is None:
-        # PostgreSQL takes row-level security to hide nearly all rows, and would sort all that wait.
+        # PostgreSQL expects row-level security to hide nearly all rows, and would sort the queue.
         await tx.execute(_IN_ORDER_OF_AN_INDEX)
     kind = replace(wanted, region="", overdue_at=None)
     query = _page(
@@ -134,7 +134,7 @@ async def reports_for_desk(tx: Tx, wanted: QueueFilter, spec: PageSpec) -> list[
 def _page(
     wanted: QueueFilter, *, overdue_only: bool, is_after: bool, by_region: bool
 ) -> Select[Any]:
-    """The statement of a page. Made once for each kind: it names all columns of a report twice."""
+    """The SELECT of a page. Cached by kind of page, since it is long and so costs time to build."""
     page = select(reports, *_PLACE).where(*_conditions(wanted))
     if overdue_only:
         page = page.where(bindparam("now", type_=DateTime(timezone=True)) >= DUE_AT)
@@ -143,7 +143,7 @@ def _page(
     page = page.order_by(*PLACE_IN_QUEUE).limit(_SIZE)
     if not by_region:
         return page
-    # The first of each region, in the order of its index; then the first of these.
+    # The first rows of each region, in the order of the index; of all these rows, the first.
     regions = func.unnest(bindparam("regions", type_=ARRAY(Text))).table_valued("region")
     each = regions.render_derived("each")
     first = page.where(reports.c.region == each.c.region).lateral("first")
@@ -152,26 +152,26 @@ def _page(
 
 
 def place_in_queue(report: Report) -> tuple[str, ...]:
-    """Return the sort key of a report in `reports_for_desk`, for a page token."""
+    """Return the position of a report in the order of `reports_for_desk`, for a page token."""
     due = [moment for moment in (report.due_at, look_at(report)) if moment is not None]
     moment = min(due, default=_NO_DEADLINE)
     return str(int(not comes_first(report))), moment.isoformat(), str(report.report_id)
 
 
 def _place_after(after: tuple[str, ...]) -> tuple[int, datetime, UUID]:
-    if not after or after[0] not in ("0", "1"):  # "0" and "1" alone, or of an earlier release
+    if not after or after[0] not in ("0", "1"):  # altered, or from an earlier release
         raise PageTokenWrong
     return int(after[0]), *moment_and_id(after[1:])
 
 
 def in_regions(query: Select[Any], scope: Scope) -> Select[Any]:
-    """Narrow a query of reports to the regions of the scope. Row-level security does so too, but by
-    a condition for which PostgreSQL uses no index."""
+    """Return the query of `reports`, restricted to the regions of the scope. Row-level security
+    restricts it too, but by a condition for which PostgreSQL uses no index."""
     return query if scope.sees_all_regions else query.where(reports.c.region.in_(scope.regions))
 
 
 def _regions_of(scope: Scope) -> list[str]:
-    """The regions of the scope; none if it sees all."""
+    """The regions of the scope, sorted; empty if it sees all regions."""
     return [] if scope.sees_all_regions else sorted(set(scope.regions))
 
 

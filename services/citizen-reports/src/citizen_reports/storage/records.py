@@ -1,6 +1,5 @@
-"""The records of this service that `CheckDecisions` compares with the audit log.
-
-They are registered reports, their answers, whom complaints are about, and templates of answers.
+"""The decided records of this service, which `CheckDecisions` compares with the audit log:
+registered reports, their answers, the subjects of complaints, and versions of answer templates.
 """
 
 from typing import Any

@@ -13,7 +13,7 @@ from citizen_reports.model.waiting import Waiting
 
 
 def to_row(report: Report) -> dict[str, Any]:
-    """Return the row of the table `reports`, except for computed columns."""
+    """Return a report's row of `reports`, without computed columns and those of its audit entry."""
     receipt, deadline = report.receipt, report.deadline
     return {
         "report_id": report.report_id,
@@ -51,8 +51,8 @@ def to_row(report: Report) -> dict[str, Any]:
 
 
 def _execution_to_row(report: Report) -> dict[str, Any]:
-    """The columns about clocks and handling. What is absent is None, since records of before these
-    columns were hashed without them."""
+    """The later columns, about clocks and handling. Absent values are None (not 0, "" or False), so
+    that reports decided before these columns existed keep their hash."""
     response, waiting = report.response, report.waiting
     return {
         "response_due_at": response.due_at if response else None,

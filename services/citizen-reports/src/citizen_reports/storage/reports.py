@@ -1,8 +1,8 @@
 """Stores reports and adds their changes; the module `changes` numbers and reads the changes.
 
-Row-level security limits every statement to the reports in the transaction's scope. A submission
-holds no lock while it decides: it is stored only if the report still has the version that was read.
-Whatever changes a draft, such as the beginning of an upload, gives it a new version.
+Row-level security limits every statement to the reports that the transaction's scope may see. A
+submission reads a draft without a lock, and is stored only if the draft still has the version that
+was read. Every change of a draft, such as the beginning of an upload, increases its version.
 """
 
 from collections.abc import Sequence
@@ -44,10 +44,10 @@ from citizen_reports.storage.tables import (
 )
 
 KEY = "reports_pkey"
-# Where a number is taken already; which of the two PostgreSQL names depends on its plan.
+# The constraints that a report's number may violate if it is taken; PostgreSQL names one of them.
 NUMBER_KEYS = frozenset({"report_numbers_pkey", "reports_number_key"})
 _SUBMIT = Decision("submit")
-# Made once: the calls of apps execute these.
+# Statements that calls of apps execute; they are built once, since each call would cost their time.
 WITH_ID = reports.c.report_id.in_([bindparam("report_id"), bindparam("derived_id")])
 _WITH_ID = select(reports).where(WITH_ID)
 _GET, _GET_FOR_UPDATE = Read(_WITH_ID), Read(_WITH_ID.with_for_update())
@@ -58,7 +58,7 @@ _SAVE = update(reports).where(
 
 _OF_REPORT = ("report_id", "partner", "audit_entry", "audit_hash", "position")
 _report_key, _person_key = data_keys.alias("report_key"), data_keys.alias("person_key")
-# All that a submission decides on: a row for each file, or a single row without one.
+# What a submission needs to decide: one row for each file, or one row for a report without files.
 _SUBMITTED = Read(
     select(
         reports,
@@ -83,15 +83,15 @@ _SUBMITTED = Read(
 
 @dataclass(frozen=True)
 class Submitted:
-    """A report read for its submission, with its media in the order in which their uploads began.
-    `sealed` has the encrypted rows of its contents and its reporter."""
+    """A report that was read for its submission. `media` are in the order in which their uploads
+    began. `sealed` is a row with the encrypted contents and reporter; see `written`."""
 
     report: Report
     media: list[Media]
     sealed: Any
 
     def written(self, db: Database) -> Written:
-        """Return the decrypted contents and reporter, with the report's data key."""
+        """Return the decrypted contents and reporter of the report, with the report's data key."""
         return to_written(self.sealed, db.keyring.unwrapped)
 
 
@@ -102,39 +102,40 @@ def add_report(tx: Tx, report: Report) -> None:
 
 
 def ids_of(report_id: UUID, scope: Scope) -> dict[str, UUID]:
-    """Return the parameters of the condition `WITH_ID`: an app's own report may be stored under a
-    derived id (see `own_ids`)."""
+    """Return the parameters of the condition WITH_ID, which finds a report by id. A report of a
+    calling app is also found if it is stored under a derived id (see `own_ids`)."""
     derived = derived_id(report_id, scope.name) if scope.kind == "partner" else report_id
     return {"report_id": report_id, "derived_id": derived}
 
 
 async def get(tx: Tx, report_id: UUID) -> Report:
-    """Return the report. Raises ReportNotFound, also for a report outside the scope."""
+    """Return a report. Raises ReportNotFound, also if the transaction's scope may not see it."""
     return _found(await tx.read(_GET, **ids_of(report_id, tx.scope)))
 
 
 async def get_for_update(tx: Tx, report_id: UUID) -> Report:
-    """Return the report and lock its row. Raises ReportNotFound, also for a report outside the
-    scope."""
+    """Lock the row of a report, and return the report. Raises ReportNotFound, also if the
+    transaction's scope may not see it."""
     return _found(await tx.read(_GET_FOR_UPDATE, **ids_of(report_id, tx.scope)))
 
 
 async def find_for_update(tx: Tx, report_id: UUID) -> Report | None:
-    """Return the report and lock its row, or return None if there is no such report any more."""
+    """Lock the row of a report, and return the report; None if the scope has no such report."""
     rows = await tx.read(_GET_FOR_UPDATE, **ids_of(report_id, tx.scope))
     return to_report(rows[0]) if rows else None
 
 
 async def find_by_key(tx: Tx, key: UUID | str) -> Report | None:
-    """Return the report with this id or number; None if the transaction's scope has none."""
+    """Return the report whose stored id (UUID) or number (str) is `key`; None if there is none that
+    the transaction's scope may see."""
     column = reports.c.number if isinstance(key, str) else reports.c.report_id
     row = (await tx.execute(select(reports).where(column == key))).one_or_none()
     return to_report(row) if row else None
 
 
 async def held_by(tx: Tx, operator: str, unit: str = "") -> list[Report]:
-    """Return the reports of a unit, or of all units, on which an operator works or waits for the
-    reporter, and lock their rows."""
+    """Lock and return the reports of a unit ("" for all units) that an operator has in work, or
+    whose reporter the operator has asked a question."""
     held = (Status.IN_WORK.value, Status.WAITS_FOR_REPORTER.value)
     query = select(reports).where(reports.c.operator == operator, reports.c.status.in_(held))
     if unit:
@@ -144,14 +145,14 @@ async def held_by(tx: Tx, operator: str, unit: str = "") -> list[Report]:
 
 
 async def get_by_number(tx: Tx, number: str) -> Report:
-    """Return the report. Raises ReportNotFound, also for a report outside the scope."""
+    """Return a report. Raises ReportNotFound, also if the transaction's scope may not see it."""
     query = select(reports).where(reports.c.number == number)
     return _found((await tx.execute(query)).all())
 
 
 async def save_report(tx: Tx, before: Report, after: Report, decision: Decision) -> EntryOfRecord:
-    """Store the columns in which `after` differs from `before`, for a registered report, and audit
-    the decision with a hash over all columns of the report. Return the audit entry.
+    """Store the changes from `before` to `after` of a registered report. Add the audit entry of the
+    decision, with a hash over all columns of `to_row(after)`, and return it.
 
     The transaction must have locked the report's row. Raises LookupError if the row no longer has
     `before.version`.
@@ -162,8 +163,8 @@ async def save_report(tx: Tx, before: Report, after: Report, decision: Decision)
 
 
 async def save_draft(tx: Tx, before: Report, after: Report) -> None:
-    """Store the columns in which `after` differs from `before`. The transaction must have
-    locked the report's row. Raises LookupError if the row no longer has `before.version`."""
+    """Store the changes from `before` to `after` of a draft, without an audit entry. Its row must
+    be locked by the transaction. Raises LookupError if the row no longer has `before.version`."""
     await _save(tx, before, after, {})
 
 
@@ -189,17 +190,17 @@ def _audited(tx: Tx, report: Report, decision: Decision) -> EntryOfRecord:
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
-    """Delete a report that was never submitted and destroy its data key."""
+    """Delete a draft and destroy its data key. Needs the log-in for background work."""
     await destroy_recorded(tx, await _delete_draft(tx, report_id))
 
 
 async def withdraw_draft(tx: Tx, report_id: UUID) -> None:
-    """Delete a report that was never submitted, and schedule the destruction of its data key."""
+    """Delete a draft, and schedule the destruction of its data key as background work."""
     await schedule_destruction(tx, await _delete_draft(tx, report_id))
 
 
 async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
-    """Delete all rows of a draft; return the id of its data key."""
+    """Delete all rows of a draft and its files; return the id of the draft's data key."""
     query = select(contents.c.key_id).where(contents.c.report_id == report_id)
     key_id: UUID = await tx.scalar(query)
     files = (media_chunks, clean_chunks, first_frames, media_taken, dropped_media, media)
@@ -221,8 +222,8 @@ def add_change(tx: Tx, report: Report, at: datetime) -> None:
 
 
 async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
-    """Read a report for its submission, in one round trip. Raises ReportNotFound, also for a report
-    outside the scope."""
+    """Read a report for its submission by one SELECT, whatever its status. Raises ReportNotFound,
+    also for a report that `scope` may not see."""
     rows = await db.read(scope, _SUBMITTED, **ids_of(report_id, scope))
     if not rows:
         raise ReportNotFound
@@ -231,16 +232,15 @@ async def submitted(db: Database, scope: Scope, report_id: UUID) -> Submitted:
 
 
 def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
-    """Replace the report `before` by `after`, reserve the number of `after`, and audit the
-    submission.
+    """Submit a draft: replace the report `before` by `after`, reserve the number of `after`, and
+    audit the submission.
 
-    Everything is written when `tx` ends. If the report has changed since `before`, nothing is
-    stored and `tx.was_current` is False. If another report has the number, `tx` raises RowExists
-    with a key in `NUMBER_KEYS`.
+    Everything is written when `tx` ends. If the version of the report is not `before.version` any
+    more, nothing is stored and `tx.was_current` is False. If another report has the number, `tx`
+    raises RowExists with a key in `NUMBER_KEYS`.
 
-    At its end, `tx` waits for other transactions that reserve the same number. With `waits`, it
-    also waits for a transaction that has locked the report; otherwise a locked report counts as
-    changed.
+    At its end, `tx` waits for transactions that reserve the same number and, with `waits`, for one
+    that has locked the report. Without `waits`, a locked report counts as changed.
     """
     entry = _audited(tx, after, _SUBMIT)
     tx.replace(reports, to_row(after) | entry.columns, version=before.version, waits=waits)
@@ -248,7 +248,7 @@ def register(tx: Tx, before: Report, after: Report, *, waits: bool) -> None:
 
 
 def add_registered(tx: Tx, report: Report) -> None:
-    """Add a new report that is registered, reserve its number, and audit the submission.
+    """Add a report that is registered without a draft, reserve its number, audit the submission.
 
     If any partner already has a report with this id, `tx` raises RowExists with the key `KEY` when
     it writes its rows; if another report has the number, with a key in `NUMBER_KEYS`.
@@ -259,7 +259,7 @@ def add_registered(tx: Tx, report: Report) -> None:
 
 
 def moment_and_id(after: tuple[str, ...]) -> tuple[datetime, UUID]:
-    """Return the position at which a page ended. Raises PageTokenWrong for an altered token."""
+    """Return the moment and id that a page token contains. Raises PageTokenWrong for any other."""
     try:
         moment, report_id = after
         return moment_in(moment), UUID(report_id)

@@ -1,7 +1,7 @@
-"""Which parts of ended reports are due to be erased, are held, or were erased.
+"""Finds and erases the parts of ended reports whose retention term has passed, and stores holds.
 
-When a report ended is taken from its history, whose rows nobody may change. Its status and outcome
-are covered by the hash of its decision.
+The moment at which a report ended is read from its steps, whose rows nobody may change. The hash in
+the report's newest audit entry covers its status and outcome.
 """
 
 from collections.abc import Collection
@@ -55,7 +55,7 @@ from citizen_reports.storage.tables import (
 )
 from citizen_reports.storage.text_index import remove_stems
 
-# Of what lies in the evidence store of a file, beside its blurred form.
+# The hashes of all forms of a file in the evidence store, except for its blurred form.
 _HASHES = media.c.evidence_sha256, media.c.shown_sha256, media.c.first_frame_sha256
 _ENDED = [status.value for status in ENDED]
 _ENDED_AT = (
@@ -74,8 +74,8 @@ class EndedReport:
 async def due_reports(
     tx: Tx, rule: Rule, now: datetime, *, after: UUID | None, size: int
 ) -> list[EndedReport]:
-    """Return at most `size` reports of which a part is due and not held, in order of id, beginning
-    after the id `after`."""
+    """Return at most `size` reports whose part is due for erasure by `rule` and that are not held.
+    They are in order of id and begin after the id `after`, or with the first if it is None."""
     query = _due(rule, rule.ended_before(now)).where(~_is_held(now))
     if after is not None:
         query = query.where(reports.c.report_id > after)
@@ -84,7 +84,8 @@ async def due_reports(
 
 
 async def lock_due(tx: Tx, rule: Rule, now: datetime, report_id: UUID) -> EndedReport | None:
-    """Lock a report; return it if the part is still due and not held, else None."""
+    """Lock and return a report if its part is due for erasure by `rule` and the report is not held;
+    otherwise return None."""
     query = _due(rule, rule.ended_before(now)).where(
         reports.c.report_id == report_id, ~_is_held(now)
     )
@@ -93,17 +94,15 @@ async def lock_due(tx: Tx, rule: Rule, now: datetime, report_id: UUID) -> EndedR
 
 
 async def count_due(tx: Tx, rule: Rule, now: datetime) -> int:
-    """Return the number of reports whose part is due to be erased and not held."""
+    """Return how many reports have a part that is due for erasure by `rule`, and are not held."""
     query = _due(rule, rule.ended_before(now)).where(~_is_held(now)).subquery()
     return int(await tx.scalar(select(func.count()).select_from(query)))
 
 
 async def planned(tx: Tx, rule: Rule, now: datetime, until: datetime) -> list[PlannedErasure]:
-    """Return the erasures due by a rule until a moment, by day. Overdue ones count for the day on
-    which they were due.
-
-    `now` decides which holds count.
-    """
+    """Return for each day (UTC), until the moment `until`, how many parts of reports are due for
+    erasure by a rule, and how many of these are held at `now`. Overdue parts count for the day on
+    which they became due."""
     day = cast(func.timezone("UTC", _ENDED_AT + rule.term), Date).label("day")
     due = _due(rule, rule.ended_before(until))
     ended = due.add_columns(day, _is_held(now).label("held")).subquery()
@@ -116,19 +115,19 @@ async def planned(tx: Tx, rule: Rule, now: datetime, until: datetime) -> list[Pl
 
 
 def note_erased(tx: Tx, report_id: UUID, part: Part, at: datetime, entry_id: UUID) -> None:
-    """Record that a part was erased, with the id of the audit entry that says so."""
+    """Record that a part of a report was erased. `entry_id` is the audit entry of the erasure."""
     row = {"report_id": report_id, "part": part.value, "erased_at": at, "audit_entry": entry_id}
     tx.add(report_erasures, row)
 
 
 async def is_erased(tx: Tx, report_id: UUID, part: Part) -> bool:
-    """Whether a part of a report was erased by itself."""
+    """Return whether a part of a report was erased because its retention term had passed."""
     return bool(await tx.scalar(select(_erased(report_id, part))))
 
 
 async def erase_text(tx: Tx, report_id: UUID) -> None:
-    """Destroy the report's key: its text, place, question, answer and notes cannot be read. It is
-    not found by its text any more."""
+    """Destroy a report's data key, so that nobody can read its text, place, question, answer and
+    notes. Also delete the stems by which the report is found."""
     await remove_stems(tx, report_id)
     key_id = await tx.scalar(select(contents.c.key_id).where(contents.c.report_id == report_id))
     if key_id is not None:
@@ -136,8 +135,8 @@ async def erase_text(tx: Tx, report_id: UUID) -> None:
 
 
 async def erase_reporter(tx: Tx, report_id: UUID) -> None:
-    """Delete the reporter of a report. The key of a reporter without an IIN is destroyed, since it
-    belongs to this report alone. That of a person with an IIN is kept: other reports share it."""
+    """Delete the reporter of a report. If the reporter gave no IIN (personal identification
+    number), destroy the reporter's data key; with an IIN, other reports may share the key."""
     gone = delete(reporters).where(reporters.c.report_id == report_id)
     key_id = await tx.scalar(gone.returning(reporters.c.key_id))
     if key_id is None:
@@ -148,7 +147,8 @@ async def erase_reporter(tx: Tx, report_id: UUID) -> None:
 
 
 async def erase_copies(tx: Tx, report_id: UUID) -> None:
-    """Delete pieces of files that are left here, and when and where each file was taken."""
+    """Delete all bytes of a report's files outside the evidence store, and when and where each file
+    was taken."""
     for table in (media_chunks, clean_chunks, first_frames, media_taken):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
     blurred = update(blurred_forms).where(blurred_forms.c.report_id == report_id)
@@ -156,7 +156,7 @@ async def erase_copies(tx: Tx, report_id: UUID) -> None:
 
 
 async def has_unstored(tx: Tx, report_id: UUID) -> bool:
-    """Whether a file of the report is still on its way to the evidence store."""
+    """Return whether a complete file or a blurred form of a report is not sent as evidence yet."""
     waiting = media.c.state == MediaState.COMPLETE.value
     blurred = blurred_forms.c.report_id == report_id, blurred_forms.c.sealed.is_not(None)
     either = or_(exists().where(media.c.report_id == report_id, waiting), exists().where(*blurred))
@@ -164,9 +164,9 @@ async def has_unstored(tx: Tx, report_id: UUID) -> bool:
 
 
 async def evidence_of_report_alone(tx: Tx, report_id: UUID, part: Part) -> list[str]:
-    """Return the SHA-256 (hex) of the report's originals or clean forms that no other report with
-    kept files has too. Blurred forms, first frames, and originals that are their own clean form
-    belong to the clean forms."""
+    """Return the SHA-256 (hex) of the evidence in the part ORIGINAL or CLEAN of a report, without
+    evidence that another report whose part CLEAN is not erased has too. CLEAN includes blurred
+    forms, first frames, and originals that have no other clean form."""
     own = select(*_HASHES).where(
         media.c.report_id == report_id, media.c.state == MediaState.STORED.value
     )
@@ -208,7 +208,7 @@ async def add_hold(tx: Tx, hold: Hold, placed_at: datetime) -> None:
 
 
 async def find_hold(tx: Tx, hold_id: UUID) -> Hold | None:
-    """Return the hold with this id, and lock its row; None if there is none."""
+    """Lock the row of a hold of a report, and return the hold; None if no hold has this id."""
     query = select(report_holds).where(report_holds.c.hold_id == hold_id).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -223,7 +223,7 @@ async def lift_hold(tx: Tx, hold_id: UUID, at: datetime) -> None:
 
 
 def _due(rule: Rule, ended_before: datetime) -> Select[Any]:
-    """Select the reports that ended until a moment and of which the part was not erased."""
+    """Select the reports of the rule that ended by `ended_before` and whose part is not erased."""
     return select(reports, _ENDED_AT.label("ended_at")).where(
         reports.c.status.in_(_ENDED),
         reports.c.category.in_([category.value for category in rule.categories]),
@@ -240,7 +240,7 @@ def _erased(report_id: Any, part: Part) -> ColumnElement[bool]:
 
 
 def _is_held(now: datetime) -> ColumnElement[bool]:
-    """Whether a report is held: by the law, or as the evidence of a violation."""
+    """An SQL condition: a report is held, by a hold that lasts, or as evidence of a violation."""
     by_law = exists().where(
         report_holds.c.report_id == reports.c.report_id,
         report_holds.c.lifted_at.is_(None),

@@ -1,4 +1,4 @@
-"""SQLAlchemy tables, as the migrations create them."""
+"""SQLAlchemy tables of this service; two more are in `answer_templates` and `waiting_answers`."""
 
 from audit_log.decisions import record_columns
 from sqlalchemy import (
@@ -26,7 +26,7 @@ reports = Table(
     Column("report_id", Uuid, primary_key=True),
     Column("partner", Text, nullable=False),
     Column("category", Text, nullable=False),
-    # As the app gave it, where an operator has raised the report to another category.
+    # The category that the app gave; NULL unless an operator has raised the report to another one.
     Column("reported_category", Text),
     Column("complaint", Boolean, Computed("category = 'complaint_about_officer'")),
     Column("region", Text, nullable=False),
@@ -71,7 +71,7 @@ reports = Table(
     Column("waits_until", _moment),
     Column("waited_seconds", BigInteger),
     Column("warned_number", Integer),
-    # True or NULL, so that what was decided before the column hashes as before.
+    # True or NULL, never False, so that reports from before this column keep their hash.
     Column("silent_alarm", Boolean),
     Column("urgency", Text),
     Column("waiting_answer", Uuid),
@@ -101,7 +101,7 @@ contents = Table(
     Column("question", LargeBinary),
     Column("answer", LargeBinary),
     Column("plate", LargeBinary),
-    # Of the answer.
+    # The audit entry of the answer.
     *record_columns(),
 )
 
@@ -110,7 +110,7 @@ steps = Table(
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     Column("report_id", Uuid, nullable=False),
-    # NULL in steps from before the column.
+    # NULL in steps that are older than this column.
     Column("partner", Text),
     Column("at", _moment, nullable=False),
     Column("status", Text, nullable=False),
@@ -138,7 +138,7 @@ blurred_forms = Table(
     Column("report_id", Uuid, primary_key=True),
     Column("media_id", Uuid, primary_key=True),
     Column("sha256", Text, nullable=False),
-    # None once it lies in the evidence store.
+    # The encrypted picture; NULL once it is in the evidence store.
     Column("sealed", LargeBinary),
 )
 
@@ -151,7 +151,7 @@ proposed_plates = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
-# Words of the reporter for which somebody should look at once.
+# Urgency reasons: dangers, with the reporter's words that mean them.
 urgency_reasons = Table(
     "urgency_reasons",
     metadata,
@@ -167,7 +167,7 @@ report_stems = Table(
     metadata,
     Column("report_id", Uuid, primary_key=True),
     Column("stem", LargeBinary, primary_key=True),
-    # Of the report: "open" or "personal".
+    # The secrecy class of the report: "open" or "personal".
     Column("class", Text, nullable=False),
     Column("region", Text, nullable=False),
     Column("registered_at", _moment, nullable=False),
@@ -187,15 +187,15 @@ media = Table(
     Column("evidence_sha256", Text, nullable=False),
     Column("shown_sha256", Text, nullable=False),
     Column("refused_reason", Text, nullable=False),
-    # Of the clean form; "" and 0 before it is made.
+    # Hash, size and media type of the clean form; "" and 0 before the clean form is made.
     Column("clean_sha256", Text, nullable=False),
     Column("clean_bytes", Integer, nullable=False),
     Column("clean_type", Text, nullable=False),
-    # Of the first frame of a film, once it lies in the evidence store.
+    # The hash of the first frame of a film; "" until the frame is in the evidence store.
     Column("first_frame_sha256", Text, nullable=False),
 )
 
-# The bytes of originals and clean forms, until they lie in the evidence store.
+# Pieces of originals and of clean forms, until the files are in the evidence store.
 media_chunks, clean_chunks = (
     Table(
         name,
@@ -208,7 +208,7 @@ media_chunks, clean_chunks = (
     for name in ("media_chunks", "clean_chunks")
 )
 
-# Pictures of films, until they lie in the evidence store.
+# First frames of films, until they are in the evidence store.
 first_frames = Table(
     "first_frames",
     metadata,
@@ -217,7 +217,7 @@ first_frames = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
-# When and where a file was taken; for those who may see who reported.
+# When and where a file was taken; shown only to those who may see who reported.
 media_taken = Table(
     "media_taken",
     metadata,
@@ -240,7 +240,7 @@ changes = Table(
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     Column("partner", Text, nullable=False),
-    # Of the partner's changes; given once the change is committed.
+    # The number among the partner's changes; NULL until a later transaction assigns it.
     Column("sequence", BigInteger),
     Column("report_id", Uuid, nullable=False),
     Column("number", Text, nullable=False),
@@ -278,7 +278,7 @@ officers = Table(
     Column("log_in", Text),
     Column("badge_index", LargeBinary),
     Column("key_id", Uuid, nullable=False),
-    # Badge and names.
+    # Badge and names, encrypted with the officer's key.
     Column("sealed", LargeBinary, nullable=False),
 )
 
@@ -331,7 +331,7 @@ webhooks = Table(
     "webhooks",
     metadata,
     Column("partner", Text, primary_key=True),
-    # The number of the newest change of which the partner was told.
+    # The number of the newest change about which a webhook was delivered to the partner.
     Column("told", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", _moment, nullable=False),
@@ -342,7 +342,7 @@ routing_versions = Table(
     "routing_versions",
     metadata,
     Column("version", BigInteger, Identity(always=True), primary_key=True),
-    # Of the request that drafted it.
+    # The id of the request that drafted this version.
     Column("request_id", Uuid, nullable=False),
     Column("default_desk", Text, nullable=False),
     Column("note", Text, nullable=False),
@@ -376,7 +376,7 @@ routing_activations = Table(
     Column("active_from", _moment, nullable=False),
 )
 
-# Parts of reports that were erased because their term has passed.
+# Parts of reports that were erased because their retention term had passed.
 report_erasures = Table(
     "report_erasures",
     metadata,
@@ -386,7 +386,7 @@ report_erasures = Table(
     Column("audit_entry", Uuid, nullable=False),
 )
 
-# Reports that the law wants to be kept beyond their term.
+# Holds of reports, which the law wants to be kept beyond their retention term.
 report_holds = Table(
     "report_holds",
     metadata,
