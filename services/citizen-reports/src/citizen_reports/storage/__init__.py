@@ -1,1 +1,1 @@
-"""All SQL statements of this service, and all encryption and decryption of personal data."""
+"""The SQL statements of citizen-reports, with the encryption and decryption of personal data."""

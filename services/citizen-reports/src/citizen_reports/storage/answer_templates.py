@@ -1,4 +1,4 @@
-"""Stores templates of answers, version by version."""
+"""Stores the versions of answer templates in the table `answer_templates`; none is ever changed."""
 
 from typing import Any
 
@@ -36,21 +36,21 @@ _NEWEST = (
 
 
 def ref_of(name: str, version: int) -> str:
-    """Return the name of a version of a template in the audit log."""
+    """Return the name that the audit log uses for a version: "answer_template:<name>/<version>"."""
     return f"answer_template:{name}/{version}"
 
 
 async def newest(tx: Tx, name: str) -> Template | None:
-    """Return the newest version of a template, withdrawn or not; None if there is no template of
-    this name."""
+    """Return the newest version of the answer template `name`, even if it withdraws the template;
+    None if there is no template of this name."""
     query = _NEWEST.where(answer_templates.c.template == name)
     row = (await tx.execute(query)).one_or_none()
     return to_template(row) if row else None
 
 
 async def page_of_templates(tx: Tx, category: Category | None, spec: PageSpec) -> list[Template]:
-    """Return a page of the newest versions that are not withdrawn, by name; with `category`, those
-    that answer reports of this category."""
+    """Return a page of the answer templates that are not withdrawn, each in its newest version, in
+    order of name. A `category` selects the templates that may answer its reports; None, all."""
     current = _NEWEST.subquery()
     query = select(current).where(~current.c.withdrawn)
     if category is not None:
@@ -63,7 +63,7 @@ async def page_of_templates(tx: Tx, category: Category | None, spec: PageSpec) -
 
 
 def to_row(template: Template) -> dict[str, Any]:
-    """Return the row of a version of a template."""
+    """Return a version's row of `answer_templates`, without the columns about its audit entry."""
     return {
         "template": template.name,
         "version": template.version,
@@ -78,15 +78,15 @@ def to_row(template: Template) -> dict[str, Any]:
 
 
 async def add_version(tx: Tx, template: Template, entry: EntryOfRecord) -> bool:
-    """Add a version of a template, with the audit entry of the decision. Return False if another
-    transaction has added this version."""
+    """Insert a version of an answer template, with the audit entry of the decision. Return False,
+    and insert nothing, if this version of the template exists already."""
     added = insert(answer_templates).values(**to_row(template), **entry.columns)
     result = await tx.execute(added.on_conflict_do_nothing())
     return bool(result.rowcount)
 
 
 def to_template(row: Any) -> Template:
-    """Return the template that a row describes."""
+    """Return the version of an answer template that a row of `answer_templates` contains."""
     return Template(
         name=row.template,
         version=row.version,

@@ -1,5 +1,5 @@
-"""Reports as the apps that opened them see them: one, or a page of a partner's reports. Each is
-read in a single round trip to the database."""
+"""Reads reports as they are shown to the app that opened them: one report, or a page of a partner's
+reports, in either case by a single SELECT."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,16 +38,16 @@ from citizen_reports.storage.tables import contents, media, reports
 class AppView:
     """A report as shown to the app that opened it; `question` and `answer` are "" if absent.
 
-    `has_text` is known of drafts alone. Storage leaves `actions` and `dispute_until` empty.
+    `has_text` is False except for drafts with a text. Use cases set `actions` and `dispute_until`.
     """
 
     report: Report
     question: str = ""
     answer: str = ""
-    # Without those that were refused.
+    # The number of files, without the refused ones.
     media_count: int = 0
     has_text: bool = False
-    # All files that were sent, in the order in which their uploads began.
+    # All files of the report, refused ones included, in the order in which their uploads began.
     media: tuple[Media, ...] = ()
     actions: tuple[ReporterAction, ...] = ()
     dispute_until: datetime | None = None
@@ -55,10 +55,9 @@ class AppView:
 
 @dataclass(frozen=True)
 class OwnFilter:
-    """Filters of the list of a partner's reports; None and () set no filter.
-
-    Reports match if they were opened at or after `opened_from`, and before `opened_until`.
-    """
+    """Filters of the list of a partner's reports; None, () and False set no filter. Reports match
+    if they were opened at or after `opened_from` and before `opened_until`. With `needs_reply`,
+    only reports that wait for their reporter match."""
 
     statuses: tuple[Status, ...] = ()
     categories: tuple[Category, ...] = ()
@@ -84,14 +83,14 @@ def _views() -> Select[Any]:
 
 
 def _media() -> Label[Any]:
-    """All files of the report, in one column: the round trip is the same with any number."""
+    """The column `media`: all files of the report as one JSON array, in the order of upload."""
     rows = aggregate_order_by(func.to_jsonb(media.table_valued()), media.c.position)
     query = select(func.jsonb_agg(rows)).where(media.c.report_id == reports.c.report_id)
     return query.scalar_subquery().label("media")
 
 
 def _to_items(rows: list[dict[str, Any]] | None) -> tuple[Media, ...]:
-    """The files in a column of `_media`, which is None without files."""
+    """The files in the value of the column `_media`, which is None if a report has no files."""
     return tuple(to_media(SimpleNamespace(**row | _ids_of(row))) for row in rows or ())
 
 
@@ -99,15 +98,15 @@ def _ids_of(row: dict[str, Any]) -> dict[str, UUID]:
     return {name: UUID(row[name]) for name in ("report_id", "media_id")}
 
 
-# As `Report.category_of_app`: a filter must not tell that a report was raised.
+# The same as `Report.category_of_app`: a filter must not reveal that a report was raised.
 _CATEGORY_OF_APP = func.coalesce(reports.c.reported_category, reports.c.category)
 _BY_ID = Read(_views().where(WITH_ID))
 _BY_NUMBER = Read(_views().where(reports.c.number == bindparam("key")))
 
 
 async def view_of(db: Database, scope: Scope, key: UUID | str) -> AppView:
-    """Return the report with this id or number. Raises ReportNotFound, also for a report outside
-    the scope."""
+    """Return the view of the report with the id (UUID) or number (str) `key`. Raises
+    ReportNotFound, also for a report that `scope` may not see."""
     if isinstance(key, str):
         rows = await db.read(scope, _BY_NUMBER, key=key)
     else:
@@ -120,7 +119,8 @@ async def view_of(db: Database, scope: Scope, key: UUID | str) -> AppView:
 async def views_of_partner(
     tx: Tx, partner: str, wanted: OwnFilter, spec: PageSpec
 ) -> list[AppView]:
-    """Return a page of a partner's reports in the order in which they were opened."""
+    """Return a page of a partner's reports in the order in which they were opened. Raises
+    PageTokenWrong for an altered token."""
     query = _views().where(reports.c.partner == partner, *_conditions(wanted))
     place = (reports.c.opened_at, reports.c.report_id)
     if spec.after:

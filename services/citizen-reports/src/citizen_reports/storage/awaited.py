@@ -1,5 +1,5 @@
-"""Queries for reports and files that need scheduled work. Each query selects the keys of the work.
-`tartip verify` checks that the work is scheduled."""
+"""Queries for reports and files that need scheduled work. Each query selects, in the column `key`,
+the keys under which that work must be scheduled. `tartip verify` checks that it is."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _SUBMITTED_MEDIA = (
     .join(reports, reports.c.report_id == media.c.report_id)
     .where(reports.c.status != Status.OPEN.value)
 )
-# Files that are to be stored, and those whose rest may still follow their reports.
+# Files of submitted reports: uploaded and not yet in the evidence store; not uploaded completely.
 COMPLETE_MEDIA: Select[Any] = _SUBMITTED_MEDIA.where(media.c.state == MediaState.COMPLETE.value)
 FOLLOWING_MEDIA: Select[Any] = _SUBMITTED_MEDIA.where(media.c.state == MediaState.RECEIVING.value)
 
@@ -31,7 +31,8 @@ _TEXT_ERASED = exists().where(
     report_erasures.c.report_id == report_cameras.c.report_id,
     report_erasures.c.part == Part.TEXT.value,
 )
-# The holds that are still to be placed, and those still to be released.
+# Reports with holds on cameras' evidence that are yet to be placed (UNHELD), or yet to be released,
+# because the text of the report was erased (UNRELEASED).
 UNHELD: Select[Any] = (
     select(_OF_CAMERAS)
     .where(_NOT_RELEASED, report_cameras.c.held_at.is_(None), ~_TEXT_ERASED)
@@ -41,8 +42,8 @@ UNRELEASED: Select[Any] = select(_OF_CAMERAS).where(_NOT_RELEASED, _TEXT_ERASED)
 
 
 def escalations(deadlines: ReportDeadlines) -> Select[Any]:
-    """Select the keys of the next escalation of each report whose answer has a running clock.
-    Of those merged under others no clock runs."""
+    """Select the key "report id:deadline number:step" of the next escalation of each report whose
+    clock of the answer runs. Merged reports are left out: their parent is escalated."""
     step = reports.c.escalation_step + 1
     key = func.concat(reports.c.report_id, ":", reports.c.deadline_number, ":", step)
     return select(key.label("key")).where(
@@ -54,8 +55,8 @@ def escalations(deadlines: ReportDeadlines) -> Select[Any]:
 
 
 def responses(deadlines: ReportDeadlines) -> Select[Any]:
-    """Select the keys of the next escalation of each report to which the police have not responded,
-    though its category demands it."""
+    """Select the key "report id:step" of the next escalation of each open report that has a
+    deadline for a response, and to which the police have not responded; without merged reports."""
     step = func.coalesce(reports.c.response_step, 0) + 1
     key = func.concat(reports.c.report_id, ":", step)
     return select(key.label("key")).where(
@@ -67,18 +68,18 @@ def responses(deadlines: ReportDeadlines) -> Select[Any]:
     )
 
 
-# The end of each wait for a reporter; questions of before had none.
+# The keys of the end of each wait for a reporter; questions of earlier releases had no such end.
 WAITS: Select[Any] = select(
     func.concat(reports.c.report_id, ":", reports.c.questions, ":0").label("key")
 ).where(reports.c.status == Status.WAITS_FOR_REPORTER.value, reports.c.waits_until.is_not(None))
-# The look for the calendar of each answer that has no date.
+# Reports whose deadline has no date, because the working calendar of its year is missing.
 UNDATED: Select[Any] = select(
     func.concat(reports.c.report_id, ":", reports.c.deadline_number).label("key")
 ).where(reports.c.due_at.is_(None), reports.c.deadline_rule.is_not(None))
 
 
 def _steps(deadlines: ReportDeadlines, kind: DeadlineKind) -> ColumnElement[int]:
-    """The number of steps of this clock's escalation, by the report's category."""
+    """The number of escalation steps of a report's clock, in SQL, by its category and urgency."""
     counts = {category.value: len(deadlines.ladder(kind, category)) for category in Category}
     steps = case(counts, value=reports.c.category, else_=0)
     if kind is DeadlineKind.ANSWER:

@@ -1,5 +1,5 @@
-"""Stores the blurred forms of photographs and first frames: encrypted with the report's key until
-they are in the evidence store, then by their hash alone."""
+"""Stores the blurred forms of photographs and of first frames of films. A picture is kept here,
+encrypted with the report's key, until it is in the evidence store; then only its hash is kept."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from citizen_reports.storage.tables import blurred_forms
 
 @dataclass(frozen=True)
 class BlurredForm:
-    """A blurred form with its hash (hex). `sealed` is the encrypted picture, None once the picture
-    is in the evidence store."""
+    """The blurred form of one file. `sha256` (hex) is the hash of its picture, `sealed` the
+    encrypted picture, or None once the picture is in the evidence store."""
 
     sha256: str
     sealed: bytes | None
@@ -28,7 +28,7 @@ class BlurredForm:
 
 
 def add_form(tx: Tx, item: Media, content: bytes, key: DataKey) -> BlurredForm:
-    """Store a blurred form that is to be sent to the evidence store."""
+    """Add the blurred form of a file: `content` is the JPEG, `key` the data key of the report."""
     sha256 = hashlib.sha256(content).hexdigest()
     sealed = key.seal(content, _place_of(item))
     ids = {"report_id": item.report_id, "media_id": item.media_id}
@@ -37,26 +37,27 @@ def add_form(tx: Tx, item: Media, content: bytes, key: DataKey) -> BlurredForm:
 
 
 async def find_form(tx: Tx, report_id: UUID, media_id: UUID) -> BlurredForm | None:
-    """Return the blurred form of a photograph or first frame, None if it is not made yet."""
+    """Return the blurred form of a photograph or film; None if it has not been made yet."""
     query = select(blurred_forms).where(*_of(report_id, media_id))
     row = (await tx.execute(query)).one_or_none()
     return None if row is None else BlurredForm(row.sha256, row.sealed)
 
 
 def content_of(form: BlurredForm, item: Media, key: DataKey) -> bytes:
-    """Return the picture of a form that is not in the evidence store yet."""
+    """Return the decrypted picture of a blurred form, which must not be stored as evidence yet."""
     assert form.sealed is not None
     return key.open(form.sealed, _place_of(item))
 
 
 async def note_stored(tx: Tx, item: Media) -> None:
-    """Record that a blurred form is in the evidence store, and delete its picture here."""
+    """Record that the blurred form of a file is in the evidence store; delete its picture here."""
     query = update(blurred_forms).where(*_of(item.report_id, item.media_id))
     await tx.execute(query.values(sealed=None))
 
 
 async def with_blurred(tx: Tx, items: Sequence[Media]) -> list[Media]:
-    """Return a report's files, each with the hash of its blurred form if that can be opened."""
+    """Return a report's files, each with the SHA-256 (hex) of its blurred form, or with "" if there
+    is none in the evidence store yet."""
     if not items:
         return []
     query = select(blurred_forms.c.media_id, blurred_forms.c.sha256).where(

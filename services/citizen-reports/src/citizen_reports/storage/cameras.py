@@ -1,5 +1,5 @@
 """Stores the cameras that may have seen what is reported, and the state of the holds on their
-evidence. Which cameras they are is encrypted with the report's key: it tells the place."""
+evidence. The identity of a camera reveals the place, so it is encrypted with the report's key."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from citizen_reports.storage.tables import report_cameras
 
 
 def add_cameras(tx: Tx, report: Report, cameras: Sequence[ReportCamera], key: DataKey) -> None:
-    """Add the cameras of a report, in this order."""
+    """Add the cameras of a report, nearest first. Each must have a sighting, which is encrypted."""
     for position, camera in enumerate(cameras, start=1):
         assert camera.sighting is not None
         content = json.dumps(asdict(camera.sighting), default=str)
@@ -32,28 +32,28 @@ def add_cameras(tx: Tx, report: Report, cameras: Sequence[ReportCamera], key: Da
 
 
 async def cameras_of(tx: Tx, report_id: UUID, key: DataKey | None) -> tuple[ReportCamera, ...]:
-    """Return the cameras of a report, nearest first, without their sightings if its key was
-    destroyed (`key` is None)."""
+    """Return the cameras of a report, nearest first. `key` is the report's data key; if the key was
+    destroyed, pass None, and the cameras have no sightings."""
     query = select(report_cameras).where(report_cameras.c.report_id == report_id)
     rows = await tx.execute(query.order_by(report_cameras.c.position))
     return tuple(_camera(row, key) for row in rows)
 
 
 async def has_cameras(tx: Tx, report_id: UUID) -> bool:
-    """Whether cameras were stored for a report."""
+    """Return whether any camera is stored for a report."""
     return bool(await tx.scalar(select(exists().where(report_cameras.c.report_id == report_id))))
 
 
 async def save_held(tx: Tx, hold_id: UUID, at: datetime, frames: int) -> None:
-    """Record that a hold is placed and how many frames with evidence it covers now. The time `at`
-    is stored only if the hold was not recorded before."""
+    """Store that a hold on a camera's evidence is in place, and the number of `frames` it covers.
+    `at` is when it was placed; a later call for the same hold changes only `frames`."""
     await _update(tx, hold_id, frames=frames)
     unheld = report_cameras.c.hold_id == hold_id, report_cameras.c.held_at.is_(None)
     await tx.execute(update(report_cameras).where(*unheld).values(held_at=at))
 
 
 async def save_released(tx: Tx, hold_id: UUID, at: datetime) -> None:
-    """Record that a hold was released at `at`."""
+    """Store that a hold on a camera's evidence was released at `at`."""
     await _update(tx, hold_id, released_at=at)
 
 

@@ -1,9 +1,9 @@
-"""Numbers and reads the changes of reports; `storage.reports` adds them without numbers.
+"""Numbers the changes of reports, and reads them; `storage.reports` adds changes without numbers.
 
-The changes of each partner are numbered from 1 without gaps. A change gets its number after it was
-committed, in a later transaction. Only one transaction at a time assigns numbers. So whoever can
-read a change can also read the partner's changes with lower numbers. Transactions that change
-reports need not wait for numbers.
+The changes of each partner are numbered from 1 without gaps. A change gets its number in a later
+transaction than the one that added it, and only one transaction at a time assigns numbers. So
+whoever can read a change can also read all changes of its partner with lower numbers, and
+transactions that change reports need not wait for the numbering.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _LOCK_COUNTERS = select(partner_sequences).order_by(partner_sequences.c.partner)
 
 
 def _numbering() -> Any:
-    """Number all changes that have no number, and store the last number of each partner."""
+    """The statement that numbers all changes without a number, and updates `partner_sequences`."""
     counter = partner_sequences.c
     place = func.row_number().over(partition_by=changes.c.partner, order_by=changes.c.position)
     number = func.coalesce(counter.last, 0) + place
@@ -38,7 +38,7 @@ def _numbering() -> Any:
         .where(_TO_NUMBER)
         .subquery("new")
     )
-    # What somebody else has numbered meanwhile, for a partner without a counter yet, stays.
+    # A partner without a counter has no row to lock: its changes may have been numbered meanwhile.
     numbered = (
         update(changes)
         .where(changes.c.position == new.c.position, _TO_NUMBER)
@@ -59,7 +59,7 @@ _NUMBER = _numbering()
 @dataclass(frozen=True)
 class Change:
     sequence: int
-    # As the app made it.
+    # The id that the app chose, from which the stored id may differ (see `own_ids`).
     report_id: UUID
     number: str
     status: Status
@@ -68,12 +68,12 @@ class Change:
 
 
 async def number_new(db: Database) -> None:
-    """Number all committed changes that have no number yet."""
+    """Assign numbers to all changes, of all partners, that were committed without a number."""
     [row] = await db.read(SYSTEM, _IS_ANY_NEW)
     if row.is_any:
         async with db.begin(SYSTEM) as tx:
             await tx.execute(_LOCK_COUNTERS)
-            # A statement of its own, so that it sees what the last holder of the locks has done.
+            # Not in one statement with the locks: it must see what their last holder has written.
             await tx.execute(_NUMBER)
 
 
@@ -98,5 +98,5 @@ async def changes_after(tx: Tx, partner: str, sequence: int, limit: int) -> list
 
 
 async def last_sequences(db: Database) -> dict[str, int]:
-    """Return the number of each partner's last change; partners without changes are omitted."""
+    """Return the number of the last numbered change of each partner, by partner."""
     return {row.partner: row.last for row in await db.read(SYSTEM, _LAST)}

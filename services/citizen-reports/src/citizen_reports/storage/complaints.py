@@ -1,4 +1,4 @@
-"""Stores the subjects of complaints about officers, and the officers whom they may mean."""
+"""Stores the subjects of complaints, and their candidates: officers whom a complaint may mean."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -18,28 +18,28 @@ from citizen_reports.storage.tables import complaint_candidates, complaint_subje
 
 
 def add_candidates(tx: Tx, report_id: UUID, officer_ids: Iterable[UUID]) -> None:
-    """Add officers whom a complaint may mean; those added before stay."""
+    """Add candidates of a complaint, in addition to the candidates it has already."""
     for officer_id in sorted(officer_ids):
         row = {"report_id": report_id, "officer_id": officer_id}
         tx.add(complaint_candidates, row, or_ignored=True)
 
 
 async def candidates_of(tx: Tx, report_id: UUID) -> list[UUID]:
-    """Return the ids of the officers whom a complaint may mean. `tx` must have the scope SYSTEM."""
+    """Return the ids of the candidates of a complaint. `tx` must have the scope SYSTEM."""
     query = select(complaint_candidates.c.officer_id)
     found = await tx.execute(query.where(complaint_candidates.c.report_id == report_id))
     return list(found.scalars())
 
 
 async def find_subject(tx: Tx, report_id: UUID) -> Subject | None:
-    """Return the subject of the complaint; None if it is not settled yet."""
+    """Return the subject of a complaint; None if no subject has been settled yet."""
     query = select(complaint_subjects).where(complaint_subjects.c.report_id == report_id)
     row = (await tx.execute(query)).one_or_none()
     return Subject(row.officer_id, row.unit or "") if row else None
 
 
 def to_row(report_id: UUID, subject: Subject, settled_at: datetime) -> dict[str, Any]:
-    """Return the fields of the decision that settles the subject of a complaint."""
+    """Return the row of a complaint's subject: the fields that the audit entry's hash covers."""
     unit = subject.unit or None
     ids = {"report_id": report_id, "officer_id": subject.officer_id, "unit": unit}
     return {**ids, "settled_at": settled_at}
@@ -54,7 +54,8 @@ async def save_subject(tx: Tx, row: dict[str, Any], entry: EntryOfRecord) -> Non
 
 
 async def hidden_from(db: Database, scope: Scope, refs: Collection[str]) -> set[str]:
-    """Return those of `refs` ("report:<number or id>") that are complaints hidden from `scope`."""
+    """Return the complaints among `refs` ("report:<number or id>") that are hidden from `scope`,
+    each under two names: with its number, and with its id."""
     query = _named(refs, {Category.COMPLAINT_ABOUT_OFFICER})
     async with db.begin(SYSTEM) as tx:
         every = {str(key) for row in await tx.execute(query) for key in row}
@@ -64,15 +65,15 @@ async def hidden_from(db: Database, scope: Scope, refs: Collection[str]) -> set[
 
 
 async def confidential_among(db: Database, refs: Collection[str]) -> set[str]:
-    """Return those of `refs` ("report:<number or id>") whose category is confidential now, such as
-    reports that were raised."""
+    """Return the reports among `refs` ("report:<number or id>") whose present category is one of
+    CONFIDENTIAL, each under two names: with its number, and with its id."""
     async with db.begin(SYSTEM) as tx:
         rows = await tx.execute(_named(refs, CONFIDENTIAL))
         return {f"report:{key}" for row in rows for key in row}
 
 
 def _named(refs: Collection[str], categories: Collection[Category]) -> Select[Any]:
-    """Select number and id of the reports among `refs` that have one of these categories."""
+    """Select number and id of the reports that `refs` name and that have one of `categories`."""
     keys = {ref.removeprefix("report:") for ref in refs}
     ids = [report_id for key in keys if (report_id := parse_id(key))]
     is_named = reports.c.number.in_(keys) | reports.c.report_id.in_(ids)
@@ -81,7 +82,7 @@ def _named(refs: Collection[str], categories: Collection[Category]) -> Select[An
 
 
 async def unsettled(tx: Tx) -> list[UUID]:
-    """Return the ids of the registered complaints whose officer or unit nobody has named yet."""
+    """Return the ids of the registered complaints whose subject, an officer or unit, is unknown."""
     named = exists().where(
         complaint_subjects.c.report_id == reports.c.report_id,
         complaint_subjects.c.officer_id.is_not(None) | complaint_subjects.c.unit.is_not(None),

@@ -1,4 +1,4 @@
-"""Reads the reports that a partner handed in on one day."""
+"""Reads the reports of a partner that were registered on one day, for the daily count."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,21 +15,21 @@ from citizen_reports.model.own_ids import id_of_app
 from citizen_reports.model.statuses import Status
 from citizen_reports.storage.tables import reports
 
-# So long before its registration a report may have been opened: a draft is dropped after seven
-# days, or by a late scheduler. It bounds what is read, because the index is on `opened_at`.
+# The longest time from the opening of a report to its registration: drafts are dropped after seven
+# days, or later if the scheduler is late. The index on `opened_at` needs such a bound.
 _DRAFT_AGE_MAX = timedelta(days=60)  # tidy: bounds a read, not a term
 
 
 async def reports_of_day(tx: Tx, partner: str, day: Day) -> list[DayReport]:
-    """Return all reports of a partner that were registered on the day."""
+    """Return all reports of a partner that were registered on a day, in no particular order."""
     return [_to_report(row) for row in await tx.execute(_of_day(partner, day))]
 
 
 async def page_of_day(
     tx: Tx, partner: str, day: Day, spec: PageSpec
 ) -> list[tuple[DayReport, str]]:
-    """Return a page of the reports of a partner that were registered on the day, each with its sort
-    key for a page token."""
+    """Return a page of a partner's reports that were registered on a day, in order of stored id,
+    each with this id, for a page token. Raises PageTokenWrong for an altered token."""
     query = _of_day(partner, day)
     if spec.after:
         query = query.where(reports.c.report_id > _id_in(spec.after))
@@ -38,7 +38,7 @@ async def page_of_day(
 
 
 def _of_day(partner: str, day: Day) -> Select[Any]:
-    # As `Report.category_of_app`: nobody is told here that a report was raised.
+    # The same as `Report.category_of_app`: a partner must not learn that a report was raised.
     category = func.coalesce(reports.c.reported_category, reports.c.category)
     columns = (reports.c.report_id, reports.c.partner, reports.c.number, reports.c.status)
     return select(*columns, category.label("category")).where(

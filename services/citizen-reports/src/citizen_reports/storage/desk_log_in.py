@@ -1,14 +1,14 @@
-"""Decides which calls use the log-in `desk`, which cannot see complaints about officers."""
+"""Decides which calls use the database log-in `desk`, which sees no complaints about officers."""
 
 from chassis.transaction import Scope
 
-# Begins a scope's `lookup` for a decision after which its report may be hidden from its caller.
+# How `Scope.lookup` begins for a decision that may hide a report from the operator who decides.
 DECIDES = "decides:"
 
 
 def is_at_desk(scope: Scope) -> bool:
-    """Return whether a call needs no complaints: a call of another service, or of an operator
-    without the role internal_security, unless it makes or settles a complaint. Apps are not
-    included: they see their own complaints."""
+    """Return whether a call with this scope uses the log-in `desk`: calls of other services, and of
+    operators without the role internal_security, except for decisions (see DECIDES). Calls of apps
+    do not, because an app sees the complaints that it sent."""
     may_see = "internal_security" in scope.roles or scope.lookup.startswith(DECIDES)
     return scope.kind in ("operator", "service") and not may_see

@@ -1,4 +1,4 @@
-"""Stores versions of the routing rules, and reads registered reports for a replay."""
+"""Stores versions of the routing rules; reads units by time and registered reports for a replay."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _SETS = ("categories", "classes", "regions", "districts", "languages")
 
 @dataclass(frozen=True)
 class Version:
-    """A stored version of the rules; `rules` is empty in lists."""
+    """A version of the routing rules. `rules` are in order; () if they were not read (in lists)."""
 
     version: int
     default_desk: str
@@ -48,7 +48,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Routing:
-    """A registered report as it was when it was routed, and the unit on its receipt."""
+    """How a report was routed: its facts at the registration, and the unit on its receipt."""
 
     number: str
     facts: Facts
@@ -58,7 +58,7 @@ class Routing:
 async def add_version(
     tx: Tx, request_id: UUID, rules: Sequence[Rule], default_desk: str, note: str
 ) -> int:
-    """Store rules as a new version, and return its number."""
+    """Store rules, in this order, as a new version of the routing rules; return its number."""
     row = {
         "request_id": request_id,
         "default_desk": default_desk,
@@ -73,13 +73,13 @@ async def add_version(
 
 
 async def version_drafted_by(tx: Tx, request_id: UUID) -> int:
-    """Return the number of the version that a request drafted."""
+    """Return the number of the version that was drafted by the request with this id."""
     query = select(routing_versions.c.version).where(routing_versions.c.request_id == request_id)
     return int(await tx.scalar(query))
 
 
 async def find_version(tx: Tx, version: int) -> Version | None:
-    """Return a version with its rules; None if there is none with this number."""
+    """Return the version with this number, with its rules; None if there is no such version."""
     query = select(routing_versions).where(routing_versions.c.version == version)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -90,7 +90,7 @@ async def find_version(tx: Tx, version: int) -> Version | None:
 
 
 async def page_of_versions(tx: Tx, *, before: int | None, size: int) -> list[Version]:
-    """At most `size` versions without their rules, the newest first, beginning below `before`."""
+    """Return at most `size` versions with numbers below `before`, newest first, without rules."""
     query = select(routing_versions).order_by(routing_versions.c.version.desc()).limit(size)
     if before is not None:
         query = query.where(routing_versions.c.version < before)
@@ -110,7 +110,7 @@ def activate(tx: Tx, version: int, active_from: datetime) -> None:
 
 
 async def activations(tx: Tx) -> list[Activation]:
-    """Return all activations in the order in which they take effect."""
+    """Return all activations of versions, in the order in which they take effect."""
     order = (routing_activations.c.active_from, routing_activations.c.position)
     rows = await tx.execute(select(routing_activations).order_by(*order))
     return [Activation(row.version, row.active_from) for row in rows]
@@ -127,8 +127,8 @@ async def units_not_ended(tx: Tx, moment: datetime) -> dict[str, Unit]:
 
 
 async def units_during(tx: Tx, start: datetime, end: datetime | None) -> dict[str, Unit]:
-    """Return the units that exist from `start` until `end`, by name; from `start` on, without a
-    known end, if `end` is None."""
+    """Return the units that exist from `start` until `end`, by name. If `end` is None, they must
+    exist at `start` and have no known end."""
     lasts = units.c.valid_until.is_(None)
     to_the_end = lasts if end is None else lasts | (units.c.valid_until >= end)
     return await _units(tx, units.c.valid_from <= start, to_the_end)
@@ -144,17 +144,17 @@ def _lasts_beyond(moment: datetime) -> ColumnElement[bool]:
 
 
 async def lock_targets(tx: Tx) -> None:
-    """Let no other transaction change units or activate rules until this one has ended."""
+    """Take the lock under which units are changed and rules activated; hold it until `tx` ends."""
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("routing", 0))))
 
 
 async def routed_since(
     tx: Tx, since: datetime, limit: int, *, with_kato: bool
 ) -> AsyncIterator[Routing]:
-    """Yield reports registered after `since`, the newest first, at most `limit`.
+    """Yield the routing of at most `limit` reports registered at or after `since`, newest first.
 
-    Their facts are those of their registration. The KATO code, which is encrypted, is read only
-    `with_kato`; it is "" otherwise, and where it was erased.
+    The facts are those of the registration. `Facts.kato`, the code of the place, is encrypted: it
+    is read only with `with_kato`, and is "" otherwise or if the report's key was destroyed.
     """
     placed = reports.outerjoin(contents, contents.c.report_id == reports.c.report_id).outerjoin(
         data_keys, data_keys.c.key_id == contents.c.key_id

@@ -1,10 +1,10 @@
-"""The index by which reports are found by their text: a row for each stem of a text, with a hash
-under a key of the report's class.
+"""The text index, by which reports are found and compared: the table `report_stems` has a row for
+each stem of a report's text, with a hash under a key of the report's secrecy class.
 
-A further row of each report has the hash of the index's version: it tells which reports are
-indexed, also those without words. Rows go when the report is raised to a class whose texts are not
-found, and when its text is erased. Row-level security shows operators the rows of their regions,
-inspectors those of the class OPEN.
+A report has one more row, the marker, with a hash of the index's version: reports without a marker
+are not indexed yet. The rows of a report are deleted when it is raised to a class whose texts are
+not indexed, and when its text is erased. Row-level security shows operators the rows of their
+regions, and inspectors only rows of the class OPEN.
 """
 
 from collections.abc import Collection, Iterable
@@ -43,7 +43,7 @@ from citizen_reports.storage.contents import REPORT, text_in
 from citizen_reports.storage.report_rows import to_report
 from citizen_reports.storage.tables import contents, report_erasures, report_stems, reports
 
-# Of the stems and of how they are hashed. With another one, all reports are indexed anew.
+# The version of how stems are found and hashed. If it changes, all reports are indexed anew.
 VERSION = 1
 _CATEGORIES = [category.value for category in SEARCHED_CATEGORIES]
 _IS_SHARED = report_stems.c.stem == func.any(bindparam("stems", type_=ARRAY(LargeBinary)))
@@ -60,7 +60,7 @@ _SHARED = Read(
 
 @dataclass(frozen=True)
 class Unindexed:
-    """A report whose text is not indexed yet."""
+    """A report that is to be indexed, with its decrypted text."""
 
     report: Report
     text: str
@@ -69,13 +69,13 @@ class Unindexed:
 def hashed(
     keys: Keyring | DataKeys, report_class: SecrecyClass, stems: Iterable[str]
 ) -> list[bytes]:
-    """Return the hashes of stems (16 bytes each) under the key of a class."""
+    """Return the hash (16 bytes) of each stem under the key of a secrecy class, in this order."""
     return [keys.blind_index(_key_class(report_class), "stem", stem) for stem in stems]
 
 
 async def page_to_index(tx: Tx, after: UUID | None, size: int) -> tuple[list[UUID], UUID | None]:
-    """Look at the next `size` reports in the order of id, beginning after the id `after`. Return
-    the ids of those that are to be indexed, and the last id; None for that at the end."""
+    """Read the next `size` reports in order of id, after the id `after` (None: from the first).
+    Return the ids of the reports to index, and the last id read, or None if no reports are left."""
     query = select(reports.c.report_id, _is_to_index(tx).label("is_to_index"))
     if after is not None:
         query = query.where(reports.c.report_id > after)
@@ -85,8 +85,8 @@ async def page_to_index(tx: Tx, after: UUID | None, size: int) -> tuple[list[UUI
 
 
 async def new_to_index(tx: Tx, since: datetime, size: int) -> list[UUID]:
-    """Return the ids of at most `size` reports that were registered since a moment and are to be
-    indexed, the earliest first."""
+    """Return the ids of at most `size` reports to index that were registered at or after `since`,
+    the earliest first."""
     query = select(reports.c.report_id).where(
         reports.c.region.in_(sorted(REGIONS)),
         reports.c.registered_at >= since,
@@ -97,7 +97,8 @@ async def new_to_index(tx: Tx, since: datetime, size: int) -> list[UUID]:
 
 
 async def texts_to_index(tx: Tx, report_ids: Collection[UUID]) -> list[Unindexed]:
-    """Return those of the reports that are to be indexed, with their decrypted texts."""
+    """Return those of these reports that are to be indexed, with their decrypted texts. Reports
+    whose key was destroyed are omitted."""
     query = (
         select(reports, contents.c.key_id, contents.c.text, data_keys.c.wrapped)
         .join(contents, contents.c.report_id == reports.c.report_id)
@@ -113,16 +114,16 @@ async def texts_to_index(tx: Tx, report_ids: Collection[UUID]) -> list[Unindexed
 
 
 async def lock_to_index(tx: Tx, report_ids: Collection[UUID]) -> list[Report]:
-    """Lock those of the reports that are still to be indexed, in the order of their ids; return
-    them as they are now."""
+    """Lock the rows of those of these reports that are still to be indexed, in the order of their
+    ids. Return the locked reports as they are now."""
     query = select(reports).where(reports.c.report_id.in_(report_ids), _is_to_index(tx))
     rows = await tx.execute(query.order_by(reports.c.report_id).with_for_update())
     return [to_report(row) for row in rows]
 
 
 def add_stems(tx: Tx, report: Report, stems: Iterable[str]) -> None:
-    """Add the rows of a registered report, which the transaction has locked. The report must be of
-    a class whose texts are found."""
+    """Index a registered report: add rows for the stems of its text, and its marker. The report
+    must be locked by the transaction, and of a secrecy class whose texts are indexed."""
     report_class = searched_class(report.category)
     assert report_class is not None and report.receipt is not None
     hashes = [_marker(tx.keys, report_class), *hashed(tx.keys, report_class, stems)]
@@ -138,13 +139,13 @@ def add_stems(tx: Tx, report: Report, stems: Iterable[str]) -> None:
 
 
 async def remove_stems(tx: Tx, report_id: UUID) -> None:
-    """Delete all rows of a report."""
+    """Delete all rows of a report from the text index."""
     await tx.execute(delete(report_stems).where(report_stems.c.report_id == report_id))
 
 
 async def follow(tx: Tx, before: Report, after: Report) -> None:
-    """Update the rows of a report after a decision: delete them if its text may not be found any
-    more, and give them its new region if it was moved."""
+    """Update the text index after a decision changed a report: delete its rows if texts of its new
+    category are not indexed, or store its new region in them."""
     if searched_class(before.category) is None:
         return
     if searched_class(after.category) is None:
@@ -158,8 +159,8 @@ async def follow(tx: Tx, before: Report, after: Report) -> None:
 
 
 async def stems_with(tx: Tx, report: Report) -> list[bytes]:
-    """Return the hashed stems of a report; none if it is not indexed, or the transaction's scope
-    may not see them."""
+    """Return the hashed stems of a report's text; [] if the report is not indexed, or if the
+    transaction's scope may not see its rows."""
     report_class = searched_class(report.category)
     if report_class is None:
         return []
@@ -173,28 +174,28 @@ async def stems_with(tx: Tx, report: Report) -> list[bytes]:
 async def shared_with(
     tx: Tx, stems: Collection[bytes], others: Collection[UUID]
 ) -> dict[UUID, tuple[int, int]]:
-    """Return, of each of the other reports that is indexed, how many stems it has, and how many of
-    these are among `stems`. Rows that the transaction's scope may not see do not count."""
+    """Return for each indexed report of `others`, by id, the number of its stems and how many of
+    them are among `stems` (hashes). Omits reports whose rows the scope may not see."""
     return _counts(await tx.read(_SHARED, stems=list(stems), others=list(others)))
 
 
 async def shared_with_any(
     db: Database, stems: Collection[bytes], others: Collection[UUID]
 ) -> dict[UUID, tuple[int, int]]:
-    """Return what `shared_with` returns, under the scope SYSTEM and in a single round trip."""
+    """Return what `shared_with` returns, read under the scope SYSTEM, which may see all rows."""
     return _counts(await db.read(SYSTEM, _SHARED, stems=list(stems), others=list(others)))
 
 
 def _counts(rows: Iterable[Any]) -> dict[UUID, tuple[int, int]]:
-    # One row of each is that of the version.
+    # One row of each report is its marker.
     return {row.report_id: (row.stems - 1, row.shared) for row in rows}
 
 
 def _is_to_index(tx: Tx) -> ColumnElement[bool]:
-    """Whether a report is to be indexed: it is registered, of a class whose texts are found, its
-    text was not erased, and it is not indexed yet.
+    """An SQL condition: a report is registered, of a category whose texts are indexed, not indexed
+    yet, and its text was not erased.
 
-    Both are looked up row by row: without OFFSET, PostgreSQL may read the whole tables first.
+    Index and erasures are looked up row by row: without OFFSET, PostgreSQL may read them whole.
     """
     markers = [_marker(tx.keys, report_class) for report_class in SEARCHED]
     indexed = select(literal(1)).where(

@@ -1,9 +1,9 @@
 """Finds reports by the words of their texts, newest first.
 
-A report is found if it has a stem of each word. The search goes through the index by the word that
-fewest reports have, in each region newest first, and looks the other words up, so that it reads
-little more than it returns. Row-level security lets PostgreSQL use an index only for comparisons
-that cannot tell of hidden rows; those of an inverted index (GIN) are none.
+A report is found if its text has a stem of each word. The search reads the reports with the rarest
+word, in each region the newest first, and looks up whether they have the other words. So it reads
+few more rows than it returns. An inverted index (GIN) is no alternative: under row-level security,
+PostgreSQL uses an index only for operators that are leakproof, which those of GIN are not.
 """
 
 from collections.abc import Sequence
@@ -33,14 +33,15 @@ from citizen_reports.storage.reports import moment_and_id
 from citizen_reports.storage.tables import report_stems, reports
 from citizen_reports.storage.text_index import hashed
 
-# So many reports with a word are counted, of a region and in all, to find the rarest word.
+# To find the rarest word, at most so many rows with a word are counted, in a region and in total.
 COUNTED_OF_REGION, COUNTED_MAX = 500, 5000
 _OTHER = report_stems.alias("other")
 
 
 @dataclass(frozen=True)
 class FoundReports:
-    """A page of found reports. `keys` are the sort keys of its rows, for a page token."""
+    """A page of found reports. `keys` are the positions of its rows, for a page token. It has a key
+    also for a row whose report is hidden or was raised since, and so is missing in `reports`."""
 
     reports: list[Report]
     keys: list[tuple[str, ...]]
@@ -49,10 +50,10 @@ class FoundReports:
 async def found_by_words(
     tx: Tx, words: Sequence[Alternatives], region: str, spec: PageSpec
 ) -> FoundReports:
-    """Return a page of the reports whose texts have all of these words, of a region ("" for all
-    that the transaction's scope may see); the newest registration first.
+    """Return a page of the reports whose texts have all of these words, of a region, or with "" of
+    all regions that the transaction's scope may see. The newest registration is first.
 
-    Raises PageTokenWrong for an altered token.
+    `words` must not be empty. Raises PageTokenWrong for an altered token.
     """
     regions = [each for each in sorted(REGIONS) if tx.scope.sees(each) and region in ("", each)]
     stems = [_hashes_of(tx, word) for word in words]
@@ -72,12 +73,12 @@ async def found_by_words(
 
 
 def _hashes_of(tx: Tx, word: Alternatives) -> list[bytes]:
-    """The hashes that a report with a word may have: of each stem, under the key of each class."""
+    """The hashes by which a text has a word: of all of its stems, under the key of each class."""
     return [stem for each in SEARCHED for stem in hashed(tx.keys, each, sorted(word))]
 
 
 async def _rarest(tx: Tx, regions: list[str], words: Sequence[list[bytes]]) -> int:
-    """The position of the word that fewest reports of these regions have, of up to COUNTED_MAX."""
+    """The index of the word that is rarest in these regions, by counts up to COUNTED_MAX."""
     counts = []
     for stems in words:
         branch = _pairs(regions, stems)
@@ -94,7 +95,8 @@ async def _rarest(tx: Tx, regions: list[str], words: Sequence[list[bytes]]) -> i
 
 
 def _newest(branch: Any, others: Sequence[list[bytes]], spec: PageSpec) -> Any:
-    """Select id and time of registration of a page of reports, each once."""
+    """Select time of registration and id of a page of reports, newest first. They have a stem in
+    their region's pairs in `branch` (see `_pairs`), and a stem of each of `others`."""
     place = report_stems.c.registered_at, report_stems.c.report_id
     rows = select(*place).where(
         report_stems.c.region == branch.c.region,
@@ -116,10 +118,8 @@ def _newest(branch: Any, others: Sequence[list[bytes]], spec: PageSpec) -> Any:
 
 
 def _has(stems: list[bytes]) -> ColumnElement[bool]:
-    """Whether the report of a row has one of these stems.
-
-    It is looked up row by row: without OFFSET, PostgreSQL may read all rows with these stems first,
-    which are many more.
+    """An SQL condition: the report of a row has one of these stems (hashes). It is looked up row by
+    row: without OFFSET, PostgreSQL may first read all rows with these stems, which are many more.
     """
     row = select(literal(1)).where(
         _OTHER.c.report_id == report_stems.c.report_id, _OTHER.c.stem.in_(stems)
@@ -128,7 +128,7 @@ def _has(stems: list[bytes]) -> ColumnElement[bool]:
 
 
 def _pairs(regions: list[str], stems: list[bytes]) -> Any:
-    """Rows of all pairs of a region and a stem."""
+    """An SQL table with a row for each pair of a region and a stem (hash)."""
     pairs = [(region, stem) for region in regions for stem in stems]
     columns = (
         literal([region for region, _ in pairs], ARRAY(Text)),

@@ -1,4 +1,4 @@
-"""Stores the words for which reports are proposed as urgent, encrypted with the report's key."""
+"""Stores urgency reasons (dangers and the reporter's words), encrypted with the report's key."""
 
 import json
 from collections import defaultdict
@@ -18,8 +18,8 @@ from citizen_reports.storage.tables import contents, urgency_reasons
 
 
 def add_reasons(tx: Tx, report: Report, reasons: Sequence[Reason], key: DataKey | None) -> None:
-    """Add words for which a report is proposed as urgent, unless there are none or the report's key
-    was destroyed."""
+    """Add urgency reasons of a report. `key` is the report's data key; if it was destroyed, pass
+    None, and nothing is stored."""
     if not reasons or key is None:
         return
     content = json.dumps([[reason.danger, reason.words] for reason in reasons])
@@ -32,14 +32,15 @@ def add_reasons(tx: Tx, report: Report, reasons: Sequence[Reason], key: DataKey 
 
 
 async def reasons_of(tx: Tx, report_id: UUID, key: DataKey | None) -> tuple[Reason, ...]:
-    """Return all reasons that were added for a report; () if its key was destroyed."""
+    """Return all urgency reasons of a report, in the order in which they were added. `key` is the
+    report's data key; if it was destroyed, pass None, and () is returned."""
     query = select(urgency_reasons.c.sealed).where(urgency_reasons.c.report_id == report_id)
     rows = (await tx.execute(query.order_by(urgency_reasons.c.position))).scalars()
     return _opened(report_id, rows, key)
 
 
 async def reasons_to_judge(tx: Tx, listed: Iterable[Report]) -> dict[UUID, tuple[Reason, ...]]:
-    """Return the reasons of each listed report whose urgency is proposed, by its id."""
+    """Return, by report id, the urgency reasons of the `listed` reports with urgency PROPOSED."""
     wanted = [report.report_id for report in listed if report.urgency is Urgency.PROPOSED]
     if not wanted:
         return {}

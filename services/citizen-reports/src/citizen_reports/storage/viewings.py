@@ -1,15 +1,15 @@
-"""Reads from the audit log who looked at a report. An index (migration 0022) finds the entries
-about readings of one report."""
+"""Reads from the audit log the entries about viewings of a report: who was shown its text or a
+file of it. An index (migration 0022) finds the entries of one report."""
 
 from chassis.audit_entry import AuditEntry, read_entry
 from chassis.tables import audit
 from chassis.transaction import Tx
 from sqlalchemy import literal_column, select, text
 
-# The actions of the entries that record a reading.
+# The actions of the audit entries that record a viewing.
 READ, OPEN_EVIDENCE = "read", "open_evidence"
-# How the canonical form of such an entry begins (its names stand in order), and the report in it.
-# `encode` leaves what is ASCII; a quotation mark within a value stands behind a backslash.
+# SQL for the beginning of such an entry's canonical form (sorted JSON), and for the report in it.
+# `encode` leaves ASCII as it is; a quotation mark within a value is escaped by a backslash.
 _STARTS = [f'{{"action":"{action}",' for action in (READ, OPEN_EVIDENCE)]
 IS_VIEWING = " OR ".join(
     f"substring(canonical FROM 1 FOR {len(start)}) = '{start}'::bytea" for start in _STARTS
@@ -20,9 +20,9 @@ VIEWED = """substring(encode(canonical, 'escape') FROM '"object":"report:([0-9A-
 async def viewings_of(
     tx: Tx, name: str, *, after: int, size: int
 ) -> tuple[list[AuditEntry], list[int]]:
-    """Return at most `size` entries about readings of a report, in the order in which they were
-    written, with their positions in the log. `name` is the report's number; entries up to the
-    position `after` are left out."""
+    """Return at most `size` audit entries about viewings of a report, in the order of the log, and
+    their positions in the log. `name` is the report's number, or its id before submission. Entries
+    up to the position `after` are left out."""
     of_report = literal_column(VIEWED) == name
     query = (
         select(audit.c.position, audit.c.canonical)

@@ -1,7 +1,7 @@
-"""Stores answers that wait before they leave; their texts are encrypted with the report's key.
+"""Stores waiting answers: answers that are sent after a while, and that their operator can undo.
 
-Report, operator and outcome are bound to the encrypted text: a row in which one of them was
-changed cannot be decrypted.
+Their texts are encrypted with the report's key and bound to answer, report, operator and outcome:
+the text of a row in which one of these was changed cannot be decrypted.
 """
 
 from collections.abc import Iterable
@@ -47,14 +47,14 @@ waiting_answers = Table(
     Column("state", Text, nullable=False),
 )
 _IS_WAITING = waiting_answers.c.state == AnswerState.WAITING.value
-# The keys of the work that lets answers leave.
+# Selects the keys of the scheduled work that sends answers: the ids of the waiting ones.
 TO_SEND: Select[Any] = select(cast(waiting_answers.c.answer_id, Text).label("key")).where(
     _IS_WAITING
 )
 
 
 async def add(tx: Tx, answer: WaitingAnswer) -> None:
-    """Add an answer with its text. Raises KeyError if the report's key was destroyed."""
+    """Add an answer, with its text encrypted. Raises KeyError if the report's key was destroyed."""
     key = await report_key(tx, answer.report_id)
     row = {
         "answer_id": answer.answer_id,
@@ -73,7 +73,7 @@ async def add(tx: Tx, answer: WaitingAnswer) -> None:
 
 
 async def find(tx: Tx, answer_id: UUID) -> WaitingAnswer | None:
-    """Return an answer without its text."""
+    """Return the answer with this id, without its text; None if the scope has no such answer."""
     query = select(waiting_answers).where(waiting_answers.c.answer_id == answer_id)
     row = (await tx.execute(query)).one_or_none()
     return _to_answer(row) if row else None
@@ -82,13 +82,14 @@ async def find(tx: Tx, answer_id: UUID) -> WaitingAnswer | None:
 async def find_given(
     tx: Tx, operator: str, request_id: UUID, report_id: UUID
 ) -> WaitingAnswer | None:
-    """Return the answer to a report that an operator gave by a request, without its text."""
+    """Return the answer that an operator gave to a report by the request with this id, without its
+    text; None if there is none."""
     given = await given_by(tx, operator, request_id)
     return next((answer for answer in given if answer.report_id == report_id), None)
 
 
 async def given_by(tx: Tx, operator: str, request_id: UUID) -> list[WaitingAnswer]:
-    """Return the answers that an operator gave by a request, without their texts."""
+    """Return the answers that an operator gave by the request with this id, without their texts."""
     query = select(waiting_answers).where(
         waiting_answers.c.operator == operator, waiting_answers.c.request_id == request_id
     )
@@ -97,7 +98,7 @@ async def given_by(tx: Tx, operator: str, request_id: UUID) -> list[WaitingAnswe
 
 
 async def waiting_on(tx: Tx, listed: Iterable[Report]) -> dict[UUID, WaitingAnswer]:
-    """Return the answers that wait on these reports, by report, without their texts."""
+    """Return the waiting answers of the `listed` reports, by report id, without their texts."""
     ids = [report.waiting_answer for report in listed if report.waiting_answer is not None]
     if not ids:
         return {}
@@ -106,8 +107,8 @@ async def waiting_on(tx: Tx, listed: Iterable[Report]) -> dict[UUID, WaitingAnsw
 
 
 async def with_text(tx: Tx, answer_id: UUID) -> WaitingAnswer | None:
-    """Return an answer with its text, which is "" if the report's key was destroyed; None if the
-    transaction's scope has no such answer."""
+    """Return the answer with this id and its text, which is "" if the report's key was destroyed;
+    None if the transaction's scope has no such answer."""
     query = (
         select(waiting_answers, contents.c.key_id, data_keys.c.wrapped)
         .join(contents, contents.c.report_id == waiting_answers.c.report_id)
@@ -119,7 +120,7 @@ async def with_text(tx: Tx, answer_id: UUID) -> WaitingAnswer | None:
 
 
 async def end(tx: Tx, answer: WaitingAnswer, state: AnswerState) -> None:
-    """Store how an answer has ended. The transaction must have locked its report."""
+    """Store the final state of a waiting answer. The transaction must have locked its report."""
     of_answer = waiting_answers.c.answer_id == answer.answer_id
     await tx.execute(update(waiting_answers).where(of_answer).values(state=state.value))
 

@@ -1,4 +1,4 @@
-"""Stores the secrets of partners' webhooks, encrypted, and how far each partner was told."""
+"""Stores the secrets that sign partners' webhooks, encrypted, and the state of the deliveries."""
 
 from datetime import datetime
 from typing import Any
@@ -16,13 +16,13 @@ KEY_CLASS = "webhooks"
 
 
 class WebhookSecrets:
-    """Reads and writes secrets, encrypted with a key of the service itself."""
+    """The stored secrets of partners' webhooks, encrypted with the service's own key."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
     async def of_partner(self, tx: Tx, partner: str) -> list[Secret]:
-        """Return the partner's secrets, the newest first, ended ones included."""
+        """Return all stored secrets of a partner, the newest first, ended ones included."""
         query = select(webhook_secrets).where(webhook_secrets.c.partner == partner)
         rows = await tx.execute(query.order_by(webhook_secrets.c.created_at.desc()))
         return [self._to_secret(row) for row in rows]
@@ -33,8 +33,8 @@ class WebhookSecrets:
         tx.add(webhook_secrets, {**ids, "sealed": sealed, "created_at": secret.created_at})
 
     def webhook_id(self, partner: str, sequence: int) -> str:
-        """Return the id of a partner's webhook: the same for each delivery, and without meaning to
-        anybody else."""
+        """Return the id of the webhook about a partner's changes up to number `sequence`. All of
+        its deliveries have the same id, from which nobody else can infer partner or number."""
         code = self._keyring.mac(KEY_CLASS, f"{partner}\0{sequence}".encode())
         return f"msg_{code.hex()[:32]}"
 
@@ -48,7 +48,7 @@ class WebhookSecrets:
 
 
 async def end_secrets(tx: Tx, partner: str, ends_at: datetime, now: datetime) -> None:
-    """Let the partner's newest secret end at `ends_at`, and delete those that have ended."""
+    """Delete a partner's secrets that have ended by `now`, and let the newest end at `ends_at`."""
     of_partner = webhook_secrets.c.partner == partner
     await tx.execute(delete(webhook_secrets).where(of_partner, webhook_secrets.c.ends_at <= now))
     await tx.execute(
@@ -59,8 +59,8 @@ async def end_secrets(tx: Tx, partner: str, ends_at: datetime, now: datetime) ->
 
 
 async def begin(tx: Tx, partner: str, told: int, now: datetime) -> None:
-    """Start webhooks to a partner with the changes after number `told`, unless they were started
-    before."""
+    """Start webhooks to a partner, about changes with numbers above `told`; the first is due `now`.
+    If the partner has webhooks already, change nothing."""
     row = {"partner": partner, "told": told, "attempts": 0, "next_at": now, "last_error": ""}
     await tx.execute(insert(webhooks).values(row).on_conflict_do_nothing())
 
