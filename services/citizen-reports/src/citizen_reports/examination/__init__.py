@@ -1,6 +1,6 @@
-"""Examination of uploaded files, each in a process of its own; their clean and blurred forms.
+"""Examines uploaded files, each in a child process, and makes their clean and blurred forms.
 
-`process` starts the process and feeds it; `child` is what runs there, without network, environment
-and with bounds on memory and time. `pictures`, `recordings` and `blurring` read the untrusted
-content: they are imported in the child alone.
+`process` starts a child process and sends it the file. `child` runs in that process, without
+network and environment variables, and with limited memory and time. `pictures`, `recordings` and
+`blurring` decode the untrusted content; only the child process imports them.
 """

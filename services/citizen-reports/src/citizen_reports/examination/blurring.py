@@ -1,7 +1,7 @@
-"""Makes the blurred form of a photograph: smaller, and with some parts replaced by a mosaic.
+"""Makes the blurred form of a picture: smaller, with boxes in it replaced by a coarse mosaic.
 
-Runs in the process that examines a file. A line of JSON before the photograph names the parts: a
-list of boxes [x, y, width, height] in pixels, or null for all of it.
+Runs in the child process. A line of JSON that precedes the photograph gives the boxes: a list of
+[x, y, width, height] in pixels, or null for the whole photograph.
 """
 
 import json
@@ -22,9 +22,9 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP")
 
 
 def blurred_picture(file: IO[bytes], line: bytes, blurred: IO[bytes]) -> Finding:
-    """Write the blurred form of a photograph to `blurred`. `line` is the JSON that names the parts.
+    """Write the blurred form of a photograph, a JPEG, to `blurred`. `line` is the boxes' JSON.
 
-    Raises BeyondLimits, and whatever the decoder raises for a damaged file.
+    Raises BeyondLimits for more than PIXELS_MAX pixels, and the decoder's errors for damaged files.
     """
     boxes = json.loads(line)
     with Image.open(file, formats=FORMATS) as image:

@@ -1,10 +1,10 @@
-"""What runs in the process that examines or blurs one file; `process` starts it as a module.
+"""The program of the child process that examines or blurs one file; `process` starts this module.
 
-The file comes on standard input; the verdict, the first frame of a film and the clean form go to
-standard output. Nothing is written to a disk: all lie in memory of this process. `READY` is written
-first, so that the service can tell a process that did not start from a file that ended one.
+It reads the file from standard input. It writes `READY` to standard output, then the verdict, the
+first frame of a film and the clean form. A process that ends without `READY` failed to start; one
+that ends later may have failed because of the file. All forms of the file stay in memory.
 
-It starts anew for each file, so it imports nothing that the file does not need.
+Each file gets a new process, so this module imports only what the file needs.
 """
 
 import errno
@@ -21,7 +21,7 @@ from citizen_reports.model.findings import Finding, Reason
 from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, START_BYTES, Family, kind_of
 
 READY: Final = b"ready\n"
-# The argument with which a photograph is blurred; what of it is a line before the file.
+# The argument to blur a photograph. A line with the boxes then precedes the file (see `blurring`).
 BLUR: Final = "blur"
 Make = Callable[[IO[bytes], IO[bytes]], Finding]
 
@@ -46,8 +46,8 @@ def main() -> None:
 
 
 def examine(file: IO[bytes], clean: IO[bytes], make: Make, *, is_confined: bool) -> Verdict:
-    """Return the verdict on a file, after `make` wrote a form of the file to `clean`. Never
-    raises."""
+    """Let `make` write the clean or blurred form of a file to `clean`; return the verdict. An
+    exception of `make` becomes a verdict without a finding."""
     try:
         finding = make(file, clean)
     except _Refused as refused:
@@ -68,8 +68,8 @@ class _Refused(Exception):
 
 
 def _cleaned(file: IO[bytes], clean: IO[bytes]) -> Finding:
-    """Write the clean form of a file. The decoders are imported here, only for files that need
-    them."""
+    """Write the clean form of a file to `clean`; return what was found. Raises _Refused for a kind
+    of file that is not accepted, and the decoders' errors."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     kind = kind_of(file.read(START_BYTES))

@@ -1,16 +1,16 @@
-"""Checks whether a voice message ends within one of its pages or frames, which state their length.
+"""Checks if a voice message was cut off within its last page or frame, by the length stated there.
 
-A file that was cut between two of them cannot be told from a whole one. Neither can an MP3: editors
-leave whole ones that end within a frame.
+A file that was cut off between two frames is not recognised. MP3 files are not checked: editors
+save complete MP3 files that end within a frame.
 """
 
 from collections.abc import Callable
 from typing import IO, Final
 
-# The next page or frame by where one begins; None where there is none, such as in what follows the
-# end. The position may lie behind the end of the file.
+# From the content and the position of a page or frame, returns where the next one begins, which may
+# be beyond the end of the content. None if there is no page or frame at the given position.
 Next = Callable[[bytes, int], int | None]
-# Of each mode, with the byte that names it (RFC 4867, section 5.3; 3GPP TS 26.101 and 26.201).
+# Bytes of a frame by mode, with its header byte (RFC 4867, section 5.3; 3GPP TS 26.101 and 26.201).
 _AMR_BYTES: Final = {0: 13, 1: 14, 2: 16, 3: 18, 4: 20, 5: 21, 6: 27, 7: 32, 8: 6, 15: 1}
 _AMR_WB_BYTES: Final = {
     **{0: 18, 1: 24, 2: 33, 3: 37, 4: 41, 5: 47, 6: 51, 7: 59, 8: 61, 9: 6},
@@ -22,8 +22,8 @@ _ADTS_HEADER_BYTES: Final = 7
 
 
 def ends_within_a_frame(file: IO[bytes], reader: str) -> bool:
-    """Return whether the last page or frame of a file goes on past its end. `reader` is FFmpeg's
-    name of the format; False for those that have no frames of this kind."""
+    """Return whether the last page or frame of a file is longer than the rest of the file. `reader`
+    is FFmpeg's name of the format; returns False for all but "ogg", "amr" and "aac"."""
     steps: dict[str, Next] = {"ogg": _next_of_ogg, "amr": _next_of_amr, "aac": _next_of_adts}
     if reader not in steps:
         return False
@@ -36,7 +36,7 @@ def ends_within_a_frame(file: IO[bytes], reader: str) -> bool:
 
 
 def _beginning(content: bytes) -> int:
-    """Where the first page or frame begins."""
+    """The position of the first page or frame, which follows a file signature or an ID3 tag."""
     for magic in (_AMR, _AMR_WB):
         if content.startswith(magic):
             return len(magic)

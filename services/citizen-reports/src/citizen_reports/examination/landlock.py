@@ -1,6 +1,6 @@
-"""Restricts a process for good to reading the program's own folders; no other file can be opened.
+"""Restricts this process, irrevocably, to reading files in given folders; it can open no others.
 
-This is Landlock of Linux (5.13 and later), which needs no privilege. What is already open stays so.
+Uses Landlock of Linux (5.13 and later), which needs no privilege. Files that are open stay open.
 """
 
 import ctypes
@@ -14,7 +14,8 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION: Final = 1
 _PATH_BENEATH: Final = 1
 _EXECUTE, _READ_FILE, _READ_DIR = 1, 1 << 2, 1 << 3
-# All that the first version knows, and what later ones added: moving between folders, truncating.
+# The file operations that a version of Landlock can refuse, as bits: 13 in version 1; version 2
+# added moving between folders, version 3 truncating.
 _FILES_OF_VERSION: Final = {1: (1 << 13) - 1, 2: (1 << 14) - 1}
 _FILES: Final = (1 << 15) - 1
 _TCP: Final = 0b11
@@ -31,8 +32,8 @@ class _PathBeneath(ctypes.Structure):
 
 
 def allow_reading_only(folders: Iterable[str]) -> bool:
-    """Refuse this process all files but those under these folders, which it may read; return
-    whether the kernel does so. From version 4 on it refuses TCP too. Needs `no_new_privs`."""
+    """Allow this process only to read and execute files in these folders; since version 4, also
+    deny TCP. Return whether the kernel enforces this. `no_new_privs` must be set before."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION)
     if version < 1:

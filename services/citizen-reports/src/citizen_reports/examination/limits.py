@@ -1,9 +1,9 @@
-"""Confines a process that examines a file: bounds on memory and time, no network, no files.
+"""Confines the child process: limited memory and time, no network, no files but Python's own.
 
-The kernel enforces all of it. The network is taken away by a network namespace without interfaces,
-in a user namespace, so that no privilege is needed; the files by Landlock. Where the kernel refuses
-namespaces, Landlock still refuses TCP (Linux 6.7 and later), and an audit hook refuses sockets to
-Python code alone: code that a hostile file runs inside a decoder is not stopped by the hook.
+The kernel enforces these limits. A network namespace without interfaces, in a user namespace so
+that no privilege is needed, denies the network; Landlock denies files. If the kernel refuses
+namespaces, Landlock still denies TCP (Linux 6.7 and later). An audit hook denies sockets to Python
+code too, but cannot stop native code that a hostile file may run inside a decoder.
 """
 
 import ctypes
@@ -15,11 +15,11 @@ from typing import Any, Final
 from citizen_reports.examination.landlock import allow_reading_only
 from citizen_reports.model.media_kinds import LARGEST, MIB
 
-# Of address space: with libraries, a picture of 50 million pixels and its upright copy.
+# The limit of address space: libraries, a picture of 50 million pixels and its upright copy fit.
 MEMORY_BYTES: Final = 1024 * MIB
 CPU_SECONDS: Final = 30
 FILES: Final = 64
-# Of a file in memory: the original or the clean form, which may be a little longer.
+# The limit of a file in memory: the original, or the clean form, which may be a little larger.
 FILE_BYTES: Final = LARGEST + 8 * MIB
 _NICE: Final = 5
 _CLONE_NEWUSER: Final = 0x10000000
@@ -27,16 +27,15 @@ _CLONE_NEWNET: Final = 0x40000000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SIGKILL: Final = 9
-# Beside what Python itself is read from: libraries of the system.
+# The system's libraries, which this process may read in addition to `sys.path`.
 _LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib")
 _REFUSED: Final = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
 
 
 def confine() -> bool:
-    """Confine this process for good; return whether the kernel denies it both network and files.
-
-    Call this before any library starts threads: only a process with a single thread may enter a
-    user namespace.
+    """Confine this process irrevocably. Return whether the kernel denies both network and files;
+    the limits of memory and time hold in any case. Call this before a library starts threads: only
+    a process with one thread may enter a user namespace.
     """
     for kind, bound in (
         (resource.RLIMIT_AS, MEMORY_BYTES),

@@ -1,7 +1,7 @@
 """Makes the clean forms of photographs: reads their metadata, then encodes the picture anew.
 
-Runs in the process that examines a file. A header that tells of too many pixels is refused before
-anything is decoded.
+Runs in the child process. A photograph with too many pixels, by its header, is refused before its
+picture is decoded.
 """
 
 from datetime import UTC, datetime, time
@@ -20,11 +20,11 @@ FORMATS: Final = {
     "image/webp": "WEBP",
     "image/heic": "HEIF",
 }
-# Of what is decoded. A larger JPEG is decoded in half or quarter size, which costs no more.
+# The limit of decoded pixels. A JPEG with more, up to JPEG_PIXELS_MAX, is decoded at half its size.
 PIXELS_MAX: Final = 50_000_000
 JPEG_PIXELS_MAX: Final = 200_000_000
-# A larger PNG or WebP may have at most so many pixels a byte. Photographs have fewer; more is drawn
-# to fill memory (7000 x 7000 pixels of one colour are 190 KB, and 150 MB decoded).
+# Above PIXELS_UNCHECKED, a PNG or WebP may have at most so many pixels per byte of the file, as all
+# photographs do. Others are made to fill memory: 49 million pixels of one colour are 190 KB.
 PIXELS_UNCHECKED: Final = 12_000_000
 PIXELS_A_BYTE_MAX: Final = 100
 QUALITY: Final = 95
@@ -33,11 +33,11 @@ Image.MAX_IMAGE_PIXELS = None  # `_check_size` decides
 
 
 def clean_picture(file: IO[bytes], size: int, content_type: str, clean: IO[bytes]) -> Finding:
-    """Write the clean form of a photograph to `clean`: upright, without anything but the picture. A
-    PNG stays a PNG, all others become JPEG.
+    """Write the clean form of a photograph to `clean`: upright and without metadata. A PNG stays a
+    PNG, all others become JPEG. Return the media types, and when and where the picture was taken.
 
-    `size` is the file's size in bytes, `content_type` one of FORMATS. Raises BeyondLimits, and
-    whatever the decoder raises for a damaged file.
+    `size` is the file's size in bytes, `content_type` a key of FORMATS. Raises BeyondLimits for too
+    many pixels, and the decoder's errors for a damaged file.
     """
     if content_type == "image/heic":
         _register_heic()
@@ -61,7 +61,7 @@ def clean_picture(file: IO[bytes], size: int, content_type: str, clean: IO[bytes
 
 
 def taken_of(exif: Image.Exif) -> Taken:
-    """Return when and where a photograph was taken, by its EXIF data."""
+    """Return when and where a photograph was taken by its EXIF data; None for what is missing."""
     shot, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
     latitude = _degrees(place, ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, 90)
     longitude = _degrees(place, ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef, 180)
@@ -71,7 +71,7 @@ def taken_of(exif: Image.Exif) -> Taken:
 
 
 def _register_heic() -> None:
-    """Let Pillow open HEIC. Its library is loaded only for files that need it."""
+    """Let Pillow open HEIC. The library for it is imported here, only for files that need it."""
     from pillow_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False)
@@ -87,7 +87,7 @@ def _check_size(image: Image.Image, size: int, content_type: str) -> None:
 
 
 def _decode_smaller(image: Image.Image) -> None:
-    """Have a JPEG of more than PIXELS_MAX pixels decoded in half of its width and height."""
+    """Let Pillow decode a JPEG of more than PIXELS_MAX pixels at half of its width and height."""
     if image.width * image.height > PIXELS_MAX:
         image.draft(None, (image.width // 2, image.height // 2))
 
@@ -104,8 +104,8 @@ def _degrees(place: dict[int, Any], value: int, reference: int, most: int) -> fl
 
 
 def _moment(shot: dict[int, Any], place: dict[int, Any]) -> datetime | None:
-    """The time of the photograph: by the phone's clock and zone, else by the satellites, else by
-    the phone's clock, assumed to show this country's time."""
+    """The time of a photograph: by the phone's clock if its zone is known, else by satellites, else
+    by the clock, assumed to show the time of Almaty. None if there is no time or it is invalid."""
     clock = _text(shot, ExifTags.Base.DateTimeOriginal)
     zone = _text(shot, ExifTags.Base.OffsetTimeOriginal)
     try:

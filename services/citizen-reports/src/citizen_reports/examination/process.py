@@ -1,6 +1,6 @@
-"""Starts the process that examines a file, feeds it, and reads its verdict and the clean form.
+"""Starts a child process for each file, sends the file, and reads the verdict and the clean form.
 
-This process holds a few pieces of a file at a time, never all of it.
+The service holds a few pieces of a file in memory at a time, never the whole file.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from citizen_reports.model.findings import Reason
 from citizen_reports.usecases.uploads import Examined
 
 AT_ONCE: Final = 2
-# From its start to the last byte of the clean form.
+# The limit from the start of a child process to its verdict, and again for reading the clean form.
 WALL_SECONDS: Final = 60.0
 OUTPUT_PIECE: Final = 512 * 1024
 _COMMAND: Final = (sys.executable, "-I", "-m", "citizen_reports.examination.child")
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class ExaminationFailed(RuntimeError):
-    """The process did not start; nothing is known of the file."""
+    """A child process failed before it could read a file, or before its clean form was read."""
 
 
 class Examiner:
-    """Examines and blurs files, each in a process of its own, `at_once` at a time."""
+    """Examines and blurs files, each in a child process; at most `at_once` of them at a time."""
 
     def __init__(self, *, at_once: int = AT_ONCE) -> None:
         self._slots = asyncio.Semaphore(at_once)
@@ -41,10 +41,10 @@ class Examiner:
 
     @asynccontextmanager
     async def examine(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Examined]:
-        """Examine a complete file; `pieces` are its bytes. The clean form can be read within the
-        context. A file that ends its process or takes too long is refused as beyond limits.
+        """Examine a complete file; `pieces` yields its bytes. The clean form can be read within the
+        context. A file that ends the child process or takes too long has the reason BEYOND_LIMITS.
 
-        Raises ExaminationFailed if the process cannot be started.
+        Raises ExaminationFailed if the child process ends before it is ready to read the file.
         """
         async with self._ran(pieces) as examined:
             yield examined
@@ -53,8 +53,8 @@ class Examiner:
     async def blur(
         self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
     ) -> AsyncIterator[Examined]:
-        """Blur the `boxes` of a photograph, or all of it if they are None; `pieces` are its bytes.
-        The blurred form can be read within the context as a clean form. Raises as `examine`."""
+        """Blur the `boxes` (in pixels) of a photograph, or all of it if they are None. `pieces`
+        yields its bytes. The blurred form is in `Examined.clean`. Otherwise as `examine`."""
         async with self._ran(_with_boxes(boxes, pieces), BLUR) as examined:
             yield examined
 
@@ -92,7 +92,7 @@ class Examiner:
         assert process.stdin is not None and process.stdout is not None
         if await process.stdout.readline() != READY:
             raise ExaminationFailed(f"exit code {await process.wait()}")
-        with contextlib.suppress(ConnectionError):  # it has ended: its verdict says why
+        with contextlib.suppress(ConnectionError):  # the process ended; its verdict may say why
             async for piece in pieces:
                 process.stdin.write(piece)
                 await process.stdin.drain()
@@ -117,7 +117,7 @@ _BEYOND_LIMITS = Verdict(None, Reason.BEYOND_LIMITS)
 
 
 async def _with_first_frame(out: asyncio.StreamReader, verdict: Verdict) -> Verdict:
-    """Read the first frame that follows a verdict."""
+    """Read the first frame of a film, which follows the verdict; return the verdict with it."""
     if verdict.finding is None or not verdict.frame_bytes:
         return verdict
     first_frame = await out.readexactly(verdict.frame_bytes)
@@ -136,7 +136,7 @@ async def _with_boxes(
 async def _clean_pieces(
     process: asyncio.subprocess.Process, verdict: Verdict
 ) -> AsyncIterator[bytes]:
-    """Yield the clean form. Raises ExaminationFailed if it ends too early."""
+    """Yield the clean form. Raises ExaminationFailed if it ends early or takes too long."""
     assert process.stdout is not None
     left = verdict.clean_bytes
     try:

@@ -1,9 +1,9 @@
-"""Makes the clean forms of films and voice messages: decodes a first frame of each stream, then
+"""Makes the clean forms of films and voice messages: decodes the beginning of each stream, then
 copies the streams into a new file.
 
-Runs in the process that examines a file. The copy has picture and sound alone: no metadata, no
-other streams, no bytes after the end. The first frame of a film is kept as a picture, by which it
-is previewed.
+Runs in the child process. The clean form has picture and sound alone: no metadata, no other
+streams, no bytes after the end. The first frame of a film is returned as a JPEG, which is shown
+before the film is available.
 """
 
 import re
@@ -26,15 +26,15 @@ from citizen_reports.model.media_kinds import FAMILY_OF, Family
 # 8192 x 4320: larger films come from no phone.
 PIXELS_MAX: Final = 36_000_000
 PACKETS_TRIED: Final = 200
-# Of a first frame, which models look at and of which a blurred form is made.
+# JPEG quality of a first frame, in which models search, and from which a blurred form is made.
 FRAME_QUALITY: Final = 92
-# By quarters, counterclockwise.
+# By the rotation in quarter turns, counterclockwise.
 _TURNS: Final = {
     1: Image.Transpose.ROTATE_90,
     2: Image.Transpose.ROTATE_180,
     3: Image.Transpose.ROTATE_270,
 }
-# FFmpeg's reader by content: it is told, and follows no playlist or script.
+# FFmpeg's reader by media type. Naming it keeps FFmpeg from reading a playlist or script instead.
 _READERS: Final = {
     "video/mp4": "mp4",
     "video/quicktime": "mov",
@@ -47,14 +47,14 @@ _READERS: Final = {
     "audio/mpeg": "mp3",
     "audio/aac": "aac",
 }
-# A container that names a film may hold sound alone, and the other way round.
+# A container with the media type of a film may have sound alone, and one of sound a picture.
 _FILM_OF: Final = {"audio/mp4": "video/mp4", "audio/3gpp": "video/3gpp"}
 _VOICE_OF: Final = {
     "video/mp4": "audio/mp4",
     "video/quicktime": "audio/mp4",
     "video/3gpp": "audio/3gpp",
 }
-# By what was found: FFmpeg's writer, its options, and the media type of the clean form.
+# By the media type that was found: FFmpeg's writer, its options, the clean form's media type.
 _NO_TAGS: Final = {"id3v2_version": "0", "write_xing": "0"}
 _WRITERS: Final[dict[str, tuple[str, dict[str, str], str]]] = {
     "video/mp4": ("mp4", {}, "video/mp4"),
@@ -76,14 +76,14 @@ _UNTIL_THE_END: Final = (0, 0xFFFFFFFF)
 
 
 class Unreadable(ValueError):
-    """The file is no film or voice message, or it was cut off."""
+    """The file is not a film or voice message, cannot be decoded, or was cut off."""
 
 
 def clean_recording(file: IO[bytes], size: int, content_type: str, clean: IO[bytes]) -> Finding:
     """Write the clean form of a film or voice message of `size` bytes to `clean`.
 
-    `content_type` is the media type by the file's beginning; that of the finding is by its streams.
-    Raises Unreadable, BeyondLimits, and PyAV's errors for a damaged file.
+    `content_type` is the media type by the file's beginning; the returned finding has the one by
+    its streams. Raises Unreadable, BeyondLimits, and PyAV's errors for a damaged file.
     """
     reader = _READERS[content_type]
     if _is_cut(file, size, reader):
@@ -107,7 +107,7 @@ def clean_recording(file: IO[bytes], size: int, content_type: str, clean: IO[byt
 
 
 def taken_of(metadata: dict[str, str]) -> Taken:
-    """Return when and where a recording was made, by the metadata of its container."""
+    """Return when and where a recording was made, by its container's metadata; None if missing."""
     latitude = longitude = None
     for name in _PLACES:
         if place := _ISO6709.match(metadata.get(name, "")):
@@ -122,7 +122,7 @@ def _moment(metadata: dict[str, str]) -> datetime | None:
     for name in _TIMES:
         with suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(metadata.get(name, ""))
-            # Phones that do not know the time write the first moment that the format has.
+            # Phones that do not know the time write the first moment of the format's calendar.
             if moment.tzinfo and moment.year > 1970:
                 return moment.astimezone(UTC)
     return None
@@ -138,8 +138,8 @@ def _type_by_streams(source: Any, content_type: str) -> str:
 
 
 def _decode_beginning(source: Any) -> bytes:
-    """Decode a first frame of each stream that is shown. Return the first one with a picture as a
-    preview, b"" if there is none. Raises Unreadable where a stream has no frame."""
+    """Decode a frame of each picture and sound stream. Return the first picture as a JPEG, or b"".
+    Raises Unreadable if a stream has no frame in PACKETS_TRIED packets, and BeyondLimits."""
     preview = b""
     waiting = {stream.index: stream for stream in shown_streams(source)}
     for stream in waiting.values():
@@ -161,8 +161,8 @@ def _decode_beginning(source: Any) -> bytes:
 
 
 def _preview_of(stream: Any, frame: Any) -> bytes:
-    """A frame as a JPEG preview; b"" for sound, and for a picture that cannot be converted, since a
-    film without a preview is accepted too."""
+    """A decoded frame, upright, as a JPEG; b"" for sound. Also b"" for a picture that cannot be
+    converted, since a film without a preview is accepted too."""
     if stream.type != "video":
         return b""
     with suppress(ValueError, MemoryError, av.FFmpegError):
@@ -180,7 +180,7 @@ def _is_amr(source: Any) -> bool:
 
 
 def _encode_anew(source: Any, target: Any) -> None:
-    """Encode the sound of AMR, which no browser plays, as AAC."""
+    """Encode the first sound stream, AMR, as AAC, because no browser plays AMR."""
     [voice, *_] = [stream for stream in shown_streams(source) if stream.type == "audio"]
     sound = target.add_stream("aac", rate=voice.rate)
     sound.layout = "mono"
@@ -192,7 +192,7 @@ def _encode_anew(source: Any, target: Any) -> None:
 
 
 def _is_cut(file: IO[bytes], size: int, reader: str) -> bool:
-    """Whether a file ends before its own lengths say so."""
+    """Whether a file of `size` bytes is shorter than the lengths that it states itself."""
     if reader in ("mp4", "mov"):
         return _ends_within_a_box(file, size)
     if reader == "wav":
@@ -203,8 +203,8 @@ def _is_cut(file: IO[bytes], size: int, reader: str) -> bool:
 
 
 def _ends_within_a_box(file: IO[bytes], size: int) -> bool:
-    """Whether the picture data or the index of an MP4 file goes on past its end. What follows the
-    last known box is not looked at: it is left out of the copy."""
+    """Whether a box of an MP4 file with media data or an index (mdat, moov, moof) is longer than
+    the rest of the file. Other boxes may be cut off: they are left out of the clean form."""
     start = 0
     while start + 8 <= size:
         file.seek(start)

@@ -1,7 +1,7 @@
-"""The output of the process that examines a file: a line of JSON (the verdict), the first frame of
-a film, then the clean form.
+"""The verdict of the child process that examines a file: a line of JSON, which is followed by the
+first frame of a film and by the clean form.
 
-The process has read hostile bytes, so the reader of the line checks every value.
+A hostile file may control the child process, so `read_verdict` checks every value.
 """
 
 import json
@@ -13,21 +13,21 @@ from citizen_reports.model.findings import Finding, Reason, Taken
 from citizen_reports.model.media_kinds import FAMILY_OF, LARGEST, TYPES, Family
 
 LINE_MAX = 4096
-# The first frame of a film, in bytes; one of noise alone has a third of it.
+# The largest first frame of a film in bytes; one with nothing but noise has a third of this.
 FRAME_MAX = 8 * 1024 * 1024
 
 
 class BeyondLimits(Exception):
-    """To read the file would take more memory or time than a file may take."""
+    """Decoding the file would take more memory or time than one file may take."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of the examination. If the file cannot be used, `reason` is the code of the
-    refusal and `finding` is None. The first frame of a film follows, of `frame_bytes`, and the
-    clean form, of `clean_bytes`.
+    """The result of examining a file. If the file cannot be used, `reason` is the code of the
+    refusal and `finding` is None; otherwise `reason` is "". `frame_bytes` and `clean_bytes` are the
+    sizes of the first frame and of the clean form, which follow the verdict.
 
-    `is_confined` says whether the kernel took network and files away from the process.
+    `is_confined` says whether the kernel denied network and files to the child process.
     """
 
     finding: Finding | None
@@ -37,7 +37,7 @@ class Verdict:
     frame_bytes: int = 0
 
     def line(self) -> bytes:
-        """Return the verdict as a line of JSON."""
+        """Return the verdict as a line of JSON, without the first frame."""
         taken = self.finding.taken if self.finding else Taken()
         return (
             json.dumps(
@@ -58,7 +58,7 @@ class Verdict:
 
 
 def read_verdict(line: bytes) -> Verdict:
-    """Read a line that `Verdict.line` wrote. Raises ValueError if it is anything else."""
+    """Parse a line that `Verdict.line` wrote. Raises ValueError if a value in it is not valid."""
     try:
         told: dict[str, Any] = json.loads(line)
         reason = str(told["reason"])
