@@ -1,7 +1,7 @@
-"""The routing rules that are in force, held in memory so that no report waits for them.
+"""Keeps the active routing rules in memory, so that routing a report needs no database access.
 
-They are read again every REFRESH_SECONDS, so that a version takes effect in every process within
-this time. While the database is away, the rules that were read last remain valid.
+The rules are read every REFRESH_SECONDS, so a newly activated version takes effect in every process
+within this time. While the database is unavailable, the rules that were read last stay in use.
 """
 
 import asyncio
@@ -31,14 +31,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which rules are active from when, in the order in which they take effect."""
+    """The active and the planned rules, each with the start of its activity, in order of start.
+
+    Before the first start, the rules `built_in` are active.
+    """
 
     starts: tuple[tuple[datetime, RuleSet], ...]
     built_in: RuleSet
 
     def periods(self, now: datetime) -> Iterator[tuple[datetime, datetime | None, RuleSet]]:
-        """Yield the rules that are active from `now` on, each with the beginning and the end of its
-        period. The end of the last period is None."""
+        """Yield the rules that are active from `now` on, each with the start and the end of the
+        period in which they are active. The end of the last period is None."""
         later = [start for start in self.starts if start[0] > now]
         starts = [(now, self.at(now)), *later]
         ends = [*(at for at, _ in later), None]
@@ -46,17 +49,17 @@ class Schedule:
             yield begin, end, rules
 
     def next_start(self, moment: datetime) -> datetime | None:
-        """Return when the first rules after a moment become active; None if none are planned."""
+        """Return the first start of rules after `moment`; None if no later rules are planned."""
         return next((active_from for active_from, _ in self.starts if active_from > moment), None)
 
     def at(self, moment: datetime) -> RuleSet:
-        """Return the rules that are active at a moment."""
+        """Return the rules that are active at `moment`."""
         begun = [rules for active_from, rules in self.starts if active_from <= moment]
         return begun[-1] if begun else self.built_in
 
 
 class ActiveRouting:
-    """Decides by the version that is active at the moment of a report's registration."""
+    """The router that decides by the rules active at the moment of a report's registration."""
 
     def __init__(self, db: Database, clock: Clock, built_in: BuiltInRouter) -> None:
         self._db = db
@@ -73,14 +76,15 @@ class ActiveRouting:
         return self._built_in.is_working
 
     def decide(self, facts: Facts) -> Routed:
-        """Return where a report goes. Raises StorageAway before the rules were read first."""
+        """Return the unit that receives a report with these facts, and the rule that named the
+        unit. Raises StorageAway until the rules have been read for the first time."""
         if self._schedule is None:
             raise StorageAway
         return self._schedule.at(facts.moment).decide(facts, self.is_working)
 
     async def run(self) -> None:
-        """Read the rules every REFRESH_SECONDS, without end. While the database is unreachable,
-        each failure is logged. Other errors are raised."""
+        """Read the rules every REFRESH_SECONDS until cancelled. If the database is unavailable, the
+        failure is logged and the former rules stay in use. Other errors are raised."""
         while True:
             try:
                 await self.refresh()
@@ -96,7 +100,7 @@ class ActiveRouting:
             self._schedule = await self.read(tx)
 
     async def read(self, tx: Tx) -> Schedule:
-        """Return the version that is active now, and those that will be."""
+        """Return the rules that are active now and the rules that are planned."""
         now = self._clock()
         starts = await routing.activations(tx)
         begun = [one for one in starts if one.active_from <= now][-1:]
@@ -105,7 +109,7 @@ class ActiveRouting:
         return Schedule(tuple((at, rules) for at, rules in read if rules), self.built_in)
 
     async def rules_of(self, tx: Tx, version: int) -> RuleSet | None:
-        """Return the rules of a version; None if there is no such version."""
+        """Return the rules of a version (BUILT_IN: the table of `law`); None if unknown."""
         if version == BUILT_IN:
             return self.built_in
         found = await routing.find_version(tx, version)

@@ -1,4 +1,4 @@
-"""The use cases of templates of answers; each change is made by a named person, with a reason."""
+"""The use cases that list and change answer templates. Each change is an audited decision."""
 
 from dataclasses import replace
 
@@ -27,17 +27,17 @@ class Templates:
     async def page(
         self, category: Category | None, spec: PageSpec, caller: Caller
     ) -> list[Template]:
-        """Return a page of the templates that can be used now, by name; with `category`, those for
-        reports of this category."""
+        """Return a page of the templates that are not withdrawn, in order of name. `category`
+        limits them to templates for reports of this category; None sets no limit."""
         async with self._db.begin(caller.scope) as tx:
             return await answer_templates.page_of_templates(tx, category, spec)
 
     async def put(self, template: Template, asked: Asked) -> Template:
-        """Store `template` as the next version after `template.version`, which is 0 for a new one.
-        Return what is stored; a repeated request changes nothing.
+        """Store a new version of a template and return it. `template.version` is the version that
+        the caller changed, 0 for a new template; the number after it is stored.
 
-        Raises BadRequest with every wrong field, IdReused, or TemplateChangedMeanwhile if the
-        template has another version now.
+        A repeated request stores nothing, and returns the newest version. Raises BadRequest with
+        every wrong field, IdReused, or TemplateChangedMeanwhile if another version is newest now.
         """
         with checks() as check:
             check_template(check, template, self._outcomes)

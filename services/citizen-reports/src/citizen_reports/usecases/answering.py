@@ -1,4 +1,4 @@
-"""Records an answer to a report, at once or after it has waited."""
+"""Records an answer that is sent to the reporter of a report."""
 
 from datetime import datetime, timedelta
 
@@ -20,10 +20,10 @@ async def record_answer(
     answered: Report,
     answer: str,
 ) -> None:
-    """Store and audit the answer that changed the report to `answered`, and tell its app.
+    """Store and audit the text `answer`, which changed `report` to `answered`.
 
-    The reporter may dispute the answer for `dispute_days`; at their end, scheduled work closes the
-    report.
+    The partner's app gets a change. The reporter may dispute the answer for `dispute_days`, after
+    which scheduled work closes the report.
     """
     assert answered.answered_at is not None
     now: datetime = answered.answered_at

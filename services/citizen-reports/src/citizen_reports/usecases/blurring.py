@@ -1,8 +1,8 @@
 """Scheduled work that makes the blurred forms of photographs and of first frames of films, in which
 the faces and plates that the models find cannot be recognised.
 
-A handler may run more than once for one picture. While the models are away or busy it raises, and
-is called again later. A picture has no blurred form until the models have examined all of it.
+The handler may run more than once for one picture. While the models are unavailable or busy, the
+handler raises, and is called again later. A picture that no model can examine is blurred entirely.
 """
 
 import logging
@@ -29,29 +29,29 @@ from citizen_reports.usecases.uploads import Examined
 
 BLUR_MEDIA = "blur_media"
 PIECE_BYTES = 512 * 1024
-# The gateway looks at one picture at a time; a second one is read or stored meanwhile.
+# While the gateway examines one picture, a second one can be read or stored.
 AT_ONCE = 2
-# There is no picture, or none that anybody could be shown.
+# Refusals of these kinds mean that the evidence store has no picture that can be shown.
 _NOTHING_TO_SHOW = frozenset({Kind.NOT_FOUND, Kind.STATE})
 log = logging.getLogger(__name__)
 
 
 class Pictures(Protocol):
-    """The evidence store and its models. `sha256` (hex) names a picture in it."""
+    """The evidence store and its models. `sha256` (hex) is the hash of a picture in the store."""
 
     async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
-        """Return where faces and plates are in a picture, in its pixels. An empty list means that
-        the whole picture was examined and contains neither. Raises a Refusal."""
+        """Return the boxes of the faces and plates in a picture, in pixels. An empty list means
+        that the whole picture was examined and contains neither. Raises a Refusal."""
         ...
 
     def read_picture(self, sha256: str, *, confidential: bool) -> AsyncIterator[bytes]:
-        """Stream a picture. Raises a Refusal."""
+        """Yield the bytes of a picture in pieces. Raises a Refusal."""
         ...
 
     async def store(
         self, file: EvidenceFile, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Store a file of the report, whose bytes are `pieces`."""
+        """Store a file of `report`; `pieces` are the file's bytes. Raises a Refusal."""
         ...
 
 
@@ -59,8 +59,8 @@ class Blurrer(Protocol):
     def blur(
         self, pieces: AsyncIterator[bytes], boxes: Sequence[Box] | None
     ) -> AbstractAsyncContextManager[Examined]:
-        """Blur the `boxes` of a picture, or all of it if they are None; `pieces` are its bytes. The
-        blurred form can be read within the context."""
+        """Blur the `boxes` of a picture, or the whole picture if `boxes` is None; `pieces` are the
+        picture's bytes. The result's `clean` is the blurred form, readable within the context."""
         ...
 
 
@@ -71,9 +71,9 @@ class Blurring:
         self._blurrer = blurrer
 
     async def blur(self, key: str) -> None:
-        """Make the blurred form of a photograph, or of the first frame of a film, and move it to
-        the evidence store, unless that was done before or the report's files were erased. `key` is
-        "report id:media id". Raises a Refusal while the models are away or busy.
+        """Make the blurred form of a photograph or of a film's first frame, and move the form to
+        the evidence store, unless it is there already or the report's clean forms were erased.
+        `key` is "report id:media id". Raises a Refusal while the models are unavailable or busy.
         """
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
@@ -92,7 +92,7 @@ class Blurring:
             await self._move(report, item, form)
 
     async def _made(self, picture: str, *, confidential: bool) -> bytes | None:
-        """The blurred form; None if the picture can never be opened."""
+        """The bytes of the blurred form; None if the picture is missing or cannot be read."""
         try:
             boxes = await self._boxes(picture, confidential=confidential)
             pieces = self._pictures.read_picture(picture, confidential=confidential)
@@ -108,7 +108,7 @@ class Blurring:
         return None
 
     async def _boxes(self, picture: str, *, confidential: bool) -> list[Box] | None:
-        """The boxes to blur; None stands for the whole picture, if no model can examine it."""
+        """The boxes to blur; None, for the whole picture, if no model can examine the picture."""
         try:
             return await self._pictures.find_faces_and_plates(picture, confidential=confidential)
         except Refusal as refusal:
@@ -141,6 +141,6 @@ class Blurring:
 
 
 async def in_pieces(content: bytes) -> AsyncIterator[bytes]:
-    """Yield a file as pieces that the evidence store takes."""
+    """Yield the bytes of a file in pieces of at most PIECE_BYTES."""
     for start in range(0, len(content), PIECE_BYTES):
         yield content[start : start + PIECE_BYTES]

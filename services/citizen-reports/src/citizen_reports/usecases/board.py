@@ -1,4 +1,4 @@
-"""The use cases that count reports by unit and officer, of those that the caller may see."""
+"""The use cases that count, by unit and officer, the reports that the caller may see."""
 
 from datetime import datetime, timedelta
 
@@ -20,9 +20,9 @@ class Board:
         self._clock = clock
 
     async def loads(self, region: str, caller: Caller) -> tuple[UnitLoad, ...]:
-        """Return how many open reports units and officers have, in a region ("" for all that the
-        caller may see); units with the most unassigned ones first. Raises BadRequest for an unknown
-        region."""
+        """Return the numbers of open reports of each unit and its officers, in one region or, for
+        "", in all regions that the caller may see. Units with the most unassigned reports come
+        first. Raises BadRequest for an unknown region."""
         with checks() as check:
             _require_region(check, region)
         async with self._db.begin(caller.scope) as tx:
@@ -32,8 +32,8 @@ class Board:
         self, region: str, start: datetime | None, end: datetime | None, caller: Caller
     ) -> tuple[UnitFigures, ...]:
         """Return the figures of each unit for the reports registered from `start` until before
-        `end`, in a region ("" for all that the caller may see). Raises BadRequest for an unknown
-        region, and for a missing, reversed or too long period."""
+        `end`, in one region or, for "", in all regions that the caller may see. Raises BadRequest
+        for an unknown region, a missing bound, an empty period, or one longer than PERIOD_MAX."""
         with checks() as check:
             _require_region(check, region)
             is_right = start is not None and end is not None and start < end <= start + PERIOD_MAX

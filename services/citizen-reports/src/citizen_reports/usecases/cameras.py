@@ -1,8 +1,8 @@
-"""Scheduled work on the cameras that may have seen what is reported: the camera register names
-them, and their evidence is held in the evidence store until the report's term has passed.
+"""Scheduled work on the cameras that may have seen what is reported. The camera register names
+the cameras, and the evidence store holds their evidence until the report's text is erased.
 
-A handler may run more than once for one report. While a peer is away it raises, and is called again
-later.
+A handler may run more than once for one report. While the register or the store is unavailable, the
+handler raises, and is called again later.
 """
 
 from contextlib import AbstractContextManager
@@ -31,25 +31,25 @@ from citizen_reports.usecases.recording import audit, bind_trace
 
 HOLD_EVIDENCE = "hold_evidence"
 RELEASE_EVIDENCE = "release_evidence"
-# Frames of the window may come later, from a box that was without a network; then they are counted.
+# For so long after the held period, frames are counted again: an offline box may send them late.
 COUNT_AFTER = timedelta(hours=1)  # tidy: our own promise, not a term
 
 
 class CameraRegister(Protocol):
     async def seeing(self, place: Place, at: datetime) -> list[Sighting]:
-        """Return the cameras of the place's region that may have seen the place at `at`, nearest
-        first."""
+        """Return the cameras of the place's region that may have seen the place at the moment `at`,
+        nearest first."""
         ...
 
 
 class EvidenceHolder(Protocol):
     async def hold(self, hold_id: UUID, camera_id: UUID, window: Window) -> int:
-        """Hold the evidence of a camera in a period; return its present number of frames. A
-        repeated call with the same id changes nothing."""
+        """Hold the evidence of a camera in the period `window`; return the number of frames held
+        now. A repeated call with the same `hold_id` only counts the frames again."""
         ...
 
     async def release(self, hold_id: UUID) -> None:
-        """End a hold; nothing happens if there is none."""
+        """End a hold. Nothing happens if there is no hold with this id."""
         ...
 
 
@@ -63,11 +63,12 @@ class CameraEvidence:
         self._holder = holder
 
     async def name(self, key: str) -> None:
-        """Ask the register which cameras may have seen the place of a report at its time, store the
-        nearest, and schedule the holds on their evidence. `key` is the report's id."""
+        """Ask the register which cameras may have seen the place of a report when the incident
+        happened, store the CAMERAS_MAX nearest, and schedule the holds on their evidence. `key` is
+        the report's id."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
-        if not found.place.has_point:  # it was erased meanwhile
+        if not found.place.has_point:  # the place was erased meanwhile
             return
         seen = await self._register.seeing(found.place, found.report.occurred_at)
         named = [ReportCamera(new_id(), sighting) for sighting in seen[:CAMERAS_MAX]]
@@ -80,8 +81,9 @@ class CameraEvidence:
             audit(tx, "name_cameras", report, cameras=str(len(named)))
 
     async def hold(self, key: str) -> None:
-        """Hold the evidence of a report's cameras, and count it anew until an hour after the time
-        for which it is held. `key` is the report's id. Raises WaitUntilDue until then."""
+        """Hold the evidence of a report's cameras, and store how many frames are held. `key` is the
+        report's id. Raises WaitUntilDue, to count the frames once more, until COUNT_AFTER has
+        passed since the end of the held period."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
         window, now = held_window(found.report.occurred_at), self._clock()
@@ -96,7 +98,7 @@ class CameraEvidence:
             raise WaitUntilDue(window.end + COUNT_AFTER - now)
 
     async def release(self, key: str) -> None:
-        """End the holds of a report whose text was erased. `key` is the report's id."""
+        """End the holds of a report after its text was erased. `key` is the report's id."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
         for camera in await self._cameras_of(found):
@@ -114,11 +116,11 @@ class CameraEvidence:
 
 
 async def schedule_release(tx: Tx, report_id: UUID, now: datetime) -> None:
-    """Schedule the end of a report's holds, if it has any."""
+    """Schedule the release of the holds on the evidence of a report's cameras, if there are any."""
     if await cameras.has_cameras(tx, report_id):
         await tx.schedule(RELEASE_EVIDENCE, str(report_id), rounded_up(now))
 
 
 def _unlinked() -> AbstractContextManager[Any]:
-    """A span of a trace of its own: that of the report would lead from a hold to its number."""
+    """A span in a new trace: the report's own trace would link the hold to the report's number."""
     return span("evidence hold", parent=context_from(""))

@@ -1,8 +1,8 @@
 """Streams the changes of a partner's reports to the partner's app, without gaps.
 
 A stream starts after a resume token (the number of the last change received) and runs while the app
-is connected. Every 200 ms new changes are numbered, and one query reads the last number of every
-partner. Only the streams of partners that have new changes then query these changes.
+is connected. Every 200 ms new changes are numbered and, if there are streams, one query reads the
+last number of every partner. Then only the streams of partners with new changes query the changes.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class ChangeFeed:
             self._followers -= 1
 
     async def _start(self, token: str, caller: Caller) -> int:
-        await changes.number_new(self._db)  # "from now on" begins after all that is committed
+        await changes.number_new(self._db)  # a new stream starts after all committed changes
         last = (await changes.last_sequences(self._db)).get(caller.name, 0)
         if not token:
             return last
