@@ -1,7 +1,7 @@
-"""Raising reports to a more secret category, and settling whom a complaint is about.
+"""The use cases that raise a report to a more secret category, or settle a complaint's subject.
 
-Both may hide the report from the operator who decides. His transaction therefore gets the key
-"decides:<report id>" once the report has been visible to him without it.
+Both decisions may hide the report from the operator who makes them. So the report is first read in
+the operator's scope, and then decided in a scope with the lookup "decides:<report id>".
 """
 
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ MATCH_OFFICER = "match_officer"
 
 @dataclass(frozen=True)
 class Candidates:
-    """The officers whom a complaint may mean, and whom it was settled to be about, if it was."""
+    """The officers whom a complaint may mean, and its subject; None if that is not settled yet."""
 
     officers: list[Officer]
     subject: Subject | None
@@ -54,11 +54,12 @@ class Complaints:
     async def raise_report(
         self, shown: Shown, category: Category | None, reason: str, caller: Caller
     ) -> bool:
-        """Give the report named by `shown` a more secret category, and send it to the unit of that
-        category. Returns whether the report is hidden from the caller from now on.
+        """Raise the report named by `shown` to a more secret category, and route it to a unit by
+        the rules for that category. Returns whether the report is now hidden from the caller.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, CategoryNotRaised,
-        StatusNotAllowed or CalendarYearMissing.
+        Raises BadRequest, also if `category` is None, ReportNotFound, ReportChangedMeanwhile,
+        CategoryNotRaised if `category` is not more secret than the present one, StatusNotAllowed,
+        or StorageAway if the routing rules have not been read yet.
         """
         with checks() as check:
             check.that(
@@ -98,10 +99,8 @@ class Complaints:
         return await self._is_hidden(seen.report_id, caller)
 
     async def candidates(self, report_id: UUID, caller: Caller) -> Candidates:
-        """Return the officers whom the words of a complaint may mean, and its settled subject.
-
-        Raises ReportNotFound or NotAComplaint.
-        """
+        """Return the officers whom the words of a complaint may mean, and the complaint's subject.
+        The access is audited. Raises ReportNotFound or NotAComplaint."""
         async with self._openings.begin(report_id, caller) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
@@ -113,8 +112,8 @@ class Complaints:
             return Candidates(await personnel.officers_with_ids(tx, meant), subject)
 
     async def name_subject(self, shown: Shown, subject: Subject, caller: Caller) -> bool:
-        """Settle whom the complaint named by `shown` is about. Returns whether the complaint is
-        hidden from the caller from now on.
+        """Settle the subject of the complaint named by `shown`, replacing an earlier one. Returns
+        whether the complaint is now hidden from the caller.
 
         Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, NotAComplaint or OfficerNotFound.
         """
@@ -136,8 +135,9 @@ class Complaints:
         return await self._is_hidden(seen.report_id, caller)
 
     async def match_officer(self, key: str) -> None:
-        """Compare an officer with the complaints whose subject nobody has named yet. `key` is
-        "officer id:request id", with the id of the request that added or changed the officer."""
+        """Scheduled work MATCH_OFFICER: add an officer as a candidate to each complaint that has no
+        named subject and may mean the officer. `key` is "officer id:request id", with the id of the
+        request that added or changed the officer. Raises OfficerNotFound."""
         officer_id = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
             words = words_of_officer(await personnel.officer_with_id(tx, officer_id))
@@ -147,7 +147,7 @@ class Complaints:
                     complaints.add_candidates(tx, report_id, [officer_id])
 
     async def _lock(self, tx: Tx, seen: Report) -> None:
-        """Lock the report. Raises ReportChangedMeanwhile if it has changed since it was read."""
+        """Lock the report `seen`. Raises ReportChangedMeanwhile if its version has changed."""
         bind_trace(seen)
         report = await reports.get_for_update(tx, seen.report_id)
         if report.version != seen.version:
@@ -167,8 +167,8 @@ def _words_of(written: Contents) -> str:
 
 
 async def _require_known(tx: Tx, subject: Subject) -> None:
-    """Raises BadRequest for an unknown unit, or for an officer and a unit at once; OfficerNotFound
-    for an unknown officer."""
+    """Raise BadRequest for an unknown unit, or if `subject` names both an officer and a unit;
+    OfficerNotFound for an unknown officer."""
     with checks() as check:
         one = subject.officer_id is None or not subject.unit
         check.that(one, "subject", "an officer, a unit, or neither")

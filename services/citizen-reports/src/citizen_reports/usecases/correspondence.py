@@ -1,8 +1,8 @@
 """The use cases by which a reporter, through the app, replies to a question, disputes an answer, or
 withdraws a report.
 
-A call may be repeated if the app did not get the response. Row-level security limits each
-transaction to the reports of the calling partner.
+An app that did not get the response may repeat the call. Row-level security limits each transaction
+to the reports of the calling partner.
 """
 
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ REASON_MAX = 500
 
 @dataclass(frozen=True)
 class Said:
-    """A reporter's message about a report.
+    """A reporter's message about a report: a reply to a question, or a dispute of an answer.
 
-    `request_id` is the id that the app made for it; None if the app made none. `content` is the
-    serialised request, which is compared if the id is used again.
+    `request_id` is the id that the app gave to the request, None without one. `content` is the
+    serialised request; if the id is used again, the contents are compared.
     """
 
     report_id: UUID
@@ -64,11 +64,12 @@ class Correspondence:
         self._intake = intake
 
     async def reply(self, said: Said, caller: Caller) -> AppView:
-        """Record the reporter's reply to a question. The suspended deadline then runs again.
+        """Record the reporter's reply to the open question. The deadline of the answer runs again,
+        extended by the time waited. Returns the report as shown to its app.
 
-        Recording the same reply again changes nothing. It is the same if its id is the same or,
-        without an id, if its text is that of the last reply and no question is open. Raises
-        BadRequest, ReportNotFound, IdReused, NothingAsked, StatusNotAllowed or CalendarYearMissing.
+        A repeated reply changes nothing: one with the same request id or, without an id, one with
+        the text of the last reply while no question is open. Raises BadRequest for an empty or too
+        long text, ReportNotFound, IdReused, NothingAsked or StatusNotAllowed.
         """
         text, now = _required(said.text), self._clock()
         async with self._openings.begin(said.report_id, caller) as tx:
@@ -88,11 +89,12 @@ class Correspondence:
             return await self._intake.view(tx, replied)
 
     async def dispute(self, said: Said, caller: Caller) -> AppView:
-        """Dispute the answer, which is possible once. An oversight role then takes the report.
+        """Record that the reporter disputes the answer, which is possible once. The report gets a
+        new deadline, and only another operator with a role in OVERSIGHT_ROLES can take it.
 
-        Recording the same dispute again changes nothing. It is the same if its id or, without an
-        id, its text is the same. Raises BadRequest, ReportNotFound, IdReused, AlreadyDisputed,
-        ReportNotAnswered or CalendarYearMissing.
+        A repeated dispute changes nothing: one with the same request id or, without an id, the same
+        text. Raises BadRequest for an empty or too long text, ReportNotFound, IdReused,
+        AlreadyDisputed or ReportNotAnswered.
         """
         text, now = _required(said.text), self._clock()
         async with self._openings.begin(said.report_id, caller) as tx:
@@ -113,9 +115,10 @@ class Correspondence:
             return await self._intake.view(tx, disputed)
 
     async def withdraw(self, report_id: UUID, reason: str, caller: Caller) -> AppView | None:
-        """Take a report back. Nothing changes if it was taken back before.
+        """Withdraw a report, and return the report as shown to its app; delete a draft, and return
+        None. A repeated call changes nothing and returns the same.
 
-        A draft is deleted. The call returns None then, also if it is repeated. Raises BadRequest,
+        `reason` may be "". Raises BadRequest for a reason of more than REASON_MAX characters,
         ReportNotFound or WithdrawalNotAllowed.
         """
         reason = cleaned(reason, longest=REASON_MAX)
@@ -150,7 +153,7 @@ async def _lock(tx: Tx, said: Said) -> Report:
 
 
 async def _judged(tx: Tx, report: Report, text: str) -> Report:
-    """The report, proposed as urgent if this text contains words of danger."""
+    """Return the report, proposed as urgent if `text` has words of danger, and store these."""
     reasons = reasons_of(report, text)
     if reasons:
         key = await contents.report_key(tx, report.report_id)
@@ -159,14 +162,14 @@ async def _judged(tx: Tx, report: Report, text: str) -> Report:
 
 
 async def _was_said(tx: Tx, said: Said, caller: Caller) -> bool:
-    """Whether the app's id was used before, for the same. Raises IdReused if for something else."""
+    """Whether the request is a repetition. Raises IdReused if its id had other content before."""
     if said.request_id is None:
         return False
     return not await tx.once(caller.key, said.request_id, said.content)
 
 
 async def _is_last(tx: Tx, report: Report, status: Status, text: str) -> bool:
-    """Whether the reporter's last step that led to `status` has this text as its note."""
+    """Whether `text` is the note of the reporter's last step that led to `status`."""
     key = await contents.report_key(tx, report.report_id)
     steps = await contents.steps_of(tx, report.report_id, key)
     notes = [step.note for step in steps if (step.actor, step.status) == (REPORTER, status)]
@@ -174,7 +177,7 @@ async def _is_last(tx: Tx, report: Report, status: Status, text: str) -> bool:
 
 
 def _required(text: str) -> str:
-    """The text as it is stored. Raises BadRequest if nothing of it is visible or it is too long."""
+    """Return the text as it is stored. Raises BadRequest for an invisible or too long text."""
     kept = cleaned(text, longest=TEXT_MAX)
     with checks() as check:
         check.that(bool(kept), "text", "what you want to say", code="TEXT_REQUIRED")
@@ -183,11 +186,11 @@ def _required(text: str) -> str:
 
 
 async def _remember_withdrawal(tx: Tx, report_id: UUID, caller: Caller) -> bool:
-    """Store, as a request id, that a draft is withdrawn; return False if it was stored before."""
+    """Store the withdrawal of a draft as a request id; return False if it was stored before."""
     return await tx.once(caller.key, uuid5(report_id, Status.WITHDRAWN), b"")
 
 
 async def _require_withdrawn(tx: Tx, report_id: UUID, caller: Caller) -> None:
-    """Raise ReportNotFound where the caller withdrew no draft with this id."""
-    if await _remember_withdrawal(tx, report_id, caller):  # not stored: the transaction ends here
+    """Raise ReportNotFound unless the caller has withdrawn a draft with this id."""
+    if await _remember_withdrawal(tx, report_id, caller):  # rolled back by the error
         raise ReportNotFound

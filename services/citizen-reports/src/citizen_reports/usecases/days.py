@@ -1,4 +1,4 @@
-"""The use cases by which a partner reconciles the reports that it handed in on one day.
+"""The use cases by which a partner compares its own record of one day with the stored reports.
 
 Row-level security limits each transaction to the reports of the calling partner.
 """
@@ -18,8 +18,8 @@ class Days:
         self._clock = clock
 
     async def count(self, day: str, caller: Caller) -> DayCount:
-        """Count the reports that the calling partner handed in on a day, "YYYY-MM-DD". Raises
-        BadRequest."""
+        """Count the calling partner's reports that were registered on `day`, "YYYY-MM-DD" in
+        Asia/Almaty. Raises BadRequest for a malformed day, or one that has not begun."""
         now = self._clock()
         asked = day_of(day, now)
         async with self._db.begin(caller.scope) as tx:
@@ -29,8 +29,8 @@ class Days:
     async def page(
         self, day: str, spec: PageSpec, caller: Caller
     ) -> tuple[list[DayReport], list[tuple[str, ...]]]:
-        """Return a page of the reports that the calling partner handed in on a day, "YYYY-MM-DD",
-        and for each its sort key for a page token. Raises BadRequest."""
+        """Return a page of the calling partner's reports that were registered on a day, and for
+        each report its sort key for a page token. `day` is as in `count`. Raises BadRequest."""
         asked = day_of(day, self._clock())
         async with self._db.begin(caller.scope) as tx:
             found = await page_of_day(tx, caller.name, asked, spec)

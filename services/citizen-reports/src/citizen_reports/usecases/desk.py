@@ -1,6 +1,6 @@
-"""The operators' use cases; row-level security restricts reports by region, role and category.
+"""The use cases of operators at the desk: list, read, take, ask, answer, and accept evidence.
 
-A `Shown` says which report an operator acts on, and which version of it the operator saw.
+Row-level security limits the reports that an operator sees by region, role and category.
 """
 
 from collections.abc import Sequence
@@ -55,33 +55,33 @@ from citizen_reports.usecases.readings import record_reading, seen_of
 from citizen_reports.usecases.recording import ReportRecorder, bind_trace
 
 REASON_MAX = 500
-# The reason of questions that name none: calls of before there were reasons.
+# The reason of a question whose request names none, as from clients older than the reasons.
 QUESTION_REASON = "needs_information"
 
 
 @dataclass(frozen=True)
 class DeskView:
-    """A report as shown to operators. In a list, contents, reporter, media and steps are empty."""
+    """A report as shown to operators; contents, reporter, media and steps are empty in a list."""
 
     report: Report
     overdue: bool
-    # What the calling operator may do with it now.
+    # The actions that the calling operator may take on the report now.
     actions: tuple[DeskAction, ...] = ()
     contents: Contents = field(default_factory=Contents)
     reporter: Reporter = field(default_factory=Reporter)
     media: tuple[Media, ...] = ()
     steps: tuple[Step, ...] = ()
-    # Words of the reporter that propose that it is urgent; in a list, while nobody has judged them.
+    # The words for which the report is proposed as urgent; in a list, until an operator has judged.
     urgency_reasons: tuple[Reason, ...] = ()
-    # Cameras that may have seen it, nearest first; not in a list.
+    # The cameras that may have seen what is reported, nearest first; empty in a list.
     cameras: tuple[ReportCamera, ...] = ()
-    # An answer that has not left yet; in a list without its text.
+    # The waiting answer, None without one; in a list, its text is "".
     waiting: WaitingAnswer | None = None
-    # Plates that a model read in the photographs, the surest first; not in a list.
+    # Plates that a model read in the photographs, highest confidence first; empty in a list.
     proposed_plates: tuple[ProposedPlate, ...] = ()
-    # Others of the same incident, or perhaps of it, that the operator may see.
+    # Visible reports that are, or may be, of the same incident; empty in a list.
     related: tuple[Related, ...] = ()
-    # Whether the operator is shown its files in their clean form; not in a list.
+    # Whether the operator may open the report's files in their clean form; False in a list.
     opens_clean: bool = False
 
 
@@ -89,8 +89,8 @@ class DeskView:
 class Shown:
     """The report that an operator acts on, and the version of the report that the operator saw.
 
-    If the report has another version by now, the operator's action is refused. `version` 0 allows
-    any version.
+    If the report has another version by now, the operator's action is refused. The `version` 0
+    allows any version.
     """
 
     report_id: UUID
@@ -115,11 +115,11 @@ class Desk:
     async def list_queue(
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
-        """Return a page of the queue of reports, the earliest deadline first, and for each report
-        its sort key for a page token.
+        """Return a page of the queue of reports, and for each report its sort key for a page token.
+        Emergencies without an arrival come first; both groups are in order of the deadline.
 
-        The reports come without contents, reporter, media and steps, but with the words for which
-        they are proposed as urgent. Raises BadRequest for an unknown region.
+        `overdue_only` limits the page to overdue reports. Raises BadRequest for an unknown region,
+        or PageTokenWrong.
         """
         now = self._clock()
         with checks() as check:
@@ -143,23 +143,23 @@ class Desk:
         return views, [place_in_queue(report) for report in listed]
 
     async def by_id(self, report_id: UUID, caller: Caller) -> DeskView:
-        """Return the report and record the access in the audit log. A service that acts for no
-        operator gets the report with only place, plate and media. Raises ReportNotFound."""
+        """Return the report, and record the access in the audit log. A service that acts for no
+        operator gets only place, plate and media of the contents. Raises ReportNotFound."""
         async with self._openings.begin(report_id, caller) as tx:
             return await self._read(tx, await reports.get(tx, report_id), caller)
 
     async def by_number(self, number: str, caller: Caller) -> DeskView:
-        """Return the report and record the access in the audit log. A service that acts for no
-        operator gets the report with only place, plate and media. Raises ReportNotFound."""
+        """Return the report with this number, such as KZ75-2026-4081937, as `by_id` does. Raises
+        ReportNotFound."""
         async with self._openings.begin(number, caller) as tx:
             return await self._read(tx, await reports.get_by_number(tx, number), caller)
 
     async def take(self, shown: Shown, caller: Caller) -> DeskView:
-        """Assign the report named by `shown` to the calling operator. Nothing changes if this
-        operator already works on it.
+        """Assign the report named by `shown` to the calling operator. Nothing changes if the report
+        is in work with this operator already.
 
-        Raises ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, AnotherOfficerRequired or
-        CalendarYearMissing.
+        Raises ReportNotFound, ReportMerged, ReportChangedMeanwhile, StatusNotAllowed,
+        CalendarYearMissing, or AnotherOfficerRequired if the caller gave the disputed answer.
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -174,15 +174,14 @@ class Desk:
     async def ask(self, shown: Shown, question: str, reason_id: str, caller: Caller) -> DeskView:
         """Ask the reporter (the citizen who sent the report) a question about the report.
 
-        `shown` names the report, and the version of it that the operator saw. `question` has at
-        most TEXT_MAX characters and says something. `reason_id` is a reason of the legal table, ""
-        for QUESTION_REASON. The deadline of the answer stops until the reporter replies, for as
-        long as the reason allows, and is then extended by the time waited. That of the response
-        never stops.
+        `question` has at most TEXT_MAX characters and fulfils `says_something`. `reason_id` is the
+        id of a reason in the legal table, "" for QUESTION_REASON. The clock of the answer stops
+        until the reporter replies, at most for as long as the reason allows; the deadline of the
+        answer is then extended by the time waited. The clock of the response never stops.
 
-        Raises BadRequest for a wrong question or reason, ReportNotFound, ReportChangedMeanwhile if
-        the report has another version now, StatusNotAllowed if it is not in work, or
-        WaitingTimeUsed.
+        Raises BadRequest for a wrong question or reason, ReportNotFound, ReportMerged,
+        ReportChangedMeanwhile, StatusNotAllowed if the report is not in work, or WaitingTimeUsed if
+        earlier questions have used up the time for waiting.
         """
         reason = self._law.deadlines.table.question_reason(reason_id or QUESTION_REASON)
         question = cleaned(question, longest=TEXT_MAX)
@@ -211,14 +210,14 @@ class Desk:
 
     async def answer(self, shown: Shown, answer: str, outcome: str, caller: Caller) -> DeskView:
         """Answer the report named by `shown`. `answer` is the text for the reporter, which has at
-        most TEXT_MAX characters and says something. `outcome` is a code of the legal table for the
-        report's category, such as "measures_taken".
+        most TEXT_MAX characters and fulfils `says_something`. `outcome` is a code of the legal
+        table for the report's category, such as "measures_taken".
 
-        The reporter may dispute the answer for `dispute_days`. At the end of these days, scheduled
-        work closes the report if the answer was not disputed.
+        The reporter may dispute the answer for `dispute_days`. After these days, scheduled work
+        closes the report if the answer was not disputed.
 
-        Raises BadRequest for a wrong text or outcome, ReportNotFound, ReportChangedMeanwhile if the
-        report has another version now, StatusNotAllowed, ArrivalRequired or AnotherOfficerRequired.
+        Raises BadRequest for a wrong text or outcome, ReportNotFound, ReportMerged,
+        ReportChangedMeanwhile, StatusNotAllowed, ArrivalRequired or AnotherOfficerRequired.
         """
         answer = cleaned(answer, longest=TEXT_MAX)
         with checks() as check:
@@ -251,8 +250,8 @@ class Desk:
         """Accept the report's files as evidence of an offence, and publish an event from which the
         violations service may make a violation. A ROUTED report is first assigned to the caller.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, StatusNotAllowed, NotTraffic,
-        NoEvidence, AnotherOfficerRequired or CalendarYearMissing.
+        Raises BadRequest, ReportNotFound, ReportMerged, ReportChangedMeanwhile, StatusNotAllowed,
+        NotTraffic, NoEvidence, AnotherOfficerRequired or CalendarYearMissing.
         """
         now, operator = self._clock(), caller.scope.name
         normal = plate_as_read(plate)
@@ -290,15 +289,15 @@ class Desk:
             return await self.view(tx, accepted, caller)
 
     async def lock_unchanged(self, tx: Tx, shown: Shown, caller: Caller) -> Report:
-        """Lock the report named by `shown`, and return it. Raises ReportNotFound, ReportMerged or
-        ReportChangedMeanwhile."""
+        """Lock the report named by `shown`, and return the report. Raises ReportNotFound,
+        ReportMerged, or ReportChangedMeanwhile if its version differs from the version shown."""
         report = await self.lock(tx, shown.report_id, caller)
         shown.require_unchanged(report)
         return report
 
     async def lock(self, tx: Tx, report_id: UUID, caller: Caller) -> Report:
-        """Lock a report that the desk handles, and return it. Raises ReportMerged, or
-        ReportNotFound, also for a report that the calling operator may not see."""
+        """Lock a report, and return the report. Raises ReportNotFound, also for a report that the
+        calling operator may not see, or ReportMerged for a report that follows another one."""
         report = await reports.get_for_update(tx, report_id)
         bind_trace(report)
         require_own(report)
@@ -311,8 +310,8 @@ class Desk:
         return await self.view(tx, report, caller)
 
     async def view(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        """Return the report as shown to the calling operator, and record in the audit log that it
-        is."""
+        """Return the report with all that the calling operator may see, and record the access in
+        the audit log."""
         items = handed_in(await contents.media_of(tx, report.report_id))
         written = await contents.written_of(tx, report.report_id)
         record_reading(tx, report, seen_of(written), caller)
@@ -339,7 +338,7 @@ class Desk:
         return allowed_actions(report, actor_of(caller), self._law.deadlines, files, self._clock())
 
     async def _view_for_service(self, tx: Tx, report: Report, caller: Caller) -> DeskView:
-        """Return only place, plate and media, from which a violation candidate is made."""
+        """The report with only place, plate and media, which the violations service needs."""
         record_reading(tx, report, [Seen.PLACE], caller)
         written = await contents.contents_of(tx, report.report_id)
         items = handed_in(await contents.media_of(tx, report.report_id))
@@ -349,7 +348,7 @@ class Desk:
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
-    """Record a list in the audit log if it contains confidential reports, or words of reports."""
+    """Record in the audit log which listed reports are confidential, or were listed with words."""
     confidential = [report.name for report in listed if report.is_confidential]
     read = [report.name for report in listed if report.urgency is Urgency.PROPOSED]
     if not confidential and not read:
@@ -362,7 +361,7 @@ def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
 
 
 def actor_of(caller: Caller) -> Actor:
-    """Return the calling operator's name and roles."""
+    """Return the calling operator, with name and roles, as the actor of a decision."""
     return Actor(caller.scope.name, frozenset(caller.scope.roles))
 
 
@@ -372,13 +371,14 @@ def _files(items: Sequence[Media]) -> Files:
 
 
 def _stored(items: Sequence[Media]) -> list[str]:
-    """SHA-256 (hex) of the photographs and films that are in the evidence store."""
+    """The SHA-256 (hex) of the photographs and films that are in the evidence store."""
     stored = [item for item in visible(items) if item.state is MediaState.STORED]
     return [item.evidence_sha256 for item in stored]
 
 
 def require_reason(check: Checks, reason: str, meaning: str) -> None:
-    """Check a reason for an action, which has 1 to REASON_MAX characters."""
+    """Add a wrong field to `check` unless `reason`, the operator's reason for an action, has 1 to
+    REASON_MAX characters and is not blank. `meaning` says what the reason must state."""
     check.that(bool(reason.strip()), "reason", meaning, code="REASON_REQUIRED")
     check.that(
         len(reason) <= REASON_MAX,
@@ -389,7 +389,7 @@ def require_reason(check: Checks, reason: str, meaning: str) -> None:
 
 
 def _require(check: Checks, kept: str, field: str, *, code: str) -> None:
-    """Check a text for the reporter, as it is stored (`cleaned`)."""
+    """Add a wrong field to `check` if `kept`, a `cleaned` text, is empty or too long."""
     check.that(bool(kept), field, "what the reporter reads", code=code)
     check_length(check, field, kept, longest=TEXT_MAX, code="TEXT_TOO_LONG")
 

@@ -15,10 +15,10 @@ from citizen_reports.storage import contents, nearby, reports, text_index
 from citizen_reports.storage.nearby import Located, Neighbour
 from citizen_reports.usecases.recording import SYSTEM_ACTOR, bind_trace
 
-# So near, whatever the texts say.
+# At most so far apart, two incidents are taken for the same, whatever the texts say.
 SAME_WITHIN = timedelta(minutes=10)
 SAME_WITHIN_KM = 0.05
-# So near, if the texts are alike: phones err by as much in place, and people report later.
+# At most so far apart, if the texts are alike: phones err in place, and people report later.
 ALIKE_WITHIN = timedelta(minutes=30)
 ALIKE_WITHIN_KM = 0.1
 
@@ -30,11 +30,11 @@ class Duplicates:
 
     async def find(self, key: str) -> None:
         """Mark a report as a possible duplicate of an earlier report of the same category and
-        region, if the two incidents were at most 50 m and ten minutes apart, or if their texts are
-        alike, 100 m and half an hour. `key` is the report's id. It may run more than once.
+        region. The two incidents must be at most 50 m and ten minutes apart or, if the two texts
+        are alike, at most 100 m and half an hour. `key` is the report's id.
 
-        Complaints about officers are never marked: an operator who sees one complaint may be an
-        officer from whom the other one is hidden.
+        A report that is marked already stays as it is. Complaints are never marked: an operator who
+        sees one complaint may be an officer from whom the other complaint is hidden.
         """
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
@@ -54,8 +54,8 @@ class Duplicates:
             report = await reports.get_for_update(tx, found.report.report_id)
             if report.duplicate_of is not None:
                 return
-            # The version stays: no event is published for it. Neither step nor audit entry names
-            # the other report, which may be hidden later from somebody who still sees these.
+            # The version stays, since no event is published. Step and audit entry do not name the
+            # other report, which may later be hidden from somebody who still sees this one.
             marked = replace(report, duplicate_of=original.report_id)
             await reports.save_report(tx, report, marked, Decision("mark_duplicate"))
             contents.add_step(
@@ -68,8 +68,8 @@ class Duplicates:
             )
 
     async def _alike(self, found: Located, others: list[Neighbour]) -> Neighbour | None:
-        """The earliest registered neighbour whose text is alike, or None. Neighbours whose text is
-        not indexed are skipped."""
+        """The earliest registered of the `others` within ALIKE_WITHIN_KM whose text is alike, or
+        None. Reports whose text is not indexed are skipped."""
         report_class = searched_class(found.report.category)
         if report_class is None:
             return None
@@ -89,8 +89,8 @@ class Duplicates:
 
 
 def _same(found: Located, others: list[Neighbour]) -> Neighbour | None:
-    """The earliest registered neighbour of the same place and time, or None. Those of the same time
-    come first among `others`, in the order of registration."""
+    """The first of the `others` within SAME_WITHIN and SAME_WITHIN_KM, or None. Of the reports
+    within SAME_WITHIN, which are first in `others`, this is the earliest registered."""
     for other in others:
         is_then = abs(other.occurred_at - found.report.occurred_at) <= SAME_WITHIN
         if is_then and _is_within(found, other, SAME_WITHIN_KM):
