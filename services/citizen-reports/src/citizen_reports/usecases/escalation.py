@@ -1,7 +1,7 @@
 """Scheduled work on the clocks of reports: warnings, escalation, and the end of a wait.
 
-Each handler may run more than once for one piece of work, and long after it was due. It first
-checks the report's current state, so that each step is taken once and in order.
+A handler may run more than once for one piece of work, and long after the work was due. So each
+handler first checks the report's present state; a step is taken only once, and in order.
 """
 
 from collections.abc import AsyncIterator
@@ -44,8 +44,8 @@ class Escalation:
     async def check_deadline(self, key: str) -> None:
         """Escalate a report whose answer is overdue; `key` is "report id:deadline number:step".
 
-        Does nothing if the report was answered, the deadline was moved, or this step was already
-        taken. Raises WaitUntilDue if the deadline has not passed, because the clock was set back.
+        Does nothing if the clock of the answer does not run, the deadline was moved, or the step
+        was taken. Raises WaitUntilDue if the step is not due, as after a clock setback.
         """
         report_id, deadline_number, step = key.split(":")
         async with self._locked(report_id) as (tx, report):
@@ -54,10 +54,10 @@ class Escalation:
                 await self._escalate(tx, report, DeadlineKind.ANSWER, int(step))
 
     async def check_response(self, key: str) -> None:
-        """Escalate a report to which the police have not responded; `key` is "report id:step".
+        """Escalate a report whose response is overdue; `key` is "report id:step".
 
-        Does nothing if they have, or if this step was already taken. Raises WaitUntilDue if the
-        deadline has not passed, because the clock was set back.
+        Does nothing if the clock of the response does not run, or the step was taken. Raises
+        WaitUntilDue if the step is not due, as after a clock setback.
         """
         report_id, step = key.split(":")
         async with self._locked(report_id) as (tx, report):
@@ -65,10 +65,11 @@ class Escalation:
                 await self._escalate(tx, report, DeadlineKind.RESPONSE, int(step))
 
     async def warn(self, key: str) -> None:
-        """Warn that a clock of a report ends soon; `key` is "report id:clock:deadline number".
+        """Publish a warning that a clock of a report ends soon. `key` is
+        "report id:clock:deadline number", with the clock "response" or "answer".
 
-        Does nothing if the clock does not run, was moved, or has ended already, or if the warning
-        was given.
+        Does nothing if the clock does not run or is overdue, if a warning was given, or if the
+        deadline of the answer was moved.
         """
         report_id, clock, deadline_number = key.split(":")
         kind = DeadlineKind(clock)
@@ -94,11 +95,11 @@ class Escalation:
             )
 
     async def end_waiting(self, key: str) -> None:
-        """Remind the reporter of a question or, at the end of the wait, let the report go on.
+        """Remind the reporter of a question or, at the end of the wait, put the report in work.
 
         `key` is "report id:question number:number", where `number` counts the reminders from 1; 0
-        is the end of the wait. Does nothing if the question was answered. Raises WaitUntilDue
-        before the end.
+        is the end of the wait. Does nothing if the question is not open any more, or the reminder
+        was given. Raises WaitUntilDue if the `number` 0 comes before the end of the wait.
         """
         report_id, question, number = key.split(":")
         now = self._clock()
@@ -125,8 +126,8 @@ class Escalation:
             )
 
     async def date_answer(self, key: str) -> None:
-        """Set the date of an answer that had none for want of a calendar; `key` is "report
-        id:deadline number". Raises WaitUntilDue if the calendar has not come yet."""
+        """Set the date of an answer's deadline that had none, because the calendar of a year was
+        missing. Raises WaitUntilDue if it still is. `key` is "report id:deadline number"."""
         report_id, deadline_number = key.split(":")
         async with self._locked(report_id) as (tx, report):
             is_moved = report.deadline_number != int(deadline_number)
@@ -148,7 +149,7 @@ class Escalation:
 
     @asynccontextmanager
     async def _locked(self, report_id: str) -> AsyncIterator[tuple[Tx, Report]]:
-        """Begin a transaction and lock the report in it."""
+        """Begin a transaction, and lock the report with this id in the transaction."""
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
             bind_trace(report)
@@ -167,8 +168,8 @@ class Escalation:
         )
 
     async def _escalate(self, tx: Tx, report: Report, kind: DeadlineKind, step: int) -> None:
-        """Take a step of the ladder, unless the clock has ended otherwise or is stopped. Raises
-        WaitUntilDue before the moment of the step."""
+        """Take a step of the clock's ladder, counted from 1, and schedule the next step. Does
+        nothing if the clock does not run. Raises WaitUntilDue before the step is due."""
         now, due_at = self._clock(), report.due_of(kind)
         if due_at is None:
             return
@@ -191,8 +192,9 @@ class Escalation:
 
 
 def question_schedule(report: Report, days: tuple[int, ...]) -> list[tuple[str, datetime]]:
-    """Return the keys of the work that an open question brings, and when each is due: a reminder
-    after each number of `days`, and the end of the wait."""
+    """Return the keys of the work WAITING for the open question of a report, each with its due
+    time: the reminders, `days` after the question, and the end of the wait. Reminders that would
+    not come before that end are left out."""
     waiting = report.waiting
     assert waiting.since is not None and waiting.until is not None
     name = f"{report.report_id}:{waiting.questions}"

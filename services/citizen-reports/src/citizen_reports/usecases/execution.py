@@ -1,4 +1,4 @@
-"""The use cases that end or move the clocks of a report: arrival and extension."""
+"""The use cases by which operators record an arrival and extend the deadline of an answer."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from citizen_reports.usecases.desk import Desk, DeskView, Shown, require_reason
 from citizen_reports.usecases.openings import Openings
 from citizen_reports.usecases.recording import ReportRecorder
 
-# More working days than these never fit into two months.
+# Two months never have more working days.
 WORKING_DAYS_MAX = 62
 
 
@@ -37,10 +37,10 @@ class Execution:
         self, shown: Shown, arrived_at: datetime | None, caller: Caller
     ) -> DeskView:
         """Record that an officer arrived at the place of an emergency at `arrived_at` (None: now).
-        This ends the clock of its response. Nothing changes if an arrival is recorded already.
+        The arrival ends the clock of the response. If one is recorded already, nothing changes.
 
         Raises BadRequest for a moment in the future or before registration, ReportNotFound,
-        ReportChangedMeanwhile or ArrivalNotExpected.
+        ReportMerged, ReportChangedMeanwhile or ArrivalNotExpected.
         """
         now = self._clock()
         moment = arrived_at or now
@@ -76,13 +76,13 @@ class Execution:
     async def extend(
         self, shown: Shown, reason: str, working_days: int, caller: Caller
     ) -> DeskView:
-        """Extend the deadline of the answer by working days, once. The app is told at once.
+        """Extend the deadline of the answer by working days, which is possible once. The partner's
+        app gets a change. `reason` must have 1 to REASON_MAX characters.
 
-        The new deadline lies at most the table's `extension_months` after the beginning of the
-        clock. `reason` must have 1 to REASON_MAX characters.
-
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, ExtensionNotAllowed,
-        AlreadyExtended, DeadlinePassed or CalendarYearMissing.
+        The new deadline must lie within `extension_months` of the legal table after the clock
+        began, plus the time waited for the reporter. Raises BadRequest, ReportNotFound,
+        ReportMerged, ReportChangedMeanwhile, ExtensionNotAllowed, AlreadyExtended, DeadlinePassed
+        or CalendarYearMissing.
         """
         now = self._clock()
         with checks() as check:
@@ -109,7 +109,8 @@ class Execution:
             return await self._desk.view(tx, later, caller)
 
     def _extended(self, report: Report, working_days: int, now: datetime) -> Report:
-        """Return the extended report. Raises BadRequest if the law does not allow so many days."""
+        """Return the extended report. Raises BadRequest if the new deadline is later than allowed,
+        or what the function `extended` raises."""
         later = extended(report, working_days, now, self._deadlines)
         assert later.deadline is not None and later.deadline.due_at is not None
         last = self._deadlines.table.extension_end(report.answer_started_at)

@@ -17,18 +17,18 @@ from citizen_reports.usecases.uploads import STORE_MEDIA, Uploads
 
 class FollowingFiles:
     def __init__(self, db: Database, clock: Clock, uploads: Uploads) -> None:
-        """`uploads` examines files with the log-in of work."""
+        """`db`, and the database of `uploads`, need the log-in for background work."""
         self._db = db
         self._clock = clock
         self._uploads = uploads
 
     async def check(self, key: str) -> None:
-        """Examine and schedule the storing of a completely uploaded file, if that was interrupted;
-        refuse a file whose upload was not completed in time. `key` is "report id:media id". It may
-        run more than once.
+        """Scheduled work AWAIT_MEDIA: examine a completely uploaded file, unless it was examined,
+        and schedule its move to the evidence store. Refuse a file whose upload was not completed
+        within FOLLOW_LIFE of the submission. `key` is "report id:media id".
 
-        Raises WaitUntilDue while the upload may still continue, and MediaDiffers if the file has
-        changed meanwhile.
+        Raises WaitUntilDue while the upload may still continue, or MediaDiffers if the file was
+        replaced by another one during the examination.
         """
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
@@ -53,7 +53,7 @@ class FollowingFiles:
         async with self._db.begin(SYSTEM) as tx:
             current = await contents.find_media_for_update(tx, item.report_id, item.media_id)
             if current is None or current.state is not MediaState.RECEIVING or current.is_whole:
-                return  # its last piece has moved this work
+                return  # the call that stored the last piece has rescheduled this work
             await contents.save_media(tx, current.refused(current.refused_reason or NOT_ARRIVED))
             await media_files.drop_chunks(tx, current)
             audit(tx, "end_upload", report, media=str(item.media_id))

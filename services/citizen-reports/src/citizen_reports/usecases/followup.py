@@ -1,4 +1,4 @@
-"""Scheduled work on reports: storing evidence, outcomes, closing."""
+"""Scheduled work that closes reports, deletes drafts, stores files and records outcomes."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -37,15 +37,15 @@ class EvidenceStore(Protocol):
     async def store(
         self, file: EvidenceFile, report: Report, pieces: AsyncIterator[bytes]
     ) -> Stored:
-        """Store a file of the report, whose bytes are `pieces`. Returns the hashes of the original
-        and of the copy that operators are shown."""
+        """Store a file of `report`; `pieces` are the file's bytes. Returns the hashes of the
+        original and of the form that operators are shown. Raises a Refusal."""
         ...
 
 
 class FollowUp:
     """Handlers of scheduled work. A handler may run more than once for one piece of work, so it
-    first checks the report's current state. Work that is called too early, because the clock was
-    set back or the work was moved in the database, raises WaitUntilDue."""
+    first checks the report's present state. Handlers that may be called too early, as after the
+    clock was set back or the work was moved in the database, raise WaitUntilDue."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class FollowUp:
         self._evidence = evidence
 
     async def close(self, key: str) -> None:
-        """Close a report whose answer was not disputed in time. `key` is "report id:version"
-        with the version that the report had right after it was answered. Raises WaitUntilDue while
-        the answer, or a newer one, can be disputed."""
+        """Close a report whose answer was not disputed in time. `key` is "report id:version", with
+        the version that the report had right after the answer. Raises WaitUntilDue while the
+        report's last answer can be disputed."""
         report_id, version = key.split(":")
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get_for_update(tx, UUID(report_id))
@@ -79,8 +79,8 @@ class FollowUp:
             )
 
     async def drop_draft(self, key: str) -> None:
-        """Delete a draft that was not submitted in time. `key` is the report id. Raises
-        WaitUntilDue before that."""
+        """Delete a draft that was not submitted within DRAFT_LIFE. `key` is the report's id. Raises
+        WaitUntilDue before the end of that time."""
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.find_for_update(tx, UUID(key))
             if report is None or report.status is not Status.OPEN:
@@ -91,9 +91,9 @@ class FollowUp:
             audit(tx, "drop_draft", report)
 
     async def store_media(self, key: str) -> None:
-        """Move a completely uploaded file and its clean form to the evidence store and delete their
-        pieces here. The first frame of a film is moved before the film. `key` is "report id:media
-        id"."""
+        """Move a completely uploaded file and its clean form to the evidence store, and schedule
+        the reading of its plates and its blurring where needed. The first frame of a film is moved
+        before the film. `key` is "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -129,7 +129,7 @@ class FollowUp:
             await tx.schedule(BLUR_MEDIA, key, self._clock())
 
     async def _store(self, item: Media, report: Report) -> Stored:
-        """Store the clean form first: the original names it, and is never without it."""
+        """Store clean form and original, in this order: the original's entry names the form."""
         announced, clean = item.announced, item.clean
         if clean is not None:
             form = EvidenceFile(clean.sha256, clean.content_type, clean.sha256)
@@ -141,17 +141,17 @@ class FollowUp:
         return await self._evidence.store(original, report, pieces)
 
     async def note_outcome(self, tx: Tx, report_id: UUID, outcome: str) -> None:
-        """Schedule `record_outcome` for a report, in the given transaction. Raises ReportNotFound.
+        """Schedule `record_outcome` for a report, in the transaction `tx`. Raises ReportNotFound.
 
-        The report is not locked here, because one transaction handles many events and locking many
+        The report is not locked here: `tx` handles many events, and transactions that lock many
         reports could deadlock.
         """
         await reports.get(tx, report_id)
         await tx.schedule(RECORD_OUTCOME, f"{report_id}:{outcome}", self._clock())
 
     async def record_outcome(self, key: str) -> None:
-        """Record the outcome of a report, unless the recorded outcome belongs to the same stage or
-        a later one. `key` is "report id:outcome"."""
+        """Record what became of a report's accepted traffic evidence, unless the recorded outcome
+        is of the same stage or a later one. `key` is "report id:outcome", as in OUTCOMES."""
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:

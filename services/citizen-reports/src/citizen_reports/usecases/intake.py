@@ -1,5 +1,5 @@
-"""The apps' use cases for reports: open, submit, hand in at once, read, list. `Correspondence`
-has what a reporter says about a report later.
+"""The use cases by which apps open, submit, hand in, read and list reports. Those by which a
+reporter replies, disputes or withdraws are in `correspondence`.
 
 Row-level security limits each transaction to the reports of the calling partner.
 """
@@ -68,11 +68,11 @@ class Intake:
     async def open(
         self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
     ) -> AppView:
-        """Store a draft under the id that the app chose, and return it.
+        """Store a draft under the id that the app chose, and return the draft.
 
-        `content` is the serialised request. A repeated call with the same id and content returns
-        the stored report. Raises BadRequest, ReportKindNotAllowed, or IdReused if the partner used
-        the id with other content.
+        `report_id` is None if the app sent no valid id, which raises BadRequest. `content` is the
+        serialised request. A repeated call with the same id and content returns the stored report.
+        Raises BadRequest, ReportKindNotAllowed, or IdReused if the id had other content before.
         """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None)
@@ -90,12 +90,12 @@ class Intake:
     async def hand_in(
         self, report_id: UUID | None, draft: Draft, content: bytes, caller: Caller
     ) -> AppView:
-        """Store a report without media, registered and routed, in a single transaction, and return
-        it.
+        """Store a report without media as registered and routed, in a single transaction, and
+        return the report.
 
         `content` is the serialised `OpenReportRequest`. A repeated call with the same id and
-        content returns the stored report; a draft that `open` made of it is submitted first. Raises
-        what `open` and `submit` raise.
+        content returns the stored report. If `open` has stored it as a draft, the draft is
+        submitted first. Raises what `open` and `submit` raise.
         """
         now = self._clock()
         checked = draft.checked(now, report_id_ok=report_id is not None, is_whole=True)
@@ -118,9 +118,9 @@ class Intake:
         Refused files are left out. In an emergency, uploads may continue after submission. Raises
         ReportNotFound, ReportKindNotAllowed, MediaIncomplete or ReportEmpty.
         """
-        # Only at first, so that one whose row is locked does not hold up the rest of a batch.
+        # The first try shares its commit, and so must not wait for a locked row; later tries may.
         is_shared = True
-        while True:  # the report has changed since it was read, or was locked
+        while True:  # again if the report has changed since it was read, or was locked
             found = await reports.submitted(self._db, caller.scope, report_id)
             report = found.report
             bind_trace(report)
@@ -138,11 +138,11 @@ class Intake:
             is_shared = False
 
     async def by_id(self, report_id: UUID, caller: Caller) -> AppView:
-        """Return the report as shown to its app. Raises ReportNotFound."""
+        """Return the report with the id that its app chose. Raises ReportNotFound."""
         return await self._read(report_id, caller)
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
-        """Return the report as shown to its app. Raises ReportNotFound."""
+        """Return the report with a number such as KZ75-2026-4081937. Raises ReportNotFound."""
         return await self._read(number, caller)
 
     async def list_opened(
@@ -168,9 +168,9 @@ class Intake:
     async def _may_add(
         self, report_id: UUID, category: Category, content: bytes, caller: Caller
     ) -> bool:
-        """Whether the partner may hand in reports of this category. Returns False if it may not,
-        but has opened a report with this id and content before, which is then returned again.
-        Otherwise raises ReportKindNotAllowed."""
+        """Whether to add a report of this category. Returns False if the partner may not hand in
+        such reports now, but has opened a report with this id and content before. If not, raises
+        ReportKindNotAllowed, or IdReused."""
         try:
             self._partners.require_kind(caller, category)
         except Refusal:
@@ -183,8 +183,8 @@ class Intake:
     async def _add(
         self, report: Report, draft: CheckedDraft, content: bytes, caller: Caller
     ) -> Report | None:
-        """Store a draft, and return it; None if the app has opened it before. Raises IdReused, or
-        RowExists if another partner has a report with its id."""
+        """Store a draft, and return the draft; None if the app has opened it before. Raises
+        IdReused, or RowExists if another partner has a report with this id."""
         for is_second_try in (False, True):
             key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
             try:
@@ -197,7 +197,7 @@ class Intake:
                     audit(tx, "open", report)
                 break
             except RowExists as error:
-                # Another first report of the person came at once: its key is found now.
+                # Another call has meanwhile stored a key of this person: the second try finds it.
                 if error.key != PERSON_KEY or is_second_try:
                     raise
         return report if tx.was_first else None
@@ -205,9 +205,9 @@ class Intake:
     async def _add_registered(
         self, opened: Report, draft: CheckedDraft, content: bytes, caller: Caller
     ) -> Report | None:
-        """Store a new report as registered and routed, and return it; None if the app has used its
-        id before. Raises IdReused or CalendarYearMissing, or RowExists if another partner has a
-        report with its id."""
+        """Store a new report as registered and routed, and return the report in that state; None
+        if the app has used its id before. Raises IdReused, or RowExists if another partner has a
+        report with this id."""
         said = Contents(draft.text, draft.place, draft.officer)
         written, now = Written(said, draft.reporter, None), opened.opened_at
         receipt = self._receipt(opened, [], written, now)
@@ -229,15 +229,16 @@ class Intake:
             except RowExists as error:
                 if error.key not in {PERSON_KEY, *reports.NUMBER_KEYS}:
                     raise
-                # Another first report of the person came at once: its key is found now.
+                # If another call has meanwhile stored a key of this person, it is found now.
                 key = await contents.key_of_reporter(self._db, caller.scope, draft.reporter)
         raise AssertionError("numbers end with an error")
 
     async def _register(
         self, found: Submitted, written: Written, caller: Caller, *, is_shared: bool
     ) -> Report | None:
-        """Store the report as registered and routed; None, and nothing is stored, if it has changed
-        since it was read, or with `is_shared` if it is locked."""
+        """Store the report as registered and routed, and return the report in that state. Store
+        nothing, and return None, if it has changed since it was read or, with `is_shared`, if
+        another transaction has locked it."""
         report, now = found.report, self._clock()
         items = handed_in(found.media)
         receipt = self._receipt(report, items, written, now)
@@ -262,7 +263,7 @@ class Intake:
         raise AssertionError("numbers end with an error")
 
     async def _officers_meant(self, report: Report, officer: str, text: str) -> list[UUID]:
-        """The officers whom a complaint may mean: none of them may see it."""
+        """The ids of the officers whom a complaint may mean, and who must not see it."""
         if not report.is_complaint:
             return []
         return await personnel.meant_by(self._db, f"{officer}\n{text}")
@@ -270,7 +271,7 @@ class Intake:
     def _receipt(
         self, report: Report, items: list[Media], written: Written, now: datetime
     ) -> Receipt:
-        """The receipt of a report that is submitted now, still without a number."""
+        """The receipt of a report that is submitted at `now`, without a number."""
         law = self._law
         deadline = law.deadlines.of(report.category, report.region, now)
         response = law.deadlines.response_of(report.category, report.region, now)
@@ -285,7 +286,7 @@ class Intake:
         return self._offered(view)
 
     def _offered(self, view: AppView) -> AppView:
-        """The view with the actions that its reporter may take now."""
+        """The view with the reporter's present actions, and until when one may dispute."""
         report, deadlines = view.report, self._law.deadlines
 
         def require_complete() -> None:
@@ -302,8 +303,8 @@ class Intake:
 async def _under_free_id(
     report: Report, add: Callable[[Report], Awaitable[Report | None]]
 ) -> Report | None:
-    """Return the result of `add` for the report. If another partner has a report with its id, the
-    report is added under a derived id instead, which its app does not notice."""
+    """Call `add` with the report, and return the result. If another partner has a report with the
+    same id, call `add` with a derived id instead, which the app never sees."""
     derived = replace(report, report_id=derived_id(report.report_id, report.partner))
     for own in (report, derived):
         try:
@@ -333,7 +334,7 @@ def _opened(report_id: UUID, draft: CheckedDraft, partner: str, now: datetime) -
 
 
 async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -> None:
-    """Schedule what is done about a report once it is registered."""
+    """Schedule the work on a newly registered report: on its files, cameras and duplicates."""
     for item in items:
         key = f"{report.report_id}:{item.media_id}"
         if item.state is MediaState.COMPLETE:
@@ -348,8 +349,8 @@ async def _schedule(tx: Tx, report: Report, items: list[Media], now: datetime) -
 
 
 def _require_whole(report: Report, items: Sequence[Media]) -> None:
-    """Raise MediaIncomplete for an incomplete file whose upload may not continue after
-    submission."""
+    """Raise MediaIncomplete if a file is not completely uploaded. In emergencies, whose uploads may
+    continue after submission, raise nothing."""
     for item in items if not may_follow(report) else ():
         if item.state is MediaState.RECEIVING:
             facts = {"media_id": str(item.media_id), "received_bytes": str(item.received_bytes)}
@@ -357,15 +358,15 @@ def _require_whole(report: Report, items: Sequence[Media]) -> None:
 
 
 def _require_content(report: Report, items: Sequence[Media], *, has_text: bool) -> None:
-    """Raise ReportEmpty for a report without content. A complaint has content: it names an
-    officer."""
+    """Raise ReportEmpty for a report with neither text nor files. Silent alarms need neither; nor
+    do complaints, which name an officer."""
     if not (has_text or items or report.silent_alarm or report.is_complaint):
         raise ReportEmpty
 
 
 def _content_digest(report: Report, items: list[Media], written: Written) -> bytes:
-    """SHA-256 of the canonical JSON (RFC 8785) of the submitted report, in which media are
-    listed by SHA-256."""
+    """SHA-256 of the canonical JSON (RFC 8785) of a submitted report, which has the SHA-256 of each
+    file."""
     said, reporter = written.contents, written.reporter
     place = said.place
     return hashlib.sha256(
@@ -382,7 +383,7 @@ def _content_digest(report: Report, items: list[Media], written: Written) -> byt
                     "longitude": place.longitude,
                     "region": place.region,
                     "address": place.address,
-                    # Absent where none was given, so that digests from before the field hold.
+                    # Left out if not given, so that digests older than the field stay the same.
                     **({"kato": place.kato} if place.kato else {}),
                 },
                 "reporter": {"iin": reporter.iin, "name": reporter.name, "phone": reporter.phone},
