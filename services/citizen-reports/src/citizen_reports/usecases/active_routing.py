@@ -31,10 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """The active and the planned rules, each with the start of its activity, in order of start.
-
-    Before the first start, the rules `built_in` are active.
-    """
+    """The active and planned rules by start, in order; before all starts, `built_in` is active."""
 
     starts: tuple[tuple[datetime, RuleSet], ...]
     built_in: RuleSet
@@ -76,8 +73,7 @@ class ActiveRouting:
         return self._built_in.is_working
 
     def decide(self, facts: Facts) -> Routed:
-        """Return the unit that receives a report with these facts, and the rule that named the
-        unit. Raises StorageAway until the rules have been read for the first time."""
+        """Return where a report goes, and why. Raises StorageAway until the first `refresh`."""
         if self._schedule is None:
             raise StorageAway
         return self._schedule.at(facts.moment).decide(facts, self.is_working)

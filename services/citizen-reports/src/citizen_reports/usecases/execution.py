@@ -109,8 +109,7 @@ class Execution:
             return await self._desk.view(tx, later, caller)
 
     def _extended(self, report: Report, working_days: int, now: datetime) -> Report:
-        """Return the extended report. Raises BadRequest if the new deadline is later than allowed,
-        or what the function `extended` raises."""
+        """Return the extended report. Raises BadRequest if the new deadline is too late."""
         later = extended(report, working_days, now, self._deadlines)
         assert later.deadline is not None and later.deadline.due_at is not None
         last = self._deadlines.table.extension_end(report.answer_started_at)

@@ -1,8 +1,8 @@
-"""The use cases that merge reports of the same incident, and the work by which the merged ones
-follow their parent.
+"""The use cases that merge reports of the same incident under a parent, and the scheduled work by
+which merged reports follow the parent.
 
-Neither steps nor audit entries of a report name the other one: either may be hidden later from
-somebody who still sees these. The audit entry has the hash of the row, which names the parent.
+Steps and audit entries of one report do not name the other, which may later be hidden from somebody
+who sees them. The audit entry has the hash of the merged report's row, which names the parent.
 """
 
 from dataclasses import replace
@@ -45,11 +45,11 @@ class Merging:
         self._openings = openings
 
     async def merge(self, shown: Shown, parent_id: UUID, caller: Caller) -> DeskView:
-        """Merge the report named by `shown` under the report `parent_id` of the same incident,
-        which it follows from now on. Nothing changes if it follows this parent already.
+        """Merge the report named by `shown` under the report `parent_id`, whose status and outcome
+        it follows from now on. Nothing changes if it follows this parent already.
 
-        Raises ReportNotFound, also for a parent that the caller may not see,
-        ReportChangedMeanwhile or MergeNotAllowed.
+        Raises ReportNotFound, also for a parent that the caller may not see, MergeNotAllowed, or
+        ReportChangedMeanwhile, also if the parent was hidden from the caller meanwhile.
         """
         async with self._openings.begin(parent_id, caller) as tx:
             await reports.get(tx, parent_id)
@@ -58,7 +58,7 @@ class Merging:
             report, parent = locked.get(shown.report_id), locked.get(parent_id)
             if report is None:
                 raise ReportNotFound
-            if parent is None:  # hidden since it was looked for
+            if parent is None:  # hidden from the caller since the first transaction
                 raise ReportChangedMeanwhile
             bind_trace(report)
             if report.parent == parent_id:
@@ -81,11 +81,11 @@ class Merging:
             return await self._desk.view(tx, child, caller)
 
     async def unmerge(self, shown: Shown, reason: str, caller: Caller) -> DeskView:
-        """Separate a merged report from its parent, so that it is handled by itself again. Nothing
-        changes if it has no parent. `reason` has 1 to REASON_MAX characters.
+        """Separate a merged report from its parent, so that operators handle the report again.
+        Nothing changes if it has no parent. `reason` has 1 to REASON_MAX characters.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, or StatusNotAllowed once it was
-        answered.
+        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile, or StatusNotAllowed if the report
+        was answered with its parent.
         """
         with checks() as check:
             require_reason(check, reason, "why it is another incident")
@@ -110,8 +110,8 @@ class Merging:
 
 
 class Followers:
-    """The handler of the scheduled work FOLLOW_PARENT, by which merged reports follow their
-    parent."""
+    """The handler of the scheduled work FOLLOW_PARENT, which updates merged reports after a change
+    of their parent."""
 
     def __init__(self, db: Database, clock: Clock, law: Law, recorder: ReportRecorder) -> None:
         self._db = db
@@ -120,9 +120,9 @@ class Followers:
         self._recorder = recorder
 
     async def follow(self, key: str) -> None:
-        """Update all reports that are merged under a parent to its present state, each in a
-        transaction of its own. `key` is "report id:version" of the parent. It may run again:
-        reports that are up to date do not change."""
+        """Update all reports that are merged under a parent to its present state, each in its own
+        transaction. Reports that may not follow any more are separated. `key` is the parent's
+        "report id:version". A repeated call changes nothing."""
         parent_id = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
             children = await merging.children_of(tx, parent_id)
@@ -166,7 +166,7 @@ class Followers:
             await tx.schedule(CLOSE, f"{child.report_id}:{after.version}", after.answered_at + days)
 
     async def _leave(self, tx: Tx, child: Report) -> None:
-        """Separate a report from a parent that it may not follow any more."""
+        """Separate `child` from its parent, which it may not follow any more."""
         own = on_its_own(child)
         await self._recorder.record(
             tx,
@@ -180,18 +180,18 @@ class Followers:
         )
 
     def _answer(self, report: Report) -> str:
-        """The answer to the reporter, in his language."""
+        """The text of the answer to the merged report, in its reporter's language."""
         names = {one.id: one.names for one in self._law.outcomes.of(report.category)}
         return answer_to_follower(report.language, names[report.closing_outcome][report.language])
 
 
 async def _mark(tx: Tx, parent: Report) -> None:
-    """Record that reports are merged under a parent. The version of the parent stays and no event
-    is published, since nothing changes for its reporter."""
+    """Mark `parent` as a report under which others are merged. Its version stays and no event is
+    published, since nothing changes for its reporter."""
     if not parent.is_parent:
         await reports.save_report(tx, parent, replace(parent, is_parent=True), Decision("lead"))
 
 
 def _told(report: Report) -> tuple[object, ...]:
-    """The fields of a report, beside status and outcome, that its app is shown."""
+    """The fields of a report, beside status and outcome, that are shown to its app."""
     return report.unit, report.due_at, report.extended_at, report.arrived_at

@@ -1,7 +1,7 @@
-"""Access to reports and media. Every access is authorised, and audited before data are returned.
+"""Audits the access to reports, and streams their media to operators.
 
-A report is refused as not found if row-level security hides it from the caller. A refused attempt
-is audited and published for internal security.
+A report that row-level security hides from the caller is refused as not found. The attempt is
+audited, and published for internal security.
 """
 
 from collections.abc import AsyncIterator
@@ -40,9 +40,9 @@ from citizen_reports.usecases.recording import bind_trace
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk of the copy of a file that operators are shown.
+    """A chunk of a file in the form that an operator is shown.
 
-    The fields other than `content` are set only in the first chunk. They describe the whole copy,
+    The fields other than `content` are set only in the first chunk. They describe the whole form,
     except for `original_sha256`, the hash (hex) of the original file. `SentMedia` sets `form`.
     """
 
@@ -56,15 +56,15 @@ class Piece:
 
 class Evidence(Protocol):
     def read(self, sha256: str, *, confidential: bool) -> AsyncIterator[Piece]:
-        """Stream the copy of a file that operators are shown. `sha256` (hex) is the hash of the
-        original file. With `confidential`, the audit entry of this access is hidden from
-        auditors."""
+        """Yield the form of a file that operators are shown. `sha256` (hex) is the hash of the
+        original, or of a form stored by itself. With `confidential`, the store's audit entry about
+        this access is hidden from auditors. Raises a Refusal."""
         ...
 
 
 class Openings:
     """Begins transactions in which a caller reads or changes one report. Refused attempts are
-    audited and published, except those of a service that acts for no operator."""
+    audited and, if the report exists, published; those of a service without an operator are not."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -72,11 +72,11 @@ class Openings:
 
     @asynccontextmanager
     async def begin(self, key: UUID | str, caller: Caller) -> AsyncIterator[Tx]:
-        """Begin a transaction in the caller's scope. Its block must read or change the report whose
-        id or number is `key`.
+        """Begin a transaction in the caller's scope, to read or change the report whose id or
+        number is `key`.
 
         If the block raises ReportNotFound or MediaNotFound, the refused attempt is recorded in the
-        audit log and the error raised again.
+        audit log, and the error is raised again.
         """
         async with self.recorded(key, caller), self._db.begin(caller.scope) as tx:
             yield tx
@@ -96,7 +96,7 @@ class Openings:
 
 @dataclass(frozen=True)
 class _Opened:
-    """The form of a file that is streamed once its audit entry is committed, and its hash (hex)."""
+    """A file to stream, in which form, and by which hash (hex) to find it in the evidence store."""
 
     item: Media
     form: MediaForm
@@ -114,11 +114,11 @@ class SentMedia:
         self._evidence = evidence
 
     async def open(self, asked: MediaRequest, caller: Caller) -> AsyncIterator[Piece]:
-        """Commit an audit entry, then stream the file, or its first frame, in the form that this
-        operator is shown.
+        """Commit an audit entry, then yield the file, or its first frame, in the form that the
+        caller may see.
 
         Raises ReportNotFound, MediaNotFound, MediaRefused, MediaNotStored, MediaHasNoFirstFrame,
-        MediaHasNoBlurredForm, or MediaNotBlurredYet, after which the blurring is due at once.
+        MediaHasNoBlurredForm, or MediaNotBlurredYet; this schedules the blurring for now.
         """
         try:
             opened = await self._opened(asked, caller)
@@ -153,14 +153,14 @@ class SentMedia:
         return _Opened(item, form, sha256, report.is_confidential)
 
     async def _learn(self, item: Media, shown_sha256: str, caller: Caller) -> None:
-        """Store the hash of the shown form of a file that was stored before shown forms were
-        recorded."""
+        """Store the hash of the shown form for a file whose row lacks it, since the file is older
+        than this column."""
         async with self._db.begin(caller.scope) as tx:
             await contents.save_media(tx, replace(item, shown_sha256=shown_sha256))
 
 
 async def _hash_of(tx: Tx, item: Media, form: MediaForm, asked: MediaRequest) -> str:
-    """The hash under which the evidence store has this form. Raises MediaNotBlurredYet."""
+    """The hash (hex) by which the evidence store finds this form. Raises MediaNotBlurredYet."""
     if form is MediaForm.BLURRED:
         blurred = await blurred_forms.find_form(tx, item.report_id, item.media_id)
         if blurred is None or not blurred.is_stored:
@@ -168,6 +168,6 @@ async def _hash_of(tx: Tx, item: Media, form: MediaForm, asked: MediaRequest) ->
         return blurred.sha256
     if asked.first_frame:
         return item.first_frame_sha256
-    # The clean form is kept longer than the original in which it was found.
+    # The store finds a clean form by its original's hash, or by its own once that was erased.
     only_form = await is_erased(tx, item.report_id, Part.ORIGINAL)
     return item.shown_sha256 if only_form else item.evidence_sha256

@@ -1,4 +1,4 @@
-"""The use cases of personnel: units, officers and postings; each change is audited."""
+"""The use cases that manage units, officers and their postings. Each change is audited."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ RELEASE_LOG_IN = "release_log_in"
 
 @dataclass(frozen=True)
 class Asked:
-    """A request to change personnel: its id, its serialised content and its caller."""
+    """A request that may be repeated: its id, its serialised content and its caller."""
 
     request_id: UUID
     content: bytes
@@ -34,8 +34,8 @@ class Asked:
 
 
 class Personnel:
-    """The use cases of personnel. A repeated request id with the same content changes nothing and
-    returns what is stored; with other content it raises IdReused."""
+    """The use cases of personnel. A request id that is repeated with the same content changes
+    nothing, and the stored unit or officer is returned; with other content, IdReused is raised."""
 
     def __init__(
         self, db: Database, clock: Clock, recorder: ReportRecorder, routed: RoutedUnits
@@ -46,10 +46,11 @@ class Personnel:
         self._routed = routed
 
     async def put_unit(self, unit: Unit, asked: Asked) -> Unit:
-        """Add a unit or change it. If the unit has an end, postings to it last no longer.
+        """Add a unit, or change the unit of this name. If the unit has an end, postings to the unit
+        are shortened to that end.
 
-        Raises BadRequest if its parent is unknown or below it, or UnitReceivesReports if routing
-        rules send it reports that it could then not take.
+        Raises BadRequest if the parent is unknown, the unit itself or a unit below it, or
+        UnitReceivesReports if routing rules send it reports that the changed unit could not take.
         """
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
@@ -63,17 +64,17 @@ class Personnel:
             return await personnel.find_unit(tx, unit.unit) or unit
 
     async def put_officer(self, officer: Officer, asked: Asked) -> Officer:
-        """Add an officer or change log-in, badge and names. Scheduled work finds the complaints
-        that may mean the officer. If the log-in changes, the open reports of the former log-in lose
-        their operator. Raises LogInTaken or BadgeTaken."""
+        """Add an officer, or change an officer's log-in, badge and names. Scheduled work then adds
+        the officer to the candidates of complaints. If the log-in changes, scheduled work removes
+        the former log-in as the operator of open reports. Raises LogInTaken or BadgeTaken."""
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
                 await self._put(tx, officer, asked.request_id)
             return await personnel.officer_with_id(tx, officer.officer_id)
 
     async def add_posting(self, officer_id: UUID, posting: Posting, asked: Asked) -> Officer:
-        """Post an officer to a unit, at most until the end of the unit. Raises BadRequest for a
-        unit that is unknown or has ended by then, or OfficerNotFound."""
+        """Post an officer to a unit, at most until the end of the unit. Raises OfficerNotFound, or
+        BadRequest for an unknown unit or one that has ended when the posting starts."""
         async with self._db.begin(asked.caller.scope) as tx:
             officer = await personnel.officer_with_id(tx, officer_id)
             if not await self._is_new(tx, asked):
@@ -94,8 +95,8 @@ class Personnel:
             return await personnel.officer_with_id(tx, officer_id)
 
     async def end_posting(self, posting_id: UUID, ends_at: datetime, asked: Asked) -> Officer:
-        """End a posting. From `ends_at` on, the officer's open reports of that unit have no
-        operator. Raises BadRequest, PostingNotFound or PostingEnded."""
+        """End a posting at `ends_at`. `release_cases` is scheduled for that time. Raises BadRequest
+        if `ends_at` is before the start, PostingNotFound, or PostingEnded if an end is set."""
         async with self._db.begin(asked.caller.scope) as tx:
             is_new = await self._is_new(tx, asked)
             officer_id, posting = await personnel.posting_for_update(tx, posting_id)
@@ -111,24 +112,25 @@ class Personnel:
             return await personnel.officer_with_id(tx, officer_id)
 
     async def units(self, *, after: str, size: int, caller: Caller) -> list[Unit]:
-        """At most `size` units ordered by name, beginning after the name `after`."""
+        """Return at most `size` units in order of name, beginning after the name `after`."""
         async with self._db.begin(caller.scope) as tx:
             return await personnel.page_of_units(tx, after=after, size=size)
 
     async def officers(
         self, unit: str, *, after: UUID | None, size: int, caller: Caller
     ) -> list[Officer]:
-        """At most `size` officers in order of id, beginning after the id `after`. If `unit` is
-        given, only its present and former officers. The reading is audited."""
+        """Return at most `size` officers in order of id, beginning after the id `after`, or with
+        the first for None. `unit` limits them to present and former officers of a unit; "" sets no
+        limit. The access is audited."""
         async with self._db.begin(caller.scope) as tx:
             found = await personnel.page_of_officers(tx, unit=unit, after=after, size=size)
             tx.audit("list_officers", f"unit:{unit or 'all'}", facts={"read": str(len(found))})
             return found
 
     async def release_cases(self, key: str) -> None:
-        """Remove the officer of an ended posting as the operator of open reports: those of the
-        posting's unit or, without another posting, those of all units. `key` is the posting's
-        id."""
+        """Remove the officer of an ended posting as the operator of open reports of the posting's
+        unit or, if the officer has no posting now, of all units. Does nothing if another posting to
+        the unit lasts. `key` is the posting's id."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             officer_id, posting = await personnel.posting_for_update(tx, UUID(key))
@@ -140,15 +142,15 @@ class Personnel:
             await self._release(tx, await reports.held_by(tx, officer.log_in, unit), now)
 
     async def release_log_in(self, key: str) -> None:
-        """Remove a log-in that no officer has any more as the operator of open reports. `key` is
-        "request id:log-in"."""
+        """Remove a log-in as the operator of open reports, unless an officer has the log-in. `key`
+        is "request id:log-in", with the id of the request that changed the log-in."""
         log_in = key.partition(":")[2]
         async with self._db.begin(SYSTEM) as tx:
             if await personnel.officer_with_log_in(tx, log_in) is None:
                 await self._release(tx, await reports.held_by(tx, log_in), self._clock())
 
     async def add_for_trial(self, officer: Officer) -> None:
-        """Add an officer with his postings unless an officer has his log-in; for trials alone."""
+        """Add an officer and his postings, for a trial run, unless an officer has this log-in."""
         async with self._db.begin(SYSTEM) as tx:
             if await personnel.officer_with_log_in(tx, officer.log_in) is not None:
                 return
@@ -157,8 +159,8 @@ class Personnel:
                 personnel.add_posting(tx, officer.officer_id, posting)
 
     async def _end_postings(self, tx: Tx, unit: Unit) -> None:
-        """End the postings to a unit with the unit, but not before now: who served with whom until
-        now still counts."""
+        """End the postings to a unit when the unit ends, but not before now: service until now
+        still counts for whom a complaint is hidden from."""
         if unit.valid_until is None:
             return
         ends_at = max(unit.valid_until, self._clock())

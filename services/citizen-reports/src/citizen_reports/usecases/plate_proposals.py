@@ -1,7 +1,7 @@
 """Scheduled work that reads plates in photographs of traffic violations, for operators to judge.
 
-A handler may run more than once for one photograph. While the models are away or busy it raises,
-and is called again later.
+The handler may run more than once for one photograph. While the models are unavailable or busy, it
+raises, and is called again later.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 class PlateReader(Protocol):
     async def read_plates(self, item: Media) -> list[ProposedPlate]:
-        """Return the plates in a photograph of the evidence store. Raises a Refusal."""
+        """Return the plates read in a photograph of the evidence store. Raises a Refusal."""
         ...
 
 
@@ -34,8 +34,8 @@ class PlateProposals:
         self._reader = reader
 
     async def propose(self, key: str) -> None:
-        """Read and store the plates of a photograph, unless that was done before or the report is
-        decided. `key` is "report id:media id"."""
+        """Read the plates in a photograph, and store those of the highest confidence. Does nothing
+        if that was done before, or `wants_plates` is False now. `key` is "report id:media id"."""
         report_id, media_id = map(UUID, key.split(":"))
         async with self._db.begin(SYSTEM) as tx:
             report = await reports.get(tx, report_id)
@@ -54,7 +54,7 @@ class PlateProposals:
             audit(tx, "propose_plates", report, media=str(media_id), plates=str(len(plates)))
 
     async def _read(self, item: Media) -> list[ProposedPlate]:
-        """The plates; none if the models can never examine the photograph."""
+        """The plates that the models read; [] if the photograph cannot be examined."""
         try:
             return await self._reader.read_plates(item)
         except Refusal as refusal:

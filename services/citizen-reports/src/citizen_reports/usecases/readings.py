@@ -13,20 +13,21 @@ from citizen_reports.usecases.recording import audit
 
 
 def record_reading(tx: Tx, report: Report, seen: Iterable[Seen], caller: Caller) -> None:
-    """Record in the audit log that the parts `seen` of a report are shown to the caller."""
+    """Record in the audit log that the parts `seen` of a report are shown to the caller, in which
+    capacity, and which unit handles the report."""
     _record(tx, READ, report, seen, caller)
 
 
 def record_opening(
     tx: Tx, report: Report, seen: Iterable[Seen], caller: Caller, **facts: str
 ) -> None:
-    """Record in the audit log, with `facts` about it, that a file of a report is shown to the
-    caller."""
+    """Record in the audit log that a file of a report is shown to the caller. `facts` are further
+    facts of the entry, such as the file's id."""
     _record(tx, OPEN_EVIDENCE, report, seen, caller, **facts)
 
 
 def seen_of(written: Written) -> list[Seen]:
-    """Return the parts of a report that an operator is shown: none if its key is destroyed."""
+    """Return which parts of a report `written` has, and so shows: text, reporter or place."""
     said, shown = written.contents, list[Seen]()
     if said.text or said.officer:
         shown.append(Seen.TEXT)

@@ -1,8 +1,8 @@
 """Records a decision on a report in one transaction.
 
-The changed report, a step of its history, a change for the partner's app and an event are stored.
-If the decision sets a new deadline, the warning before it and the first escalation after it are
-scheduled.
+The transaction stores the changed report, a step of the report's history, an event and, if the app
+is to be told, a change. If the decision sets a new deadline, the warning before the deadline and
+the first escalation after it are scheduled.
 """
 
 import secrets
@@ -33,7 +33,7 @@ CLOSE = "close"
 FOLLOW_PARENT = "follow_parent"
 REPORTER = "reporter"
 SYSTEM_ACTOR = "system"
-# How often a missing calendar is looked for.
+# The time between two attempts to date an answer whose calendar is missing.
 CALENDAR_LOOK = timedelta(hours=6)  # tidy: our own promise, not a term
 
 
@@ -58,8 +58,8 @@ def audit(tx: Tx, action: str, report: Report, **facts: str) -> None:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The result of a decision: the changed report, who decided, the event, a note for its step,
-    and whether its app gets a change even if the status stays."""
+    """What a decision writes: the changed report, who decided, the event, the note of the step, and
+    whether the app gets a change even if status and outcome stay."""
 
     after: Report
     actor: str
@@ -92,11 +92,11 @@ class ReportRecorder:
         tells_app: bool = False,
     ) -> EntryOfRecord:
         """Store and audit the decision that changed the report from `before` to `after`. Returns
-        the audit entry of the decision.
+        the audit entry of the decision. `tx` must have locked the report.
 
-        `actor`, `at` and `note` become part of the step in the report's history. The published
-        event is `fact` if given, else `status_changed`. The app gets a change if the status or the
-        outcome has changed, or with `tells_app`.
+        `actor`, `at` and `note` go into the step of the report's history. The published event is
+        `fact`, or `status_changed` for None. The app gets a change if status or outcome differ, or
+        with `tells_app`. Raises KeyError for a note if the report's key was destroyed.
         """
         key = await contents.report_key(tx, after.report_id) if note else None
         entry = await reports.save_report(tx, before, after, decision)
@@ -146,7 +146,7 @@ class ReportRecorder:
     async def _add_registration(
         self, tx: Tx, report: Report, registered: Report, routed: Report, key: DataKey | None
     ) -> None:
-        """Add what is written beside a report that is registered and then routed."""
+        """Write the steps, changes and events of a report that is registered and then routed."""
         assert routed.receipt is not None
         at = routed.receipt.registered_at
         outcome = _Outcome(registered, REPORTER, events.report_received(registered))
@@ -164,8 +164,8 @@ class ReportRecorder:
         at: datetime,
         key: DataKey | None,
     ) -> None:
-        """Add what a decision writes beside the report. If the report's partner is to be told, this
-        includes a change."""
+        """Write the step and the event of a decision, and a change if the app is to be told; then
+        schedule the work on a parent's followers and on a new deadline."""
         after = outcome.after
         contents.add_step(tx, after, actor=outcome.actor, at=at, note=outcome.note, key=key)
         is_changed = after.status != before.status or after.outcome != before.outcome
@@ -174,11 +174,11 @@ class ReportRecorder:
         tx.emit(outcome.fact)
         if after.is_parent:
             await tx.schedule(FOLLOW_PARENT, f"{after.report_id}:{after.version}", at)
-        if after.parent is not None:  # the clocks of its parent run
+        if after.parent is not None:  # only the parent's clocks run
             return
         is_left = before.parent is not None and after.response_due_at is not None
         if after.response is not None and (after.response != before.response or is_left):
-            if before.response is not None:  # its steps are due at other moments, or due again
+            if before.response is not None:  # warning and escalation were scheduled before
                 await self._move_response(tx, after, after.response, at)
             else:
                 await self._start(tx, after, DeadlineKind.RESPONSE, after.response, at)
@@ -188,10 +188,10 @@ class ReportRecorder:
     async def schedule_step(
         self, tx: Tx, report: Report, kind: DeadlineKind, due_at: datetime, *, index: int = 0
     ) -> None:
-        """Schedule a step of the report's escalation for when a clock has ended at `due_at`.
+        """Schedule a step of the report's escalation after the clock `kind` ends at `due_at`.
 
-        The legal tables list the steps, each with its delay after the deadline. `index` counts them
-        from 0. Does nothing if there is no such step.
+        The legal tables list the steps, each with its delay after the deadline. `index` counts the
+        steps from 0. Does nothing if there is no such step.
         """
         ladder = self._deadlines.ladder(kind, ladder_category(report, kind))
         if index >= len(ladder):
@@ -207,7 +207,7 @@ class ReportRecorder:
     async def _move_response(
         self, tx: Tx, report: Report, response: Deadline, at: datetime
     ) -> None:
-        """Move the warning and the first escalation of a response that runs from `at` now."""
+        """Move the warning and the first escalation, since the response's clock starts at `at`."""
         assert response.due_at is not None
         category = ladder_category(report, DeadlineKind.RESPONSE)
         step = self._deadlines.ladder(DeadlineKind.RESPONSE, category)[0]
@@ -220,8 +220,8 @@ class ReportRecorder:
     async def _start(
         self, tx: Tx, report: Report, kind: DeadlineKind, deadline: Deadline, at: datetime
     ) -> None:
-        """Schedule the warning and the first escalation of a clock that runs from `at`. For an
-        answer without a date, schedule the work that sets it once the calendar is known."""
+        """Schedule the warning and the first escalation of a clock that starts at `at`. If the
+        deadline has no date, schedule the work that dates the answer once the calendar is known."""
         if deadline.due_at is None:
             key = f"{report.report_id}:{report.deadline_number}"
             await tx.schedule(DATE_ANSWER, key, at + CALENDAR_LOOK)

@@ -1,7 +1,7 @@
-"""Erases the parts of ended reports automatically, each once its term has passed.
+"""Erases the parts of ended reports automatically, each once its retention term has passed.
 
-What is due follows only from the present reports and the table of terms. A run after a restore, or
-with a new version of the table, therefore erases what is due by then.
+Which parts are due follows only from the present reports, their holds and the table of terms. So a
+run after a restore, or with a new version of the table, erases all parts that are due by then.
 """
 
 import asyncio
@@ -34,15 +34,15 @@ log = logging.getLogger(__name__)
 
 class EvidenceEraser(Protocol):
     async def erase(self, sha256: str, *, confidential: bool) -> None:
-        """Erase a file from the evidence store, with its key; nothing happens if it is not there.
-        `sha256` (hex) is the hash of the file. `confidential` hides the audit entry from auditors.
-        Raises a Refusal if the store is away or still needs the file."""
+        """Erase the file with the hash `sha256` (hex), and its key, from the evidence store. Does
+        nothing if there is no such file. `confidential` hides the store's audit entry from
+        auditors. Raises a Refusal if the store is unavailable or still needs the file."""
         ...
 
 
 class Retention:
-    """Erases what is due; `db` needs the log-in for background work, which alone can destroy
-    keys."""
+    """Erases the parts of reports that are due. `db` must use the log-in for background work, since
+    no other log-in can destroy keys."""
 
     def __init__(
         self, db: Database, clock: Clock, table: ReportRetention, evidence: EvidenceEraser
@@ -54,17 +54,17 @@ class Retention:
         self._evidence = evidence
 
     async def run(self) -> None:
-        """Erase what is due until cancelled, while this process holds the lease."""
+        """Erase due parts until cancelled, while this process holds the lease. Raises LeaseLost."""
         async with hold_lease(self._db, "retention"):
             while True:
                 await self._erase_patiently()
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def erase_due(self) -> int:
-        """Erase all that is due and not held; return how many parts were erased.
+        """Erase all parts that are due and not held; return how many parts were erased.
 
-        Parts that cannot be erased because the evidence store is unavailable stay due, and a metric
-        counts them as overdue.
+        Parts that cannot be erased yet, as while the evidence store is unavailable, stay due. The
+        metric `retention_overdue` counts them.
         """
         erased = 0
         for rule in self._rules:
@@ -95,12 +95,12 @@ class Retention:
             after = page[-1].report.report_id
 
     async def _erase(self, rule: Rule, report: Report) -> bool:
-        """Erase a part of a report; False if it has to wait."""
+        """Erase the rule's part of a report; return False if the part stays or is not due now."""
         bind_trace(report)
         files = list[str]()
         if rule.part is not Part.REPORTER:
-            # Pieces of a file on its way are copies, and sealed with the key of the text: without
-            # them it would never arrive, and could never be erased.
+            # A file on its way to the evidence store is encrypted with the key of the text. If the
+            # key or the pieces were erased, the file could be neither stored nor erased there.
             async with self._db.begin(SYSTEM) as tx:
                 if await retention.has_unstored(tx, report.report_id):
                     return False
@@ -146,7 +146,7 @@ class Retention:
 
 
 class RetentionDesk:
-    """The planned erasures and the legal holds, for the command line."""
+    """The use cases of the command line: list planned erasures, place and lift legal holds."""
 
     def __init__(self, db: Database, clock: Clock, table: ReportRetention) -> None:
         self._db = db
@@ -154,8 +154,8 @@ class RetentionDesk:
         self._rules = rules_of(table)
 
     async def planned(self, until: datetime) -> Sequence[PlannedErasure]:
-        """Return the erasures planned until a moment, by class, part and day. No report is named,
-        since its class would reveal its category."""
+        """Return the numbers of erasures due by the moment `until`, by class, part and day. No
+        report is named, since its class would reveal its category."""
         now, found = self._clock(), list[PlannedErasure]()
         async with self._db.begin(SYSTEM) as tx:
             for rule in self._rules:
@@ -163,10 +163,11 @@ class RetentionDesk:
         return found
 
     async def place_hold(self, wanted: Hold, number: str, caller: Caller) -> Hold:
-        """Keep the report with this number until the hold ends. `wanted.report_id` is not used. A
-        repeated call with the same id returns the same hold.
+        """Place a hold on the report with this number, and return the hold. `wanted.report_id` is
+        not used. A repeated call with the same hold id changes nothing.
 
-        Raises BadRequest, ReportNotFound, or IdReused if the id is that of another hold.
+        Raises BadRequest if the end has passed, ReportNotFound, or IdReused if a hold with this id
+        differs in report, reason or end.
         """
         now = self._clock()
         with checks() as check:
@@ -190,7 +191,7 @@ class RetentionDesk:
         return hold
 
     async def lift_hold(self, hold_id: UUID, caller: Caller) -> Hold:
-        """End a hold now. A repeated call returns the same. Raises HoldNotFound."""
+        """End a hold now, and return it. A repeated call changes nothing. Raises HoldNotFound."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             found = await retention.find_hold(tx, hold_id)

@@ -1,4 +1,4 @@
-"""Keeps the units to which routing rules send reports: nobody handles what goes to an ended one."""
+"""Refuses changes of units after which routing rules would send reports to an unfit unit."""
 
 from chassis.clock import Clock
 from chassis.transaction import Tx
@@ -11,7 +11,7 @@ from citizen_reports.usecases.active_routing import ActiveRouting
 
 
 class RoutedUnits:
-    """Checks changes of units against the rules that are active now and those that will be."""
+    """Checks changes of units against the active and the planned routing rules."""
 
     def __init__(self, clock: Clock, table: ReportRouting, active: ActiveRouting) -> None:
         self._clock = clock
@@ -19,14 +19,14 @@ class RoutedUnits:
         self._active = active
 
     async def lock(self, tx: Tx) -> None:
-        """Let no rules become active until the transaction has ended."""
+        """Keep other transactions from activating rules or changing units until `tx` ends."""
         await routing.lock_targets(tx)
 
     async def require_fit(self, tx: Tx, name: str) -> None:
-        """Check a unit after it was changed in `tx`, which must hold the `lock`.
+        """Check the unit `name` after `tx`, which must hold the `lock`, has changed the unit.
 
-        Raises UnitReceivesReports if rules send reports to the unit while it does not exist, or
-        reports that it may not take.
+        Raises UnitReceivesReports if a rule sends reports to the unit while it does not exist, or
+        reports that the unit may not take.
         """
         schedule = await self._active.read(tx)
         for start, end, rules in schedule.periods(self._clock()):

@@ -1,4 +1,4 @@
-"""Sends reports to other units and other regions."""
+"""The use case that routes a report to another unit, also of another region."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -27,7 +27,7 @@ MOVE_REGION = "move_region"
 
 @dataclass(frozen=True)
 class Target:
-    """Where a report is sent: a unit, and the unit's region ("" for the report's own)."""
+    """Where to route a report: a unit, and the unit's region ("" for the report's region)."""
 
     unit: str
     region: str = ""
@@ -49,14 +49,14 @@ class Routing:
         self._openings = openings
 
     async def route(self, shown: Shown, target: Target, reason: str, caller: Caller) -> DeskView:
-        """Send the report named by `shown` to a unit, which then handles it. The reason must have 1
-        to REASON_MAX characters.
+        """Route the report named by `shown` to a unit; the report then has no operator. `reason`
+        must have 1 to REASON_MAX characters.
 
         If the unit is of another region, scheduled work then moves the report to that region. The
-        caller cannot move it, since row-level security limits operators to their regions.
+        caller cannot do this, since row-level security limits operators to their regions.
 
-        Raises BadRequest, also if the unit may not receive reports of this category and region.
-        Raises ReportNotFound, ReportChangedMeanwhile or StatusNotAllowed.
+        Raises BadRequest, also if the unit may not receive reports of this category and region,
+        ReportNotFound, ReportMerged, ReportChangedMeanwhile or StatusNotAllowed.
         """
         now, operator = self._clock(), caller.scope.name
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -88,7 +88,7 @@ class Routing:
                 actor=operator,
                 note=f"{target.unit}: {reason}",
                 fact=events.report_routed(routed, now),
-                # A move to another region tells the app by itself.
+                # For another region, the move adds the change for the app.
                 tells_app=region == report.region and target.unit != report.unit,
             )
             if region != report.region:
@@ -96,7 +96,7 @@ class Routing:
             return await self._desk.view(tx, routed, caller)
 
     def _may_take(self, report: Report, unit: Unit, region: str) -> bool:
-        """Whether a unit may take a report, which is one of `region` then."""
+        """Whether a unit may receive the report once the report is of `region`."""
         is_of_region = report.is_complaint or unit.region == region
         return is_of_region and may_take(self._table, report.category, unit)
 
@@ -113,11 +113,11 @@ class RegionMoves:
         self._recorder = recorder
 
     async def move(self, key: str) -> None:
-        """Move a report to another region after it was routed to a unit of that region. Its app
-        gets a change. `key` is "report id:version:region", with the version that the report had
-        right after it was routed.
+        """Move a report to another region after it was routed to a unit of that region. The
+        partner's app gets a change. `key` is "report id:version:region", with the version that the
+        report had right after it was routed; the version only makes the key unique.
 
-        Does nothing if the report is of that region, or was routed elsewhere since.
+        Does nothing if the report is of that region already, or its unit is of another one now.
         """
         report_id, _, region = key.split(":")
         async with self._db.begin(SYSTEM) as tx:

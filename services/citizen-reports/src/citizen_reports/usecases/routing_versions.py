@@ -32,7 +32,7 @@ from citizen_reports.usecases.personnel import Asked
 REPLAYED = timedelta(days=7)  # tidy: what is looked at, not a term
 REPLAYED_MAX = 100_000
 NUMBERS_MAX = 100
-# Of other classes, what goes to one desk would tell what it is about.
+# A replay names reports of these classes alone: for others, the unit would reveal the category.
 _TOLD = frozenset({SecrecyClass.OPEN, SecrecyClass.PERSONAL})
 
 
@@ -45,8 +45,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Stated:
-    """A version of the rules, its latest time of activation, past or planned, and whether it is
-    active now. `version` is None for version 0, the table of `law`."""
+    """A version of the routing rules and its state. `active_from` is the last time from which the
+    version was or will be active, None without one. `version` is None for the table of `law`."""
 
     rules: RuleSet
     version: Version | None
@@ -56,8 +56,9 @@ class Stated:
 
 @dataclass
 class Moves:
-    """The result of a replay. `counts` has the number of reports that would have gone to another
-    unit, by present and new unit; `numbers` names those that may be shown."""
+    """The result of a replay of `replayed` reports, registered from `since` on. `counts` has the
+    number of reports that would go to another unit, by the pair (unit on the receipt, new unit).
+    `numbers` has, by the same pairs, the report numbers that may be shown, at most NUMBERS_MAX."""
 
     since: datetime
     replayed: int = 0
@@ -75,12 +76,13 @@ class RoutingVersions:
         self._active = active
 
     async def check(self, draft: Draft, caller: Caller) -> None:
-        """Check a draft and store nothing. Raises BadRequest with every wrong field."""
+        """Check the units and desks of a draft. Raises BadRequest with every wrong field."""
         async with self._db.begin(caller.scope) as tx:
             await self._check(tx, draft.rules, draft.default_desk)
 
     async def draft(self, draft: Draft, asked: Asked) -> Stated:
-        """Store rules as a new version. Raises BadRequest with every wrong field, or IdReused."""
+        """Store a draft as a new version; a repeated request returns the version stored before.
+        Raises BadRequest with every wrong field, or IdReused."""
         async with self._db.begin(asked.caller.scope) as tx:
             if not await tx.once(asked.caller.key, asked.request_id, asked.content):
                 before = await routing.version_drafted_by(tx, asked.request_id)
@@ -94,29 +96,30 @@ class RoutingVersions:
             return await self._stated(tx, version)
 
     async def get(self, version: int | None, caller: Caller) -> Stated:
-        """Return a version with its rules; the active one for None. Raises RoutingNotFound."""
+        """Return a version (None: the active one) with its rules. Raises RoutingNotFound."""
         async with self._db.begin(caller.scope) as tx:
             return await self._stated(tx, await self._named(tx, version))
 
     async def versions(self, *, before: int | None, size: int, caller: Caller) -> list[Stated]:
-        """At most `size` versions without their rules, the newest first, below `before`. Version 0,
-        that of `law`, is not among them."""
+        """Return at most `size` versions below the number `before` (None: all), newest first and
+        without their rules. Version 0, the table of `law`, is left out."""
         async with self._db.begin(caller.scope) as tx:
             found = await routing.page_of_versions(tx, before=before, size=size)
             return [await self._with_activation(tx, self._empty(one), one) for one in found]
 
     async def dry_run(self, version: int | None, facts: Facts, caller: Caller) -> Routed:
-        """Return where a report with these facts would go, and why. Raises RoutingNotFound."""
+        """Return the unit to which a version (None: the active one) routes a report with these
+        facts, and the rules tried. Raises RoutingNotFound."""
         async with self._db.begin(caller.scope) as tx:
             rules = await self._rules(tx, await self._named(tx, version))
         return rules.decide(facts, self._active.is_working)
 
     async def replay(self, version: int, caller: Caller) -> Moves:
-        """Compare the units on the receipts of last week's reports with the units that a version
-        chooses.
+        """Compare the units on the receipts of last week's reports, at most REPLAYED_MAX, with the
+        units that a version chooses. The replay is audited.
 
-        Report numbers are returned to the command line only, and never for protected reports. The
-        replay is audited. Raises RoutingNotFound.
+        Report numbers are returned only to a service that acts for no operator (the command line),
+        and never for the classes PROTECTED and SEALED. Raises RoutingNotFound.
         """
         found = Moves(self._clock() - REPLAYED)
         async with self._db.begin(SYSTEM) as tx:
@@ -135,10 +138,10 @@ class RoutingVersions:
         return found
 
     async def activate(self, version: int, active_from: datetime | None, asked: Asked) -> Stated:
-        """Make a version active from a moment on; from now on for None.
+        """Make a version active from the moment `active_from` on; None stands for now.
 
-        Raises RoutingNotFound, RoutingNotReplayed, IdReused, or BadRequest for a moment that has
-        passed and for units that do not exist while the version is active.
+        Raises RoutingNotFound, RoutingNotReplayed, IdReused, or BadRequest if the moment has
+        passed, or if a unit or desk of a rule does not fit while the version is active.
         """
         now = self._clock()
         async with self._db.begin(asked.caller.scope) as tx:
