@@ -135,9 +135,8 @@ class Complaints:
         return await self._is_hidden(seen.report_id, caller)
 
     async def match_officer(self, key: str) -> None:
-        """Scheduled work MATCH_OFFICER: add an officer as a candidate to each complaint that has no
-        named subject and may mean the officer. `key` is "officer id:request id", with the id of the
-        request that added or changed the officer. Raises OfficerNotFound."""
+        """Scheduled work MATCH_OFFICER: add an officer as a candidate to each complaint without a
+        named subject that may mean the officer. `key` is "officer id:request id of the change"."""
         officer_id = UUID(key.partition(":")[0])
         async with self._db.begin(SYSTEM) as tx:
             words = words_of_officer(await personnel.officer_with_id(tx, officer_id))

@@ -113,9 +113,9 @@ class RegionMoves:
         self._recorder = recorder
 
     async def move(self, key: str) -> None:
-        """Move a report to another region after it was routed to a unit of that region. The
-        partner's app gets a change. `key` is "report id:version:region", with the version that the
-        report had right after it was routed; the version only makes the key unique.
+        """Move a report to another region after it was routed to a unit of that region. Its app
+        gets a change. `key` is "report id:version:region", with the version that the report had
+        right after it was routed; the version only makes the key unique.
 
         Does nothing if the report is of that region already, or its unit is of another one now.
         """

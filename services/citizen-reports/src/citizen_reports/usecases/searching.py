@@ -29,12 +29,12 @@ class Search:
         self, text: str, region: str, spec: PageSpec, caller: Caller
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
         """Return a page of the reports whose texts have all words of `text`, in any of their forms,
-        the newest registration first, and for each report its sort key for a page token.
+        the newest registration first, and the sort keys of the page's rows for a page token.
 
-        Reports of domestic violence or with children, and complaints, are never found. The reports
-        come without contents, reporter, media and steps. Raises BadRequest for an unknown region,
-        and for a text without searchable words, with more than WORDS_MAX of them, or with more than
-        LETTERS_MAX characters.
+        `region` "" stands for all visible regions. Reports of domestic violence or with children,
+        and complaints, are never found. Contents, reporter, media and steps are left empty. Raises
+        BadRequest for an unknown region, or for a text without searchable words, with more than
+        WORDS_MAX words, or with more than LETTERS_MAX characters.
         """
         words = words_of(text[:LETTERS_MAX])
         with checks() as check:
@@ -68,8 +68,8 @@ class Search:
 
 
 def _record_search(tx: Tx, found: list[Report], words: int, region: str) -> None:
-    """Record the search without its words. The found reports are recorded in an entry that auditors
-    cannot read, since one of them may be raised later."""
+    """Audit a search, without its words. The found reports are named in an entry that is hidden
+    from auditors, since a report may later be raised to a confidential category."""
     facts = {"words": str(words), "listed": str(len(found))}
     tx.audit("search", "reports", region=region, facts=facts)
     if found:

@@ -1,8 +1,8 @@
-"""Indexes the texts of registered reports in batches, a moment after registration, so that no call
-waits for it. Only one process at a time indexes, under a lease.
+"""Indexes the texts of registered reports in batches, about a second after registration, so that no
+call waits for the index. Only one process at a time, the holder of a lease, does this.
 
-At its start and every hour, it also indexes reports that were registered before the index existed
-or were missed.
+The process also indexes all reports that are not indexed yet, at its start and every hour: older
+ones, and those that were missed.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from citizen_reports.storage import text_index
 
 LOOK_SECONDS = 1.0
 WHOLE_EVERY = timedelta(hours=1)  # tidy: our own promise, not a term
-# What was registered so long before the last look is looked at again: its transaction may have
-# ended later.
+# Each search for new reports begins so long before the last one: a transaction may have committed
+# later than its report's time of registration.
 OVERLAP = timedelta(seconds=10)  # tidy: our own promise, not a term
 LOOKED_AT = 2000
 BATCH = 20
@@ -30,14 +30,14 @@ log = logging.getLogger(__name__)
 
 
 class TextIndex:
-    """`db` needs the log-in for background work."""
+    """The background loop that indexes texts. `db` must use the log-in for background work."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def run(self) -> None:
-        """Index reports until cancelled, while this process holds the lease."""
+        """Index reports until cancelled, while this process holds the lease. Raises LeaseLost."""
         async with hold(self._db, "text index"):
             whole_at = since = self._clock()
             while True:
@@ -48,8 +48,8 @@ class TextIndex:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _index_patiently(self, since: datetime | None) -> bool:
-        """Index the reports that were registered since a moment, or all; False if the database is
-        away."""
+        """Index the reports registered from `since` on, or all for None. Returns False if the
+        database is unavailable."""
         try:
             await (self.index_all() if since is None else self.index_new(since))
         except Exception as error:
@@ -60,7 +60,7 @@ class TextIndex:
         return True
 
     async def index_all(self) -> int:
-        """Index all reports that are to be indexed; return how many were."""
+        """Index all reports that are not indexed yet; return the number of indexed reports."""
         indexed, after = 0, None
         while True:
             async with self._db.begin(SYSTEM) as tx:
@@ -70,7 +70,7 @@ class TextIndex:
                 return indexed
 
     async def index_new(self, since: datetime) -> int:
-        """Index the reports that were registered since a moment; return how many were."""
+        """Index the first LOOKED_AT reports registered from `since` on; return how many were."""
         async with self._db.begin(SYSTEM) as tx:
             found = await text_index.new_to_index(tx, since, LOOKED_AT)
         return await self._index(found)
@@ -84,7 +84,7 @@ class TextIndex:
     async def _index_batch(self, report_ids: Sequence[UUID]) -> int:
         async with self._db.begin(SYSTEM) as tx:
             found = await text_index.texts_to_index(tx, report_ids)
-        # In another thread: long texts take tens of milliseconds.
+        # In another thread, since the stems of long texts take tens of milliseconds.
         texts = {each.report.report_id: each.text for each in found}
         stems = await asyncio.to_thread(_stems_of_all, texts)
         async with self._db.begin(SYSTEM) as tx:

@@ -29,11 +29,11 @@ class Triage:
         self._openings = openings
 
     async def confirm(self, shown: Shown, caller: Caller) -> DeskView:
-        """Record that a report is urgent. From now on an officer must arrive at its place within
-        minutes, as in an emergency, and its app gets a change. Nothing changes if the urgency was
-        confirmed before.
+        """Confirm that a report is urgent. Except for complaints, an arrival is now due as for a
+        road accident. The partner's app gets a change. A repeated call changes nothing.
 
-        Raises ReportNotFound, ReportChangedMeanwhile, AlreadyUrgent or StatusNotAllowed.
+        Raises ReportNotFound, ReportMerged, ReportChangedMeanwhile, AlreadyUrgent for emergencies
+        by category, or StatusNotAllowed.
         """
         now = self._clock()
         async with self._openings.begin(shown.report_id, caller) as tx:
@@ -56,9 +56,9 @@ class Triage:
 
     async def decline(self, shown: Shown, reason: str, caller: Caller) -> DeskView:
         """Record that the words for which a report is proposed as urgent mean no danger. `reason`
-        says why; it has 1 to REASON_MAX characters.
+        says why, in 1 to REASON_MAX characters.
 
-        Raises BadRequest, ReportNotFound, ReportChangedMeanwhile or UrgencyNotProposed.
+        Raises BadRequest, ReportNotFound, ReportMerged, ReportChangedMeanwhile, UrgencyNotProposed.
         """
         with checks() as check:
             require_reason(check, reason, "why it is not urgent")

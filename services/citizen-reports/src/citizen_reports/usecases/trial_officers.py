@@ -1,4 +1,4 @@
-"""Adds made-up officers at the start of a trial run: without officers, nobody sees complaints."""
+"""Adds fictitious officers when a trial run starts: without officers, nobody sees complaints."""
 
 import asyncio
 from datetime import timedelta
@@ -13,14 +13,14 @@ SERVED_BEFORE = timedelta(days=3650)
 
 class TrialOfficers:
     def __init__(self, personnel: Personnel, described: str, clock: Clock) -> None:
-        """`described` has for each officer "log-in:unit:family name:given names", with semicolons
-        between."""
+        """`described` has "log-in:unit:family name:given names" for each officer, separated by
+        semicolons."""
         self._personnel = personnel
         self._described = [one.split(":") for one in described.split(";") if one]
         self._clock = clock
 
     async def run(self) -> None:
-        """Add the officers whose log-ins are unknown, then wait for the end of the service."""
+        """Add the officers whose log-ins no officer has yet, then wait until cancelled."""
         for log_in, unit, family, given in self._described:
             name = OfficerName(family, given)
             posting = Posting(new_id(), unit, self._clock() - SERVED_BEFORE)

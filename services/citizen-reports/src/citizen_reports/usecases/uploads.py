@@ -1,8 +1,8 @@
-"""Resumable uploads of photographs, films and voice messages, stored encrypted until they are in
-the evidence store.
+"""Resumable uploads of photographs, films and voice messages, which are stored encrypted until they
+are in the evidence store.
 
-A completely uploaded file is examined once. The examination determines its kind and makes its clean
-form, the only form that is shown. In an emergency, uploads may continue after submission.
+Each completely uploaded file is examined, which determines the kind of its content and makes its
+clean form; the original is never shown. In emergencies, uploads may continue after submission.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ STORED_AT_ONCE = 4
 @dataclass(frozen=True)
 class Examined:
     """The result of examining a file. If the file cannot be used, `reason` is the code of the
-    refusal and `finding` is None; otherwise `reason` is "". `clean` yields the clean form, once."""
+    refusal and `finding` is None; else `reason` is "". `clean` yields the clean form, only once."""
 
     finding: Finding | None
     reason: str
@@ -62,8 +62,8 @@ class Examined:
 
 class Examiner(Protocol):
     def examine(self, pieces: AsyncIterator[bytes]) -> AbstractAsyncContextManager[Examined]:
-        """Examine a complete file; `pieces` are its bytes. The clean form can be read within the
-        context."""
+        """Examine a complete file; `pieces` are the file's bytes. Within the context, the clean
+        form can be read from the result."""
         ...
 
 
@@ -72,17 +72,17 @@ class Uploads:
         self._db = db
         self._clock = clock
         self._examiner = examiner
-        # A piece that is being stored lies in memory several times over; one that waits, once.
+        # Limits memory: a piece is copied several times while it is stored, but not while waiting.
         self._storing = asyncio.Semaphore(STORED_AT_ONCE)
 
     async def put(self, report_id: UUID, read: Callable[[], Piece], caller: Caller) -> Media:
-        """Store one uploaded piece of a file and return the file's new state. After the last piece
-        the whole file is examined.
+        """Store one uploaded piece of a file, and return the file in its new state. After the last
+        piece, the whole file is examined.
 
-        `read` returns the piece. It is called only when the piece is processed, so that waiting
-        calls hold no copies of their bytes. Raises ReportNotFound, ReportAlreadySubmitted,
-        MediaGap, MediaDiffers, MediaNotFound or TooManyMedia, and for a file that cannot be used
-        one of REASONS.
+        `read` returns the piece; it is called only when the piece is stored, so that waiting calls
+        hold no copies of their bytes. Raises ReportNotFound, ReportAlreadySubmitted, MediaGap,
+        MediaDiffers, TooManyMedia, MediaNotFound if the app has deleted the file, or one of REASONS
+        if the file cannot be used.
         """
         item = await self._store(report_id, read, caller)
         if item.is_whole and item.state is MediaState.RECEIVING:
@@ -94,15 +94,15 @@ class Uploads:
     async def _store(self, report_id: UUID, read: Callable[[], Piece], caller: Caller) -> Media:
         async with self._storing, self._db.begin(caller.scope) as tx:
             piece = read()
-            # Locked: pieces of one report are stored one at a time.
+            # The lock makes calls store the pieces of one report one after the other.
             report = await reports.get_for_update(tx, report_id)
             bind_trace(report)
             item = await contents.find_media(tx, report.report_id, piece.media_id)
             if report.status is not Status.OPEN and not self._may_follow(report, item):
                 if item is not None and item.is_whole and item.new_part_of(piece) == b"":
-                    return item  # a repeated piece whose answer was lost
+                    return item  # a repeated piece: its first response was lost
                 raise ReportAlreadySubmitted
-            # Sent again after it was refused: it starts anew, and may be another file.
+            # A refused file may be uploaded anew, also with another content.
             is_again = item is not None and item.state is MediaState.REFUSED and piece.offset == 0
             if item is None or is_again:
                 item, is_new = await self._begin(tx, report, piece, is_again=is_again), True
@@ -114,9 +114,9 @@ class Uploads:
             return longer
 
     async def _note(self, tx: Tx, report: Report, item: Media) -> None:
-        """Record the beginning or the end of an upload. For a draft, the version rises, so that a
-        submission based on the former files is not stored. For a submitted report, work is
-        scheduled that examines the file if this process ends first."""
+        """Record the beginning or the end of an upload. A draft gets a new version, so that a
+        concurrent submission with the former files is not stored. For the last piece of a submitted
+        report's file, work is scheduled that examines the file if this process ends first."""
         if report.status is Status.OPEN:
             await reports.save_draft(tx, report, report.with_another_file())
         elif item.is_whole:
@@ -124,7 +124,7 @@ class Uploads:
             await tx.reschedule(AWAIT_MEDIA, _key_of(item), looked_at(item, now))
 
     async def drop(self, report_id: UUID, media_id: UUID, caller: Caller) -> None:
-        """Delete a file of a draft. A repeated call changes nothing.
+        """Delete a file of a draft, at the app's request. A repeated call changes nothing.
 
         Raises ReportNotFound, ReportAlreadySubmitted or MediaNotFound.
         """
@@ -139,7 +139,7 @@ class Uploads:
             if report.status is not Status.OPEN:
                 raise ReportAlreadySubmitted
             await media_files.drop(tx, item)
-            # A submission that has read the file is not stored.
+            # The new version prevents a concurrent submission that has read the file.
             await reports.save_draft(tx, report, report.with_another_file())
             audit(tx, "drop_media", report, media=str(media_id))
 
@@ -149,7 +149,7 @@ class Uploads:
     async def _begin(self, tx: Tx, report: Report, piece: Piece, *, is_again: bool) -> Media:
         report_id = report.report_id
         if not is_again and await media_files.was_dropped(tx, report_id, piece.media_id):
-            raise MediaNotFound  # a piece that was late on its way does not bring it back
+            raise MediaNotFound  # a delayed piece must not restore a deleted file
         if piece.offset > 0:
             raise MediaGap(facts={"received_bytes": "0"})
         await self._require_place(tx, report_id)
@@ -161,7 +161,7 @@ class Uploads:
         return item
 
     async def _require_place(self, tx: Tx, report_id: UUID) -> None:
-        """Raise TooManyMedia if the report has the greatest number of files already."""
+        """Raise TooManyMedia for a report with MEDIA_MAX files, or MEDIA_SENT_MAX with refused."""
         items = await contents.media_of(tx, report_id)
         if len(handed_in(items)) >= MEDIA_MAX or len(items) >= MEDIA_SENT_MAX:
             raise TooManyMedia(facts={"media_max": str(MEDIA_MAX)})
@@ -181,9 +181,9 @@ class Uploads:
         return longer
 
     async def examine(self, item: Media, scope: Scope) -> Media:
-        """Examine a completely uploaded file, store the result and return the file with it. The
-        examination is slow and runs outside of transactions. Raises MediaDiffers if the file has
-        changed meanwhile."""
+        """Examine a completely uploaded file, store the result, and return the file in its new
+        state. The slow examination runs outside of transactions. Raises MediaDiffers if the file
+        was deleted or replaced meanwhile."""
         original = _Hashed(media_files.original_pieces(self._db, scope, item))
         async with self._examiner.examine(original.pieces()) as examined:
             reason = _reason(item, examined, original)
@@ -196,7 +196,7 @@ class Uploads:
         return current
 
     async def _settled(self, tx: Tx, item: Media, examined: Examined, reason: str) -> Media:
-        # Not locked: the desk of a submitted report would wait.
+        # The report is not locked: operators who act on it would have to wait.
         report = await reports.get(tx, item.report_id)
         settled = await _settle(tx, report, item, examined, reason)
         if settled.state is MediaState.COMPLETE and report.status is not Status.OPEN:
@@ -205,7 +205,7 @@ class Uploads:
 
 
 def _key_of(item: Media) -> str:
-    """The key of work on a file."""
+    """The key of scheduled work on a file: "report id:media id"."""
     return f"{item.report_id}:{item.media_id}"
 
 
@@ -215,7 +215,7 @@ def _refusal_of(item: Media) -> Refusal:
 
 
 class _Hashed:
-    """Yields the pieces of a file, and keeps the size and the SHA-256 of those read so far."""
+    """Yields the pieces of a file, and computes size and SHA-256 of the pieces yielded so far."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
@@ -234,7 +234,7 @@ class _Hashed:
 
 
 def _reason(item: Media, examined: Examined, original: _Hashed) -> str:
-    """The code of the refusal of the file, "" if it can be used."""
+    """The code of the refusal for an examined file; "" if the file can be used."""
     announced = item.announced
     is_read = original.size_bytes == announced.total_bytes
     if is_read and original.sha256 != announced.sha256:
@@ -245,8 +245,8 @@ def _reason(item: Media, examined: Examined, original: _Hashed) -> str:
 
 
 async def _settle(tx: Tx, report: Report, item: Media, examined: Examined, reason: str) -> Media:
-    """Store a file as refused for `reason` or, if that is "", as complete, together with its clean
-    form."""
+    """Store a file as refused for `reason` or, if `reason` is "", as complete, with its clean form,
+    when and where it was taken, and its first frame. Return the file in its new state."""
     finding = examined.finding
     if reason or finding is None:
         is_draft = report.status is Status.OPEN

@@ -1,4 +1,4 @@
-"""The use case by which a reporter learns, through the app, who looked at the report."""
+"""The use case by which a reporter learns, through the app, to whom the report was shown."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from citizen_reports.usecases.recording import bind_trace
 
 
 class Viewings:
-    """Answers reporters who looked at their reports."""
+    """Lists the viewings of a report for its reporter."""
 
     def __init__(self, db: Database, openings: Openings) -> None:
         self._db = db
@@ -44,8 +44,8 @@ class Viewings:
 
 
 def _viewing_in(entry: AuditEntry, report: Report) -> Viewing:
-    """What the reporter is told of an entry. Those of before were written without these facts: an
-    operator was shown the text then, at least."""
+    """The viewing that an audit entry records. If the entry is older than the facts "capacity" and
+    "seen", an officer (or service) is assumed, who saw the text, or a file if one was opened."""
     by_operator = entry.actor.startswith("operator/")
     of_before = Capacity.OFFICER if by_operator else Capacity.SERVICE
     shown_before = Seen.MEDIA if entry.action == OPEN_EVIDENCE else Seen.TEXT

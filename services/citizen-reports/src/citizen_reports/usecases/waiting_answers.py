@@ -1,8 +1,8 @@
-"""The use cases of answers from templates: given one by one or many at once, undone, sent.
+"""The use cases that give answers from templates, to one or many reports, undo them and send them.
 
-An answer waits in a row of its own, and its report names it. The row, the report and the scheduled
-work that sends the answer are written by one transaction, and so are the ends of each. Whatever
-moves the report meanwhile sets the answer aside, because the report names it no more.
+A given answer waits in its own row, to which the report refers. One transaction writes the row, the
+report and the scheduled work that sends the answer. A move of the report removes the reference:
+such an answer is set aside, and not sent.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ SEND_ANSWER = "send_answer"
 
 @dataclass(frozen=True)
 class ShownTemplate:
-    """A template by name, and its version as it was shown; 0 allows any version."""
+    """The name of a template, and the version that the operator saw; 0 allows any version."""
 
     name: str
     version: int = 0
@@ -55,7 +55,7 @@ class ShownTemplate:
 
 @dataclass(frozen=True)
 class Preview:
-    """The answer as its reporter would read it, its language, and its template."""
+    """The answer that a template gives for a report, in the language of the report's reporter."""
 
     text: str
     language: str
@@ -64,7 +64,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a request for one report: its answer with the state of that, or a refusal."""
+    """The result of a request for one report: the answer and its state, or else the refusal."""
 
     report_id: UUID
     answer: WaitingAnswer | None = None
@@ -73,9 +73,9 @@ class Result:
 
 
 class Answers:
-    """Gives and undoes answers from templates. A request is repeated with the same id: answers that
-    it gave stay, reports that it could not answer are tried again; with other content it raises
-    IdReused."""
+    """Gives, undoes and sends answers from templates. A request may be repeated with its id: the
+    answers that it gave stay, and reports that it could not answer are tried again. An id with
+    other content raises IdReused."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Answers:
         recorder: ReportRecorder,
         undo: timedelta,
     ) -> None:
-        """`undo` is how long an answer waits before it is sent."""
+        """`undo` is the time in which an answer can be undone, before it is sent."""
         self._desk = desk
         self._db = db
         self._clock = clock
@@ -96,8 +96,8 @@ class Answers:
         self._openings = Openings(db, clock)
 
     async def preview(self, report_id: UUID, name: str, caller: Caller) -> Preview:
-        """Return what the reporter of a report would read. Raises ReportNotFound, TemplateNotFound
-        or TemplateNotForReport."""
+        """Return the answer that the template `name` gives for a report; nothing is stored. Raises
+        ReportNotFound, TemplateNotFound or TemplateNotForReport."""
         async with self._openings.begin(report_id, caller) as tx:
             report = await reports.get(tx, report_id)
             bind_trace(report)
@@ -106,11 +106,10 @@ class Answers:
             return Preview(text, report.language, template)
 
     async def answer(self, shown: Shown, wanted: ShownTemplate, asked: Asked) -> DeskView:
-        """Answer a report from a template. The answer waits, and leaves unless it is undone.
-
-        Raises ReportNotFound, ReportChangedMeanwhile, TemplateNotFound, TemplateChangedMeanwhile,
-        TemplateNotForReport, AnswerWaiting, IdReused, or what `Report.answer` raises.
-        """
+        """Answer the report named by `shown` from a template. The answer is sent after a wait,
+        unless it is undone. Raises ReportNotFound, ReportMerged, ReportChangedMeanwhile,
+        TemplateNotFound, TemplateChangedMeanwhile, TemplateNotForReport, AnswerWaiting, IdReused,
+        or what `Report.answer` raises."""
         async with self._openings.begin(shown.report_id, asked.caller) as tx:
             await tx.once(asked.caller.key, asked.request_id, asked.content)
             report = await self._desk.lock(tx, shown.report_id, asked.caller)
@@ -123,15 +122,16 @@ class Answers:
     async def answer_many(
         self, shown: Sequence[Shown], wanted: ShownTemplate, asked: Asked
     ) -> list[Result]:
-        """Answer reports from one template, each in a transaction of its own, as `answer` does. A
-        report that is refused stops none of the others. Raises IdReused."""
+        """Answer reports from one template, each in its own transaction, as `answer` does. The
+        result of each report has the answer or the refusal. Raises IdReused."""
         async with self._db.begin(asked.caller.scope) as tx:
             await tx.once(asked.caller.key, asked.request_id, asked.content)
         return [await self._answer_one(one, wanted, asked) for one in shown]
 
     async def undo(self, request_id: UUID, caller: Caller) -> list[Result]:
-        """Undo the answers that the caller gave by a request, as far as they still wait. Reports
-        that the caller may not see any more are left out. Raises AnswerNotFound."""
+        """Undo those answers of the caller's request that still wait. Returns the state of all its
+        answers, except for reports that the caller may not see any more. Raises AnswerNotFound if
+        the request gave no answer."""
         async with self._db.begin(caller.scope) as tx:
             given = await waiting_answers.given_by(tx, caller.scope.name, request_id)
         if not given:
@@ -140,9 +140,9 @@ class Answers:
         return [result for result in found if result is not None]
 
     async def send(self, key: str) -> None:
-        """Send an answer to its reporter; `key` is its id. Does nothing if it was sent or undone.
-        An answer that was set aside, or that the report does not allow any more, ends here with a
-        step of the report that says so. Raises WaitUntilDue while the answer can be undone."""
+        """Scheduled work SEND_ANSWER: send a waiting answer; `key` is the answer's id. If the
+        report has moved, or cannot be answered now, the answer is set aside, and a step of the
+        report says why. Raises WaitUntilDue while the answer can be undone."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             waiting = await waiting_answers.find(tx, UUID(key))
@@ -157,7 +157,7 @@ class Answers:
                 return
             reason = "the report was acted on"
             if answer.waits_on(report):
-                # Where the answer was disputed, its operator had such a role when he gave it.
+                # For a disputed report, such a role was required when the answer was given.
                 actor = Actor(answer.operator, OVERSIGHT_ROLES)
                 try:
                     answered = report.answer(actor, answer.outcome, now)
@@ -186,14 +186,14 @@ class Answers:
             return Result(shown.report_id, refusal=refusal)
 
     async def _given(self, tx: Tx, report: Report, asked: Asked) -> WaitingAnswer | None:
-        """The answer to a report that this request has given already."""
+        """The answer that this request has already given to the report; None if there is none."""
         operator = asked.caller.scope.name
         return await waiting_answers.find_given(tx, operator, asked.request_id, report.report_id)
 
     async def _give(
         self, tx: Tx, report: Report, wanted: ShownTemplate, asked: Asked
     ) -> tuple[Report, WaitingAnswer]:
-        """Store an answer that waits; return the report with it, and the answer."""
+        """Store a waiting answer; return the report that refers to it, and the answer."""
         now, actor = self._clock(), actor_of(asked.caller)
         template = await _template(tx, wanted)
         text = template.written_for(report, self._law.outcomes)
@@ -225,7 +225,7 @@ class Answers:
         return waiting, answer
 
     async def _undo_one(self, given: WaitingAnswer, caller: Caller) -> Result | None:
-        """Undo an answer, if it still waits. None if the caller may not see the report any more."""
+        """Undo an answer if it still waits; None if the caller may not see the report any more."""
         async with self._db.begin(caller.scope) as tx:
             report = await reports.find_for_update(tx, given.report_id)
             answer = await waiting_answers.find(tx, given.answer_id)
@@ -246,7 +246,7 @@ class Answers:
         state: AnswerState,
         note: str,
     ) -> None:
-        """End an answer that will not be sent, and add a step to its report."""
+        """End an answer with `state`, UNDONE or SET_ASIDE, and add a step to the report."""
         is_undone = state is AnswerState.UNDONE
         facts = {"outcome": answer.outcome, "state": state.value}
         await self._recorder.record(

@@ -1,7 +1,7 @@
-"""Tells partners by webhook that there are changes of their reports, and makes their secrets.
+"""Sends webhooks to partners that have new changes of reports, and makes their signing secrets.
 
-One process at a time tells, under a lease. Each partner is told apart, so that one that does not
-answer holds up no other.
+Only one process at a time, the holder of a lease, sends webhooks. Each is sent in its own task, so
+that a partner that does not answer delays no other.
 """
 
 import asyncio
@@ -38,17 +38,17 @@ log = logging.getLogger(__name__)
 
 
 class Posts(Protocol):
-    """Sends a webhook."""
+    """The HTTP client that sends webhooks."""
 
     async def post(self, url: str, message: Message) -> str:
-        """Send a webhook; return "" if the partner took it, else why not."""
+        """Send a webhook to `url`; return "" if the partner accepted it, else the reason."""
         ...
 
 
 @dataclass(frozen=True)
 class Rotated:
-    """A partner's newest secret, and until when the former secret is still used; None if there was
-    none."""
+    """The secret that a request made, and when the secret before it ends; None if there was no
+    earlier one."""
 
     secret: str
     previous_ends_at: datetime | None
@@ -73,11 +73,11 @@ class Webhooks:
         self._telling = set[str]()
 
     async def rotate(self, request_id: UUID, caller: Caller) -> Rotated:
-        """Make a new secret for the calling partner's webhooks; the newest before it signs for
-        OVERLAP more. A repeated request id returns the same secret.
+        """Make a new secret for the calling partner's webhooks; the former secret also signs for
+        the time OVERLAP. A repeated request id returns the same secret.
 
         Raises WebhookAddressMissing or WebhookHostNotAllowed, or IdReused if the secret of a
-        request has ended.
+        repeated request was deleted after its end.
         """
         self._allowed.require(self._partners.callback_url(caller.name))
         last = (await changes.last_sequences(self._db)).get(caller.name, 0)
@@ -96,17 +96,17 @@ class Webhooks:
         return _repeated(known, secret_id)
 
     async def run(self) -> None:
-        """Tell partners of new changes until cancelled, while this process holds the lease."""
+        """Send webhooks until cancelled, while this process holds the lease."""
         try:
             async with hold(self._db, "webhooks") as lease, asyncio.TaskGroup() as group:
                 while True:
                     await self._look(lease, group)
                     await asyncio.sleep(POLL_SECONDS)
-        finally:  # another process measures now
+        finally:  # the next holder of the lease sets the metric
             webhooks_failing.set(0)
 
     async def _look(self, lease: Lease, group: asyncio.TaskGroup) -> None:
-        """Start a webhook to each partner that has new changes and no webhook on its way."""
+        """Start the webhook to each partner with new changes, if it is due and not running."""
         async with self._db.begin(SYSTEM) as tx:
             every = [one for one in await webhooks.every_webhook(tx) if self._has_address(one)]
         webhooks_failing.set(sum(one.attempts > 0 for one in every))
@@ -118,7 +118,7 @@ class Webhooks:
                 group.create_task(self._tell_and_save(one, sequence, lease))
 
     def _has_address(self, webhook: Webhook) -> bool:
-        """Whether the partner gets webhooks: it may still hand in reports and has an address."""
+        """Whether the partner has an address for webhooks, and may still hand in reports."""
         try:
             return bool(self._partners.callback_url(webhook.partner))
         except Refusal:
@@ -136,7 +136,7 @@ class Webhooks:
         return last > webhook.told and webhook.next_at <= self._clock()
 
     async def _tell(self, webhook: Webhook, sequence: int) -> Webhook:
-        """Send one webhook; return the partner's new state. Failures are logged, never raised."""
+        """Send one webhook; return the partner's new state. A failed delivery is only logged."""
         try:
             url = self._partners.callback_url(webhook.partner)
             self._allowed.require(url)
@@ -146,7 +146,7 @@ class Webhooks:
             valid = [one.secret for one in known if one.ends_at is None or one.ends_at > now]
             webhook_id = self._secrets.webhook_id(webhook.partner, sequence)
             reason = await self._posts.post(url, message_of(webhook_id, sequence, now, valid))
-        except Refusal as refusal:  # the row of the partner, or our list of hosts, has changed
+        except Refusal as refusal:  # the partner's terms, or the allowed hosts, have changed
             reason = refusal.reason
         if not reason:
             return webhook.delivered(sequence, self._clock())
@@ -156,7 +156,7 @@ class Webhooks:
 
 def _repeated(known: list[Secret], secret_id: UUID) -> Rotated:
     found = next((one for one in known if one.secret_id == secret_id), None)
-    if found is None:  # it has ended, and a newer one was made since
+    if found is None:  # deleted when a later secret was made after its end
         raise IdReused
     previous = next((one for one in known if one.created_at < found.created_at), None)
     return Rotated(found.secret, previous.ends_at if previous else None)
