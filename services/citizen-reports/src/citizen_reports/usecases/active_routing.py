@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """The active and planned rules by start, in order; before all starts, `built_in` is active."""
+    """Which routing rules are active when: those in `starts` from their start on, in order of time,
+    and `built_in` before the first start."""
 
     starts: tuple[tuple[datetime, RuleSet], ...]
     built_in: RuleSet
@@ -73,7 +74,7 @@ class ActiveRouting:
         return self._built_in.is_working
 
     def decide(self, facts: Facts) -> Routed:
-        """Return where a report goes, and why. Raises StorageAway until the first `refresh`."""
+        """Return which unit receives a report, and why. Raises StorageAway until a `refresh`."""
         if self._schedule is None:
             raise StorageAway
         return self._schedule.at(facts.moment).decide(facts, self.is_working)

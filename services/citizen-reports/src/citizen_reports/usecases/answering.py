@@ -1,4 +1,4 @@
-"""Records an answer that is sent to the reporter of a report."""
+"""Stores and audits an answer to a report, and schedules the closing of the report."""
 
 from datetime import datetime, timedelta
 
@@ -20,10 +20,10 @@ async def record_answer(
     answered: Report,
     answer: str,
 ) -> None:
-    """Store and audit the text `answer`, which changed `report` to `answered`.
+    """Store and audit the text `answer`; `report` and `answered` are the report before and after.
 
-    The partner's app gets a change. The reporter may dispute the answer for `dispute_days`, after
-    which scheduled work closes the report.
+    The partner's app gets a change. The reporter may dispute the answer for the `dispute_days` of
+    the legal table, after which scheduled work closes the report.
     """
     assert answered.answered_at is not None
     now: datetime = answered.answered_at

@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 
 
 class Pictures(Protocol):
-    """The evidence store and its models. `sha256` (hex) is the hash of a picture in the store."""
+    """The evidence store and its models. `sha256` (hex) is the hash of a picture in the store. With
+    `confidential`, the store's audit entry about a call is hidden from auditors."""
 
     async def find_faces_and_plates(self, sha256: str, *, confidential: bool) -> list[Box]:
         """Return the boxes of the faces and plates in a picture, in pixels. An empty list means

@@ -82,8 +82,8 @@ class CameraEvidence:
 
     async def hold(self, key: str) -> None:
         """Hold the evidence of a report's cameras, and store how many frames are held. `key` is the
-        report's id. Raises WaitUntilDue, to count the frames once more, until COUNT_AFTER has
-        passed since the end of the held period."""
+        report's id. Until COUNT_AFTER has passed since the end of the held period, raises
+        WaitUntilDue, so that the frames are counted again."""
         found = await nearby.located(self._db, UUID(key))
         bind_trace(found.report)
         window, now = held_window(found.report.occurred_at), self._clock()

@@ -35,7 +35,7 @@ MATCH_OFFICER = "match_officer"
 
 @dataclass(frozen=True)
 class Candidates:
-    """The officers whom a complaint may mean, and its subject; None if that is not settled yet."""
+    """The officers whom a complaint may mean, and the complaint's subject, None until settled."""
 
     officers: list[Officer]
     subject: Subject | None

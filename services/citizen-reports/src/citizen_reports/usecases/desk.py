@@ -116,7 +116,7 @@ class Desk:
         self, wanted: QueueFilter, spec: PageSpec, caller: Caller, *, overdue_only: bool
     ) -> tuple[list[DeskView], list[tuple[str, ...]]]:
         """Return a page of the queue of reports, and for each report its sort key for a page token.
-        Emergencies without an arrival come first; both groups are in order of the deadline.
+        Emergencies where nobody has arrived come first. Each group is in order of deadline.
 
         `overdue_only` limits the page to overdue reports. Raises BadRequest for an unknown region,
         or PageTokenWrong.
@@ -174,8 +174,8 @@ class Desk:
     async def ask(self, shown: Shown, question: str, reason_id: str, caller: Caller) -> DeskView:
         """Ask the reporter (the citizen who sent the report) a question about the report.
 
-        `question` has at most TEXT_MAX characters and fulfils `says_something`. `reason_id` is the
-        id of a reason in the legal table, "" for QUESTION_REASON. The clock of the answer stops
+        `question` has two or more words and at most TEXT_MAX characters. `reason_id` is the id
+        of a reason in the legal table, "" for QUESTION_REASON. The clock of the answer stops
         until the reporter replies, at most for as long as the reason allows; the deadline of the
         answer is then extended by the time waited. The clock of the response never stops.
 
@@ -209,9 +209,9 @@ class Desk:
             return await self.view(tx, asked, caller)
 
     async def answer(self, shown: Shown, answer: str, outcome: str, caller: Caller) -> DeskView:
-        """Answer the report named by `shown`. `answer` is the text for the reporter, which has at
-        most TEXT_MAX characters and fulfils `says_something`. `outcome` is a code of the legal
-        table for the report's category, such as "measures_taken".
+        """Answer the report named by `shown`. `answer` is the text for the reporter, with two or
+        more words and at most TEXT_MAX characters. `outcome` is a code of the legal table for the
+        report's category, such as "measures_taken".
 
         The reporter may dispute the answer for `dispute_days`. After these days, scheduled work
         closes the report if the answer was not disputed.
@@ -348,7 +348,7 @@ class Desk:
 
 
 def _record_listing(tx: Tx, listed: list[Report], wanted: QueueFilter) -> None:
-    """Record in the audit log which listed reports are confidential, or were listed with words."""
+    """Audit a list if it has confidential reports, or shows words of a proposed urgency."""
     confidential = [report.name for report in listed if report.is_confidential]
     read = [report.name for report in listed if report.urgency is Urgency.PROPOSED]
     if not confidential and not read:

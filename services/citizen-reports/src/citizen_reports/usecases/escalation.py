@@ -45,7 +45,7 @@ class Escalation:
         """Escalate a report whose answer is overdue; `key` is "report id:deadline number:step".
 
         Does nothing if the clock of the answer does not run, the deadline was moved, or the step
-        was taken. Raises WaitUntilDue if the step is not due, as after a clock setback.
+        was taken. Raises WaitUntilDue if the step is not due yet, because time was set back.
         """
         report_id, deadline_number, step = key.split(":")
         async with self._locked(report_id) as (tx, report):
@@ -57,7 +57,7 @@ class Escalation:
         """Escalate a report whose response is overdue; `key` is "report id:step".
 
         Does nothing if the clock of the response does not run, or the step was taken. Raises
-        WaitUntilDue if the step is not due, as after a clock setback.
+        WaitUntilDue if the step is not due yet, because time was set back.
         """
         report_id, step = key.split(":")
         async with self._locked(report_id) as (tx, report):
@@ -126,8 +126,8 @@ class Escalation:
             )
 
     async def date_answer(self, key: str) -> None:
-        """Set the date of an answer's deadline that had none, because the calendar of a year was
-        missing. Raises WaitUntilDue if it still is. `key` is "report id:deadline number"."""
+        """Set the date of an answer's deadline that has none, because the calendar of a year was
+        missing; `key` is "report id:deadline number". Raises WaitUntilDue while it is missing."""
         report_id, deadline_number = key.split(":")
         async with self._locked(report_id) as (tx, report):
             is_moved = report.deadline_number != int(deadline_number)
@@ -193,8 +193,8 @@ class Escalation:
 
 def question_schedule(report: Report, days: tuple[int, ...]) -> list[tuple[str, datetime]]:
     """Return the keys of the work WAITING for the open question of a report, each with its due
-    time: the reminders, `days` after the question, and the end of the wait. Reminders that would
-    not come before that end are left out."""
+    time: reminders, `days` (calendar days) after the question, and the end of the wait. Reminders
+    at or after the end are left out."""
     waiting = report.waiting
     assert waiting.since is not None and waiting.until is not None
     name = f"{report.report_id}:{waiting.questions}"

@@ -37,7 +37,7 @@ class Execution:
         self, shown: Shown, arrived_at: datetime | None, caller: Caller
     ) -> DeskView:
         """Record that an officer arrived at the place of an emergency at `arrived_at` (None: now).
-        The arrival ends the clock of the response. If one is recorded already, nothing changes.
+        The arrival ends the clock of the response. A second arrival changes nothing.
 
         Raises BadRequest for a moment in the future or before registration, ReportNotFound,
         ReportMerged, ReportChangedMeanwhile or ArrivalNotExpected.
@@ -79,8 +79,8 @@ class Execution:
         """Extend the deadline of the answer by working days, which is possible once. The partner's
         app gets a change. `reason` must have 1 to REASON_MAX characters.
 
-        The new deadline must lie within `extension_months` of the legal table after the clock
-        began, plus the time waited for the reporter. Raises BadRequest, ReportNotFound,
+        The new deadline is at most the `extension_months` of the legal table after the start of the
+        clock, plus the time waited for the reporter. Raises BadRequest, ReportNotFound,
         ReportMerged, ReportChangedMeanwhile, ExtensionNotAllowed, AlreadyExtended, DeadlinePassed
         or CalendarYearMissing.
         """

@@ -129,7 +129,7 @@ class FollowUp:
             await tx.schedule(BLUR_MEDIA, key, self._clock())
 
     async def _store(self, item: Media, report: Report) -> Stored:
-        """Store clean form and original, in this order: the original's entry names the form."""
+        """Store the clean form, then the original, which is stored with the clean form's hash."""
         announced, clean = item.announced, item.clean
         if clean is not None:
             form = EvidenceFile(clean.sha256, clean.content_type, clean.sha256)
@@ -151,7 +151,7 @@ class FollowUp:
 
     async def record_outcome(self, key: str) -> None:
         """Record what became of a report's accepted traffic evidence, unless the recorded outcome
-        is of the same stage or a later one. `key` is "report id:outcome", as in OUTCOMES."""
+        is of the same stage or a later one (see OUTCOMES). `key` is "report id:outcome"."""
         report_id, outcome = key.split(":")
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:

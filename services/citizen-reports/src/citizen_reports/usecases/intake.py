@@ -1,5 +1,5 @@
-"""The use cases by which apps open, submit, hand in, read and list reports. Those by which a
-reporter replies, disputes or withdraws are in `correspondence`.
+"""The use cases by which apps open, submit, hand in, read and list reports. The use cases by which
+a reporter replies, disputes or withdraws are in `correspondence`.
 
 Row-level security limits each transaction to the reports of the calling partner.
 """
@@ -142,7 +142,7 @@ class Intake:
         return await self._read(report_id, caller)
 
     async def by_number(self, number: str, caller: Caller) -> AppView:
-        """Return the report with a number such as KZ75-2026-4081937. Raises ReportNotFound."""
+        """Return the report with this number, such as KZ75-2026-4081937. Raises ReportNotFound."""
         return await self._read(number, caller)
 
     async def list_opened(
@@ -168,9 +168,9 @@ class Intake:
     async def _may_add(
         self, report_id: UUID, category: Category, content: bytes, caller: Caller
     ) -> bool:
-        """Whether to add a report of this category. Returns False if the partner may not hand in
-        such reports now, but has opened a report with this id and content before. If not, raises
-        ReportKindNotAllowed, or IdReused."""
+        """Whether to store a new report. Returns False if the partner may not hand in reports of
+        this category now, but has opened the report with this id and content before. Raises
+        ReportKindNotAllowed if the report is new, or IdReused."""
         try:
             self._partners.require_kind(caller, category)
         except Refusal:
@@ -286,7 +286,7 @@ class Intake:
         return self._offered(view)
 
     def _offered(self, view: AppView) -> AppView:
-        """The view with the reporter's present actions, and until when one may dispute."""
+        """The view with the reporter's present actions, and the end of the time for a dispute."""
         report, deadlines = view.report, self._law.deadlines
 
         def require_complete() -> None:
@@ -365,8 +365,7 @@ def _require_content(report: Report, items: Sequence[Media], *, has_text: bool) 
 
 
 def _content_digest(report: Report, items: list[Media], written: Written) -> bytes:
-    """SHA-256 of the canonical JSON (RFC 8785) of a submitted report, which has the SHA-256 of each
-    file."""
+    """The SHA-256 of a submitted report as canonical JSON (RFC 8785), with its files' hashes."""
     said, reporter = written.contents, written.reporter
     place = said.place
     return hashlib.sha256(

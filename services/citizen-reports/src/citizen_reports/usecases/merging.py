@@ -45,8 +45,8 @@ class Merging:
         self._openings = openings
 
     async def merge(self, shown: Shown, parent_id: UUID, caller: Caller) -> DeskView:
-        """Merge the report named by `shown` under the report `parent_id`, whose status and outcome
-        it follows from now on. Nothing changes if it follows this parent already.
+        """Merge the report named by `shown` under the report `parent_id`. From now on, it adopts
+        its parent's status, unit, arrival and outcome. If it has this parent, nothing changes.
 
         Raises ReportNotFound, also for a parent that the caller may not see, MergeNotAllowed, or
         ReportChangedMeanwhile, also if the parent was hidden from the caller meanwhile.
@@ -186,8 +186,8 @@ class Followers:
 
 
 async def _mark(tx: Tx, parent: Report) -> None:
-    """Mark `parent` as a report under which others are merged. Its version stays and no event is
-    published, since nothing changes for its reporter."""
+    """Mark `parent` as a report under which others are merged. Its version stays, and no event is
+    published, since nothing changes for the parent's reporter."""
     if not parent.is_parent:
         await reports.save_report(tx, parent, replace(parent, is_parent=True), Decision("lead"))
 

@@ -118,7 +118,7 @@ class SentMedia:
         caller may see.
 
         Raises ReportNotFound, MediaNotFound, MediaRefused, MediaNotStored, MediaHasNoFirstFrame,
-        MediaHasNoBlurredForm, or MediaNotBlurredYet; this schedules the blurring for now.
+        MediaHasNoBlurredForm, or MediaNotBlurredYet, after it has made the blurring due now.
         """
         try:
             opened = await self._opened(asked, caller)

@@ -64,9 +64,9 @@ class Personnel:
             return await personnel.find_unit(tx, unit.unit) or unit
 
     async def put_officer(self, officer: Officer, asked: Asked) -> Officer:
-        """Add an officer, or change an officer's log-in, badge and names. Scheduled work then adds
-        the officer to the candidates of complaints. If the log-in changes, scheduled work removes
-        the former log-in as the operator of open reports. Raises LogInTaken or BadgeTaken."""
+        """Add an officer, or change log-in, badge and names of the officer with this id. Scheduled
+        work then makes the officer a candidate of complaints that may mean him, and removes a
+        former log-in as the operator of open reports. Raises LogInTaken or BadgeTaken."""
         async with self._db.begin(asked.caller.scope) as tx:
             if await self._is_new(tx, asked):
                 await self._put(tx, officer, asked.request_id)
@@ -112,7 +112,7 @@ class Personnel:
             return await personnel.officer_with_id(tx, officer_id)
 
     async def units(self, *, after: str, size: int, caller: Caller) -> list[Unit]:
-        """Return at most `size` units in order of name, beginning after the name `after`."""
+        """Return at most `size` units in order of name, from the first after the name `after`."""
         async with self._db.begin(caller.scope) as tx:
             return await personnel.page_of_units(tx, after=after, size=size)
 
@@ -159,8 +159,8 @@ class Personnel:
                 personnel.add_posting(tx, officer.officer_id, posting)
 
     async def _end_postings(self, tx: Tx, unit: Unit) -> None:
-        """End the postings to a unit when the unit ends, but not before now: service until now
-        still counts for whom a complaint is hidden from."""
+        """End the postings to a unit when the unit ends, but not before now: past service stays on
+        record, since it decides from whom a complaint is hidden."""
         if unit.valid_until is None:
             return
         ends_at = max(unit.valid_until, self._clock())

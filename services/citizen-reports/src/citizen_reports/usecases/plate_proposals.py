@@ -1,7 +1,7 @@
 """Scheduled work that reads plates in photographs of traffic violations, for operators to judge.
 
-The handler may run more than once for one photograph. While the models are unavailable or busy, it
-raises, and is called again later.
+The handler may run more than once for one photograph. While the models are unavailable or busy, the
+handler raises, and is called again later.
 """
 
 import logging

@@ -27,7 +27,7 @@ def record_opening(
 
 
 def seen_of(written: Written) -> list[Seen]:
-    """Return which parts of a report `written` has, and so shows: text, reporter or place."""
+    """Return the parts of a report (TEXT, REPORTER, PLACE) that can be read in `written`."""
     said, shown = written.contents, list[Seen]()
     if said.text or said.officer:
         shown.append(Seen.TEXT)

@@ -95,7 +95,7 @@ class Retention:
             after = page[-1].report.report_id
 
     async def _erase(self, rule: Rule, report: Report) -> bool:
-        """Erase the rule's part of a report; return False if the part stays or is not due now."""
+        """Erase the part that `rule` names; return False if it must wait or is not due now."""
         bind_trace(report)
         files = list[str]()
         if rule.part is not Part.REPORTER:

@@ -45,8 +45,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Stated:
-    """A version of the routing rules and its state. `active_from` is the last time from which the
-    version was or will be active, None without one. `version` is None for the table of `law`."""
+    """A version of the routing rules and its state. `active_from` is its latest activation, past or
+    planned, None if there is none. `version` is None for version 0, the table of `law`."""
 
     rules: RuleSet
     version: Version | None
@@ -58,7 +58,7 @@ class Stated:
 class Moves:
     """The result of a replay of `replayed` reports, registered from `since` on. `counts` has the
     number of reports that would go to another unit, by the pair (unit on the receipt, new unit).
-    `numbers` has, by the same pairs, the report numbers that may be shown, at most NUMBERS_MAX."""
+    `numbers` has, by pair, up to NUMBERS_MAX numbers of these reports that may be shown."""
 
     since: datetime
     replayed: int = 0
@@ -109,7 +109,7 @@ class RoutingVersions:
 
     async def dry_run(self, version: int | None, facts: Facts, caller: Caller) -> Routed:
         """Return the unit to which a version (None: the active one) routes a report with these
-        facts, and the rules tried. Raises RoutingNotFound."""
+        facts, the rule that fits, and the rules before it. Raises RoutingNotFound."""
         async with self._db.begin(caller.scope) as tx:
             rules = await self._rules(tx, await self._named(tx, version))
         return rules.decide(facts, self._active.is_working)

@@ -31,7 +31,7 @@ class Search:
         """Return a page of the reports whose texts have all words of `text`, in any of their forms,
         the newest registration first, and the sort keys of the page's rows for a page token.
 
-        `region` "" stands for all visible regions. Reports of domestic violence or with children,
+        `region` "" stands for all visible regions. Reports of domestic violence or about children,
         and complaints, are never found. Contents, reporter, media and steps are left empty. Raises
         BadRequest for an unknown region, or for a text without searchable words, with more than
         WORDS_MAX words, or with more than LETTERS_MAX characters.

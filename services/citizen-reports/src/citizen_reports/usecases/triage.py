@@ -29,8 +29,8 @@ class Triage:
         self._openings = openings
 
     async def confirm(self, shown: Shown, caller: Caller) -> DeskView:
-        """Confirm that a report is urgent. Except for complaints, an arrival is now due as for a
-        road accident. The partner's app gets a change. A repeated call changes nothing.
+        """Confirm that a report is urgent. Unless it is a complaint, an officer's arrival is due as
+        for a road accident. The partner's app gets a change. A repeated call changes nothing.
 
         Raises ReportNotFound, ReportMerged, ReportChangedMeanwhile, AlreadyUrgent for emergencies
         by category, or StatusNotAllowed.

@@ -1,7 +1,7 @@
 """Resumable uploads of photographs, films and voice messages, which are stored encrypted until they
 are in the evidence store.
 
-Each completely uploaded file is examined, which determines the kind of its content and makes its
+The examination of a completely uploaded file determines the kind of its content, and makes its
 clean form; the original is never shown. In emergencies, uploads may continue after submission.
 """
 

@@ -129,9 +129,9 @@ class Answers:
         return [await self._answer_one(one, wanted, asked) for one in shown]
 
     async def undo(self, request_id: UUID, caller: Caller) -> list[Result]:
-        """Undo those answers of the caller's request that still wait. Returns the state of all its
-        answers, except for reports that the caller may not see any more. Raises AnswerNotFound if
-        the request gave no answer."""
+        """Undo those answers of the caller's request that still wait. Returns all answers of the
+        request with their states; reports that the caller may not see any more are left out.
+        Raises AnswerNotFound if the request gave no answer."""
         async with self._db.begin(caller.scope) as tx:
             given = await waiting_answers.given_by(tx, caller.scope.name, request_id)
         if not given:

@@ -106,7 +106,7 @@ class Webhooks:
             webhooks_failing.set(0)
 
     async def _look(self, lease: Lease, group: asyncio.TaskGroup) -> None:
-        """Start the webhook to each partner with new changes, if it is due and not running."""
+        """Start a webhook to each partner with new changes, unless one is under way or not due."""
         async with self._db.begin(SYSTEM) as tx:
             every = [one for one in await webhooks.every_webhook(tx) if self._has_address(one)]
         webhooks_failing.set(sum(one.attempts > 0 for one in every))
