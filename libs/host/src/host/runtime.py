@@ -13,7 +13,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -52,6 +52,8 @@ from host.telemetry.measures import BrokerMeasures, DatabaseMeasures, keep_measu
 
 GRACE_SECONDS = 20.0
 RESTART_SECONDS = 1.0
+# Longer than a loop needs for its end, such as for giving up a lease.
+CANCEL_AGAIN_SECONDS = 5.0
 log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Settings)
 
@@ -369,8 +371,20 @@ async def _looping(chassis: Chassis[Any]) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            await _cancelled(tasks)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all have ended.
+
+    A cancellation is lost if it comes in the moment in which an `asyncio.wait_for`, as the NATS
+    client has them, gets its result (Python before 3.12).
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
