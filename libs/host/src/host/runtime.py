@@ -375,11 +375,8 @@ async def _looping(chassis: Chassis[Any]) -> AsyncIterator[None]:
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks until all have ended.
-
-    A cancellation is lost if it comes in the moment in which an `asyncio.wait_for`, as the NATS
-    client has them, gets its result (Python before 3.12).
-    """
+    """Cancel tasks until all have ended. An `asyncio.wait_for`, as in the NATS client, loses a
+    cancellation that comes in the moment of its result (Python before 3.12)."""
     running = set(tasks)
     while running:
         for task in running:

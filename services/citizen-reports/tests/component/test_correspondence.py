@@ -226,13 +226,18 @@ async def test_a_withdrawal_is_a_decision_in_the_log(
 async def test_a_withdrawn_draft_is_gone_with_its_key_and_stays_withdrawn(
     kaspi: As, halyk: As, db: Database
 ) -> None:
-    given = draft(category=pb.CATEGORY_DOMESTIC_VIOLENCE)
+    without_iin = pb.Reporter(name="Synthetic Reporter", phone="+77000000000")
+    given = draft(category=pb.CATEGORY_DOMESTIC_VIOLENCE, reporter=without_iin)
     await kaspi.app("OpenReport", given)
     for piece in pieces_of(given.report_id, jpeg()):
         await kaspi.app("PutMedia", piece)
     async with db.begin(SYSTEM) as tx:
-        query = text("SELECT key_id FROM contents WHERE report_id = CAST(:id AS uuid)")
-        key_id = await tx.scalar(query.bindparams(id=given.report_id))
+        query = text(
+            "SELECT key_id FROM contents WHERE report_id = CAST(:id AS uuid)"
+            " UNION ALL SELECT key_id FROM reporters WHERE report_id = CAST(:id AS uuid)"
+        )
+        keys = list((await tx.execute(query.bindparams(id=given.report_id))).scalars())
+    assert len(keys) == 2
     request = withdrawal(given.report_id)
     assert (await refused(halyk.app("WithdrawReport", request))).code == "REPORT_NOT_FOUND"
     gone = pb.Report(report_id=given.report_id, status=WITHDRAWN)
@@ -249,8 +254,8 @@ async def test_a_withdrawn_draft_is_gone_with_its_key_and_stays_withdrawn(
 
     async def is_destroyed() -> bool:
         async with db.begin(SYSTEM) as tx:
-            query = text("SELECT wrapped IS NULL FROM data_keys WHERE key_id = :id")
-            return bool(await tx.scalar(query.bindparams(id=key_id)))
+            query = text("SELECT bool_and(wrapped IS NULL) FROM data_keys WHERE key_id = ANY(:ids)")
+            return bool(await tx.scalar(query.bindparams(ids=keys)))
 
     assert await until(is_destroyed)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,6 +51,21 @@ class Eraser:
         if self.away:
             raise Away
         self.erased.append(sha256)
+
+
+@dataclass
+class HoldingEraser(Eraser):
+    """Places a hold on one of two reports while evidence of the other is erased."""
+
+    numbers: dict[str, str] = field(default_factory=dict)
+    place_hold: Callable[[str], Awaitable[object]] | None = None
+
+    async def erase(self, sha256: str, *, confidential: bool) -> None:
+        await super().erase(sha256, confidential=confidential)
+        if sha256 in self.numbers and self.place_hold is not None:
+            [other] = [number for sha, number in self.numbers.items() if sha != sha256]
+            place, self.place_hold = self.place_hold, None
+            await place(other)
 
 
 @dataclass
@@ -227,6 +242,27 @@ async def test_a_report_that_the_law_holds_is_kept_until_the_hold_ends(
         assert (await refused(hold(as_, "PlaceHold", wrong))).code == code
     unknown = kept.LiftHoldRequest(hold_id=str(new_id()))
     assert (await refused(hold(as_, "LiftHold", unknown))).code == "HOLD_NOT_FOUND"
+
+
+async def test_a_hold_that_is_placed_during_a_run_keeps_the_evidence(
+    kaspi: As, dispatcher: As, as_: Callable[..., As], db: Database
+) -> None:
+    eraser = HoldingEraser()
+    for _ in range(2):
+        report_id, number = await withdrawn(kaspi, dispatcher, draft(), jpeg(next(sides)))
+        [item] = (await shown(dispatcher, report_id)).media
+        eraser.numbers[item.evidence_sha256] = number
+
+    async def place_hold(number: str) -> None:
+        until_then = to_timestamp(system_clock() + timedelta(days=800))
+        request = kept.PlaceHoldRequest(
+            hold_id=str(new_id()), number=number, reason="court", ends_at=until_then
+        )
+        await hold(as_, "PlaceHold", request)
+
+    eraser.place_hold = place_hold
+    await Runs(db, eraser).after(YEAR)
+    assert len(eraser.numbers.keys() & set(eraser.erased)) == 1
 
 
 @pytest.mark.parametrize(

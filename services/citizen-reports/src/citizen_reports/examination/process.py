@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -61,17 +62,7 @@ class Examiner:
     @asynccontextmanager
     async def _ran(self, pieces: AsyncIterator[bytes], *task: str) -> AsyncIterator[Examined]:
         async with self._slots:
-            process = await asyncio.create_subprocess_exec(
-                *_COMMAND,
-                *task,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
-                limit=OUTPUT_PIECE,
-            )
+            process = await _started(*task)
             try:
                 yield await self._examined(process, pieces)
             finally:
@@ -97,10 +88,10 @@ class Examiner:
                 process.stdin.write(piece)
                 await process.stdin.drain()
             process.stdin.close()
-        line = await process.stdout.readline()
-        if not line.endswith(b"\n") or len(line) > LINE_MAX:
-            return _BEYOND_LIMITS  # the file ended the process
         try:
+            line = await process.stdout.readline()  # ValueError for more than OUTPUT_PIECE bytes
+            if not line.endswith(b"\n") or len(line) > LINE_MAX:
+                return _BEYOND_LIMITS  # the file ended the process
             verdict = await _with_first_frame(process.stdout, read_verdict(line))
         except (ValueError, asyncio.IncompleteReadError):
             return _BEYOND_LIMITS
@@ -114,6 +105,24 @@ class Examiner:
 
 
 _BEYOND_LIMITS = Verdict(None, Reason.BEYOND_LIMITS)
+
+
+async def _started(*task: str) -> asyncio.subprocess.Process:
+    """Start the child process. Raises ExaminationFailed if the machine has no room for it."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            *task,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+            limit=OUTPUT_PIECE,
+        )
+    except OSError as error:
+        raise ExaminationFailed(type(error).__name__) from error
 
 
 async def _with_first_frame(out: asyncio.StreamReader, verdict: Verdict) -> Verdict:
@@ -138,15 +147,18 @@ async def _clean_pieces(
 ) -> AsyncIterator[bytes]:
     """Yield the clean form. Raises ExaminationFailed if it ends early or takes too long."""
     assert process.stdout is not None
-    left = verdict.clean_bytes
-    try:
-        async with asyncio.timeout(WALL_SECONDS):
-            while left:
+    left, seconds = verdict.clean_bytes, float(WALL_SECONDS)
+    while left:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
                 piece = await process.stdout.readexactly(min(left, OUTPUT_PIECE))
-                left -= len(piece)
-                yield piece
-    except (TimeoutError, asyncio.IncompleteReadError) as error:
-        raise ExaminationFailed("the clean form ended early") from error
+        except (TimeoutError, asyncio.IncompleteReadError) as error:
+            raise ExaminationFailed("the clean form ended early") from error
+        # Not the time that whoever takes the piece needs for it.
+        seconds -= time.monotonic() - began
+        left -= len(piece)
+        yield piece
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -75,7 +75,7 @@ def read_verdict(line: bytes) -> Verdict:
             raise ValueError("no finding")
         finding = Finding(*types, taken=_taken(told))
         return Verdict(finding, "", clean_bytes, is_confined, frame_bytes)
-    except (KeyError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError("no verdict") from error
 
 

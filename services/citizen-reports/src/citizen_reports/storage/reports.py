@@ -18,7 +18,7 @@ from chassis.refusals import PageTokenWrong
 from chassis.tables import data_keys
 from chassis.transaction import Scope, Tx
 from host.key_destruction import destroy_recorded, schedule_destruction
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, union_all, update
 from statements.reads import Read
 
 from citizen_reports.model.decided import REPORT
@@ -190,23 +190,31 @@ def _audited(tx: Tx, report: Report, decision: Decision) -> EntryOfRecord:
 
 
 async def drop_draft(tx: Tx, report_id: UUID) -> None:
-    """Delete a draft and destroy its data key. Needs the log-in for background work."""
-    await destroy_recorded(tx, await _delete_draft(tx, report_id))
+    """Delete a draft and destroy its data keys. Needs the log-in for background work."""
+    for key_id in await _delete_draft(tx, report_id):
+        await destroy_recorded(tx, key_id)
 
 
 async def withdraw_draft(tx: Tx, report_id: UUID) -> None:
-    """Delete a draft, and schedule the destruction of its data key as background work."""
-    await schedule_destruction(tx, await _delete_draft(tx, report_id))
+    """Delete a draft, and schedule the destruction of its data keys as background work."""
+    for key_id in await _delete_draft(tx, report_id):
+        await schedule_destruction(tx, key_id)
 
 
-async def _delete_draft(tx: Tx, report_id: UUID) -> UUID:
-    """Delete all rows of a draft and its files; return the id of the draft's data key."""
-    query = select(contents.c.key_id).where(contents.c.report_id == report_id)
-    key_id: UUID = await tx.scalar(query)
+async def _delete_draft(tx: Tx, report_id: UUID) -> list[UUID]:
+    """Delete all rows of a draft and its files; return the ids of the data keys that were the
+    draft's alone: its own, and that of a reporter who gave no IIN."""
+    own = select(contents.c.key_id).where(contents.c.report_id == report_id)
+    of_reporter = (
+        select(reporters.c.key_id)
+        .join(data_keys, data_keys.c.key_id == reporters.c.key_id)
+        .where(reporters.c.report_id == report_id, data_keys.c.person.is_(None))
+    )
+    keys = list((await tx.execute(union_all(own, of_reporter))).scalars())
     files = (media_chunks, clean_chunks, first_frames, media_taken, dropped_media, media)
     for table in (*files, reporters, contents, reports):
         await tx.execute(delete(table).where(table.c.report_id == report_id))
-    return key_id
+    return keys
 
 
 def add_change(tx: Tx, report: Report, at: datetime) -> None:

@@ -10,6 +10,7 @@ from chassis.db import Database
 from chassis.identity import Caller
 from chassis.refusals import checks
 from chassis.transaction import SYSTEM, Tx
+from host.scheduler import WaitUntilDue
 
 from citizen_reports.model.personnel import Officer, Posting, Unit
 from citizen_reports.model.raising import released
@@ -130,13 +131,17 @@ class Personnel:
     async def release_cases(self, key: str) -> None:
         """Remove the officer of an ended posting as the operator of open reports of the posting's
         unit or, if the officer has no posting now, of all units. Does nothing if another posting to
-        the unit lasts. `key` is the posting's id."""
+        the unit lasts. `key` is the posting's id. Raises WaitUntilDue before the end."""
         now = self._clock()
         async with self._db.begin(SYSTEM) as tx:
             officer_id, posting = await personnel.posting_for_update(tx, UUID(key))
             officer = await personnel.officer_with_id(tx, officer_id)
             units = _units_now(officer, now)
-            if posting.ends_at is None or not officer.log_in or posting.unit in units:
+            if posting.ends_at is None or not officer.log_in:
+                return
+            if posting.ends_at > now:  # the clock was set back, or the work was moved
+                raise WaitUntilDue(posting.ends_at - now)
+            if posting.unit in units:
                 return
             unit = posting.unit if units else ""
             await self._release(tx, await reports.held_by(tx, officer.log_in, unit), now)

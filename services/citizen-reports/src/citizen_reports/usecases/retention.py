@@ -106,6 +106,9 @@ class Retention:
                     return False
         if rule.part in (Part.ORIGINAL, Part.CLEAN):
             async with self._db.begin(SYSTEM) as tx:
+                # Evidence cannot come back: a hold that was placed meanwhile counts.
+                if await retention.lock_due(tx, rule, self._clock(), report.report_id) is None:
+                    return False
                 files = await retention.evidence_of_report_alone(tx, report.report_id, rule.part)
             try:
                 for sha256 in files:
