@@ -1,8 +1,8 @@
-"""Determines which actions an operator may take on a report now.
+"""The actions that an operator may take on a report now.
 
-An action is allowed if `ROLES` names a role of the operator for it, and the method of `Report` for
-this action raises no refusal. The methods are called on trial, which changes nothing. `ROLES` is
-also the source of the API's role policy.
+`ROLES` names the roles that may take each action, also for the API's role policy. An action is
+allowed if the operator has such a role, and the function of the model that decides on the action
+raises no refusal. `allowed_actions` calls these functions on trial, which changes nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ class DeskAction(StrEnum):
 
 
 DESK_ROLES = frozenset({"dispatcher", "supervisor", "inspector", "internal_security"})
-# Which roles may do what, besides what region and category let them see.
+# The roles that may take each action on reports whose region and category they may see.
 ROLES: Mapping[DeskAction, frozenset[str]] = {
     DeskAction.TAKE: DESK_ROLES,
     DeskAction.ROUTE: DESK_ROLES,
@@ -47,9 +47,9 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
     DeskAction.ANSWER: DESK_ROLES,
     # Complaints are never traffic evidence.
     DeskAction.ACCEPT_TRAFFIC_EVIDENCE: DESK_ROLES - {"internal_security"},
-    # An emergency stays one when it is raised to a complaint.
+    # An emergency that was raised to a complaint still awaits an arrival.
     DeskAction.RECORD_ARRIVAL: DESK_ROLES,
-    # The head extends (APPC 76); complaints are not extended at all (APPC 99).
+    # APPC 76 leaves extensions to the head; complaints are never extended (APPC 99).
     DeskAction.EXTEND: frozenset({"supervisor"}),
     DeskAction.RAISE: DESK_ROLES,
     DeskAction.CONFIRM_URGENCY: DESK_ROLES,
@@ -62,7 +62,7 @@ ROLES: Mapping[DeskAction, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Files:
-    """The numbers of a report's files: `stored` are in the evidence store, `waiting` are not."""
+    """How many photographs and films are `stored` in the evidence store, or `waiting` for that."""
 
     stored: int = 0
     waiting: int = 0
@@ -76,12 +76,12 @@ def accept_evidence(
     files: Files,
     now: datetime,
 ) -> tuple[Report, Report]:
-    """Accept a report's files as evidence of an offence. A ROUTED report is first assigned to the
-    actor.
+    """Accept a report's files as evidence of an offence, such as "RED_LIGHT". If the report is
+    ROUTED, it is first assigned to `actor`.
 
-    Returns the report before acceptance (assigned, if necessary) and the accepted report. Raises
+    Returns the assigned report as it is before acceptance, and the accepted report. Raises
     StatusNotAllowed, NotTraffic, AnotherOfficerRequired, CalendarYearMissing, or NoEvidence if no
-    file is stored.
+    photograph or film is in the evidence store.
     """
     in_work = report
     if report.status is Status.ROUTED:
@@ -95,7 +95,7 @@ def accept_evidence(
 def allowed_actions(
     report: Report, actor: Actor, deadlines: Deadlines, files: Files, now: datetime
 ) -> tuple[DeskAction, ...]:
-    """Return the actions that this operator may take now without being refused."""
+    """Return the actions on `report` that `actor` may take at `now` without being refused."""
     attempts: dict[DeskAction, Callable[[], object]] = {
         DeskAction.TAKE: lambda: report.take(actor, now, deadlines),
         DeskAction.ROUTE: lambda: report.route(report.unit),
@@ -105,7 +105,7 @@ def allowed_actions(
             report, report.offence_code, actor, deadlines, files, now
         ),
         DeskAction.EXTEND: lambda: extended(report, 1, now, deadlines),
-        # What can be raised at all can be raised to a complaint.
+        # A report that can be raised to any category can be raised to a complaint.
         DeskAction.RAISE: lambda: raised(
             report, Category.COMPLAINT_ABOUT_OFFICER, report.unit, now, deadlines
         ),
@@ -129,7 +129,7 @@ def allowed_actions(
 
 
 def is_accepted(attempt: Callable[[], object]) -> bool:
-    """Whether a call raises no refusal."""
+    """Call `attempt`, and return whether it raised no Refusal. Other errors are not caught."""
     try:
         attempt()
     except Refusal:

@@ -1,4 +1,4 @@
-"""Changes of the date by which a report is to be answered."""
+"""Changes of the deadline by which a report must be answered."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -9,10 +9,10 @@ from citizen_reports.model.report import Report
 
 
 def extended(report: Report, working_days: int, now: datetime, deadlines: Deadlines) -> Report:
-    """Return the report with the deadline of its answer extended by working days, which is possible
-    once, before it has passed.
+    """Return the report with the deadline of its answer postponed by `working_days`.
 
-    Raises ExtensionNotAllowed, AlreadyExtended, DeadlinePassed or CalendarYearMissing.
+    Raises AlreadyExtended, ExtensionNotAllowed if the law excludes the report's category or the
+    answer has no running deadline, DeadlinePassed if it has passed, or CalendarYearMissing.
     """
     if report.extended_at is not None:
         raise AlreadyExtended
@@ -26,8 +26,8 @@ def extended(report: Report, working_days: int, now: datetime, deadlines: Deadli
 
 
 def dated(report: Report, deadlines: Deadlines) -> Report:
-    """Return the report with a date for its answer, if it had none because the calendar was
-    missing and the calendar is known now. Otherwise return the report unchanged."""
+    """Return the report with a date for its answer, if it had none because a calendar was missing
+    and the calendar is known now. Otherwise return `report` itself."""
     if report.deadline is None or report.deadline.due_at is not None:
         return report
     due = deadlines.of(report.category, report.region, report.answer_started_at)

@@ -1,5 +1,5 @@
-"""What a decision covers, and the hash in its audit entry: all columns of a registered report's
-row; its answer; whom a complaint is about; and templates of answers."""
+"""The kinds of decided records: reports, answers, answer templates and subjects of complaints. Each
+lists the columns that the hash in the audit entry of a decision covers."""
 
 from audit_log.record_kinds import RecordKind
 
@@ -18,7 +18,7 @@ REPORT = RecordKind(
     ),
 )
 ANSWER = RecordKind("answer", ("report_id", "answer"))
-# A version of a template of answers.
+# A version of an answer template.
 TEMPLATE = RecordKind(
     "answer_template",
     (
@@ -26,5 +26,5 @@ TEMPLATE = RecordKind(
         *("withdrawn", "reason", "changed_by", "changed_at"),
     ),
 )
-# Whom a complaint is about.
+# The settled subject of a complaint.
 SUBJECT = RecordKind("subject", ("report_id", "officer_id", "unit", "settled_at"))

@@ -1,8 +1,8 @@
-"""Reports of the same incident, merged by an operator: one is handled, and the others follow it.
+"""Merging of reports of the same incident: the parent is handled, and merged reports follow it.
 
-Each reporter keeps his own report, under its own number and with its own dates. What happens to the
-parent (status, unit, arrival, outcome) happens to those that follow it; words of the desk and of
-its reporter do not pass from one to the other, and nothing tells a reporter that there are others.
+Each reporter keeps his own report, with its own number and dates. A merged report adopts the
+status, unit, arrival and outcome of its parent. What the desk or a reporter writes in one report is
+not passed to another, and no reporter is told that there are other reports.
 """
 
 from dataclasses import replace
@@ -12,8 +12,8 @@ from citizen_reports.model.refusals import MergeNotAllowed, ReportMerged, Status
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import QUEUE, Status, Urgency
 
-# What a report that follows another becomes, by the status of the other: its own reporter is asked
-# nothing, and his answer is disputed by nobody else. A parent that is missing here is not followed.
+# The status of a merged report by the status of its parent: questions to the parent's reporter, and
+# his dispute, do not concern other reporters. A parent with any other status is not followed.
 FOLLOWS = {
     Status.REGISTERED: Status.ROUTED,
     Status.ROUTED: Status.ROUTED,
@@ -24,7 +24,7 @@ FOLLOWS = {
     Status.CLOSED: Status.ANSWERED,
 }
 _MAY_BE_MERGED = frozenset({Status.ROUTED, Status.IN_WORK})
-# The answer to those who follow, by language: the desk's own words were written to somebody else.
+# The answer to reporters of merged reports, by language; the desk writes to the parent's alone.
 _ANSWERS = {
     "kk": "Полиция сіз хабарлаған жағдайды қарады. Нәтижесі: {outcome}.",
     "ru": "Полиция рассмотрела то, о чём вы сообщили. Итог: {outcome}.",
@@ -33,17 +33,17 @@ _ANSWERS = {
 
 
 def require_own(report: Report) -> None:
-    """Raise ReportMerged if a report is merged under another one, or was answered with it."""
+    """Raise ReportMerged if a report is merged under a parent, also if both are answered."""
     if report.parent is not None:
         raise ReportMerged
 
 
 def require_mergeable(report: Report) -> None:
-    """Raise MergeNotAllowed if a report cannot be merged under any other."""
+    """Raise MergeNotAllowed, with the fact `reason`, if a report cannot be merged at all."""
     reason = ""
     if report.parent is not None:
         reason = "merged_already"
-    elif report.is_complaint:  # whom each is about decides who may know of it
+    elif report.is_complaint:  # who may see a complaint depends on its own subject
         reason = "complaint"
     elif report.disputed_at is not None:
         reason = "disputed"
@@ -60,10 +60,10 @@ def require_mergeable(report: Report) -> None:
 
 
 def merged(report: Report, parent: Report) -> Report:
-    """Return the report, which follows `parent` from now on.
+    """Return `report` merged under `parent`, with the parent's status and progress.
 
-    The parent is due no later than the report was, by both clocks, so that nobody's date depends on
-    whether others reported the same. Raises MergeNotAllowed.
+    Raises MergeNotAllowed, also if a clock of `report` ends before that of `parent`: no reporter
+    waits longer because others reported the same.
     """
     require_mergeable(report)
     reason = _obstacle(report, parent)
@@ -80,15 +80,15 @@ def merged(report: Report, parent: Report) -> Report:
 
 
 def may_follow(report: Report, parent: Report) -> bool:
-    """Whether a merged report still follows its parent, which may have been raised to another
-    category, sent to another region, or taken back by its reporter."""
+    """Whether a merged report can still follow its parent: not if the parent was raised to another
+    category, moved to another region, or withdrawn by its reporter."""
     are_alike = (report.category, report.region) == (parent.category, parent.region)
     return are_alike and parent.status in FOLLOWS
 
 
 def followed(report: Report, parent: Report) -> Report:
-    """Return a merged report, updated to the present state of its parent; the same report if
-    nothing changes. After its answer, only the outcome of traffic evidence is still adopted."""
+    """Return a merged report, updated to the present state of its parent; `report` itself if
+    nothing changes. An answered report adopts only the outcome of traffic evidence."""
     after = replace(report, outcome=parent.outcome)
     if report.status in QUEUE:
         after = _with_progress(after, parent)
@@ -96,9 +96,9 @@ def followed(report: Report, parent: Report) -> Report:
 
 
 def on_its_own(report: Report) -> Report:
-    """Return the report as one that follows no other; unchanged if it follows none.
+    """Return the report without a parent; unchanged if it has none.
 
-    If it was not answered yet, it is handled from the beginning: with the status ROUTED, no
+    If the report is not answered yet, it is handled from the beginning: with the status ROUTED, no
     operator, and both clocks running to the dates that its reporter was told.
     """
     if report.parent is None:
@@ -120,22 +120,22 @@ def on_its_own(report: Report) -> Report:
 
 
 def unmerged(report: Report) -> Report:
-    """Return the report as one that follows no other; unchanged if it follows none. Raises
-    StatusNotAllowed once it was answered: its reporter may dispute that."""
+    """Return the report without a parent, as `on_its_own` does. Raises StatusNotAllowed for a
+    merged report that is answered, whose reporter may dispute the answer."""
     if report.parent is not None and report.status not in QUEUE:
         raise StatusNotAllowed(facts={"status": report.status.value})
     return on_its_own(report)
 
 
 def answer_to_follower(language: str, outcome: str) -> str:
-    """Return the answer to the reporter of a merged report. `outcome` is the text of its outcome,
-    in the same language."""
+    """Return the answer to the reporter of a merged report. `outcome` is the name of its closing
+    outcome in the same language."""
     return _ANSWERS[language].format(outcome=outcome)
 
 
 def _with_progress(report: Report, parent: Report) -> Report:
-    """The report with the status, unit, arrival and answer of its parent. Its own date moves only
-    where the parent is due later by now, such as after an extension."""
+    """The report with the status, unit, arrival and answer of its parent. The deadline of its own
+    answer changes only if that of the parent is later, such as after an extension."""
     after = replace(
         report,
         status=FOLLOWS[parent.status],
@@ -159,7 +159,7 @@ def _with_progress(report: Report, parent: Report) -> Report:
 
 
 def _obstacle(report: Report, parent: Report) -> str:
-    """Why the report cannot be merged under this one; "" if it can."""
+    """The reason why `report` cannot be merged under `parent`; "" if it can."""
     if report.report_id == parent.report_id:
         return "same_report"
     if report.region != parent.region:
@@ -174,7 +174,7 @@ def _obstacle(report: Report, parent: Report) -> str:
 
 
 def _is_due_later(parent: Report, report: Report) -> bool:
-    """Whether the police would have more time for the parent than they have for the report."""
+    """Whether one of the parent's clocks ends later than that of the report, or does not run."""
     for kind in DeadlineKind:
         due_at, due_of_parent = report.due_of(kind), parent.due_of(kind)
         if kind is DeadlineKind.RESPONSE and parent.response_ended_at is not None:

@@ -1,7 +1,7 @@
-"""Decisions about who sees and handles a report.
+"""Decisions that change who may see and handle a report.
 
-It is raised to a more secret category, it is settled whom a complaint is about, or the posting of
-its operator ends.
+A report is raised to a more secret category, the subject of a complaint is settled, or the posting
+of a report's operator ends.
 """
 
 from dataclasses import replace
@@ -18,11 +18,11 @@ from citizen_reports.model.statuses import Move
 def raised(
     report: Report, category: Category, unit: str, now: datetime, deadlines: Deadlines
 ) -> Report:
-    """Return the report with this more secret category, the status ROUTED, this unit and no
-    operator. It follows no other report any more.
+    """Return the report with this more secret category, the status ROUTED, this unit, no operator
+    and no parent.
 
-    A response is due from `now` on where the new category has one. The answer is due by the rule of
-    the new category, counted from registration; an earlier deadline that runs already stays. Raises
+    If the new category has a response, its time begins at `now`. The answer is due by the rule of
+    the new category, counted from registration, unless the running deadline is earlier. Raises
     CategoryNotRaised or StatusNotAllowed.
     """
     if not is_more_secret(category, report.category):
@@ -48,13 +48,13 @@ def raised(
 
 
 def subject_settled(report: Report) -> Report:
-    """Return the complaint after it was settled whom it is about. Raises NotAComplaint."""
+    """Return the complaint as a new version, once its subject is settled. Raises NotAComplaint."""
     if not report.is_complaint:
         raise NotAComplaint
     return replace(report, version=report.version + 1)
 
 
 def released(report: Report) -> Report:
-    """Return the report without its operator, whose posting has ended; a report in work gets the
+    """Return the report without its operator, whose posting has ended. A report IN_WORK gets the
     status ROUTED. Raises StatusNotAllowed."""
     return replace(report.moved(Move.RELEASE), operator="")

@@ -1,20 +1,20 @@
-"""What is promised to the reporter at registration."""
+"""The receipt that the reporter gets for a submitted report."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from law.report_deadlines import Deadline
 
-# The rules of the response in emergencies, which arrival alone ends.
+# How the ids of those rules begin whose response ends only when somebody arrives: of emergencies.
 ARRIVAL_RULES = "emergency."
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The confirmation that the reporter gets at registration. A receipt never changes.
+    """The confirmation that the reporter gets at registration; only `response` changes later.
 
-    `deadline` is that of the answer, `response` until when the police respond (None for categories
-    without such a time).
+    `deadline` is the deadline of the answer, `response` that of the response (None for categories
+    without one). A response begins anew when the report is raised or its urgency is confirmed.
     """
 
     number: str
@@ -23,7 +23,7 @@ class Receipt:
     unit: str
     content_sha256: bytes
     response: Deadline | None = None
-    # The rule that chose the unit; known while the report is registered, and kept in its step.
+    # The rule that chose the unit: set only during registration, and stored in the report's step.
     routed_by: str = field(default="", compare=False)
 
     @property

@@ -38,7 +38,7 @@ class MediaIncomplete(Refusal):
 
 
 class MediaNotAPicture(Refusal):
-    """No photograph, film or voice message that can be read: damaged, cut or something else."""
+    """The file cannot be read as a photograph, film or voice message: damaged, cut or other."""
 
     kind = Kind.INVALID
     code = "MEDIA_NOT_A_PICTURE"
@@ -55,7 +55,7 @@ class MediaKindNotTaken(Refusal):
 
 
 class MediaBeyondLimits(Refusal):
-    """To read the file would take more memory or time than a file may take."""
+    """Reading the file would take more memory or time than is allowed for one file."""
 
     kind = Kind.INVALID
     code = "MEDIA_BEYOND_LIMITS"
@@ -76,25 +76,25 @@ class MediaNotStored(Refusal):
 
 
 class MediaNotBlurredYet(Refusal):
-    """The form without faces and plates is still to be made; nothing else of it may be shown."""
+    """The picture must be shown in its blurred form, which was not made yet."""
 
     code = "MEDIA_NOT_BLURRED_YET"
 
 
 class MediaHasNoBlurredForm(Refusal):
-    """A film or voice message; only its clean form can be opened, by those who may."""
+    """The file is a film or voice message: it can be opened only in its clean form."""
 
     code = "MEDIA_HAS_NO_BLURRED_FORM"
 
 
 class MediaRefused(Refusal):
-    """A file that could not be used, or whose rest did not come: nothing of it is kept."""
+    """The file could not be used, or was not uploaded completely: nothing of it is kept."""
 
     code = "MEDIA_REFUSED"
 
 
 class MediaHasNoFirstFrame(Refusal):
-    """No film, or one of before first frames were kept."""
+    """The file is no film, or was uploaded before first frames were kept."""
 
     code = "MEDIA_HAS_NO_FIRST_FRAME"
 
@@ -117,7 +117,7 @@ class AlreadyDisputed(Refusal):
 
 
 class WithdrawalNotAllowed(Refusal):
-    """The reporter cannot take the report back. The fact `reason` says why."""
+    """The reporter cannot withdraw the report. The fact `reason` says why."""
 
     code = "WITHDRAWAL_NOT_ALLOWED"
 
@@ -145,13 +145,13 @@ class CalendarYearMissing(Refusal):
 
 
 class CategoryNotRaised(Refusal):
-    """The report already has this category, or one that is kept more secret."""
+    """The wanted category is not kept more secret than the present category of the report."""
 
     code = "CATEGORY_NOT_RAISED"
 
 
 class ReportMerged(Refusal):
-    """The report follows another one of the same incident; that one is handled."""
+    """The report is merged under a parent; only the parent is handled."""
 
     code = "REPORT_MERGED"
 
@@ -163,13 +163,13 @@ class MergeNotAllowed(Refusal):
 
 
 class AlreadyUrgent(Refusal):
-    """The report is an emergency by its category."""
+    """The report is an emergency by its category, so nobody need confirm that it is urgent."""
 
     code = "ALREADY_URGENT"
 
 
 class UrgencyNotProposed(Refusal):
-    """No words of the reporter propose that the report is urgent, or somebody has judged them."""
+    """The urgency of the report is not proposed, or an operator has already judged it."""
 
     code = "URGENCY_NOT_PROPOSED"
 
@@ -204,7 +204,7 @@ class WebhookAddressMissing(Refusal):
 
 
 class WebhookHostNotAllowed(Refusal):
-    """The address for webhooks is none to which this installation may send."""
+    """This installation may not send webhooks to the address in the partner's row."""
 
     code = "WEBHOOK_HOST_NOT_ALLOWED"
 
@@ -215,31 +215,31 @@ class BadgeTaken(Refusal):
 
 
 class AnotherOfficerRequired(Refusal):
-    """A disputed report is neither taken nor answered by the operator whose answer is disputed."""
+    """The operator's answer was disputed: another operator must take and answer the report."""
 
     code = "ANOTHER_OFFICER_REQUIRED"
 
 
 class ArrivalNotExpected(Refusal):
-    """Nobody has to be at the place of this report within minutes."""
+    """The report is not an open emergency, so that no arrival can be recorded."""
 
     code = "ARRIVAL_NOT_EXPECTED"
 
 
 class ArrivalRequired(Refusal):
-    """An emergency is not answered before somebody has been there."""
+    """The report is an emergency: it cannot be answered before an arrival is recorded."""
 
     code = "ARRIVAL_REQUIRED"
 
 
 class WaitingTimeUsed(Refusal):
-    """Earlier questions have stopped the deadline for as long as is allowed."""
+    """Earlier questions have stopped the clock of the answer for as long as is allowed."""
 
     code = "WAITING_TIME_USED"
 
 
 class ExtensionNotAllowed(Refusal):
-    """The law allows no extension for this report, or its deadline does not run now."""
+    """The law allows no extension in this category, or the answer has no running deadline."""
 
     code = "EXTENSION_NOT_ALLOWED"
 
@@ -258,13 +258,13 @@ class RoutingNotFound(Refusal):
 
 
 class RoutingNotReplayed(Refusal):
-    """A version of the routing rules is made active only after it was replayed."""
+    """The version of the routing rules cannot be made active before it was replayed."""
 
     code = "ROUTING_NOT_REPLAYED"
 
 
 class UnitReceivesReports(Refusal):
-    """Routing rules send reports to a unit that would no longer exist, or not take them."""
+    """Routing rules send reports to the unit, which after this change could not take them."""
 
     code = "UNIT_RECEIVES_REPORTS"
 
@@ -277,39 +277,39 @@ class HoldNotFound(Refusal):
 
 
 class TemplateNotFound(Refusal):
-    """There is no such template of answers, or it was withdrawn."""
+    """There is no answer template of this name, or it was withdrawn."""
 
     kind = Kind.NOT_FOUND
     code = "TEMPLATE_NOT_FOUND"
 
 
 class TemplateChangedMeanwhile(Refusal):
-    """The template has another version than the one that was shown."""
+    """The answer template has a newer version than the operator was shown."""
 
     kind = Kind.CONFLICT
     code = "TEMPLATE_CHANGED_MEANWHILE"
 
 
 class TemplateNotForReport(Refusal):
-    """The template answers other kinds of reports."""
+    """The answer template, or its outcome, is not for reports of this category."""
 
     code = "TEMPLATE_NOT_FOR_REPORT"
 
 
 class AnswerWaiting(Refusal):
-    """Another answer to the report waits already."""
+    """Another answer to the report is waiting to be sent."""
 
     code = "ANSWER_WAITING"
 
 
 class AnswerNotInBulk(Refusal):
-    """Reports of this category are answered one by one."""
+    """Reports of this category must be answered one by one, not many by one request."""
 
     code = "ANSWER_NOT_IN_BULK"
 
 
 class AnswerNotFound(Refusal):
-    """The caller gave no answer by this request."""
+    """The caller gave no answer with this request id."""
 
     kind = Kind.NOT_FOUND
     code = "ANSWER_NOT_FOUND"

@@ -1,4 +1,4 @@
-"""A report and a method for each decision about it.
+"""A report, and a method for each decision that changes it.
 
 A report contains no personal data: text, reporter, officer and exact place are stored separately,
 encrypted.
@@ -62,28 +62,28 @@ class Report:
     opened_at: datetime
     story: str
     version: int = 1
-    # H3 cell of the place, coarse; "" where the place is not known.
+    # The coarse H3 cell of the place; "" if the place has no coordinates.
     cell: str = ""
-    # The place lies abroad: the region is the one the app gave, or the nearest.
+    # Whether the place lies abroad. Then `region` is that of the app or KATO code, or the nearest.
     place_abroad: bool = False
     receipt: Receipt | None = None
     deadline: Deadline | None = None
-    # Rises with every change of the deadline: work scheduled for an older one is void.
+    # Rises with every change of `deadline`: work scheduled with an older number does nothing.
     deadline_number: int = 0
     waiting: Waiting = NOT_ASKED
     escalation_step: int = 0
-    # The deadline number for which a warning was given.
+    # The `deadline_number` for which a warning was given; 0 if none was.
     warned_number: int = 0
-    # When the clock of the response ended, and its last step: 0 after the warning.
+    # When the clock of the response ended, and its last escalation: None, 0 after the warning.
     response_ended_at: datetime | None = None
     response_step: int | None = None
-    # When somebody was there.
+    # When somebody arrived at the place of an emergency.
     arrived_at: datetime | None = None
-    # The position that the last escalation gave the report to; "" before.
+    # The position to which the last escalation gave the report; "" if there was none.
     position: str = ""
     unit: str = ""
     operator: str = ""
-    # When an operator first took it.
+    # When an operator first took the report.
     taken_at: datetime | None = None
     answered_at: datetime | None = None
     # The operator of the last answer, and its outcome, such as "measures_taken".
@@ -91,30 +91,30 @@ class Report:
     closing_outcome: str = ""
     disputed_at: datetime | None = None
     extended_at: datetime | None = None
-    # What came of accepted traffic evidence.
+    # What became of the accepted traffic evidence, a key of OUTCOMES; "" if nothing yet.
     outcome: str = ""
     offence_code: str = ""
     duplicate_of: UUID | None = None
     # A call for help by somebody who cannot speak or write: it has no text.
     silent_alarm: bool = False
-    # What the app gave, where an operator has raised the report to another category.
+    # The category that the app gave, if an operator raised the report to another; else None.
     reported_category: Category | None = None
-    # None where neither words nor an operator say so.
+    # None if neither the reporter's words nor an operator said that the report is urgent.
     urgency: Urgency | None = None
-    # An answer that has not left yet (see `waiting_answers`); any move sets it aside.
+    # The id of an answer that waits to be sent (see `waiting_answers`); any move removes it.
     waiting_answer: UUID | None = None
-    # The report under which it was merged, and whether others are, or were, merged under it.
+    # The id of the parent of a merged report; whether others are, or were, merged under this one.
     parent: UUID | None = None
     is_parent: bool = False
 
     @property
     def category_of_app(self) -> Category:
-        """The category that the app gave. The app is not told that the report was raised."""
+        """The category that the app gave, which the app is shown even if the report was raised."""
         return self.reported_category or self.category
 
     @property
     def id_of_app(self) -> UUID:
-        """The id that the app made; `report_id` is another where it was taken (see `own_ids`)."""
+        """The id that the app chose; `report_id` differs if another partner has it (`own_ids`)."""
         return id_of_app(self.report_id, self.partner)
 
     @property
@@ -140,8 +140,8 @@ class Report:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether somebody may be in danger: by the category, by the reporter's words unless an
-        operator has declined that, or as an operator has decided."""
+        """Whether somebody may be in danger: by the category, or because the urgency is proposed by
+        the reporter's words or confirmed by an operator."""
         return self.category in EMERGENCIES or self.urgency in URGENT
 
     @property
@@ -157,12 +157,12 @@ class Report:
 
     @property
     def response(self) -> Deadline | None:
-        """Until when the police respond, whether they have or not; None without such a time."""
+        """The deadline of the response, even if it has ended; None for reports without one."""
         return self.receipt.response if self.receipt else None
 
     @property
     def response_due_at(self) -> datetime | None:
-        """The time by which the police must respond; None once they have."""
+        """The time by which the police must respond; None if the clock for this does not run."""
         if self.response is None or self.response_ended_at or self.status not in QUEUE:
             return None
         return self.response.due_at
@@ -176,7 +176,7 @@ class Report:
 
     @property
     def due_at(self) -> datetime | None:
-        """The time by which operators must act: the earliest clock that runs; None without one."""
+        """The earliest end of a running clock, even if the report is merged; None if none runs."""
         running = [due for due in (self.response_due_at, self.answer_due_at) if due is not None]
         return min(running, default=None)
 
@@ -187,22 +187,22 @@ class Report:
 
     @property
     def answer_started_at(self) -> datetime:
-        """When the clock of the answer began: at registration, or at the dispute."""
+        """When the clock of the answer began: at registration or, if later, at the dispute."""
         assert self.receipt is not None
         return self.disputed_at or self.receipt.registered_at
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether one of the clocks runs and its time has passed; False if it follows another."""
+        """Whether a clock that runs has reached its time by `now`; False for a merged report."""
         return self.parent is None and self.due_at is not None and now >= self.due_at
 
     def routing_facts(self, kato: str, at: datetime) -> Facts:
-        """Return what routing decides on, where the report is routed at `at`. `kato` is the code of
-        its place, "" without one."""
+        """Return the facts by which routing chooses a unit if the report is routed at `at`. `kato`
+        is the KATO code of its place, "" without one."""
         return Facts(self.category, self.region, kato, self.language, at, self.place_abroad)
 
     def with_another_file(self) -> "Report":
-        """Return the draft with its version raised by one, because the upload of another file has
-        begun. Raises ReportAlreadySubmitted."""
+        """Return the draft with its version raised by one, because the upload of a file has begun
+        or ended, or a file was deleted. Raises ReportAlreadySubmitted."""
         if self.status is not Status.OPEN:
             raise ReportAlreadySubmitted
         return replace(self, version=self.version + 1)
@@ -223,15 +223,15 @@ class Report:
         return replace(self.moved(Move.ROUTE), unit=unit, operator="")
 
     def move(self, region: str) -> "Report":
-        """Return the report as one of another region."""
+        """Return the report with this region, an ISO 3166-2 code."""
         return replace(self, region=region, version=self.version + 1)
 
     def take(self, actor: Actor, now: datetime, deadlines: Deadlines) -> "Report":
         """Return the report with the status IN_WORK and this operator.
 
-        The clock of an emergency's response runs on: only arrival ends it. That of a reported crime
-        ends. A disputed report is taken only by another operator than the one who answered, with a
-        role in OVERSIGHT_ROLES.
+        Taking ends the response to a reported crime. The response to an emergency runs on until an
+        arrival. A report whose answer was disputed can be taken only by another operator than the
+        one who gave this answer, with a role in OVERSIGHT_ROLES.
 
         Raises StatusNotAllowed, AnotherOfficerRequired or CalendarYearMissing.
         """
@@ -247,10 +247,10 @@ class Report:
         return taken if due == self.deadline else taken.with_deadline(due)
 
     def arrive(self, arrived_at: datetime) -> "Report":
-        """Return the report with the clock of its response ended: somebody was there at
-        `arrived_at`. Unchanged if an arrival is recorded already.
+        """Return the report with its arrival at `arrived_at`, which ends the clock of its response.
+        Unchanged if an arrival is recorded already.
 
-        Raises ArrivalNotExpected for reports other than emergencies with a running clock.
+        Raises ArrivalNotExpected if the report is no emergency or is not open any more.
         """
         if self.arrived_at is not None:
             return self
@@ -277,20 +277,20 @@ class Report:
         return replace(asked, waiting=Waiting(now, until, questions, 0, self.waiting.waited))
 
     def remind(self, number: int) -> "Report":
-        """Return the report with this reminder, counted from 1, of its open question."""
+        """Return the report with the reminder `number`, counted from 1, of its open question."""
         waiting = replace(self.waiting, reminders=number)
         return replace(self, waiting=waiting, version=self.version + 1)
 
     def reply(self, now: datetime, deadlines: Deadlines) -> "Report":
-        """Return the report with the status IN_WORK and the deadline of its answer extended by the
-        time spent waiting for the reply, which came at `now`. Raises NothingAsked or
-        StatusNotAllowed."""
+        """Return the report with the status IN_WORK. The deadline of its answer is postponed by the
+        time from the question until the reply at `now`, or until the end of the wait if that is
+        earlier. Raises NothingAsked or StatusNotAllowed."""
         return self._after_question(Move.REPLY, now, deadlines)
 
     def go_on(self, now: datetime, deadlines: Deadlines) -> "Report":
-        """Return the report with the status IN_WORK, because no reply came in time; `now` is at or
-        after the end of the wait. The deadline of its answer is extended by the time waited at
-        most. Raises NothingAsked or StatusNotAllowed."""
+        """Return the report with the status IN_WORK, because no reply came before the end of the
+        wait, which is at or before `now`. The deadline of its answer is postponed by the whole
+        wait. Raises NothingAsked or StatusNotAllowed."""
         return self._after_question(Move.GO_ON, now, deadlines)
 
     def accept_traffic(self, offence_code: str) -> "Report":
@@ -299,7 +299,7 @@ class Report:
         """
         if self.category is not Category.TRAFFIC_VIOLATION:
             raise NotTraffic
-        if self.offence_code:  # once: a candidate exists by now
+        if self.offence_code:  # accepted before: a candidate of a violation exists
             raise StatusNotAllowed(facts={"status": self.status.value})
         return replace(self.moved(Move.ACCEPT), offence_code=offence_code)
 
@@ -307,8 +307,8 @@ class Report:
         """Return the report with the status ANSWERED, answered by this operator at `now` with this
         outcome, such as "measures_taken".
 
-        Raises StatusNotAllowed, AnotherOfficerRequired, or ArrivalRequired for an emergency where
-        nobody has been yet.
+        Raises StatusNotAllowed, AnotherOfficerRequired, or ArrivalRequired for an emergency at
+        which nobody has arrived yet.
         """
         self._require_oversight(actor)
         answered = self.moved(Move.ANSWER)
@@ -324,8 +324,8 @@ class Report:
         )
 
     def dispute(self, now: datetime, unit_deadline: Deadline) -> "Report":
-        """Return the report with the status DISPUTED, no operator and `unit_deadline` as its new
-        deadline. Raises AlreadyDisputed if it was disputed before, or ReportNotAnswered."""
+        """Return the report with the status DISPUTED, no operator, no parent and `unit_deadline` as
+        its deadline. Raises AlreadyDisputed if it was disputed before, or ReportNotAnswered."""
         if self.disputed_at is not None:
             raise AlreadyDisputed
         if self.status is not Status.ANSWERED:
@@ -344,15 +344,15 @@ class Report:
         return self.moved(Move.CLOSE)
 
     def warn(self, kind: DeadlineKind) -> "Report":
-        """Return the report marked as warned that this clock ends soon."""
+        """Return the report with the record of a warning that this clock ends soon."""
         warned = replace(self, version=self.version + 1)
         if kind is DeadlineKind.RESPONSE:
             return replace(warned, response_step=0)
         return replace(warned, warned_number=self.deadline_number)
 
     def escalate(self, kind: DeadlineKind, step: int, position: str) -> "Report":
-        """Return the report, given to `position` by this step of the clock's ladder. Steps are
-        counted from 1."""
+        """Return the report as escalated to `position` because this clock has ended. `step` is the
+        number of the step of escalation, counted from 1."""
         escalated = replace(self, position=position, version=self.version + 1)
         if kind is DeadlineKind.RESPONSE:
             return replace(escalated, response_step=step)
@@ -366,7 +366,7 @@ class Report:
         return replace(self, outcome=outcome, version=self.version + 1)
 
     def _require_oversight(self, actor: Actor) -> None:
-        """Raise unless the operator may act on this report, if its answer was disputed."""
+        """Raise a refusal if the report was disputed and this operator may not act on it."""
         if self.disputed_at is None:
             return
         if not actor.roles & OVERSIGHT_ROLES:
@@ -387,14 +387,14 @@ class Report:
         return moved.with_deadline(deadlines.after_waiting(self.deadline, waited))
 
     def moved(self, move: Move) -> "Report":
-        """Return the report with the status to which this move leads. Raises StatusNotAllowed."""
+        """Return the report after this move, without waiting answer. Raises StatusNotAllowed."""
         target = TRANSITIONS.get((self.status, move))
         if target is None:
             raise StatusNotAllowed(facts={"status": self.status.value, "action": move.value})
         return replace(self, status=target, version=self.version + 1, waiting_answer=None)
 
     def with_deadline(self, deadline: Deadline) -> "Report":
-        """Return the report with this deadline of its answer, and its escalation begun anew."""
+        """Return the report with this deadline of its answer, and with its escalation reset."""
         return replace(
             self, deadline=deadline, deadline_number=self.deadline_number + 1, escalation_step=0
         )

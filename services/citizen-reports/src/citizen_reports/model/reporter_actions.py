@@ -1,7 +1,7 @@
-"""Determines what the reporter of a report may do with it now, through the app.
+"""The actions that a reporter may take on his report now, through the app.
 
-An action is offered if the method that decides about it raises no refusal. The methods are called
-on trial, which changes nothing.
+An action is offered if the function of the model that decides on it raises no refusal. These
+functions are called on trial, which changes nothing.
 """
 
 from collections.abc import Callable
@@ -28,12 +28,12 @@ class ReporterAction(StrEnum):
 def actions_of_reporter(
     report: Report, deadlines: Deadlines, now: datetime, require_complete: Callable[[], object]
 ) -> tuple[ReporterAction, ...]:
-    """Return the actions that the reporter may take now without being refused.
+    """Return the actions that the reporter may take at `now` without being refused.
 
     `require_complete` raises a refusal if a draft lacks something without which it cannot be
     submitted, such as the rest of a file.
     """
-    # A submission or dispute sets a deadline, which does not decide whether it is allowed.
+    # Submission and dispute need a deadline, whose value does not decide whether they are allowed.
     any_deadline = report.deadline or Deadline(now, "")
     receipt = Receipt("", now, any_deadline, report.unit, b"")
     attempts: dict[ReporterAction, Callable[[], object]] = {

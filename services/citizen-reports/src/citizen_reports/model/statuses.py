@@ -33,8 +33,8 @@ class Move(StrEnum):
 
 
 class Urgency(StrEnum):
-    """Whether somebody may be in danger, beside what the category says: by the reporter's words
-    (PROPOSED), or as an operator has decided."""
+    """The urgency of a report beside what its category says: PROPOSED by the reporter's words, then
+    CONFIRMED or DECLINED by an operator."""
 
     PROPOSED = "proposed"
     CONFIRMED = "confirmed"
@@ -62,18 +62,18 @@ TRANSITIONS: dict[tuple[Status, Move], Status] = {
     (Status.ROUTED, Move.WITHDRAW): Status.WITHDRAWN,
     (Status.IN_WORK, Move.WITHDRAW): Status.WITHDRAWN,
     (Status.WAITS_FOR_REPORTER, Move.WITHDRAW): Status.WITHDRAWN,
-    # It turned out to be of a more secret category: its new unit begins anew.
+    # The report was raised to a more secret category: its new unit handles it from the beginning.
     (Status.ROUTED, Move.RAISE): Status.ROUTED,
     (Status.IN_WORK, Move.RAISE): Status.ROUTED,
     (Status.WAITS_FOR_REPORTER, Move.RAISE): Status.ROUTED,
     (Status.ANSWERED, Move.RAISE): Status.ROUTED,
     (Status.DISPUTED, Move.RAISE): Status.ROUTED,
     (Status.CLOSED, Move.RAISE): Status.ROUTED,
-    # The posting of its operator has ended.
+    # The posting of the report's operator has ended.
     (Status.IN_WORK, Move.RELEASE): Status.ROUTED,
     (Status.WAITS_FOR_REPORTER, Move.RELEASE): Status.WAITS_FOR_REPORTER,
 }
-# Statuses in which the desk still has to act.
+# Statuses of an open report, which the police still have to answer.
 QUEUE = (
     Status.REGISTERED,
     Status.ROUTED,
@@ -81,11 +81,11 @@ QUEUE = (
     Status.WAITS_FOR_REPORTER,
     Status.DISPUTED,
 )
-# Statuses in which nobody has asked or answered the reporter yet.
+# Statuses in which no operator works on the report: not yet, or not since it was routed again.
 BEFORE_WORK = frozenset({Status.OPEN, Status.REGISTERED, Status.ROUTED})
-# Statuses in which the clock of the answer runs. That of the response runs in all of QUEUE.
+# Statuses in which the clock of the answer runs. The clock of the response runs in all of QUEUE.
 CLOCK_RUNS = frozenset(QUEUE) - {Status.WAITS_FOR_REPORTER}
-# Roles that may take and answer a disputed report, instead of the desk that answered it.
+# Roles that may take and answer a report whose former answer was disputed.
 OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
 
 

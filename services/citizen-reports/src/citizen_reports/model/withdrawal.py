@@ -1,7 +1,7 @@
-"""A reporter takes a report back.
+"""The withdrawal of a report by its reporter.
 
-The law does not say what a withdrawal ends. It is assumed that it ends a request (APPC 64), but not
-the duty to handle what may be a crime (CPC 179).
+The law does not say what a withdrawal ends. The assumption here: a withdrawal ends a request (APPC
+64), but not the duty of the police to handle what may be a crime (CPC 179).
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from citizen_reports.model.statuses import BEFORE_WORK, TRANSITIONS, Move
 
 
 def withdrawn(report: Report) -> Report:
-    """Return the report with the status WITHDRAWN. Raises WithdrawalNotAllowed."""
+    """Return the report with the status WITHDRAWN and no parent. Raises WithdrawalNotAllowed."""
     may_move = (report.status, Move.WITHDRAW) in TRANSITIONS
     reason = _duty_to_handle(report) if may_move else "answered"
     if reason:
@@ -28,7 +28,7 @@ def _duty_to_handle(report: Report) -> str:
     is none, as for a draft, which was not submitted to the police."""
     if report.receipt is None:
         return ""
-    if report.reported_category is not None:  # which one it was raised to is not told
+    if report.reported_category is not None:  # the reason hides to which category it was raised
         return "must_be_handled"
     if report.category in TAKEN_FROM_ABROAD:
         return "crime_or_danger"
