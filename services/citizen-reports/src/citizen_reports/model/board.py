@@ -1,11 +1,11 @@
-"""How many reports units and officers have, and how units handled the reports of a period."""
+"""Numbers of open reports by unit and officer, and how units handled the reports of a period."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class OfficerLoad:
-    """The open reports that an officer has taken, and how many of them are overdue."""
+    """How many open reports of a unit are assigned to one officer, and how many are overdue."""
 
     operator: str
     open: int
@@ -14,8 +14,8 @@ class OfficerLoad:
 
 @dataclass(frozen=True)
 class UnitLoad:
-    """The open reports of a unit. `unassigned` ones were taken by nobody; for `due_soon` ones a
-    warning was given, and they are not overdue yet."""
+    """How many open reports a unit has. `unassigned` of them have no officer. For `due_soon` of
+    them a warning was given that a clock ends soon, and they are not overdue yet."""
 
     unit: str
     unassigned: int
@@ -28,10 +28,11 @@ class UnitLoad:
 
 @dataclass(frozen=True)
 class UnitFigures:
-    """How a unit handled the reports that were registered in a period.
+    """How a unit handled the reports registered in a period: numbers of reports, and a median.
 
-    `on_time` and `late` ones are answered and not disputed since, `overdue` ones are still open.
-    `median_minutes` is the median time until an operator first took one, 0.0 if none was taken.
+    `on_time` and `late` reports are answered, `overdue` reports are open, and `reopened` reports
+    were ever disputed. `median_minutes` is the median time from registration until an operator
+    first took the report, 0.0 if no report was taken.
     """
 
     unit: str

@@ -1,6 +1,6 @@
-"""What a partner handed in on one day, for reconciliation.
+"""The daily count of what a partner handed in, by which both sides compare their records.
 
-It tells how many reports there are, where they stand, and a digest of their ids.
+The count has the numbers of reports by category and by status, and a digest of their ids.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Day:
 
 @dataclass(frozen=True)
 class DayReport:
-    """A report that was registered on the day: the id and the category that the app gave."""
+    """A report that was registered on a day, with the id and the category that the app gave."""
 
     report_id: UUID
     number: str
@@ -41,10 +41,10 @@ class DayReport:
 
 @dataclass(frozen=True)
 class DayCount:
-    """How many reports were registered on a day, by category, and where they stand now.
+    """How many reports a partner registered on a day, by category and by their present status.
 
-    `ids_sha256` is the SHA-256 (hex) of their ids, sorted, with a line feed after each. If the day
-    `is_over`, the count is final.
+    `ids_sha256` is the SHA-256 (hex) of their sorted ids, with a line feed after each id. If
+    `is_over`, the day has ended, and no report is added any more.
     """
 
     day: Day
@@ -55,14 +55,14 @@ class DayCount:
 
     @property
     def open(self) -> int:
-        """How many still wait for the police or their reporter."""
+        """How many are registered, routed, in work or waiting for the reporter; not disputed."""
         ended = (Status.ANSWERED, Status.DISPUTED, Status.CLOSED, Status.WITHDRAWN)
         return self.by_status.total() - sum(self.by_status[status] for status in ended)
 
 
 def day_of(text: str, now: datetime) -> Day:
-    """Return the day that is written as YYYY-MM-DD. Raises BadRequest for anything else, and for a
-    day that has not begun in Asia/Almaty at the moment `now`."""
+    """Return the day that `text` states as YYYY-MM-DD. Raises BadRequest for any other text, and
+    for a day that has not begun in Asia/Almaty at the moment `now`."""
     found = parse_day(text)
     is_right = found is not None and found <= almaty_day(now)
     with checks() as check:
@@ -72,7 +72,7 @@ def day_of(text: str, now: datetime) -> Day:
 
 
 def count_of(day: Day, reports: Sequence[DayReport], now: datetime) -> DayCount:
-    """Return the count of the reports of a day, at the moment `now`."""
+    """Count `reports`, all that a partner registered on `day`, as of the moment `now`."""
     ids = sorted(str(report.report_id) for report in reports)
     digest = hashlib.sha256("".join(f"{one}\n" for one in ids).encode())
     kinds = Counter(report.category for report in reports)

@@ -1,4 +1,4 @@
-"""What of a report is erased by itself, and when; see `law.report_retention` for the terms."""
+"""The parts of an ended report that are erased, each when its retention term in `law` is over."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,14 +10,14 @@ from law.report_retention import ReportRetention
 from citizen_reports.model.categories import Category
 from citizen_reports.model.statuses import Status
 
-# The reports of which nothing can follow: no other report is touched.
+# The statuses of an ended report. Retention terms begin when a report gets one of them.
 ENDED = frozenset({Status.CLOSED, Status.WITHDRAWN})
-# What became of accepted evidence that is evidence no more. Until then the whole report is held.
+# Outcomes by which accepted evidence ceases to be evidence; until then nothing is erased.
 EVIDENCE_NO_MORE = frozenset({"violation_rejected", "violation_annulled"})
 
 
 class Part(StrEnum):
-    """What is erased by itself, in this order: an original before the form that was made of it."""
+    """A part of a report with a retention term of its own; parts are erased in this order."""
 
     TEXT = "text"
     REPORTER = "reporter"
@@ -27,7 +27,7 @@ class Part(StrEnum):
 
 
 class HoldReason(StrEnum):
-    """Why the law wants a report kept beyond its term."""
+    """The reason of the law to keep a report beyond its retention terms."""
 
     COURT = "court"
     INVESTIGATION = "investigation"
@@ -37,7 +37,7 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True)
 class Hold:
-    """A report is kept until `ends_at`, or until the hold is lifted."""
+    """A hold of a report: nothing of it is erased until `ends_at`, or until the hold is lifted."""
 
     hold_id: UUID
     report_id: UUID
@@ -48,7 +48,8 @@ class Hold:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which part of which reports is erased, and how long after their end."""
+    """The rule that a part of the reports of one class is erased when `term` after their end is
+    over. `source` names the act that says so, or is "assumed"."""
 
     report_class: str
     categories: tuple[Category, ...]
@@ -57,14 +58,14 @@ class Rule:
     source: str
 
     def ended_before(self, now: datetime) -> datetime:
-        """Return the moment until which reports must have ended for this part to be due now."""
+        """Return the latest end of a report whose part is due to be erased at `now`."""
         return now - self.term
 
 
 @dataclass(frozen=True)
 class PlannedErasure:
-    """How many reports of a class have a part that is due on a day (UTC), and how many of these
-    are held."""
+    """How many reports of a class have a part whose term is over on a day (UTC). Of these reports,
+    `held` are kept because of a hold."""
 
     report_class: str
     part: Part
@@ -74,7 +75,7 @@ class PlannedErasure:
 
 
 def rules_of(table: ReportRetention) -> list[Rule]:
-    """Return the rules of a table for all that is erased, in the order of `Part`."""
+    """Return a rule for each class and part with a term in the table, in the order of `Part`."""
     found = []
     for part in Part:
         for report_class, categories in table.classes.items():

@@ -1,6 +1,6 @@
-"""Templates of answers: texts in three languages with placeholders, in versions that never change.
+"""Answer templates: texts in three languages with placeholders, in versions that never change.
 
-A placeholder is replaced by what the reporter knows already, and by nothing personal.
+A placeholder stands for something that the reporter knows already, and for nothing personal.
 """
 
 import re
@@ -19,7 +19,7 @@ from citizen_reports.model.report import Report
 from citizen_reports.model.words import check_length
 from citizen_reports.model.written import says_something
 
-# Leaves room for what placeholders are replaced by.
+# Leaves room for the texts that replace placeholders.
 TEMPLATE_TEXT_MAX = TEXT_MAX - 500
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,63})")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -28,10 +28,10 @@ PLACEHOLDERS = frozenset({"number", "registered_on", "occurred_on", "outcome"})
 
 @dataclass(frozen=True)
 class Template:
-    """A version of a template.
+    """A version of an answer template.
 
-    `categories` are the kinds of reports that it answers, all if empty; `outcome` is a code of the
-    legal table; `texts` has a text for each language of the apps.
+    `categories` are those of the reports that it answers, all if empty; `outcome` is the id of a
+    closing outcome in `law`; `texts` has the text in each language of LANGUAGES.
     """
 
     name: str
@@ -49,8 +49,8 @@ class Template:
         return not self.categories or category in self.categories
 
     def written_for(self, report: Report, outcomes: ReportOutcomes) -> str:
-        """Return the text for a registered report, in the language of its reporter. Raises
-        TemplateNotForReport if the template or its outcome is for other categories."""
+        """Return the answer to a registered report, in the language of its reporter. Raises
+        TemplateNotForReport if the template or its outcome is not for the report's category."""
         names = {one.id: one.names for one in outcomes.of(report.category)}
         if not self.fits(report.category) or self.outcome not in names:
             raise TemplateNotForReport
@@ -65,7 +65,7 @@ class Template:
 
 
 def check_template(check: Checks, template: Template, outcomes: ReportOutcomes) -> None:
-    """Check texts, placeholders and outcome of a template; `check` gets every wrong field."""
+    """Check texts, placeholders and outcome of a template; add every wrong field to `check`."""
     for language in LANGUAGES:
         _check_text(check, f"texts.{language}", template.texts[language])
     for_all = all(
@@ -94,7 +94,7 @@ def _check_text(check: Checks, field: str, text: str) -> None:
 
 
 def _names_in(text: str) -> Iterator[str]:
-    """The names of placeholders in a text, and each brace that belongs to none."""
+    """Yield the names of the placeholders in a text, then each brace outside of placeholders."""
     yield from _PLACEHOLDER.findall(text)
     yield from re.findall(r"[{}]", _PLACEHOLDER.sub("", text))
 

@@ -1,6 +1,6 @@
-"""The urgency of reports that are no emergencies by their category: words of the reporter propose
-it, and an operator confirms or declines it. A report whose urgency is declined is as urgent as its
-category says, never less."""
+"""The urgency of reports whose category is no emergency: words of the reporter propose that such a
+report is urgent, and an operator confirms or declines the urgency. Nothing makes a report less
+urgent than its category."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,33 +13,32 @@ from citizen_reports.model.refusals import AlreadyUrgent, StatusNotAllowed, Urge
 from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import QUEUE, Urgency
 
-# In the queue, words of danger count as due this long after registration.
+# In the queue, a proposed urgency counts as a deadline this long after registration.
 LOOK_WITHIN = timedelta(minutes=5)  # tidy: our own promise, not a term
-# The emergency of no particular unit, by whose response other urgent reports are handled.
+# The category whose response and escalation apply to reports of confirmed urgency.
 URGENT_AS = Category.ROAD_ACCIDENT
 
 
 def reasons_of(report: Report, text: str, address: str = "") -> tuple[Reason, ...]:
-    """Return the reasons, found in the reporter's text and in the address, for handling a report at
-    once. Returns () for emergencies, which are handled at once anyway."""
+    """Return the reasons why a report is urgent, found in the reporter's `text` and in `address`.
+    Returns () for emergencies, which are urgent by their category."""
     if report.category in EMERGENCIES:
         return ()
     return read_lexicon().reasons(text, address, report.category.value)
 
 
 def proposed(report: Report, reasons: Sequence[Reason]) -> Report:
-    """Return the report, proposed as urgent if there are reasons and nobody has confirmed it."""
+    """Return the report with its urgency PROPOSED if there are reasons, unless it is CONFIRMED."""
     if not reasons or report.urgency is Urgency.CONFIRMED:
         return report
     return replace(report, urgency=Urgency.PROPOSED)
 
 
 def confirmed(report: Report, now: datetime, deadlines: Deadlines) -> Report:
-    """Return the report with its urgency confirmed, whether it was proposed or not. Its response is
+    """Return the report with its urgency CONFIRMED, whether it was proposed or not. Its response is
     due as for a road accident at `now`, except for complaints, which internal security handles.
 
-    Raises AlreadyUrgent for emergencies, or StatusNotAllowed if the desk has nothing to do any
-    more.
+    Raises AlreadyUrgent for emergencies, or StatusNotAllowed if the report is not open.
     """
     if report.category in EMERGENCIES:
         raise AlreadyUrgent
@@ -55,27 +54,27 @@ def confirmed(report: Report, now: datetime, deadlines: Deadlines) -> Report:
 
 
 def declined(report: Report) -> Report:
-    """Return the report as no more urgent than its category says. Raises UrgencyNotProposed."""
+    """Return the report with its proposed urgency DECLINED. Raises UrgencyNotProposed."""
     if report.urgency is not Urgency.PROPOSED:
         raise UrgencyNotProposed
     return replace(report, urgency=Urgency.DECLINED, version=report.version + 1)
 
 
 def comes_first(report: Report) -> bool:
-    """Whether a report precedes others in the queue, whatever their deadlines: it is an emergency,
-    and no officer has arrived yet."""
+    """Whether a report precedes others in the queue, whatever their deadlines: it is an open
+    emergency at which nobody has arrived yet."""
     return report.is_emergency and report.status in QUEUE and report.arrived_at is None
 
 
 def look_at(report: Report) -> datetime | None:
-    """Return until when an operator must judge a proposed urgency; None if there is none."""
+    """Return until when an operator must judge a proposed urgency; None if none is proposed."""
     if report.urgency is not Urgency.PROPOSED or report.receipt is None:
         return None
     return report.receipt.registered_at + LOOK_WITHIN
 
 
 def ladder_category(report: Report, kind: DeadlineKind) -> Category:
-    """Return the category whose escalation ladder applies after the deadline of this clock."""
+    """Return the category by whose steps the report is escalated when this clock has ended."""
     own = report.category in EMERGENCIES or report.is_complaint
     if own or kind is DeadlineKind.ANSWER or report.urgency is not Urgency.CONFIRMED:
         return report.category

@@ -1,7 +1,7 @@
-"""Who looked at a report, as its reporter is told.
+"""The viewings of a report, as its reporter may learn of them through the app.
 
-What is told names no officer. It must not differ for a report that was raised to a more secret
-category either: neither capacity, unit nor purpose tells which category a report has now.
+A viewing names no officer. Its capacity, unit and purpose must not reveal that the report was
+raised to a more secret category.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,8 +13,8 @@ from citizen_reports.model.report import Report
 
 
 class Capacity(StrEnum):
-    """In what capacity somebody looked. Internal security are officers like all others: only
-    complaints are shown to them, so that another word would tell that a report is one."""
+    """The capacity in which somebody viewed a report. Internal security counts as OFFICER: it sees
+    complaints only, so a capacity of its own would reveal that the report is a complaint."""
 
     OFFICER = "officer"
     SUPERVISOR = "supervisor"
@@ -22,7 +22,7 @@ class Capacity(StrEnum):
 
 
 class Seen(StrEnum):
-    """What of a report was shown."""
+    """A part of a report that was shown."""
 
     TEXT = "text"
     REPORTER = "reporter"
@@ -34,8 +34,8 @@ class Seen(StrEnum):
 
 
 class ViewingPurpose(StrEnum):
-    """Why somebody looked. An operator's own words are told as OTHER: they may name a person or
-    tell what the report is."""
+    """Why somebody viewed a report. A purpose in an operator's own words becomes OTHER, since the
+    words may name a person or reveal the category of the report."""
 
     HANDLING = "handling"
     OVERSIGHT = "oversight"
@@ -60,8 +60,8 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class Viewing:
-    """One time that a report was shown to somebody. `unit` is the unit that had it then; "" where
-    it was not recorded."""
+    """One time that a report was shown to somebody, as its reporter is told. `unit` had the report
+    at that time (but see `unit_told`); it is "" if no unit was recorded."""
 
     viewed_at: datetime
     capacity: Capacity
@@ -71,26 +71,26 @@ class Viewing:
 
 
 def capacity_of(roles: Collection[str]) -> Capacity:
-    """Return the capacity of an operator with these roles."""
+    """Return the capacity in which an operator with these roles views reports."""
     return Capacity.SUPERVISOR if "supervisor" in roles else Capacity.OFFICER
 
 
 def purpose_told(capacity: Capacity, purpose: str) -> ViewingPurpose:
-    """Return the purpose that the reporter is told, for the purpose that the operator stated."""
+    """Return the purpose to tell the reporter, for `purpose` as stated by the operator."""
     if capacity is Capacity.SERVICE:
         return ViewingPurpose.EVIDENCE
     return PURPOSES.get(purpose, ViewingPurpose.OTHER)
 
 
 def unit_told(report: Report, unit: str) -> str:
-    """Return the unit that the reporter is told: `unit`, but the unit of the receipt for
-    complaints and for reports that were raised."""
+    """Return the unit to tell the reporter: the unit of the receipt for complaints and for raised
+    reports, otherwise `unit`, which had the report at the time of the viewing."""
     if report.receipt and (report.is_complaint or report.reported_category is not None):
         return report.receipt.unit
     return unit
 
 
 def seen_in(words: Iterable[str]) -> tuple[Seen, ...]:
-    """Return the parts of a report that an audit entry names, in the order of `Seen`."""
+    """Return the parts of a report that these words of an audit entry name, in order of `Seen`."""
     named = set(words)
     return tuple(part for part in Seen if part.value in named)

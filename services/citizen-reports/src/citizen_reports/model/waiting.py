@@ -1,4 +1,4 @@
-"""How long a report waits for its reporter."""
+"""Questions to the reporter, and the time for which they stop the clock of the answer."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Waiting:
-    """The open question to the reporter and the time for which questions have stopped the clock.
+    """The open question to the reporter, if any, and how long earlier ones stopped the clock.
 
-    `until` is the end of the wait, None for questions asked before there was one. `questions`
-    counts the questions asked, `reminders` the reminders of the last one. `waited` is the time for
-    which earlier questions have stopped the present clock.
+    `since` is when the open question was asked, None without one. `until` is the end of its wait,
+    None for old questions without an end. `questions` counts all questions, `reminders` those of
+    the last question. `waited` is how long earlier questions stopped the present clock.
     """
 
     since: datetime | None = None
