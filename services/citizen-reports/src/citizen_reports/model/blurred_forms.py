@@ -1,4 +1,4 @@
-"""The two forms in which a file of a report is opened at the desk, and who is shown which."""
+"""The forms, clean or blurred, in which operators open files of reports, and who opens which."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class MediaForm(StrEnum):
 
 
 def opens_clean(report: Report, name: str, roles: Collection[str]) -> bool:
-    """Return whether an operator may open the files of a report in their clean form: the officer
-    to whom the report is assigned, and inspectors if they handle reports of its category. `name`
-    and `roles` are the operator's."""
+    """Return whether an operator with this `name` and these `roles` may open the files of a report
+    in their clean form. The officer to whom the report is assigned may do so, and inspectors if
+    they handle reports of its category."""
     is_inspector = "inspector" in roles and report.category in INSPECTED
     return is_inspector or (bool(report.operator) and report.operator == name)
 
@@ -37,7 +37,7 @@ def is_photograph(item: Media) -> bool:
 
 def picture_of(item: Media) -> str:
     """Return the SHA-256 (hex) of the picture from which the blurred form of a file is made: the
-    clean form of a photograph, or the first frame of a film. Returns "" for voice messages, and
+    clean form of a photograph, or the first frame of a film. Returns "" for a voice message, and
     until this picture is in the evidence store."""
     if not is_photograph(item):
         return item.first_frame_sha256
@@ -47,8 +47,8 @@ def picture_of(item: Media) -> str:
 
 @dataclass(frozen=True)
 class MediaRequest:
-    """An operator's request to be shown a file. With `blurred`, the blurred form is shown even if
-    the operator may open the clean form; with `first_frame`, the first frame instead of a film."""
+    """An operator's request to open a file. `blurred` asks for the blurred form even if the caller
+    may open the clean form. `first_frame` asks for the first frame of a film, not for the film."""
 
     report_id: UUID
     media_id: UUID
@@ -57,12 +57,12 @@ class MediaRequest:
 
 
 def form_to_show(item: Media, asked: MediaRequest, *, may_open_clean: bool) -> MediaForm:
-    """Return the form in which a file, or its first frame, is shown.
+    """Return the form in which the requested file, or its first frame, is to be shown.
 
-    Raises MediaRefused if nothing is kept of the file, MediaNotStored until the form is in the
-    evidence store, MediaHasNoFirstFrame if the first frame is requested of a file without one, or
-    MediaHasNoBlurredForm if the operator may not open the clean form of a film or voice message, or
-    requests its blurred form.
+    Raises MediaRefused if nothing of the file is kept, MediaNotStored if the file or the first
+    frame is not in the evidence store yet, MediaHasNoFirstFrame if the file has none, or
+    MediaHasNoBlurredForm for a film or voice message whose clean form the operator may not open or
+    did not request. Does not check whether a blurred form was made yet.
     """
     if item.state is MediaState.REFUSED:
         raise MediaRefused

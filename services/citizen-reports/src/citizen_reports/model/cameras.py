@@ -1,15 +1,15 @@
-"""Which cameras may have seen what is reported, and for which time their evidence is held.
+"""The cameras that may have seen what is reported, and the period for which evidence is held.
 
-A hold is requested from another service, whose staff must not learn that a report exists.
-Therefore all reports are treated alike, whatever their category. The periods of holds and the times
-at which they are placed are rounded, so that neither equals the time of a report.
+Another service holds the evidence, and its staff must not learn from a hold that a report exists.
+Therefore holds are the same for reports of all categories. The periods of holds, and the times at
+which holds are placed, are rounded, so that neither equals the time of a report.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-# A phone locates itself within tens of metres, and what is reported is seen from a distance.
+# The position of a phone is wrong by tens of metres, and people report what they see from afar.
 WITHIN_METRES = 150.0
 CAMERAS_MAX = 10
 _BEFORE_AND_AFTER = timedelta(minutes=15)
@@ -18,8 +18,8 @@ _ROUND = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Sighting:
-    """A camera that may have seen a place. With `is_certain`, its field of view proves it; then
-    too it is not known what stood between."""
+    """A camera that may have seen a place. If `is_certain`, the place was in the camera's field of
+    view, though something may have stood between; otherwise the camera is known only to be near."""
 
     camera_id: UUID
     name: str
@@ -31,9 +31,9 @@ class Sighting:
 class ReportCamera:
     """A camera that may have seen what is reported, and the hold on its evidence.
 
-    `hold_id` is random and leads nobody else to the report. `held_at` and `released_at` are None
-    before the hold was placed and released. `frames` counts the frames with evidence when last
-    looked. `sighting` is None once the report's key was destroyed.
+    `hold_id` is random, so that it leads nobody to the report. `held_at` and `released_at` are None
+    until the hold is placed and released. `frames` is how many frames with evidence the hold
+    covered at the last count. `sighting` is None once the report's key was destroyed.
     """
 
     hold_id: UUID
@@ -45,7 +45,7 @@ class ReportCamera:
 
 @dataclass(frozen=True)
 class Window:
-    """A time for which evidence is held, both ends included."""
+    """A period for which evidence is held, both ends included."""
 
     start: datetime
     end: datetime
@@ -53,13 +53,13 @@ class Window:
 
 def held_window(occurred_at: datetime) -> Window:
     """Return the period for which evidence of an incident is held: from 15 minutes before until
-    15 minutes after it, extended to full ten minutes."""
+    15 minutes after `occurred_at`, extended at both ends to full ten minutes of the clock."""
     start, end = occurred_at - _BEFORE_AND_AFTER, occurred_at + _BEFORE_AND_AFTER
     return Window(_rounded_down(start), rounded_up(end))
 
 
 def rounded_up(moment: datetime) -> datetime:
-    """Return the first moment at or after `moment` whose minutes are a multiple of ten."""
+    """Return the first full ten minutes of the clock, such as 12:40:00, at or after `moment`."""
     down = _rounded_down(moment)
     return down if down == moment else down + _ROUND
 

@@ -1,18 +1,18 @@
-"""What the examination of a file finds.
+"""The findings of the examination of an uploaded file.
 
-The process that reads hostile files imports this anew for each file, so it imports nothing heavy.
+Each file is examined in a new process, which imports this module: it must import nothing slow.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-# Of blurred forms and first frames.
+# The media type of blurred forms and first frames.
 PREVIEW_TYPE = "image/jpeg"
 
 
 class Reason(StrEnum):
-    """Why a file that arrived whole cannot be used: the code of the refusal."""
+    """Why a completely uploaded file cannot be used: the code of the refusal."""
 
     DIFFERS = "MEDIA_DIFFERS"
     NOT_A_PICTURE = "MEDIA_NOT_A_PICTURE"
@@ -24,8 +24,8 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Taken:
-    """When and where a photograph or film was taken, as the phone wrote into the file. It may be
-    wrong or forged. Degrees of WGS 84; None if the file does not say so."""
+    """When and where a photograph or film was taken, by the metadata in the file, which may be
+    wrong or forged. Coordinates are degrees of WGS 84. None if the file states no value."""
 
     at: datetime | None = None
     latitude: float | None = None
@@ -38,8 +38,8 @@ class Taken:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found in a file that can be used: its media type by content, the media type of its
-    clean form, when and where it was taken, and the first frame of a film as a JPEG."""
+    """What was found in a usable file: the media type of its content, that of its clean form, when
+    and where it was taken, and the first frame of a film as a JPEG (b"" for other files)."""
 
     content_type: str
     clean_type: str

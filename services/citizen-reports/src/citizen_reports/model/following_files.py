@@ -8,10 +8,10 @@ from citizen_reports.model.report import Report
 from citizen_reports.model.retention import ENDED
 
 FOLLOW_LIFE = timedelta(days=1)  # tidy: our own promise, not a term
-# A file that arrived whole is examined in the call of its last piece; if that was cut off, by work
-# after this.
+# The call that uploads the last piece of a file also examines the file. If that call was cut off,
+# scheduled work does so after this time.
 EXAMINED_WITHIN = timedelta(seconds=20)  # tidy: our own promise, not a term
-# Why a file was refused of which no more came.
+# The reason of refusal of a file whose upload was not completed in time.
 NOT_ARRIVED = "MEDIA_INCOMPLETE"
 
 
@@ -26,13 +26,13 @@ def follows_until(report: Report) -> datetime | None:
 
 
 def rest_is_taken(report: Report, item: Media, now: datetime) -> bool:
-    """Return whether the upload of a file may continue although its report was submitted. This
-    holds even if the report has another category since, which would not allow it."""
+    """Return whether the upload of a file may continue although its report was submitted. The
+    present category does not matter: the report may have been raised since."""
     until = follows_until(report)
     is_open = until is not None and now < until and report.status not in ENDED
     return is_open and item.state is MediaState.RECEIVING
 
 
 def looked_at(item: Media, now: datetime) -> datetime:
-    """Return when to check the upload of a file that continues after submission."""
+    """Return when scheduled work must check a file whose upload continues after submission."""
     return now + (EXAMINED_WITHIN if item.is_whole else FOLLOW_LIFE)

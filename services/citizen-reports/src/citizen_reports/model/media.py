@@ -1,6 +1,6 @@
 """Photographs, films and voice messages that apps upload in pieces, and the checks of each piece.
 
-Which kinds are taken, and how large they may be, is in `media_kinds`.
+`media_kinds` has the kinds of files that are accepted, and their largest sizes.
 """
 
 import re
@@ -25,9 +25,9 @@ from citizen_reports.model.refusals import (
 )
 
 PIECE_MAX = 512 * 1024
-# Files of a report; those that were refused do not count.
+# The most files of a report, not counting refused files.
 MEDIA_MAX = 10
-# With those that were refused: so that nobody fills the table.
+# The most files of a report, counting refused files, so that nobody fills the table.
 MEDIA_SENT_MAX = 50
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -35,7 +35,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class MediaState(StrEnum):
     RECEIVING = "receiving"
     COMPLETE = "complete"
-    # It cannot be used: the pieces were deleted. The app may send it again.
+    # The file cannot be used, and its pieces were deleted. The app may upload it again.
     REFUSED = "refused"
     STORED = "stored"
 
@@ -63,8 +63,8 @@ class Announced:
 
 @dataclass(frozen=True)
 class CleanForm:
-    """The copy that was made anew of a file: without metadata, other streams and trailing bytes.
-    Operators see this copy alone. `sha256` is in hex."""
+    """The copy of a file that operators see instead of the original: made anew without metadata,
+    further streams and trailing bytes. `sha256` (hex) is the hash of the copy."""
 
     sha256: str
     size_bytes: int
@@ -73,10 +73,10 @@ class CleanForm:
 
 @dataclass(frozen=True)
 class EvidenceFile:
-    """A file for the evidence store, under the SHA-256 (hex) of its content.
+    """A file to be put into the evidence store; `sha256` (hex) is the hash of its content.
 
-    `shown_sha256` is the hash of the form that operators are shown: of the file itself if it is
-    that form, or "" if the evidence store makes that form.
+    `shown_sha256` is the hash of the form that operators are shown. It equals `sha256` if the file
+    is that form, and is "" if the evidence store itself is to make that form.
     """
 
     sha256: str
@@ -114,35 +114,35 @@ class Media:
     # SHA-256 (hex) of the original and of the form shown to operators; "" until they are known.
     evidence_sha256: str = ""
     shown_sha256: str = ""
-    # The code of the refusal, of a file that was refused, or that is to be sent again.
+    # The code of the refusal, if the file was refused or must be uploaded again; "" otherwise.
     refused_reason: str = ""
     # None before the file was examined, and for files from before there was a clean form.
     clean: CleanForm | None = None
-    # SHA-256 (hex) of the first frame of a film; "" until it lies in the evidence store.
+    # SHA-256 (hex) of the first frame of a film; "" until this is in the evidence store.
     first_frame_sha256: str = ""
-    # Empty unless it was read for somebody who may see who reported.
+    # When and where the file was taken; empty unless read for a caller who may see the reporter.
     taken: Taken = field(default_factory=Taken)
-    # SHA-256 (hex) of the blurred form in the evidence store; "" until it is made and read.
+    # SHA-256 (hex) of the blurred form in the evidence store; "" until it is made, or if not read.
     blurred_sha256: str = ""
 
     def found(self, finding: Finding, clean: CleanForm) -> "Media":
-        """Return the file marked as complete, with the media type of its content."""
+        """Return the file as COMPLETE, with its clean form and the media type of its content."""
         announced = replace(self.announced, content_type=finding.content_type)
         return replace(
             self, state=MediaState.COMPLETE, announced=announced, clean=clean, refused_reason=""
         )
 
     def refused(self, reason: str) -> "Media":
-        """Return the file marked as refused for this reason; nothing of it is kept."""
+        """Return the file as REFUSED, with the code of the refusal; none of its bytes are kept."""
         return replace(self, state=MediaState.REFUSED, refused_reason=reason, received_bytes=0)
 
     def to_be_sent_again(self, reason: str) -> "Media":
-        """Return the file of a submitted report marked as refused for this reason. Nothing of it is
-        kept; the app may upload it again with the same announcement."""
+        """Return the file of a submitted report with the code of a refusal and without bytes. Its
+        state stays, so that the app may upload the file that it announced once more."""
         return replace(self, refused_reason=reason, received_bytes=0)
 
     def stored_as(self, stored: Stored) -> "Media":
-        """Return the file marked as stored in the evidence store under these hashes."""
+        """Return the file as STORED, with the hashes that it has in the evidence store."""
         return replace(
             self,
             state=MediaState.STORED,
@@ -216,16 +216,16 @@ def check_piece(piece: Piece, *, media_id_ok: bool) -> None:
 
 
 def handed_in(items: Sequence[Media]) -> list[Media]:
-    """Return the files that are part of a report: all but those that were refused."""
+    """Return the files that are part of a report: all that were not refused."""
     return [item for item in items if item.state is not MediaState.REFUSED]
 
 
 def visible(items: Sequence[Media]) -> list[Media]:
-    """Return the files on which something can be seen: photographs and films."""
+    """Return the photographs and films among the files, without the voice messages."""
     return [item for item in items if item.announced.family is not Family.VOICE]
 
 
-# Why a file that arrived whole cannot be used, by the code that its row keeps.
+# The refusal of a completely uploaded file that cannot be used, by the code in the file's row.
 REASONS: dict[str, type[Refusal]] = {
     Reason.DIFFERS: MediaDiffers,
     Reason.NOT_A_PICTURE: MediaNotAPicture,
@@ -237,8 +237,8 @@ REASONS: dict[str, type[Refusal]] = {
 
 
 def reason_against(finding: Finding, announced: Announced) -> str:
-    """Return the code of the refusal if the content of a file differs from the announced type or
-    exceeds the limit of its kind; "" if the file is accepted."""
+    """Return the code of the refusal if the content of a file is not of the announced family, or if
+    the file is larger than its family allows; "" if the file is accepted."""
     family = FAMILY_OF[finding.content_type]
     if family is not announced.family:
         return Reason.OTHER_THAN_ANNOUNCED

@@ -1,6 +1,6 @@
 """The kinds of files that a report takes, recognised by their content, and the limits of each.
 
-What an app announces is a hint alone: it is compared with what the content is.
+The media type that an app announces is only a hint, which is compared with the content.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file of a family may have: bytes as uploaded."""
+    """The limits of files of one family: the most bytes of an upload."""
 
     bytes_max: int
 
@@ -74,7 +74,7 @@ _STARTS = (
     (b"#!AMR\n", "audio/amr"),
     (b"ID3", "audio/mpeg"),
 )
-# Known, and not taken: the app is told what it sent.
+# Known formats that are not accepted, with their names for `Kind.not_taken`.
 _NOT_TAKEN = (
     (b"GIF8", "gif"),
     (b"PK\x03\x04", "zip"),
@@ -88,20 +88,20 @@ _NOT_TAKEN = (
     (b"\x7fELF", "program"),
     (b"MZ", "program"),
 )
-# In text, after white space and a byte order mark.
+# Known formats of markup, sought after a byte order mark and white space.
 _MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<script", "html"))
 _OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the beginning of a file says that it is.
+    """The kind of a file, as far as its first bytes show.
 
-    `content_type` is one of `TYPES`, or "" for a file that is not taken. `not_taken` then names a
-    known format such as "svg", and is "" for an unknown one.
+    `content_type` is one of `TYPES`, or "" for a file that is not accepted. `not_taken` is the name
+    of a known format that is not accepted, such as "svg", else "".
 
-    A file of the MP4 family may be a film or a voice message: which one is known when its streams
-    are read.
+    The first bytes of an MP4 or 3GP file do not always show whether it is a film or a voice
+    message; its streams do.
     """
 
     content_type: str = ""
@@ -109,13 +109,13 @@ class Kind:
 
 
 def type_of(name: str) -> str:
-    """Return the media type, one of `TYPES`, that an app means by `name`; "" if it is not taken.
-    Case and parameters (";codecs=opus") do not matter."""
+    """Return the media type, one of `TYPES`, that an app means by a name such as "image/jpg"; "" if
+    it is not accepted. Case and parameters (";codecs=opus") are ignored."""
     return _TYPE_OF_NAME.get(name.partition(";")[0].strip().lower(), "")
 
 
 def kind_of(start: bytes) -> Kind:
-    """Return the kind of a file from its first START_BYTES bytes."""
+    """Return the kind of a file that begins with `start`, its first START_BYTES bytes."""
     for signature, content_type in _STARTS:
         if start.startswith(signature):
             return Kind(content_type)
@@ -133,7 +133,7 @@ def kind_of(start: bytes) -> Kind:
 
 def _kind_of_brand(start: bytes) -> Kind:
     brand = start[8:12]
-    # "mif1" names the file format alone; what it holds is the first brand that says more.
+    # "mif1" names the container alone; a further brand "avif" names the format of the picture.
     if brand in (b"avif", b"avis") or (brand in (b"mif1", b"msf1") and b"avif" in start[16:64]):
         return Kind(not_taken="avif")
     if brand in _HEIC_BRANDS:
@@ -146,7 +146,7 @@ def _kind_of_brand(start: bytes) -> Kind:
 
 
 def _kind_of_sound(start: bytes) -> Kind | None:
-    """The kind of a file that begins with a frame of MPEG sound: ADTS has layer bits 00."""
+    """The kind if a file begins with an MPEG audio frame, else None; ADTS has the layer bits 00."""
     if len(start) < 2 or start[0] != 0xFF or start[1] & 0xE0 != 0xE0:
         return None
     is_adts = start[1] & 0xF6 == 0xF0

@@ -1,5 +1,5 @@
-"""Plates that a model read in photographs of a traffic violation. They are proposals: a person
-decides which plate it is, and whether it is an offence."""
+"""Plates that a model read in photographs of a traffic violation. They are proposals: an operator
+decides which plate is right, and whether there is an offence."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from citizen_reports.model.report import Report
 from citizen_reports.model.statuses import Status
 
 PROPOSALS_MAX = 5
-# Of reports on which nobody decides any more, no plate is read.
+# Statuses of reports in whose photographs no plates are read: nobody decides on them any more.
 _DECIDED = frozenset({Status.ANSWERED, Status.CLOSED, Status.WITHDRAWN})
 
 
 @dataclass(frozen=True)
 class ProposedPlate:
-    """A plate as it was read. `confidence`, 0 to 1, is that of its weakest character."""
+    """A plate read in the photograph `media_id`; `confidence` is the lowest of its characters'."""
 
     media_id: UUID
     text: str
@@ -26,8 +26,8 @@ class ProposedPlate:
 
 
 def wants_plates(report: Report, item: Media) -> bool:
-    """Whether plates are to be proposed for a file: it is a photograph in the evidence store, of a
-    report of a traffic violation that is not decided yet."""
+    """Whether plates are to be proposed for the file `item`: it is a photograph in the evidence
+    store, and its report is one of a traffic violation on which nobody has decided yet."""
     is_open = report.status not in _DECIDED and not report.offence_code
     is_photograph = FAMILY_OF.get(item.announced.content_type) is Family.PHOTOGRAPH
     is_stored = item.state is MediaState.STORED
@@ -35,5 +35,5 @@ def wants_plates(report: Report, item: Media) -> bool:
 
 
 def surest(plates: Iterable[ProposedPlate]) -> tuple[ProposedPlate, ...]:
-    """Return the plates to propose for a photograph, those of the highest confidence first."""
+    """Return the plates to propose: the PROPOSALS_MAX of highest confidence, the highest first."""
     return tuple(sorted(plates, key=lambda plate: -plate.confidence)[:PROPOSALS_MAX])
