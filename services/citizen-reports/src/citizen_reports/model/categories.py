@@ -1,4 +1,4 @@
-"""What a report can be about, and what follows from its category."""
+"""The categories of reports, and the sets of categories for which special rules hold."""
 
 from enum import StrEnum
 
@@ -17,17 +17,17 @@ EMERGENCIES = frozenset(
     {Category.ROAD_ACCIDENT, Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD}
 )
 
-# Danger, crimes and threats are never refused (CPC 181; APPC 64(7)): where the place of one lies
-# abroad, perhaps because the phone located it wrongly, a person finds out.
+# Categories accepted even for a place abroad: reports of danger, crimes and threats are never
+# refused (CPC 181; APPC 64(7)), and an operator finds out whether the phone located it wrongly.
 TAKEN_FROM_ABROAD = EMERGENCIES | {Category.INCIDENT}
 
-# Reports with which somebody who cannot speak or write may call for help.
+# Categories of silent alarms, by which somebody who cannot speak or write calls for help.
 SILENT_ALARMS = frozenset({Category.DOMESTIC_VIOLENCE, Category.INCIDENT_WITH_CHILD})
 
-# Inspectors see reports of these (row-level security, migration 0018).
+# Categories of the reports that inspectors see (row-level security, migration 0018).
 INSPECTED = frozenset({Category.ROAD_ACCIDENT, Category.TRAFFIC_VIOLATION})
 
-# Auditors do not see the audit entries of these.
+# Categories of the reports whose audit entries are hidden from auditors.
 CONFIDENTIAL = frozenset(
     {
         Category.COMPLAINT_ABOUT_OFFICER,
@@ -36,8 +36,8 @@ CONFIDENTIAL = frozenset(
     }
 )
 
-# How secret reports of a category are kept; of categories that are missing here, 0. A report may be
-# raised to a category of a higher rank, never lowered.
+# The rank of secrecy of each category; 0 if it is missing here. An operator may change the category
+# of a report only to one of a higher rank.
 SECRECY = {
     Category.DOMESTIC_VIOLENCE: 1,
     Category.INCIDENT_WITH_CHILD: 1,
@@ -46,5 +46,5 @@ SECRECY = {
 
 
 def is_more_secret(category: Category, than: Category) -> bool:
-    """Whether reports of a category are kept more secret than those of another."""
+    """Whether reports of `category` are kept more secret than reports of the category `than`."""
     return SECRECY.get(category, 0) > SECRECY.get(than, 0)

@@ -1,10 +1,10 @@
 """Finds words of danger in what a reporter writes, by a lexicon in Kazakh, Russian and English.
 
-The lexicon is data (`lexicon/danger-words.json`). A form of it is one or several parts that stand
-near each other in a sentence, in any order; a part is a list of stems, each alone or with the
-endings of a noun, verb or adjective. Kazakh stems are found too where somebody types without the
-letters that Russian does not have. What is found does not count if it is denied, long past, part of
-a harmless expression ("dead zone"), or the title of something.
+The lexicon is a data file (`lexicon/danger-words.json`) that lists forms. A form has one or several
+parts, which stand near each other in one sentence, in any order. A part is a list of stems, each
+alone or with the endings of a noun, verb or adjective. Kazakh stems are also found in text typed
+with Russian letters only. A form in the text does not count if it is denied, long past, part of a
+harmless expression ("dead zone"), or part of a title.
 """
 
 import json
@@ -21,17 +21,17 @@ REASONS_MAX = 10
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*|[.!?\n]|[,;:—()]|[«»“”\"]")
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
 _TYPED_AS = {ord(kazakh): typed for kazakh, typed in zip("әғқңөұүһі", "агкноуухи", strict=True)}
-# Shorter stems, typed without Kazakh letters, are other words too ("орт" is in "орта").
+# A shorter Kazakh stem, typed with Russian letters, would match other words ("орт" is in "орта").
 _FOLDED_MIN = 5
 _NONE = re.compile("")
 _TITLE_WORDS_MAX = 6
-# How far before its title, in words, the word "film" may stand.
+# How many words before a title a word such as "film" may stand.
 _TITLE_APART_MAX = 2
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A danger, such as "weapon", and the words of the text that mean it."""
+    """A danger of the lexicon, such as "weapon", and the words of the reporter that mean it."""
 
     danger: str
     words: str
@@ -46,7 +46,7 @@ class _Word:
 
 
 class _Forms:
-    """Forms of the lexicon, found by the beginnings of their stems."""
+    """The forms of the lexicon, by stem. Their parts stand at most `apart_max` words apart."""
 
     def __init__(self, endings: Mapping[str, Mapping[str, str]], apart_max: int) -> None:
         self._endings = {
@@ -55,13 +55,13 @@ class _Forms:
             for form, ending in forms.items()
         }
         self._apart_max = apart_max
-        # How many parts each form has.
+        # The number of parts of each form, in the order of the forms' numbers.
         self._parts: list[int] = []
-        # By stem and ending: the numbers of forms, and which part of them it is.
+        # By stem and ending: the number of each form with this stem, and the index of its part.
         self._stems = defaultdict[str, dict[re.Pattern[str], list[tuple[int, int]]]](dict)
 
     def add(self, language: str, form: str) -> int:
-        """Add a form of the lexicon; return its number."""
+        """Add a form in the notation of the lexicon, as "toy+gun:n|knife"; return its number."""
         number, parts = len(self._parts), form.split("+")
         self._parts.append(len(parts))
         for part, alternatives in enumerate(parts):
@@ -77,7 +77,7 @@ class _Forms:
             self._stems[stem.translate(_TYPED_AS)].setdefault(folded, []).append(part)
 
     def found_in(self, words: list[_Word]) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Yield the number of each form that the words contain, and which words they are."""
+        """Yield the number of each form found in `words`, with the indexes of its words."""
         places = defaultdict[int, defaultdict[int, set[int]]](lambda: defaultdict(set))
         for index, word in enumerate(words):
             for number, part in self._parts_of(word.text):
@@ -87,7 +87,7 @@ class _Forms:
                 yield from ((number, hit) for hit in self._together(words, by_part))
 
     def _parts_of(self, word: str) -> Iterator[tuple[int, int]]:
-        """The forms, and their parts, that a word may be."""
+        """Yield each (number of a form, index of a part) that a word may be."""
         for end in range(1, len(word) + 1):
             for ending, parts in self._stems.get(word[:end], {}).items():
                 if ending.fullmatch(word, end):
@@ -115,7 +115,7 @@ class _Forms:
 
 
 class Lexicon:
-    """The words of danger, as the file of the lexicon has them."""
+    """The lexicon of words of danger, made from the parsed content of its file."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.version: str = content["version"]
@@ -134,10 +134,10 @@ class Lexicon:
         self._between = frozenset(negations["between"])
 
     def reasons(self, text: str, address: str = "", kind: str = "") -> tuple[Reason, ...]:
-        """Return why somebody should look at a report at once; () if nothing says so.
+        """Return the dangers that make a report urgent, each once, at most REASONS_MAX; () if none.
 
-        `address` is that of its place, `kind` its category, such as "incident". A reason is a
-        danger and the words that mean it; each danger is returned once, at most REASONS_MAX.
+        `kind` is the report's category, such as "incident", which may add weight. In `address`,
+        only dangers of context are sought, such as a place with children.
         """
         found = self._dangers_in(text)
         for danger, words in self._dangers_in(address).items():
@@ -152,13 +152,13 @@ class Lexicon:
         ]
 
     def _added(self, groups: Iterable[Mapping[str, Any]]) -> list[int]:
-        """The numbers of the forms in these groups of the file, which are added."""
+        """Add the forms of these groups of the lexicon's file; return their numbers."""
         return [
             self._forms.add(rows["language"], form) for rows in groups for form in rows["forms"]
         ]
 
     def _is_context(self, danger: str) -> bool:
-        """Whether a danger, such as "now", means none without another."""
+        """Whether a danger, such as "now", is only context: alone, it makes no report urgent."""
         return bool(self._dangers[danger].get("context"))
 
     def _dangers_in(self, text: str) -> dict[str, str]:
@@ -179,7 +179,7 @@ class Lexicon:
     def _harmless_words(
         self, words: list[_Word], hits: Iterable[tuple[int, tuple[int, ...]]]
     ) -> set[int]:
-        """The words of harmless expressions and of titles."""
+        """The indexes of the words in harmless expressions and in quoted titles, as of a film."""
         harmless, named = set[int](), set[int]()
         for number, hit in hits:
             if number in self._harmless:
@@ -195,8 +195,8 @@ class Lexicon:
         return harmless | {index for index, word in enumerate(words) if word.quotation in titles}
 
     def _is_denied(self, words: list[_Word], hit: tuple[int, ...]) -> bool:
-        """Whether a word of denial stands right before one of the words or after the last, in the
-        same clause."""
+        """Whether a word of denial stands right before one of the words at the indexes `hit`, or
+        right after the last of them, in the same clause."""
         return any(self._is_denied_at(words, index, hit) for index in hit) or (
             hit[-1] + 1 < len(words)
             and words[hit[-1] + 1].clause == words[hit[-1]].clause
@@ -204,7 +204,7 @@ class Lexicon:
         )
 
     def _is_denied_at(self, words: list[_Word], index: int, hit: tuple[int, ...]) -> bool:
-        """Whether the word before this one denies it, and is not one of the found words."""
+        """Whether a word of denial, itself not in `hit`, stands just before the word at `index`."""
         before = index - 1
         if before >= 0 and words[before].text in self._between:
             before -= 1
@@ -224,8 +224,8 @@ def read_lexicon() -> Lexicon:
 
 
 def _words_of(text: str) -> list[_Word]:
-    """The words of a text as the lexicon has them, with the numbers of their sentence, clause and
-    quotation (0 outside of quotations)."""
+    """Split a text into words, normalised as in the lexicon, with the numbers of their sentence,
+    clause and quotation (0 outside of quotations)."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     words, sentence, clause, quotations, is_quoted = list[_Word](), 0, 0, 0, False
     for token in _WORD.findall(_REPEATED.sub(r"\1", plain)):

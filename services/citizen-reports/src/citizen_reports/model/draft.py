@@ -1,4 +1,4 @@
-"""A report as an app submits it, and checks of its fields; one error names all wrong fields."""
+"""A report as an app sends it, and checks of its fields; one BadRequest names all wrong fields."""
 
 import re
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ FUTURE_TOLERANCE = timedelta(minutes=5)
 PAST_MAX = timedelta(days=366)
 # H3 cells of about 0.1 km2: enough to find reports nearby, too coarse to identify a home.
 CELL_RESOLUTION = 9
-# Less than a degree of latitude measures anywhere, so that what is computed with it is no smaller.
+# Slightly less than a degree of latitude anywhere, so that areas computed with it are large enough.
 _KM_A_DEGREE = 110.5
 _PHONE = re.compile(r"\+?[0-9]{10,15}")
 _PHONE_MAX = 40
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def has_point(self) -> bool:
-        """Whether latitude and longitude are given; (0, 0) means no coordinates."""
+        """Whether the place has coordinates; (0, 0) stands for none."""
         return (self.latitude, self.longitude) != (0.0, 0.0)
 
     @property
@@ -66,14 +66,14 @@ class Place:
         return {self.cell, *overlapping}
 
     def km_to(self, other: "Place") -> float:
-        """Return the great-circle distance to the other place in km."""
+        """Return the great-circle distance to the other place, in km."""
         here, there = (self.latitude, self.longitude), (other.latitude, other.longitude)
         return float(h3.great_circle_distance(here, there, unit="km"))
 
 
 @dataclass(frozen=True)
 class SettledPlace:
-    """A place with the region to which it was assigned. `abroad` says whether it lies outside
+    """A place whose `region` was determined. `abroad` says whether the place lies outside
     Kazakhstan."""
 
     place: Place
@@ -96,8 +96,8 @@ class Reporter:
 
 @dataclass(frozen=True)
 class Draft:
-    """A report as an app sent it, before it is checked. A field is None where the app omitted it or
-    sent an unknown value."""
+    """A report as an app sent it, before it is checked. Category, place and `occurred_at` are None
+    if the app omitted them or sent an unknown value; texts are "" if omitted."""
 
     category: Category | None
     place: Place | None
@@ -111,16 +111,16 @@ class Draft:
     def checked(
         self, now: datetime, *, report_id_ok: bool, is_whole: bool = False
     ) -> "CheckedDraft":
-        """Return the checked draft with cleaned texts and its region determined. Raises BadRequest
-        with every wrong field.
+        """Return the draft with cleaned texts and with the region of its place. Raises BadRequest,
+        which names every wrong field.
 
         `report_id_ok` says whether the app sent a valid report id. With `is_whole`, no media will
-        follow, so an empty draft is refused.
+        follow, so that a text is required unless it is a complaint or a silent alarm.
         """
         return self._cleaned()._checked(now, report_id_ok=report_id_ok, is_whole=is_whole)
 
     def _cleaned(self) -> "Draft":
-        """The draft with its texts as they are stored."""
+        """Return the draft with its texts cleaned by the rules of `words`."""
         place, reporter = self.place, self.reporter
         if place is not None:
             place = replace(place, address=cleaned_line(place.address, longest=ADDRESS_MAX))
@@ -182,8 +182,8 @@ class Draft:
         return settled
 
     def _settled(self, check: Checks, place: Place) -> "SettledPlace":
-        """Determine the region from the coordinates. For a place abroad, use the region that the
-        app gave, else that of the KATO code, else the nearest region."""
+        """Return the place with the region of its coordinates. A place abroad that is accepted gets
+        the region that the app gave, else that of the KATO code, else the nearest region."""
         if not is_on_earth(place.latitude, place.longitude):
             check.wrong("place", "degrees of latitude and longitude", code="PLACE_OUTSIDE")
             return SettledPlace(place)
@@ -199,8 +199,7 @@ class Draft:
 
     @property
     def _needs_point(self) -> bool:
-        """Whether coordinates are required. Complaints and other reports may state only the
-        region."""
+        """Whether coordinates are required: for complaints and OTHER, the region is enough."""
         return self.category not in (Category.COMPLAINT_ABOUT_OFFICER, Category.OTHER, None)
 
     def _check_moment(self, check: Checks, now: datetime) -> None:
@@ -241,8 +240,8 @@ class Draft:
             )
 
     def _check_silence(self, check: Checks, *, is_whole: bool) -> None:
-        """Check that a draft without words is one that may be without, where `is_whole`; and that a
-        silent alarm is one."""
+        """Check that a silent alarm has a category of SILENT_ALARMS and no text and, if `is_whole`,
+        that any other draft has a text, unless it is a complaint."""
         if self.silent_alarm and self.category is not None:
             check.that(
                 self.category in SILENT_ALARMS,

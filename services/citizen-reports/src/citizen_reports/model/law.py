@@ -16,7 +16,7 @@ class Law:
     deadlines: Deadlines
     routing: ReportRouting
     outcomes: ReportOutcomes
-    # Decides which unit receives a report; by the table `routing` unless other rules are active.
+    # Decides which unit receives a report: by the table `routing`, unless other rules are active.
     router: Router
     retention: ReportRetention
 

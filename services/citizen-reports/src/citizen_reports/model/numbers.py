@@ -6,11 +6,11 @@ from datetime import datetime
 
 from law.zone import almaty_day
 
-# Numbers of reports are drawn at random: they show neither category nor how many came before.
-# There is no check digit: six digits would leave a million for a region and year, which a large
-# city may need.
+# Serial numbers are random: they show neither the category nor how many reports came before. There
+# is no check digit: it would leave six digits, which is a million numbers for a region and year,
+# and a large city may need more.
 SERIALS = 10**7
-# With half of a region's year taken, this many draws all meet a taken one once in 10**19 times.
+# If half of a region's numbers of a year are taken, so many draws all fail once in 10**19 times.
 DRAWS_MAX = 64
 
 
@@ -24,9 +24,8 @@ def drawn_numbers(
 ) -> Iterator[str]:
     """Yield random report numbers for a report that is registered at `at`.
 
-    Another report may already have a yielded number. The caller checks this, and then takes the
-    next. `draw` returns a random integer below its argument. Raises RuntimeError after DRAWS_MAX
-    numbers.
+    If another report already has a yielded number, the caller takes the next number. `draw` returns
+    a random integer from 0 to below its argument. Raises RuntimeError after DRAWS_MAX numbers.
     """
     year = almaty_day(at).year
     for _ in range(DRAWS_MAX):

@@ -1,9 +1,9 @@
 """Compares the words of a complaint with badge, log-in and family name of officers.
 
-Words of a text come with endings: "Ивановым", "Ивановтың". So a word of a text stands for its own
-beginnings too, and a family name for its stems. A match only proposes an officer: until a person
-has settled whom a complaint is about, everyone who may be meant is kept from it. Too many are
-therefore better than too few.
+Names in a text have endings: "Ивановым", "Ивановтың". Therefore the beginnings of each word of the
+text are compared with the stems of each family name. A match makes an officer a candidate. Until
+the subject of the complaint is settled, no candidate may see it: too many candidates are better
+than too few.
 """
 
 import re
@@ -20,7 +20,7 @@ _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 
 def words_of_officer(officer: Officer) -> frozenset[str]:
-    """Return the words by which a text may mean this officer, each with its kind ("name:…")."""
+    """Return the words by which a text may mean this officer, each after its kind ("badge:…")."""
     words = {f"login:{_plain(officer.log_in)}", f"badge:{_plain(officer.badge)}"}
     for name in (officer.kk.family, officer.ru.family):
         for part in _WORD.findall(_plain(name)):
@@ -29,7 +29,7 @@ def words_of_officer(officer: Officer) -> frozenset[str]:
 
 
 def words_of_text(text: str) -> frozenset[str]:
-    """Return all words that `words_of_officer` might return for an officer meant by this text."""
+    """Return every word that `words_of_officer` could return for an officer whom a text means."""
     found = set[str]()
     for word in _WORD.findall(_plain(text)):
         found |= {f"login:{word}", f"badge:{word}"}
@@ -41,7 +41,7 @@ def words_of_text(text: str) -> frozenset[str]:
 
 
 def _stems(name: str) -> set[str]:
-    """The name, and without its last one and two letters if enough is left: "Иванова", "Иванов"."""
+    """The name, and the name without its last letter and last two letters, if enough is left."""
     return {name, *(name[:-cut] for cut in (1, 2) if len(name) - cut >= _STEM_MIN)}
 
 

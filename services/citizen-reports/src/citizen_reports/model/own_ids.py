@@ -1,8 +1,8 @@
-"""Ids of reports that two partners chose alike.
+"""Derived ids of reports, for the case that the apps of two partners chose the same id.
 
 A report is stored under the id that its app chose, unless another partner already has a report
 with this id. The later report is then stored under a derived id, and its app keeps using the chosen
-one: a refusal would reveal that the other report exists. The derived id can be converted back.
+id: a refusal would reveal that the other report exists. A derived id can be converted back.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from uuid import UUID
 
 # The highest bit of a UUIDv7's time, which no app may set: the year would be 6429.
 _DERIVED = 1 << 127
-# What is random in a UUIDv7 (RFC 9562): 12 and 62 bits.
+# The random bits of a UUIDv7 (RFC 9562): 12 and 62 of them.
 _RANDOM = ((1 << 12) - 1) << 64 | (1 << 62) - 1
 
 
@@ -21,7 +21,8 @@ def derived_id(report_id: UUID, partner: str) -> UUID:
 
 
 def id_of_app(report_id: UUID, partner: str) -> UUID:
-    """Return the id that the partner's app chose for the report stored under `report_id`."""
+    """Return the id that the partner's app chose for the report stored under `report_id`, which may
+    be a derived id."""
     if not report_id.int & _DERIVED:
         return report_id
     return UUID(int=report_id.int & ~_DERIVED ^ _mask(partner))

@@ -1,7 +1,7 @@
 """Units of the police, officers and their postings; they decide who may see a complaint.
 
 Units form a tree. An officer is posted to a unit from one moment until another. Ended postings are
-kept, since a complaint is also hidden from those who served with its subject when it happened.
+kept, since a complaint is also hidden from officers who served with its subject at that time.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class UnitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the police, such as "KZ-75-duty", from `valid_from` until `valid_until`.
+    """A unit of the police, such as "KZ-75-duty", from `valid_from` to `valid_until` (None: ever).
 
     `parent` is the unit above, "" for a root. `region` is an ISO 3166-2 code, "" for a unit that
     belongs to no region.
@@ -37,7 +37,7 @@ class Unit:
     valid_until: datetime | None = None
 
     def has_ended(self, moment: datetime) -> bool:
-        """Whether the unit no longer exists at a moment."""
+        """Whether the unit no longer exists at `moment`."""
         return self.valid_until is not None and self.valid_until <= moment
 
 
@@ -59,7 +59,7 @@ class Posting:
     ends_at: datetime | None = None
 
     def within(self, unit: Unit) -> "Posting":
-        """Return the posting, which ends with its unit at the latest."""
+        """Return the posting, with its end moved to that of the unit if it would end later."""
         ends = [moment for moment in (self.ends_at, unit.valid_until) if moment is not None]
         return replace(self, ends_at=min(ends, default=None))
 
@@ -81,7 +81,7 @@ class Officer:
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom a complaint is about: an officer, else a unit, else nobody knows yet."""
+    """The subject of a complaint: an officer, or a unit, or neither while it is not settled."""
 
     officer_id: UUID | None = None
     unit: str = ""

@@ -1,9 +1,9 @@
 """Routing: ordered rules that name the unit which receives a report.
 
-The first rule that fits takes the report; where none fits, the default desk of its region does. Two
-things stand above all rules: a complaint about an officer goes to the unit of oversight (APPC 67),
-and a report about a place abroad to the manual queue of its region. Rules come in versions.
-Version 0 is the table of `law`, which is active until another version is made so.
+A report goes to the unit of the first rule that fits it or, if none fits, to the default desk of
+its region. Two cases precede all rules: a complaint about an officer goes to the unit of oversight
+(APPC 67), and a report about a place abroad to the manual queue of its region. Rules have versions.
+Version 0 is the table of `law`, which is active until another version is made active.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ from citizen_reports.model.personnel import Unit, UnitKind
 BUILT_IN = 0
 COMPLAINT, ABROAD, DEFAULT = "complaint", "abroad", "default"
 MANUAL = "manual"
-# The digits of a KATO code up to each of its levels: region, district, rural district.
+# How many leading digits of a KATO code name the region, the district and the rural district.
 _KATO_LEVELS = (2, 4, 6)
 
 
@@ -53,8 +53,8 @@ IsWorking = Callable[[date], bool]
 
 @dataclass(frozen=True)
 class Facts:
-    """What routing knows of a report: nothing of its text or of who reported. `kato` is the code of
-    the place, "" where none was given; `moment` is that of its registration."""
+    """What routing knows of a report: neither its text nor its reporter. `kato` is the KATO code of
+    the place, "" if none was given; `moment` is when the report is routed."""
 
     category: Category
     region: str
@@ -66,11 +66,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule. An empty condition fits every report.
+    """A routing rule: conditions, and the unit or desk for the reports that fit all of them.
 
-    It applies from `from_hour` until just before `until_hour`, in Almaty: past midnight where the
-    first is later, the whole day where they are equal. A report goes to `unit`, else to the desk of
-    its region that `desk` names.
+    An empty condition fits every report. Hours are those of Almaty, from `from_hour` until just
+    before `until_hour`: past midnight if `from_hour` is later, the whole day if both are equal.
+    `districts` are KATO codes. If `unit` is "", reports go to the desk `desk` of their region.
     """
 
     name: str
@@ -86,11 +86,11 @@ class Rule:
     unit: str = ""
 
     def unit_in(self, region: str) -> str:
-        """Return the unit that takes a report of this region."""
+        """Return the name of the unit to which the rule sends a report of this region."""
         return self.unit or f"{region}-{self.desk}"
 
     def misses(self, facts: Facts, is_working: IsWorking) -> tuple[str, ...]:
-        """Return the names of the conditions that a report does not fit; none if it takes it."""
+        """Return the names of the conditions that a report does not fit; () if the rule fits it."""
         local = in_almaty(facts.moment)
         fits = {
             "categories": not self.categories or facts.category in self.categories,
@@ -105,12 +105,12 @@ class Rule:
         return tuple(name for name, does_fit in fits.items() if not does_fit)
 
     def goes_to(self, unit: str) -> bool:
-        """Return whether reports of some region go to a unit by this rule."""
+        """Return whether the rule sends the reports of any region to this unit."""
         return unit in {self.unit_in(region) for region in self.regions or REGIONS}
 
     def may_fit(self) -> frozenset[Category]:
-        """Return the categories of reports that the rule may take. One that names neither
-        categories nor classes takes no complaints, which it need not exclude."""
+        """Return the categories of the reports that the rule may send to its unit. Complaints are
+        among them only if the categories or classes of the rule name them."""
         named = self.categories or frozenset(Category)
         fit = frozenset(one for one in named if not self.classes or CLASSES[one] in self.classes)
         is_named = self.categories or self.classes
@@ -125,7 +125,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Passed:
-    """A rule that does not take a report, and its conditions that do not fit."""
+    """A rule that does not fit a report, and the names of its conditions that do not fit."""
 
     name: str
     conditions: tuple[str, ...]
@@ -133,8 +133,8 @@ class Passed:
 
 @dataclass(frozen=True)
 class Routed:
-    """The unit that a report goes to, the version and the name of the rule that say so, and the
-    rules before it. The name is one of the version's, or COMPLAINT, ABROAD or DEFAULT."""
+    """The unit to which a report goes, the version and the name of the rule that decided so, and
+    the rules `passed` before. If no rule decided, `rule` is COMPLAINT, ABROAD or DEFAULT."""
 
     unit: str
     version: int
@@ -143,7 +143,7 @@ class Routed:
 
     @property
     def note(self) -> str:
-        """What the report's step says of it."""
+        """The unit, rule and version, as text for the step in the report's history."""
         return f"{self.unit}: rule {self.rule} of version {self.version}"
 
 
@@ -157,7 +157,7 @@ class RuleSet:
     complaint_unit: str
 
     def decide(self, facts: Facts, is_working: IsWorking) -> Routed:
-        """Return where a report with these facts goes, and why."""
+        """Return the unit to which a report with these facts goes, and the rule that decides."""
         if facts.category is Category.COMPLAINT_ABOUT_OFFICER:
             return Routed(self.complaint_unit, self.version, COMPLAINT)
         if facts.abroad:
@@ -173,8 +173,8 @@ class RuleSet:
         return Routed(unit, self.version, DEFAULT, tuple(passed))
 
     def everywhere(self) -> tuple[Rule, ...]:
-        """Return the rules and, as rules, what holds beside them: the default desks, the manual
-        queues for places abroad, and the unit for complaints."""
+        """Return the rules, and three more that stand for the targets without a rule: the default
+        desks, the manual queues for places abroad, and the unit for complaints."""
         complaints = frozenset({Category.COMPLAINT_ABOUT_OFFICER})
         return (
             *self.rules,
@@ -185,14 +185,14 @@ class RuleSet:
 
 
 class Router(Protocol):
-    """Decides by the rules that are in force."""
+    """Chooses the unit that receives a report, by the version of the rules that is active."""
 
     def decide(self, facts: Facts) -> Routed: ...
 
 
 @dataclass(frozen=True)
 class BuiltInRouter:
-    """Decides by version 0 alone."""
+    """Chooses the unit that receives a report, always by version 0 of the rules."""
 
     rules: RuleSet
     is_working: IsWorking
@@ -202,7 +202,7 @@ class BuiltInRouter:
 
 
 def built_in_rules(table: ReportRouting) -> RuleSet:
-    """Return version 0: the rules of the table of `law`."""
+    """Return version 0 of the rules, made from a table of `law`."""
     rules = tuple(
         Rule(
             name=f"{rule.category.replace('_', '-')}-{number}",
@@ -219,8 +219,8 @@ def built_in_rules(table: ReportRouting) -> RuleSet:
 def may_take(table: ReportRouting, category: Category, unit: Unit) -> bool:
     """Whether a unit may receive reports of a category.
 
-    A complaint goes to the unit of oversight alone, and violence and an incident with a child to
-    the desks that the table of `law` names. Any desk may take everything else.
+    Only the unit of oversight may receive complaints. If `table` names desks for a category, as for
+    violence and children, only these desks may receive its reports; otherwise any desk may.
     """
     if category is Category.COMPLAINT_ABOUT_OFFICER:
         return unit.unit == table.complaint_unit
@@ -231,8 +231,8 @@ def may_take(table: ReportRouting, category: Category, unit: Unit) -> bool:
 
 
 def is_fit_for(table: ReportRouting, rule: Rule, unit: Unit) -> bool:
-    """Whether a unit may receive all reports that a rule sends to it: those of its own region, and
-    of all categories that the rule may take."""
+    """Whether a unit may receive all reports that a rule sends to it: the rule sends reports of no
+    other region to it, and only reports of categories that the unit may receive."""
     if rule.unit and rule.unit != table.complaint_unit:
         is_of_region = rule.regions == {unit.region}
     else:
@@ -242,7 +242,7 @@ def is_fit_for(table: ReportRouting, rule: Rule, unit: Unit) -> bool:
 
 @dataclass(frozen=True)
 class WrongRule:
-    """A field of a rule that is wrong, what would be right, and a code."""
+    """A wrong field of a rule, with a description of what would be right, and an error code."""
 
     field: str
     description: str
@@ -252,8 +252,8 @@ class WrongRule:
 def wrong_targets(
     rule: Rule, units: Mapping[str, Unit], table: ReportRouting
 ) -> Iterable[WrongRule]:
-    """Return what is wrong with the unit or desk of a rule, for the categories and regions that it
-    may take. `units` are those that exist."""
+    """Yield the faults of the unit or desk of a rule: it does not exist, belongs to another region,
+    or may not receive a category of the rule. `units` are the existing units by name."""
     field = "unit" if rule.unit else "desk"
     regions = sorted(rule.regions or REGIONS)
     names = {rule.unit_in(region) for region in regions}
@@ -276,12 +276,12 @@ def wrong_targets(
 
 
 def _lies_in(code: str, districts: Iterable[str]) -> bool:
-    """Whether a KATO code is one of the districts or lies within one."""
+    """Whether a KATO code is that of one of the districts, or of a place within one."""
     return any(code.startswith(_own_digits(district)) for district in districts)
 
 
 def _own_digits(district: str) -> str:
-    """The digits of a KATO code that all codes within it share."""
+    """The leading digits that a district's KATO code shares with all codes within the district."""
     for end in _KATO_LEVELS:
         if not district[end:].strip("0"):
             return district[:end]

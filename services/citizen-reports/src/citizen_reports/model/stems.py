@@ -1,14 +1,14 @@
-"""The stems of what a reporter writes, by which a text is found and compared.
+"""Stems of the words that a reporter writes, by which texts are found and compared.
 
-A stem is what a word has in common with its other forms. Russian and English words are cut by
-Snowball; for Kazakh, endings are taken off by a table (`lexicon/stems.json`) as long as they fit
-the vowels before them. Words alone do not tell the language: "стены" may be Russian ("walls") or
-Kazakh ("стен" with an ending). So a word of Cyrillic letters may have two stems, and two words are
-alike if they have one in common. Kazakh stems are found too where somebody types without the
-letters that Russian does not have.
+A stem is what the forms of a word have in common. Snowball stems Russian and English words. From
+Kazakh words, the endings in a table (`lexicon/stems.json`) are removed as long as their vowels
+harmonise with the rest. A word alone does not show its language: "стены" may be Russian ("walls")
+or Kazakh ("стен" with an ending). So a word of Cyrillic letters may have two stems, and two words
+are alike if they have one stem in common. Kazakh stems are also found in text typed with Russian
+letters only.
 
-Numbers and plates stay as they are written, in Latin letters; stop words and short words are left
-out.
+Numbers and plates are not stemmed, but written in Latin letters; stop words and short words are
+left out.
 """
 
 import json
@@ -24,11 +24,11 @@ from law.plates import letters_and_digits
 
 STEMS_MAX = 200
 _WORD_MIN, _NUMBER_MIN, _STEM_MIN = 3, 2, 3
-# Endings of one letter are taken off longer words alone: "м" of "балам", not of "адам".
+# Endings of one letter are removed from longer words only: "м" from "балам", not from "адам".
 _STEM_MIN_BEFORE_A_LETTER = 4
 _SHORT_BEFORE = frozenset("уыі")
 _ENDINGS_MAX = 5
-# As people write a plate: "777 ABC 02", also with Cyrillic letters.
+# A plate as people write it: "777 ABC 02", also with Cyrillic letters.
 _PLATE = re.compile(r"(?<![^\W_])\d{3}[ -]?[^\W\d_]{2,3}[ -]?\d{2}(?![^\W_])")
 _WORD = re.compile(r"[^\W_]+")
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
@@ -45,7 +45,7 @@ _NOT_TYPED = frozenset({"ң", "қа", "ға"})
 # Voiceless at the end of a word, voiced before an ending: "мектеп", "мектебі".
 _AT_THE_END = {"б": "п", "г": "к", "ғ": "қ"}
 
-# The stems of one word; words are alike if they share one.
+# The stems of one word; two words are alike if they have one stem in common.
 Alternatives = frozenset[str]
 
 
@@ -61,14 +61,14 @@ def words_of(text: str) -> tuple[Alternatives, ...]:
 
 
 def stems_of(text: str) -> frozenset[str]:
-    """Return the stems of the searchable words of a text, at most STEMS_MAX: those of its first
-    words."""
+    """Return the stems of the searchable words of a text: at most STEMS_MAX, of the first words if
+    there are more."""
     found = dict.fromkeys(stem for word in words_of(text) for stem in sorted(word))
     return frozenset(list(found)[:STEMS_MAX])
 
 
 def kazakh_stem(word: str) -> str:
-    """Return a Kazakh word in lower case without its endings, in the letters that Russian has."""
+    """Return the stem of a Kazakh word given in lower case, in letters that Russian has too."""
     for _ in range(_ENDINGS_MAX):
         shorter = _without_ending(word)
         if shorter is None:
@@ -79,7 +79,7 @@ def kazakh_stem(word: str) -> str:
 
 
 class _Stemmer:
-    """Stems of single words. Not for several threads: Snowball's stemmers keep the word."""
+    """Finds the stems of single words. Not thread-safe: Snowball's stemmers keep the word."""
 
     def __init__(self) -> None:
         self._russian = snowballstemmer.stemmer("russian")
@@ -101,7 +101,7 @@ class _Stemmer:
 
 
 class _Table:
-    """Stop words, and Kazakh endings by their length, with the vowels that they fit."""
+    """The stop words, and the Kazakh endings; `unharmonised` endings fit after any vowels."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.stop_words = frozenset(
@@ -110,7 +110,7 @@ class _Table:
             for word in listed.split()
         )
         endings = {ending for listed in content["endings"].values() for ending in listed.split()}
-        # These, typed without Kazakh letters, end too many Russian words.
+        # The endings _NOT_TYPED, typed with Russian letters, would end too many Russian words.
         typed = {ending.translate(_TYPED_AS) for ending in endings - _NOT_TYPED}
         self.endings = frozenset(endings | typed)
         self.unharmonised = frozenset(content["endings"]["instrumental"].split())
@@ -124,7 +124,7 @@ def _table() -> _Table:
 
 
 def _plain_words(text: str) -> Iterable[str]:
-    """The words of a text in lower case, plates as one word each."""
+    """The words of a text in lower case, with each plate as one word."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     plain = _REPEATED.sub(r"\1", plain)
     plain = _PLATE.sub(lambda plate: letters_and_digits(plate[0]).lower(), plain)
@@ -132,7 +132,7 @@ def _plain_words(text: str) -> Iterable[str]:
 
 
 def _in_one_script(word: str) -> str:
-    """A word whose letters of the other script are replaced by letters that look alike."""
+    """The word in one script: if it mixes two, letters of one are replaced by look-alikes."""
     if not (_CYRILLIC.search(word) and _LATIN.search(word)):
         return word
     cyrillic, latin = word.translate(_AS_CYRILLIC), word.translate(_AS_LATIN)
@@ -142,7 +142,7 @@ def _in_one_script(word: str) -> str:
 
 
 def _without_ending(word: str) -> str | None:
-    """A word without its longest ending; None if it has none."""
+    """A word without its longest Kazakh ending that fits; None if no ending fits."""
     table = _table()
     for length in range(min(table.longest, len(word) - _STEM_MIN), 0, -1):
         stem, ending = word[:-length], word[-length:]

@@ -1,10 +1,9 @@
-"""Webhooks tell a partner that there are changes of its reports, by the Standard Webhooks rules
-(standardwebhooks.com): an opaque id, a moment, and a signature by each valid secret.
+"""Webhooks, which tell a partner that its reports have changed, by the Standard Webhooks rules
+(standardwebhooks.com): an opaque id, a timestamp, and a signature with each valid secret.
 
-A webhook says no more than the number of the partner's newest change: whoever reads it on the way
-learns nothing of a report. The partner reads the changes themselves over `WatchReports`, where the
-number is a resume token. Webhooks come at least once, in order, and newer changes take older ones
-along.
+A webhook states only the number of the partner's newest change, so that it reveals nothing of a
+report. The partner reads the changes over `WatchReports`, where the number is a resume token. A
+webhook is delivered at least once and in order, and stands for all changes up to its number.
 """
 
 import json
@@ -21,7 +20,7 @@ from citizen_reports.model.refusals import WebhookAddressMissing, WebhookHostNot
 
 SECRET_BYTES = 24
 SECRET_PREFIX = "whsec_"
-# How long the secret before the newest signs as well.
+# How long the former secret still signs after a new one was made.
 OVERLAP = timedelta(days=1)
 DELAY_MAX = timedelta(minutes=10)
 TYPE = "reports.changed"
@@ -29,7 +28,7 @@ TYPE = "reports.changed"
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret that signs a partner's webhooks until `ends_at`; None while it is the newest."""
+    """A secret that signs a partner's webhooks until `ends_at`, which is None for the newest."""
 
     secret_id: UUID
     secret: str
@@ -49,12 +48,12 @@ class Webhook:
     last_error: str = ""
 
     def delivered(self, sequence: int, now: datetime) -> "Webhook":
-        """Return the webhook after the partner was told of its changes up to `sequence`."""
+        """Return the state after the partner was told of its changes up to number `sequence`."""
         return replace(self, told=sequence, attempts=0, next_at=now, last_error="")
 
     def failed(self, reason: str, now: datetime) -> "Webhook":
-        """Return the webhook after a failed delivery; the next follows after 2, 4, 8 … seconds, and
-        after DELAY_MAX at most."""
+        """Return the state after a delivery that failed for `reason`. The next attempt is due after
+        2, 4, 8 … seconds, and after DELAY_MAX at most."""
         delay = min(timedelta(seconds=2 ** min(self.attempts + 1, 12)), DELAY_MAX)
         return replace(self, attempts=self.attempts + 1, next_at=now + delay, last_error=reason)
 
@@ -68,13 +67,13 @@ class Message:
 
 
 def new_secret() -> str:
-    """Return a random secret, "whsec_" and Base64."""
+    """Return a new random secret: "whsec_" followed by SECRET_BYTES bytes in Base64."""
     return SECRET_PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def message_of(webhook_id: str, sequence: int, now: datetime, valid: list[str]) -> Message:
-    """Return the webhook that tells a partner of its changes up to `sequence`, signed with each of
-    the valid secrets. `webhook_id` is the same for each delivery of it."""
+    """Return the webhook that tells a partner of its changes up to number `sequence`, signed with
+    each secret of `valid`. Each attempt to deliver it must have the same `webhook_id`."""
     content = {
         "type": TYPE,
         "timestamp": now.isoformat(),
@@ -93,23 +92,23 @@ def message_of(webhook_id: str, sequence: int, now: datetime, valid: list[str]) 
 
 @dataclass(frozen=True)
 class AllowedHosts:
-    """The hosts that webhooks may go to, each as "host" or "host:port"; without a port, 443.
+    """The hosts to which webhooks may be sent, each as "host:port" in lower case.
 
-    An address with user, query of its own or another scheme than https is not allowed either: what
-    a partner's row says must not make us call parts of our own network.
+    Addresses with a user, a password or another scheme than https are not allowed either, so that
+    a partner's row cannot make this service call parts of its own network.
     """
 
     hosts: frozenset[str]
 
     @classmethod
     def of(cls, listed: str) -> "AllowedHosts":
-        """Read a list of hosts with commas between."""
+        """Parse a comma-separated list of hosts: each "host:port", or "host" for port 443."""
         named = (host.strip().casefold() for host in listed.split(",") if host.strip())
         return cls(frozenset(host if ":" in host else f"{host}:443" for host in named))
 
     def require(self, url: str) -> None:
-        """Raise WebhookAddressMissing if `url` is "", WebhookHostNotAllowed if its host is not
-        listed or it is no plain https address."""
+        """Raise WebhookAddressMissing if `url` is "", or WebhookHostNotAllowed if its host and port
+        are not listed, it is not an https address, or it has a user or password."""
         if not url:
             raise WebhookAddressMissing
         try:

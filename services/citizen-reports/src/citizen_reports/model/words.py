@@ -1,9 +1,9 @@
-"""What people write is stored without characters that show nothing or change how it is read.
+"""Cleaning of texts that people write, before the texts are checked and stored.
 
-Kept are line breaks, tabs and all that is visible, in Unicode's form NFC. Left out are all other
-control characters, marks that turn the direction of a text, and invisible characters, such as
-zero-width spaces. Free text is cleaned and not refused: a NUL from a keyboard must not keep a call
-for help back. Codes and numbers, which have forms of their own, are refused if they are wrong.
+A cleaned text has line breaks, tabs and visible characters, in Unicode's form NFC. Removed are all
+other control characters, direction marks, and invisible characters such as zero-width spaces. Free
+text is cleaned instead of refused, so that a NUL from a keyboard does not block a call for help.
+Codes and numbers, which have a fixed form, are refused if they are wrong.
 """
 
 import re
@@ -12,18 +12,18 @@ import unicodedata
 from chassis.characters import is_all_visible, is_one_line, is_visible
 from chassis.refusals import Checks
 
-# A text more than so many times as long as its limit is not cleaned, but refused as it is. So the
-# time to clean a text is bounded.
+# A text longer than this many times its limit is not cleaned, and is later refused for its length.
+# This bounds the time that cleaning takes.
 RAW_TIMES = 4
 # What people write between the digits of a phone number.
 _BETWEEN_DIGITS = re.compile(r"[\s().\u2010-\u2015-]+")
 
 
 def cleaned(text: str, *, longest: int) -> str:
-    """Return a text as it is stored; "" if nothing of it is visible.
+    """Return a text as it is to be stored; "" if nothing of it is visible.
 
-    Blanks at both ends are left out, and line breaks of every kind become "\\n". `longest` is the
-    limit of its characters; a text of more than RAW_TIMES as many is returned unchanged.
+    Blanks at both ends are removed, and line breaks of every kind become "\\n". `longest` is how
+    many characters are allowed; a text more than RAW_TIMES as long is returned unchanged.
     """
     if len(text) > RAW_TIMES * longest:
         return text
@@ -33,23 +33,23 @@ def cleaned(text: str, *, longest: int) -> str:
 
 
 def cleaned_line(text: str, *, longest: int) -> str:
-    """Return a text as `cleaned` does, in one line: line breaks, tabs and several blanks in a row
-    become one blank."""
+    """Return a text cleaned as by `cleaned` and in one line: line breaks, tabs and several blanks
+    in a row become one blank."""
     if len(text) > RAW_TIMES * longest:
         return text
     return " ".join(cleaned(text, longest=longest).split())
 
 
 def cleaned_phone(text: str, *, longest: int) -> str:
-    """Return a phone number without what people write between its digits: blanks, dashes, dots and
-    brackets. What else is in it stays, and is refused later."""
+    """Return a phone number without the blanks, dashes, dots and brackets that people write between
+    its digits. Other characters stay, and a later check refuses them."""
     if len(text) > RAW_TIMES * longest:
         return text
     return _BETWEEN_DIGITS.sub("", cleaned_line(text, longest=longest))
 
 
 def check_length(check: Checks, field: str, text: str, *, longest: int, code: str) -> None:
-    """Check that a cleaned text has at most `longest` characters."""
+    """Check that a cleaned text has at most `longest` characters; otherwise `check` gets `code`."""
     check.that(len(text) <= longest, field, f"at most {longest} characters", code=code)
 
 
