@@ -21,7 +21,7 @@ class UnitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the police, such as "KZ-75-duty", from `valid_from` to `valid_until` (None: ever).
+    """A unit of the police, such as "KZ-75-duty", from `valid_from` to `valid_until`, if any.
 
     `parent` is the unit above, "" for a root. `region` is an ISO 3166-2 code, "" for a unit that
     belongs to no region.
@@ -51,7 +51,7 @@ class OfficerName:
 
 @dataclass(frozen=True)
 class Posting:
-    """The time that an officer serves in a unit; `ends_at` is None while the posting lasts."""
+    """The time that an officer serves in a unit; `ends_at` is None while no end is known."""
 
     posting_id: UUID
     unit: str

@@ -15,7 +15,7 @@ class ReportAlreadySubmitted(Refusal):
 
 
 class ReportEmpty(Refusal):
-    """The report has neither words nor media, and is no silent alarm."""
+    """The report has neither words nor media, and is neither a silent alarm nor a complaint."""
 
     code = "REPORT_EMPTY"
 

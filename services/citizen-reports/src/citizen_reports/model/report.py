@@ -124,7 +124,7 @@ class Report:
 
     @property
     def object_ref(self) -> str:
-        """The name of the report in the audit log."""
+        """The report as the audit log names it, such as "report:KZ75-2026-4081937"."""
         return f"report:{self.name}"
 
     @property

@@ -91,7 +91,7 @@ OVERSIGHT_ROLES = frozenset({"supervisor", "internal_security"})
 
 @dataclass(frozen=True)
 class Actor:
-    """The operator who acts on a report."""
+    """The operator who acts on a report, with his roles at this moment."""
 
     operator_id: str
     roles: frozenset[str]

@@ -38,8 +38,8 @@ class Secret:
 
 @dataclass(frozen=True)
 class Webhook:
-    """The state of the deliveries to a partner: changes up to the number `told` were delivered.
-    `attempts` deliveries have failed since; the next one is due at `next_at`."""
+    """The state of the webhooks to a partner: it was told of its changes up to the number `told`.
+    Since then, `attempts` deliveries have failed; the next attempt is due at `next_at`."""
 
     partner: str
     told: int

@@ -1,4 +1,4 @@
-"""Whether a text that an operator writes to a reporter says something."""
+"""A check that a text from an operator to a reporter has some content."""
 
 LETTERS_MIN = 8
 WORDS_MIN = 2
