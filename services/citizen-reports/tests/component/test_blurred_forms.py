@@ -219,6 +219,24 @@ async def test_until_the_store_has_it_a_form_is_sealed_and_then_the_same_is_sent
     assert [one.sealed for one in await kept(db, report_id)] == [None]
 
 
+async def test_a_form_whose_report_lost_its_key_is_neither_sent_nor_noted_as_stored(
+    kaspi: As, dispatcher: As, evidence: Evidence, db: Database
+) -> None:
+    report_id, key, clean = await not_blurred(kaspi, dispatcher, evidence, draft())
+    models = Pictures(clean, is_away=True)
+    work = Blurring(db, models, Examiner())
+    with pytest.raises(Broken):
+        await work.blur(key)
+    async with db.begin(SYSTEM) as tx:
+        of_report = text("SELECT key_id FROM contents WHERE report_id = CAST(:r AS uuid)")
+        await tx.keys.destroy(await tx.scalar(of_report.bindparams(r=report_id)))
+    models.is_away = False
+    await work.blur(key)
+    assert models.stored == []
+    [row] = await kept(db, report_id)
+    assert row.sealed is not None
+
+
 async def test_a_form_is_seen_by_those_who_see_the_report_and_none_is_made_of_what_is_erased(
     kaspi: As, dispatcher: As, evidence: Evidence, db: Database
 ) -> None:

@@ -80,6 +80,26 @@ async def test_a_complaint_climbs_to_positions_that_may_see_it(
     assert await published(db, report_id, "reports.v1.overdue", events_pb2.ReportOverdue) == []
 
 
+async def test_an_accident_that_is_raised_to_a_complaint_climbs_to_positions_that_may_see_it(
+    as_: Callable[..., As], register: Register, db: Database, dispatcher: As, kaspi: As
+) -> None:
+    report_id, receipt = await register(draft(category=pb.CATEGORY_ROAD_ACCIDENT))
+    due = moment(receipt.response_due_at)
+    await escalation(db, lambda: due).check_response(f"{report_id}:1")
+    request = pb.RaiseReportRequest(
+        report_id=report_id, category=pb.CATEGORY_COMPLAINT_ABOUT_OFFICER, reason="his car"
+    )
+    assert (await dispatcher.at_desk("RaiseReport", request)).hidden
+    late = escalation(db, lambda: due + timedelta(minutes=30))
+    for step, position in ((2, "security_head"), (3, "security_ministry")):
+        await late.check_response(f"{report_id}:{step}")
+        assert (await read(as_(operator="security-1"), report_id)).position == position
+    told = (await kaspi.app("GetReport", pb.GetReportRequest(report_id=report_id))).report
+    assert (told.category, told.receipt) == (pb.CATEGORY_ROAD_ACCIDENT, receipt)
+    open_to_all = await published(db, report_id, "reports.v1.overdue", events_pb2.ReportOverdue)
+    assert [one.step for one in open_to_all] == [1], "the later ones are of complaints"
+
+
 async def test_a_scheduler_that_stood_for_three_days_takes_each_step_once(
     register: Register, db: Database, dispatcher: As, engines: RunningTestMesh
 ) -> None:

@@ -35,6 +35,11 @@ class Away(Refusal):
     code = "MODELS_AWAY"
 
 
+class Damaged(Refusal):
+    kind = Kind.DAMAGED
+    code = "EVIDENCE_DAMAGED"
+
+
 class NotShowable(Refusal):
     kind = Kind.STATE
     code = "EVIDENCE_NOT_SHOWABLE"
@@ -130,8 +135,8 @@ async def test_proposals_are_seen_by_those_who_see_the_report(
         assert await kept(db, report_id, scope) == []
 
 
-@pytest.mark.parametrize("refusal", [Away, Busy])
-async def test_work_waits_for_models_that_are_away_or_busy(
+@pytest.mark.parametrize("refusal", [Away, Busy, Damaged])
+async def test_work_waits_for_models_that_are_away_or_busy_and_for_evidence_that_is_damaged(
     refusal: type[Refusal], kaspi: As, dispatcher: As, db: Database
 ) -> None:
     key, report_id = await _not_looked_at(kaspi, dispatcher, db)

@@ -137,6 +137,21 @@ async def test_what_is_protected_or_sealed_has_no_stems_and_is_not_found(
     assert await found(dispatcher, words) == []
 
 
+async def test_more_new_reports_than_one_page_are_indexed_at_once(
+    register: Register, db: Database, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("citizen_reports.usecases.text_index.LOOKED_AT", 2)
+    begun = system_clock()
+    new = [(await register(draft(text=f"Снег на крыше {mark}")))[0] for _ in range(5)]
+    for report_id in new:
+        await indexed(db, report_id)
+    async with db.begin(SYSTEM) as tx:
+        gone = text("DELETE FROM report_stems WHERE report_id = ANY(CAST(:r AS uuid[]))")
+        await tx.execute(gone.bindparams(r=new))
+    await TextIndex(db, system_clock).index_new(begun)
+    assert all([await stems_in(db, report_id) for report_id in new])
+
+
 async def test_what_was_erased_is_not_found_and_not_indexed_again(
     kaspi: As, dispatcher: As, db: Database, mark: str
 ) -> None:

@@ -6,15 +6,20 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
-from chassis.clock import new_id
+from chassis.clock import new_id, system_clock
 from chassis.db import Database
-from chassis.transaction import SYSTEM
+from chassis.transaction import SYSTEM, Scope, Tx
+from citizen_reports.model.webhooks import AllowedHosts, Message
+from citizen_reports.usecases.webhooks import Webhooks
+from partners.register import PartnerRegister
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 from tartip.partners.v1 import partners_pb2 as partners
@@ -65,8 +70,10 @@ async def app(engines: RunningTestMesh, as_: Callable[..., As]) -> As:
     return await app_at(engines, as_, f"https://127.0.0.1:{WEBHOOK_PORT}/tartip")
 
 
-async def app_at(engines: RunningTestMesh, as_: Callable[..., As], address: str) -> As:
-    name = f"hooked-{new_id().hex[-12:]}"
+async def app_at(
+    engines: RunningTestMesh, as_: Callable[..., As], address: str, name: str = ""
+) -> As:
+    name = name or f"hooked-{new_id().hex[-12:]}"
     engines.certificates.issue_partner(name)
     administrator = as_(operator="partners-1")
     scope = partners.PARTNER_SCOPE_REPORTS
@@ -233,3 +240,69 @@ async def test_secrets_are_sealed_at_rest(app: As, db: Database) -> None:
     async with db.begin(SYSTEM) as tx:
         rows = (await tx.execute(text("SELECT * FROM webhook_secrets"))).all()
     assert rows and not any(secret.encode() in bytes(row.sealed) for row in rows)
+
+
+@dataclass
+class Locked:
+    """A database whose rows are locked for the first transactions of a lease."""
+
+    db: Database
+    failures: int
+
+    @asynccontextmanager
+    async def begin(self, scope: Scope) -> AsyncIterator[Tx]:
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("UPDATE webhooks", None, OSError("lock not available"))
+        async with self.db.begin(scope) as tx:
+            yield tx
+
+
+@dataclass
+class Accepting:
+    """The HTTP client of a partner that accepts each webhook."""
+
+    ids: list[str] = field(default_factory=list)
+
+    async def post(self, url: str, message: Message) -> str:
+        self.ids.append(message.headers["webhook-id"])
+        return ""
+
+
+@dataclass
+class OnlyOne:
+    """The register of partners, as if there were one."""
+
+    name: str
+
+    def callback_url(self, name: str) -> str:
+        return f"https://127.0.0.1:{WEBHOOK_PORT}/tartip" if name == self.name else ""
+
+
+async def test_a_database_that_is_busy_for_one_webhook_ends_no_loop_and_the_webhook_is_sent_again(
+    engines: RunningTestMesh, as_: Callable[..., As], db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"busy-{new_id().hex[-12:]}"
+    app = await app_at(engines, as_, f"https://127.0.0.1:{WEBHOOK_PORT}/nobody-listens", name)
+    lease, posts = Locked(db, failures=2), Accepting()
+
+    @asynccontextmanager
+    async def held(db: Database, name: str) -> AsyncIterator[Locked]:
+        yield lease
+
+    monkeypatch.setattr("citizen_reports.usecases.webhooks.hold", held)
+    await rotate(app)
+    await hand_in(app)
+    partners = cast(PartnerRegister, OnlyOne(name))
+    allowed = AllowedHosts(frozenset({f"127.0.0.1:{WEBHOOK_PORT}"}))
+    running = asyncio.create_task(
+        Webhooks(db, system_clock, partners, allowed=allowed, posts=posts).run()
+    )
+
+    async def sent_again() -> bool:
+        assert not running.done(), running.exception()
+        return len(posts.ids) > 2
+
+    await until(sent_again)
+    running.cancel()
+    assert len(set(posts.ids)) == 1

@@ -9,7 +9,7 @@ from audit_log.decisions import EntryOfRecord
 from chassis.clock import parse_id
 from chassis.db import Database
 from chassis.transaction import SYSTEM, Scope, Tx
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Result, Select, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from citizen_reports.model.categories import CONFIDENTIAL, Category
@@ -58,18 +58,21 @@ async def hidden_from(db: Database, scope: Scope, refs: Collection[str]) -> set[
     each under two names: with its number, and with its id."""
     query = _named(refs, {Category.COMPLAINT_ABOUT_OFFICER})
     async with db.begin(SYSTEM) as tx:
-        every = {str(key) for row in await tx.execute(query) for key in row}
+        every = _refs_in(await tx.execute(query))
     async with db.begin(scope) as tx:
-        visible = {str(key) for row in await tx.execute(query) for key in row}
-    return {f"report:{key}" for key in every - visible}
+        return every - _refs_in(await tx.execute(query))
 
 
 async def confidential_among(db: Database, refs: Collection[str]) -> set[str]:
     """Return the reports among `refs` ("report:<number or id>") whose present category is one of
     CONFIDENTIAL, each under two names: with its number, and with its id."""
     async with db.begin(SYSTEM) as tx:
-        rows = await tx.execute(_named(refs, CONFIDENTIAL))
-        return {f"report:{key}" for row in rows for key in row}
+        return _refs_in(await tx.execute(_named(refs, CONFIDENTIAL)))
+
+
+def _refs_in(rows: Result[Any]) -> set[str]:
+    """The references to the reports in `rows`. Those that are not registered have no number."""
+    return {f"report:{key}" for row in rows for key in row if key is not None}
 
 
 def _named(refs: Collection[str], categories: Collection[Category]) -> Select[Any]:

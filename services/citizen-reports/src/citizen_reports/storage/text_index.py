@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    tuple_,
     update,
 )
 from statements.reads import Read
@@ -45,6 +46,8 @@ from citizen_reports.storage.tables import contents, report_erasures, report_ste
 
 # The version of how stems are found and hashed. If it changes, all reports are indexed anew.
 VERSION = 1
+# A report's place in the order of registration: the time of registration, then its id.
+Registered = tuple[datetime, UUID]
 _CATEGORIES = [category.value for category in SEARCHED_CATEGORIES]
 _IS_SHARED = report_stems.c.stem == func.any(bindparam("stems", type_=ARRAY(LargeBinary)))
 _SHARED = Read(
@@ -84,16 +87,21 @@ async def page_to_index(tx: Tx, after: UUID | None, size: int) -> tuple[list[UUI
     return [row.report_id for row in rows if row.is_to_index], last
 
 
-async def new_to_index(tx: Tx, since: datetime, size: int) -> list[UUID]:
-    """Return the ids of at most `size` reports to index that were registered at or after `since`,
-    the earliest first."""
-    query = select(reports.c.report_id).where(
+async def new_to_index(
+    tx: Tx, after: Registered, size: int
+) -> tuple[list[UUID], Registered | None]:
+    """Read the next `size` reports to index in order of registration, after this one. Return their
+    ids, and the last report read, or None if none are left."""
+    registered = (reports.c.registered_at, reports.c.report_id)
+    query = select(*registered).where(
         reports.c.region.in_(sorted(REGIONS)),
-        reports.c.registered_at >= since,
+        reports.c.registered_at >= after[0],  # for the index, which has no ids
+        tuple_(*registered) > after,
         _is_to_index(tx),
     )
-    rows = await tx.execute(query.order_by(reports.c.registered_at).limit(size))
-    return list(rows.scalars())
+    rows = (await tx.execute(query.order_by(*registered).limit(size))).all()
+    last = (rows[-1].registered_at, rows[-1].report_id) if len(rows) == size else None
+    return [row.report_id for row in rows], last
 
 
 async def texts_to_index(tx: Tx, report_ids: Collection[UUID]) -> list[Unindexed]:

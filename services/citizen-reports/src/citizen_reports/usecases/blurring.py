@@ -133,10 +133,11 @@ class Blurring:
     async def _move(self, report: Report, item: Media, form: BlurredForm) -> None:
         async with self._db.begin(SYSTEM) as tx:
             key = await contents.find_report_key(tx, item.report_id)
-        if key is not None:
-            content = blurred_forms.content_of(form, item, key)
-            file = EvidenceFile(form.sha256, PREVIEW_TYPE, form.sha256)
-            await self._pictures.store(file, report, in_pieces(content))
+        if key is None:  # destroyed meanwhile: nobody can read the form, so nothing is stored
+            return
+        content = blurred_forms.content_of(form, item, key)
+        file = EvidenceFile(form.sha256, PREVIEW_TYPE, form.sha256)
+        await self._pictures.store(file, report, in_pieces(content))
         async with self._db.begin(SYSTEM) as tx:
             await blurred_forms.note_stored(tx, item)
 

@@ -169,11 +169,13 @@ class Escalation:
 
     async def _escalate(self, tx: Tx, report: Report, kind: DeadlineKind, step: int) -> None:
         """Take a step of the clock's ladder, counted from 1, and schedule the next step. Does
-        nothing if the clock does not run. Raises WaitUntilDue before the step is due."""
+        nothing if the clock does not run, or the report was raised to a category without this
+        step. Raises WaitUntilDue before the step is due."""
         now, due_at = self._clock(), report.due_of(kind)
-        if due_at is None:
+        ladder = self._deadlines.ladder(kind, ladder_category(report, kind))
+        if due_at is None or step > len(ladder):
             return
-        rung = self._deadlines.ladder(kind, ladder_category(report, kind))[step - 1]
+        rung = ladder[step - 1]
         moment = due_at + timedelta(minutes=rung.after_minutes)
         if now < moment:
             raise WaitUntilDue(moment - now)

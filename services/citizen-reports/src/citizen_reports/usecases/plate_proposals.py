@@ -18,7 +18,9 @@ from citizen_reports.storage import contents, proposed_plates, reports
 from citizen_reports.usecases.recording import audit, bind_trace
 
 PROPOSE_PLATES = "propose_plates"
-_LATER = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.OVERLOADED, Kind.INTERNAL})
+# The gateway has no such photograph, or no model can examine it: another try would find the same.
+# Everything else is tried again, damaged evidence too, since its bytes may be restored.
+_UNREADABLE = frozenset({Kind.NOT_FOUND, Kind.STATE, Kind.INVALID})
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +60,7 @@ class PlateProposals:
         try:
             return await self._reader.read_plates(item)
         except Refusal as refusal:
-            if refusal.kind in _LATER:
+            if refusal.kind not in _UNREADABLE:
                 raise
             log.warning("no plate is read in a photograph: %s", refusal.reason)
             return []

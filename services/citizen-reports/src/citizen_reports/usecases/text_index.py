@@ -18,6 +18,7 @@ from host.leases import hold
 
 from citizen_reports.model.stems import stems_of
 from citizen_reports.storage import text_index
+from citizen_reports.storage.text_index import Registered
 
 LOOK_SECONDS = 1.0
 WHOLE_EVERY = timedelta(hours=1)  # tidy: our own promise, not a term
@@ -70,10 +71,14 @@ class TextIndex:
                 return indexed
 
     async def index_new(self, since: datetime) -> int:
-        """Index the first LOOKED_AT reports registered from `since` on; return how many were."""
-        async with self._db.begin(SYSTEM) as tx:
-            found = await text_index.new_to_index(tx, since, LOOKED_AT)
-        return await self._index(found)
+        """Index all reports registered from `since` on; return the number of indexed reports."""
+        indexed = 0
+        after: Registered | None = (since, UUID(int=0))
+        while after is not None:
+            async with self._db.begin(SYSTEM) as tx:
+                found, after = await text_index.new_to_index(tx, after, LOOKED_AT)
+            indexed += await self._index(found)
+        return indexed
 
     async def _index(self, report_ids: Sequence[UUID]) -> int:
         indexed = 0

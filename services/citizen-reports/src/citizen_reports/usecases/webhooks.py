@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chassis.clock import Clock
-from chassis.db import Database
+from chassis.db import Database, storage_is_away
 from chassis.identity import Caller
 from chassis.refusals import IdReused, Refusal
 from chassis.transaction import SYSTEM
@@ -125,10 +125,16 @@ class Webhooks:
             return False
 
     async def _tell_and_save(self, webhook: Webhook, sequence: int, lease: Lease) -> None:
+        """Send one webhook and store the result. If the database is unavailable, the webhook is
+        sent again later under the same id, and those of other partners go on."""
         try:
             told = await self._tell(webhook, sequence)
             async with lease.begin(SYSTEM) as tx:
                 await webhooks.save(tx, told)
+        except Exception as error:
+            if not storage_is_away(error):
+                raise
+            log.warning("webhook of %s later: %s", webhook.partner, type(error).__name__)
         finally:
             self._telling.discard(webhook.partner)
 
