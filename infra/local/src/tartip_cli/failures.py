@@ -48,7 +48,14 @@ class Failure(Exception):
 
 def from_os_error(error: OSError) -> Failure:
     """Convert an operating system error to a Failure. For a full disk or a path that cannot be
-    written, the message says what to do. For other errors, it only describes the error."""
+    written, and for a time-out, the message says what to do. For other errors, it only describes
+    the error."""
+    if isinstance(error, TimeoutError):
+        return Failure(
+            "a part of the mesh did not answer in time, or this machine is overloaded: look at the "
+            f"logs in the data folder, and start again{_in_brackets(error)}",
+            Exit.PART_FAILED,
+        )
     place = error.filename or "the data folder"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -64,7 +71,11 @@ def from_os_error(error: OSError) -> Failure:
                 Exit.FOLDER_NOT_WRITABLE,
             )
         case _:
-            return Failure(f"{place}: {error.strerror or error}")
+            return Failure(f"{place}: {error.strerror or str(error) or type(error).__name__}")
+
+
+def _in_brackets(error: OSError) -> str:
+    return f" ({error})" if str(error) else ""
 
 
 def broken_file(path: Path, why: str) -> Failure:

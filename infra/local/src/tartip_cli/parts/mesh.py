@@ -28,9 +28,11 @@ from tartip_cli.provision.keys import Keys
 from tartip_cli.provision.roles import Database
 from tartip_cli.provision.streams import Topology, read_topology
 from tartip_cli.settings import Settings, inherited_environment
+from tartip_cli.short_processes import finished
 from tartip_cli.topology import COMMAND_LINE, SCHEMAS, SERVICES, service_named
 
-_MIGRATION_SECONDS = 120
+# An index over millions of rows takes minutes. A migration waits for no lock longer than 5 s.
+_MIGRATION_SECONDS = 1800
 
 Stage = tuple[Part | OutsidePart, ...]
 
@@ -126,13 +128,8 @@ class Mesh:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is handled by the supervisor
             )
-            try:
-                code = await asyncio.wait_for(process.wait(), _MIGRATION_SECONDS)
-            except BaseException:
-                if process.returncode is None:
-                    process.kill()
-                raise
-        if code != 0:
+            await finished(process, f"the migration of {name}", seconds=_MIGRATION_SECONDS)
+        if process.returncode != 0:
             lines = log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
             raise Failure(
                 f"the migration of {name} failed: {lines[-1][:300]} (log: {log})", Exit.PART_FAILED

