@@ -53,6 +53,8 @@ class Disc:
 
 @dataclass(frozen=True)
 class Circle:
+    """A circle on the earth's surface: its centre in WGS 84 degrees, and its radius."""
+
     latitude: float
     longitude: float
     radius_metres: float

@@ -71,6 +71,8 @@ class RegionNotYours(Refusal):
 
 @dataclass(frozen=True)
 class Camera:
+    """A version of a registered camera: what its administrator states, and its status."""
+
     camera_id: UUID
     description: Description
     status: CameraStatus

@@ -13,6 +13,8 @@ NO_CAMERA = UUID(int=0)
 
 
 class ChangeKind(StrEnum):
+    """What happened to a camera in a change of the register."""
+
     REGISTERED = "REGISTERED"
     CHANGED = "CHANGED"
     RETIRED = "RETIRED"

@@ -37,6 +37,8 @@ SerialKey = tuple[str, str]
 
 
 class CameraKind(StrEnum):
+    """What a camera is built for."""
+
     OVERVIEW = "OVERVIEW"
     FACE = "FACE"
     ANPR = "ANPR"
@@ -48,6 +50,8 @@ class CameraKind(StrEnum):
 
 
 class AiFunction(StrEnum):
+    """The functions for which models examine a camera's pictures."""
+
     PLATE = "PLATE"
     FACE = "FACE"
     CROWD = "CROWD"
@@ -75,6 +79,9 @@ NEEDS_BASIS = (AiFunction.FACE,)
 
 @dataclass(frozen=True)
 class Place:
+    """Where a camera is: WGS 84 degrees, the region ("KZ-75"), an address and, if stated, the KATO
+    code of the locality."""
+
     latitude: float
     longitude: float
     region: str
@@ -89,6 +96,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Verification:
+    """The metrological verification of a measuring device, with its number and validity."""
+
     number: str
     valid_from: datetime
     valid_until: datetime

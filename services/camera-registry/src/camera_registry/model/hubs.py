@@ -31,6 +31,8 @@ SIGNED = b"tartip.cameras.v1.HubReport\0"
 
 
 class HubKind(StrEnum):
+    """A control centre, or an edge box beside the cameras."""
+
     CONTROL_CENTRE = "CONTROL_CENTRE"
     EDGE_BOX = "EDGE_BOX"
 
@@ -72,6 +74,9 @@ class Incident:
 
 @dataclass(frozen=True)
 class Hub:
+    """A control centre or edge box that reports on its cameras. `public_key` verifies the
+    signatures of its reports."""
+
     hub_id: UUID
     name: str
     region: str

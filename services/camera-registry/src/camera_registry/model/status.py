@@ -5,6 +5,8 @@ from enum import IntEnum, StrEnum
 
 
 class CameraStatus(StrEnum):
+    """Whether a camera works, as far as the register knows."""
+
     UNKNOWN = "UNKNOWN"
     ONLINE = "ONLINE"
     DEGRADED = "DEGRADED"

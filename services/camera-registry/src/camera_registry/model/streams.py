@@ -23,6 +23,8 @@ _PASSWORD_IN_PARAMETERS = re.compile(r"(?:^|[/?&;_])(?:password|passwd|pass|pwd|
 
 
 class StreamRole(StrEnum):
+    """The full picture of a camera (MAIN), or a smaller copy of it (SUB)."""
+
     MAIN = "MAIN"
     SUB = "SUB"
 

@@ -33,6 +33,8 @@ NUMBER_DIGITS = 15
 
 
 class State(Enum):
+    """The states of a fine; `TRANSITIONS` has the moves between them."""
+
     AWAITING = "awaiting"
     ISSUED = "issued"
     DELIVERED = "delivered"
@@ -43,6 +45,8 @@ class State(Enum):
 
 
 class Move(Enum):
+    """What changes the state of a fine."""
+
     ISSUE = "issue"
     DELIVER = "deliver"
     PAY = "pay"
@@ -115,6 +119,12 @@ class SealedParticulars:
 
 @dataclass(frozen=True)
 class Fine:
+    """A fine for a violation, from the violation's confirmation on.
+
+    An issued fine has an article, an amount and encrypted personal particulars. Once it is
+    delivered, it has legal dates.
+    """
+
     number: str
     violation_id: str
     report_id: str

@@ -37,6 +37,8 @@ ENTRY_FIELDS = (
 
 
 class EntryKind(Enum):
+    """What an entry of the ledger records."""
+
     ISSUE = "issue"
     PAYMENT = "payment"
     DISCOUNT = "discount"
@@ -46,6 +48,9 @@ class EntryKind(Enum):
 
 @dataclass(frozen=True)
 class Entry:
+    """An entry of the double-entry ledger: an amount in tiyn, which is debited to one account and
+    credited to another."""
+
     entry_id: UUID
     number: str
     region: str
@@ -80,12 +85,17 @@ class Refund:
 
 
 class PaymentState(Enum):
+    """Whether the money of a payment was kept, or given back."""
+
     POSTED = "posted"
     REFUNDED = "refunded"
 
 
 @dataclass(frozen=True)
 class Payment:
+    """The payment of a fine through a bank, `partner`. The amount is in tiyn, and `value_date` is
+    the day on which the payer's money was taken."""
+
     payment_id: UUID
     partner: str
     number: str

@@ -36,6 +36,8 @@ class Readings:
 
 @dataclass(frozen=True)
 class Decision:
+    """The officer's decision about a violation. `decided_at` is None if nobody has decided."""
+
     decision_id: str
     officer: str
     decided_at: datetime | None
@@ -43,6 +45,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class ConfirmedViolation:
+    """A violation as the violations service returns it. `is_confirmed` is False if it was annulled
+    or is not confirmed yet."""
+
     violation_id: str
     is_confirmed: bool
     from_device: bool

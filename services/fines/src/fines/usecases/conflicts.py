@@ -32,6 +32,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Conflict:
+    """The reason why a fine cannot be issued, and the issued fines that it conflicts with."""
+
     hold: Hold
     # Of the issued fines that it conflicts with.
     numbers: tuple[str, ...]

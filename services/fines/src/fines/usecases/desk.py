@@ -23,11 +23,16 @@ from fines.usecases.cancelling import Cancellation, cancel_in
 
 @dataclass(frozen=True)
 class RevenueReport:
+    """The rows of a report of revenue, and by how much, in tiyn, the ledger differs from the
+    states of the fines: 0 if the books balance."""
+
     rows: list[revenue.RevenueRow]
     imbalance_minor: int
 
 
 class Desk:
+    """The use cases of operators who read and cancel fines."""
+
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock

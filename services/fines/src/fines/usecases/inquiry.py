@@ -25,6 +25,8 @@ E = TypeVar("E", bound=Edition)
 
 
 class ViolationsPeer(Protocol):
+    """The violations service."""
+
     async def violation(self, violation_id: str, purpose: str) -> ConfirmedViolation:
         """Return the violation. `purpose` states why personal data are read, for the audit log of
         the violations service. Raises ViolationMissing."""
@@ -32,6 +34,8 @@ class ViolationsPeer(Protocol):
 
 
 class VehicleRegister(Protocol):
+    """The state's register of vehicles."""
+
     async def registrations(self, plate: str, at: datetime) -> tuple[Registration, ...]:
         """Return the registrations of a plate that were valid at the time `at`. Raises RegisterAway
         if the register is unavailable, or RegisterRecordWrong."""
@@ -60,6 +64,8 @@ class Ownership:
 
 
 class Inquiry:
+    """Gathers the facts on which a fine depends: the violation, the law at that time, the owner."""
+
     def __init__(
         self,
         violations: ViolationsPeer,

@@ -29,6 +29,8 @@ class Lookup:
 
 
 class Lookups:
+    """The use case of banks that look up a person's or a vehicle's payable fines."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 

@@ -31,6 +31,9 @@ VALUE_DATE_AGE_DAYS_MAX = 10  # tidy: what this system takes from banks, not a t
 
 @dataclass(frozen=True)
 class Quote:
+    """What a fine costs, in tiyn: `now_minor` up to and including the day `until`, then
+    `later_minor`. `until` is None if no discount applies."""
+
     number: str
     now_minor: int
     until: date | None
@@ -65,6 +68,8 @@ class PaymentOrder:
 
 
 class PaymentDesk:
+    """The use cases of banks that pay fines."""
+
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock

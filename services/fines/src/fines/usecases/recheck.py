@@ -39,6 +39,8 @@ class Rechecked:
 
 
 class Recheck:
+    """Checks issued fines again by the present rules against wrong fines."""
+
     def __init__(self, db: Database, inquiry: Inquiry) -> None:
         self._db = db
         self._inquiry = inquiry

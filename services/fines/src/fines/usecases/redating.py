@@ -39,6 +39,8 @@ class Redated:
 
 
 class Redating:
+    """Recomputes the legal dates of open fines by the present calendars."""
+
     def __init__(self, db: Database, clock: Clock, law: Law) -> None:
         self._db = db
         self._clock = clock
