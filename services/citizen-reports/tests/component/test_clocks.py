@@ -146,7 +146,10 @@ async def test_a_warning_comes_before_a_clock_ends_once(
     report_id, receipt = await register(draft(category=pb.CATEGORY_DOMESTIC_VIOLENCE))
     registered, due = moment(receipt.registered_at), moment(receipt.response_due_at)
     connection = await asyncpg.connect(engines.database.url)
-    query = "SELECT key, due_at FROM citizen_reports.work WHERE kind = 'due_soon' AND key LIKE $1"
+    query = (
+        "SELECT key, due_at FROM citizen_reports.work WHERE kind = 'due_soon' AND key LIKE $1"
+        " ORDER BY due_at"
+    )
     planned = {row["key"]: row["due_at"] for row in await connection.fetch(query, f"{report_id}%")}
     await connection.close()
     assert set(planned) == {f"{report_id}:response:1", f"{report_id}:answer:1"}

@@ -119,7 +119,9 @@ async def facts_of(database: Any, number: str) -> tuple[list[dict[str, Any]], li
     audited = [
         one for one in entries if one["object"] == f"fine:{number}" and one["action"] == "redate"
     ]
-    told = await database.fetch("SELECT subject FROM outbox WHERE aggregate = $1", number)
+    told = await database.fetch(
+        "SELECT subject FROM outbox WHERE aggregate = $1 ORDER BY position", number
+    )
     return audited, [row["subject"] for row in told]
 
 
