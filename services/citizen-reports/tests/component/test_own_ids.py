@@ -9,7 +9,7 @@ from chassis.clock import new_id
 from tartip.reports.v1 import reports_pb2 as pb
 from tartip_testing.bounds import SOON_SECONDS
 
-from .conftest import As, draft, jpeg, pieces_of, refused
+from .conftest import As, draft, jpeg, pieces_of, refused, until
 
 OPEN, HAND_IN = "OpenReport", "HandInReport"
 Given = pb.OpenReportRequest
@@ -68,7 +68,13 @@ async def test_it_has_files_a_receipt_and_an_answer_of_its_own(kaspi: As, halyk:
     assert change.report_id == report_id
     watch.cancel()
     by_number = pb.GetReportRequest(number=receipt.number)
-    shown = (await halyk.app("GetReport", by_number)).report
+
+    async def stored() -> pb.Report | None:
+        """The report, once its file is stored: until then two answers in a row may differ."""
+        found: pb.Report = (await halyk.app("GetReport", by_number)).report
+        return found if all(item.state == "stored" for item in found.media) else None
+
+    shown = await until(stored)
     assert (shown.report_id, shown.media_count) == (report_id, 1)
     assert shown.receipt == receipt
     [listed] = [
