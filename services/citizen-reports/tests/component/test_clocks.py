@@ -146,17 +146,14 @@ async def test_a_warning_comes_before_a_clock_ends_once(
     report_id, receipt = await register(draft(category=pb.CATEGORY_DOMESTIC_VIOLENCE))
     registered, due = moment(receipt.registered_at), moment(receipt.response_due_at)
     connection = await asyncpg.connect(engines.database.url)
-    query = (
-        "SELECT key, due_at FROM citizen_reports.work WHERE kind = 'due_soon' AND key LIKE $1"
-        " ORDER BY due_at"
-    )
+    query = "SELECT key, due_at FROM citizen_reports.work WHERE kind = 'due_soon' AND key LIKE $1"
     planned = {row["key"]: row["due_at"] for row in await connection.fetch(query, f"{report_id}%")}
     await connection.close()
     assert set(planned) == {f"{report_id}:response:1", f"{report_id}:answer:1"}
     assert planned[f"{report_id}:response:1"] == registered + (due - registered) * 0.8
     soon = escalation(db, lambda: due - timedelta(seconds=80))
     for _ in range(2):
-        for key in planned:
+        for key in sorted(planned, key=planned.__getitem__):
             await soon.warn(key)
     assert (await read(dispatcher, report_id)).steps[-2].note == "due soon, response"
     told = await published(db, report_id, "reports.v1.due_soon", events_pb2.ReportDueSoon)
