@@ -189,7 +189,8 @@ class Restore:
         return count
 
     def _carry_erasures(self) -> None:
-        """Copy the lists to where the restored mesh goes on with them, if that is elsewhere."""
+        """Copy the lists of erasures to the folder in which the restored mesh continues them. Lists
+        of the same name are overwritten. Does nothing if the lists are in that folder already."""
         target = self.settings.erasures_folder
         if target.resolve() == self.erasures.resolve() or not self.erasures.is_dir():
             return

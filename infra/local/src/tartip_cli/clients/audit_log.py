@@ -89,9 +89,12 @@ class AuditLogReader:
             return list((await self._stub.ProveInclusion(request, timeout=_SECONDS)).path)
 
     async def decided_records(self) -> AsyncIterator[audit_pb2.DecidedRecord]:
-        """Yield every record that a decision in the log is about. Each has two hashes: of its
-        current content, and of the content that was decided. Raises Refusal if the service refuses
-        a call."""
+        """Yield the service's present records that decisions determine, such as fines.
+
+        Each has the hash of its decided fields as they are now, and the hash in its audit entry,
+        which is empty if the entry has none, and has 16 bytes if the entry is of a batch. Raises
+        Refusal if the service refuses a call.
+        """
         from chassis.channels import peers_refusals
         from chassis.purpose import purpose_metadata
         from tartip.audit.v1 import audit_pb2

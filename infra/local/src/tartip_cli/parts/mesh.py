@@ -89,9 +89,12 @@ class Mesh:
         return _nats_server(self.home, self.ports, broker)
 
     def prepare(self) -> None:
-        """Create missing keys, and issue new certificates to all holders. Missing dates of
-        ownership are added to a vehicle register that an older version wrote. Raises Failure if the
-        files of a certificate authority are damaged."""
+        """Create missing certificate authorities and NATS keys, and issue new certificates.
+
+        Revoked holders, and partners whose private key is elsewhere, get no certificate. Generated
+        vehicles in a register that an older version wrote get their missing dates of ownership.
+        Raises Failure if a file of an authority or of the revocations is damaged.
+        """
         self.certificates.renew()
         self.keys.provision(self.streams.user_names)
         vehicles.complete(self.home.path / "vehicles.json")

@@ -190,7 +190,12 @@ class Supervisor:
         self.ready.set()
 
     async def _migrate_and_keep(self, part: Watched, turns: asyncio.Semaphore) -> None:
-        """Migrate the schema of a service and start it, without waiting for other services."""
+        """Migrate a service's schema, if it has one, then start the service and watch it until it
+        is stopped.
+
+        `turns` limits how many services migrate at a time. Does not wait until other services are
+        ready. Raises Failure if the migration fails, or if the service never becomes ready.
+        """
         if part.name in self.mesh.migrated_services:
             async with turns:
                 if self._stop.is_set():

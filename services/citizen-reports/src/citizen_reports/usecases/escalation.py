@@ -44,8 +44,9 @@ class Escalation:
     async def check_deadline(self, key: str) -> None:
         """Escalate a report whose answer is overdue; `key` is "report id:deadline number:step".
 
-        Does nothing if the clock of the answer does not run, the deadline was moved, or the step
-        was taken. Raises WaitUntilDue if the step is not due yet, because time was set back.
+        Does nothing if the clock of the answer does not run, the deadline was moved, the step was
+        taken, or the report's category has no such step. Raises WaitUntilDue if the step is not due
+        yet: the process's clock was set back, or the category has changed.
         """
         report_id, deadline_number, step = key.split(":")
         async with self._locked(report_id) as (tx, report):
@@ -56,8 +57,9 @@ class Escalation:
     async def check_response(self, key: str) -> None:
         """Escalate a report whose response is overdue; `key` is "report id:step".
 
-        Does nothing if the clock of the response does not run, or the step was taken. Raises
-        WaitUntilDue if the step is not due yet, because time was set back.
+        Does nothing if the clock of the response does not run, the step was taken, or the report's
+        category has no such step. Raises WaitUntilDue if the step is not due yet: the process's
+        clock was set back, or the category has changed.
         """
         report_id, step = key.split(":")
         async with self._locked(report_id) as (tx, report):

@@ -76,8 +76,8 @@ class RegisterClient:
     async def camera(self, camera_id: UUID) -> Camera:
         """Return the camera as it is now in the register.
 
-        Raises CameraNotFound, or a refusal of kind UNAVAILABLE or TIMEOUT if the register does not
-        answer.
+        Raises CameraNotFound, or another refusal if the call fails: of kind UNAVAILABLE or TIMEOUT
+        if the register does not answer, and of any other kind if the register refuses the call.
         """
         request = cameras_pb2.GetCameraRequest(camera_id=str(camera_id))
         try:

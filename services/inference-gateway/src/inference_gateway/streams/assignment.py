@@ -120,8 +120,11 @@ def count(outcomes: dict[Outcome, int]) -> None:
 
 
 def give_up(assignment: StreamAssignment) -> None:
-    """Drop the last results of an ended watch if their evidence could not be stored. Log the
-    dropped results and count them as lost."""
+    """Drop the session of a stream whose last results could not be handed over.
+
+    Logs how many results still had no stored evidence, and counts them as lost, at least one. Does
+    nothing if the session has ended already.
+    """
     if assignment.session is not None:
         lost, assignment.session = max(1, assignment.session.unsealed), None
         log.error("the last facts of a stream are lost: %s", lost)
